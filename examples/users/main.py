@@ -1,0 +1,81 @@
+"""The users API: create, read and list, written by hand on `SessionDep`."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Path, Query, Response
+from fastapi.exceptions import RequestValidationError
+from ormolu import Database, Model, SessionDep
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from sqlalchemy import select
+from sqlalchemy.orm import Mapped, mapped_column
+
+
+class User(Model):
+    """A person with a name."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(index=True)
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+UserId = Annotated[int, Path(ge=1, le=2**31 - 1)]
+
+
+class UserCreate(BaseModel):
+    """What a client sends."""
+
+    name: Name
+
+
+class UserPublic(BaseModel):
+    """What a client gets."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    name: str
+
+
+db = Database()
+app = FastAPI(title="Users")
+db.attach(app)
+
+
+async def new_user(
+    body: UserCreate | None = None, name: Annotated[Name | None, Query()] = None
+) -> UserCreate:
+    """Take the name from the JSON body, or from `?name=`."""
+    if body is not None:
+        return body
+    if name is not None:
+        return UserCreate(name=name)
+    raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
+
+
+@app.post("/users/", status_code=201)
+async def create_user(
+    user_in: Annotated[UserCreate, Depends(new_user)], session: SessionDep, response: Response
+) -> UserPublic:
+    """Store a user; it is committed before the answer leaves."""
+    user = User(name=user_in.name)
+    session.add(user)
+    await session.flush()
+    response.headers["Location"] = f"/users/{user.id}"
+    return UserPublic.model_validate(user)
+
+
+@app.get("/users/{user_id}")
+async def read_user(user_id: UserId, session: SessionDep) -> UserPublic:
+    """Return one user; an unknown id is answered with 404 "User not found"."""
+    return UserPublic.model_validate(await session.get_one(User, user_id))
+
+
+@app.get("/users/", response_model=list[UserPublic])
+async def list_users(
+    session: SessionDep, limit: Annotated[int, Query(ge=1, le=1000)] = 50
+) -> Sequence[User]:
+    """Return the first users, by id."""
+    return (await session.scalars(select(User).order_by(User.id).limit(limit))).all()

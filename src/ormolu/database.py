@@ -1,0 +1,183 @@
+"""`Database`: one URL and all that a program does with it. The face of the rooms below."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any
+
+from fastapi import FastAPI
+from sqlalchemy import URL, MetaData, text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from starlette.requests import HTTPConnection
+
+from ormolu.engines import EngineOptions, Engines, Pooler, SchemaMode
+from ormolu.models import Model
+from ormolu.sessions import UnitOfWork
+from ormolu.transactions import Access
+from ormolu.web import attach, session_of
+
+__all__ = ["Database"]
+
+
+class Database:
+    """One database: its engines, its units of work, its place in an application.
+
+    Making it opens nothing. An application opens it with its lifespan, a script with its first
+    unit of work, or with `async with db:`; each event loop and each forked process gets
+    connections of its own.
+    """
+
+    def __init__(
+        self,
+        url: str | URL | None = None,
+        *,
+        metadata: MetaData | None = None,
+        schema: SchemaMode = "create",
+        pool_size: int = 5,
+        pool_timeout: float = 0.8,
+        pooler: Pooler | None = None,
+        isolation_level: str | None = None,
+        echo: bool = False,
+        connect_args: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Read the URL and the options.
+
+        Args:
+            url: Where the database is: `sqlite:///file.db`, `sqlite://` (in memory),
+                `postgresql://user:password@host/name`, `mysql://...`, `mariadb://...`. None takes
+                `$DATABASE_URL`, else `sqlite:///app.db`.
+            metadata: The mapped tables; None takes those of `Model`. Any other declarative base
+                works: `Base.metadata`, `SQLModel.metadata`.
+            schema: "create" makes missing tables when opening, "verify" refuses to open if the
+                mapped tables and columns are not there, "ignore" does not look.
+            pool_size: Connections for reading, and as many for writing (SQLite: one), per process.
+            pool_timeout: Seconds that a unit of work waits for a connection or a lock before it
+                fails with 503.
+            pooler: "transaction" behind PgBouncer or alike in transaction mode.
+            isolation_level: Of writing transactions, as SQLAlchemy spells it; None keeps the
+                server's default. SQLite is always serialisable.
+            echo: Log the statements, without values.
+            connect_args: More keyword arguments for the driver's connect.
+
+        Raises:
+            ConfigurationError: The URL or an option is wrong; the message says what to write.
+        """
+        options = EngineOptions(
+            pool_size=pool_size,
+            pool_timeout=pool_timeout,
+            pooler=pooler,
+            isolation_level=isolation_level,
+            echo=echo,
+            connect_args=dict(connect_args or {}),
+        )
+        tables = Model.metadata if metadata is None else metadata
+        self._engines = Engines(url, metadata=tables, schema=schema, options=options)
+
+    @property
+    def url(self) -> URL:
+        """Return the URL, with its asynchronous driver; its text shows no password."""
+        return self._engines.target.url
+
+    def attach(
+        self, app: FastAPI, *, problem_base_url: str | None = None, health: bool = True
+    ) -> None:
+        """Give an application this database.
+
+        Adds the gate as the innermost middleware, opens the database before the application's
+        own lifespan and closes it after, answers errors as problems wherever the application has
+        no handler of its own, and adds `/healthz` and `/readyz`. A second database is attached
+        the same way; its session is `Annotated[AsyncSession, Depends(second.session)]`.
+
+        Args:
+            app: Application that has not started.
+            problem_base_url: What the `type` of a problem starts with; the code follows. None
+                takes `urn:ormolu:problem:`.
+            health: Whether to add `/healthz` and `/readyz`.
+
+        Raises:
+            ConfigurationError: It is attached already, or the application has started.
+        """
+        attach(app, self._engines, self.ping, problem_base_url=problem_base_url, health=health)
+
+    async def session(self, connection: HTTPConnection) -> AsyncSession:
+        """Return the request's session of this database, as a FastAPI dependency.
+
+        Raises:
+            NoUnitOfWorkError: The database is not attached, or this is a WebSocket.
+            SessionClosedError: The answer was sent already.
+        """
+        return session_of(connection, self._engines)
+
+    @asynccontextmanager
+    async def unit_of_work(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:
+        """Give a session of its own: to a script, a background task, a stream, a WebSocket.
+
+        Commits at the end of the block and rolls back if an exception leaves it; neither is
+        interrupted by cancellation. Takes a connection with its first statement.
+
+        Args:
+            read_only: Whether it only reads, on a connection for reading.
+
+        Raises:
+            OutcomeUnknownError: The connection broke during COMMIT.
+            UnavailableError: No connection within `pool_timeout`.
+        """
+        unit = UnitOfWork(self._engines, Access.READ if read_only else Access.WRITE)
+        try:
+            yield unit.session
+            await unit.commit()
+        finally:
+            await unit.rollback()
+
+    async def ping(self) -> None:
+        """Ask the database for a sign of life.
+
+        Raises:
+            Exception: It gave none.
+        """
+        async with self.unit_of_work(read_only=True) as session:
+            await session.execute(text("SELECT 1"))
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """Return the running loop's engine for writing, for what a session cannot do.
+
+        Raises:
+            RuntimeError: No loop is running.
+            NoUnitOfWorkError: The database is not open.
+        """
+        return self._engines.opened.writer
+
+    async def open(self) -> None:
+        """Open the database on the running loop, with its tables in place.
+
+        Raises:
+            ConfigurationError: The folder of a SQLite file does not exist.
+            DatabaseDownError: The database does not answer.
+            SchemaMismatchError: It does not have what the models map.
+        """
+        await self._engines.open()
+
+    async def close(self) -> None:
+        """Close the running loop's connections."""
+        await self._engines.close()
+
+    async def __aenter__(self) -> Database:
+        """Open; see `open`."""
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close."""
+        await self.close()
+
+    def __repr__(self) -> str:
+        """Show the URL without its password."""
+        return f"Database({self.url!r})"

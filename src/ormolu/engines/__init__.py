@@ -1,0 +1,10 @@
+"""From a URL to open engines with their tables in place: one pair per event loop.
+
+Knows SQLAlchemy's engines and pools; no session, no web framework.
+"""
+
+from ormolu.engines._engines import EnginePair, Engines
+from ormolu.engines._options import EngineOptions, Pooler
+from ormolu.engines._schema import SchemaMode
+
+__all__ = ["EngineOptions", "EnginePair", "Engines", "Pooler", "SchemaMode"]

@@ -1,0 +1,259 @@
+"""The engines of one database: one pair per event loop, none across a fork.
+
+A connection belongs to the loop and the process that opened it: used elsewhere it answers with
+"attached to a different loop", or with another worker's rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, MetaData, event
+from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionContext
+from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.orm import configure_mappers
+
+from ormolu.engines._options import (
+    EngineOptions,
+    connect_arguments,
+    engine_arguments,
+    reads_in_autocommit,
+    set_session,
+)
+from ormolu.engines._pool import FairPool, ping_idle_connections, roll_back_on_return
+from ormolu.engines._schema import SchemaMode, prepare_schema
+from ormolu.engines._url import Target, read_url
+from ormolu.errors import (
+    ConfigurationError,
+    DatabaseDownError,
+    NoUnitOfWorkError,
+    ReadOnlyError,
+)
+from ormolu.faults import attach_fault, fault_of, redact
+from ormolu.sqlite import make_memory_path, prepare_connections
+from ormolu.transactions import Access
+
+__all__ = ["EnginePair", "Engines"]
+
+# Seconds within which the tables must be there, other workers' locks included.
+_OPENING_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnginePair:
+    """The two engines of one database on one event loop."""
+
+    reader: AsyncEngine
+    writer: AsyncEngine
+
+    def of(self, access: Access) -> AsyncEngine:
+        """Return the engine for a unit of work with this access."""
+        return self.writer if access is Access.WRITE else self.reader
+
+    async def dispose(self) -> None:
+        """Close all connections that are not in use."""
+        await self.reader.dispose()
+        await self.writer.dispose()
+
+
+class Engines:
+    """Makes, keeps and ends the engines of one database, per event loop.
+
+    A loop's engines are made by its first `open`, with the tables in place, and end with `close`
+    or with the loop. A forked child makes its own.
+    """
+
+    def __init__(
+        self,
+        url: str | URL | None,
+        *,
+        metadata: MetaData,
+        schema: SchemaMode,
+        options: EngineOptions,
+    ) -> None:
+        target = read_url(url)
+        if target.is_memory:
+            path = make_memory_path(self)
+            target = Target(url=URL.create("sqlite+aiosqlite", database=path), is_memory=True)
+        self.target = target
+        self.options = options
+        self.metadata = metadata
+        self._schema: SchemaMode = schema
+        self._opened: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Opened]
+        self._opened = weakref.WeakKeyDictionary()
+        self._abandoned: list[object] = []
+        _FORKABLE.add(self)
+
+    @property
+    def reads_in_autocommit(self) -> bool:
+        """Tell whether reads are sent without a transaction around them."""
+        return reads_in_autocommit(self.target, self.options)
+
+    @property
+    def current(self) -> EnginePair | None:
+        """Return the running loop's engines, None before they are open."""
+        opened = self._opened.get(asyncio.get_running_loop())
+        return opened.pair if opened else None
+
+    @property
+    def opened(self) -> EnginePair:
+        """Return the running loop's engines.
+
+        Raises:
+            NoUnitOfWorkError: They are not open.
+        """
+        pair = self.current
+        if pair is None:
+            message = "The database is not open on this event loop. Write: await db.open()"
+            raise NoUnitOfWorkError(message)
+        return pair
+
+    async def open(self) -> EnginePair:
+        """Return the running loop's engines; the first call makes them and the tables.
+
+        Raises:
+            DatabaseDownError: The database does not answer.
+            SchemaMismatchError: It does not have what the models map.
+        """
+        loop = asyncio.get_running_loop()
+        opened = self._opened.get(loop)
+        if opened is None:
+            opened = self._opened[loop] = _Opened()
+        async with opened.lock:
+            if opened.pair is None:
+                opened.pair = await self._open_pair()
+                opened.ending = self._end_with_loop(loop, opened.pair)
+                await anext(opened.ending)
+        return opened.pair
+
+    async def _open_pair(self) -> EnginePair:
+        configure_mappers()
+        self._check_folder()
+        pair = EnginePair(
+            reader=self._make_engine(Access.READ), writer=self._make_engine(Access.WRITE)
+        )
+        try:
+            await prepare_schema(pair.writer, self.metadata, self._schema, _OPENING_TIMEOUT)
+        except BaseException:
+            await pair.dispose()
+            raise
+        return pair
+
+    def _check_folder(self) -> None:
+        database = self.target.url.database or ""
+        if not self.target.is_sqlite or database.startswith("file:"):
+            return
+        folder = Path(database).resolve().parent
+        if not folder.is_dir():
+            message = f'There is no folder "{folder}" for the SQLite file. Run: mkdir -p "{folder}"'
+            raise ConfigurationError(message)
+
+    async def close(self) -> None:
+        """Close the running loop's connections; a later `open` makes new ones."""
+        opened = self._opened.get(asyncio.get_running_loop())
+        if opened is not None and opened.ending is not None:
+            await opened.ending.aclose()
+
+    def abandon(self) -> None:
+        """Forget all engines without closing a connection: after a fork they are the parent's."""
+        # Kept referenced: a destructor would say goodbye on the parent's connection.
+        self._abandoned.append(dict(self._opened))
+        self._opened = weakref.WeakKeyDictionary()
+
+    async def _end_with_loop(
+        self, loop: asyncio.AbstractEventLoop, pair: EnginePair
+    ) -> AsyncGenerator[None]:
+        """Dispose when closed; a loop closes its open asynchronous generators as it ends."""
+        try:
+            yield
+        finally:
+            self._opened.pop(loop, None)
+            await pair.dispose()
+
+    def _make_engine(self, access: Access) -> AsyncEngine:
+        timeout = self.options.pool_timeout
+        engine = create_async_engine(
+            self.target.url,
+            poolclass=FairPool,
+            connect_args=connect_arguments(self.target, access, self.options),
+            **engine_arguments(self.target, access, self.options),
+        )
+        sync_engine = engine.sync_engine
+        _report_connect_errors(sync_engine)
+        _report_statement_errors(sync_engine, access)
+        roll_back_on_return(sync_engine)
+        set_session(sync_engine, self.target, access, timeout)
+        if self.target.is_sqlite:
+            is_writer = access is Access.WRITE
+            prepare_connections(sync_engine, is_writer=is_writer, timeout=timeout)
+        else:
+            ping_idle_connections(sync_engine)
+        return engine
+
+
+class _Opened:
+    """What one event loop has of a database."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.pair: EnginePair | None = None
+        self.ending: AsyncGenerator[None] | None = None
+
+
+def _report_connect_errors(engine: Engine) -> None:
+    """Turn the bare OSError of a refused connection into an error of the database."""
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(
+        dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]
+    ) -> DBAPIConnection:
+        try:
+            return dialect.connect(*arguments, **options)
+        except OSError as error:
+            message = "The database does not accept connections. Is it running, is the URL right?"
+            raise DatabaseDownError(message) from error
+
+
+def _report_statement_errors(engine: Engine, access: Access) -> None:
+    """Read each error's fault while the driver's text is there, then remove the values in it."""
+
+    @event.listens_for(engine, "handle_error")
+    def _handle(context: ExceptionContext) -> None:
+        error = context.sqlalchemy_exception
+        original = context.original_exception
+        if isinstance(original, (OverflowError, UnicodeError)):
+            error = DataError(context.statement, None, original, hide_parameters=True)
+        if not isinstance(error, DBAPIError):
+            return
+        fault = fault_of(error)
+        attach_fault(error, fault)
+        redact(error, fault)
+        if fault.kind == "read_only_database" and access is Access.READ:
+            raise ReadOnlyError(_READ_ONLY)
+        if error is not context.sqlalchemy_exception:
+            raise error
+
+
+_READ_ONLY = (
+    "A GET, HEAD or QUERY request only reads. Write in a POST, PUT, PATCH or DELETE route, or in "
+    "a unit of work of its own: `async with db.unit_of_work() as session: ...`"
+)
+
+_FORKABLE: weakref.WeakSet[Engines] = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    for engines in _FORKABLE:
+        engines.abandon()
+
+
+_register_at_fork: Callable[..., None] | None = getattr(os, "register_at_fork", None)
+if _register_at_fork is not None:  # pragma: no branch -- Windows cannot fork
+    _register_at_fork(after_in_child=_abandon_all)

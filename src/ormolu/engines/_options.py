@@ -1,0 +1,132 @@
+"""The options of a database's engines, and what each backend makes of them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sqlalchemy import Engine, event
+
+from ormolu.engines._url import Target
+from ormolu.errors import ConfigurationError
+from ormolu.transactions import Access
+
+__all__ = ["EngineOptions", "Pooler", "connect_arguments", "engine_arguments", "set_session"]
+
+Pooler = Literal["transaction"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """How the engines of one database are made.
+
+    Attributes:
+        pool_size: Connections for reading, and as many for writing (one on SQLite).
+        pool_timeout: Seconds that a unit of work waits for a connection or for a lock.
+        pooler: "transaction" behind a pooler that gives a server connection per transaction.
+        isolation_level: Of writing transactions; None keeps the server's default.
+        echo: Whether statements are logged.
+        connect_args: More keyword arguments for the driver's connect.
+    """
+
+    pool_size: int = 5
+    pool_timeout: float = 0.8
+    pooler: Pooler | None = None
+    isolation_level: str | None = None
+    echo: bool = False
+    connect_args: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse values that would fail later, far from the place that wrote them."""
+        if self.pool_size < 1:
+            message = f"pool_size={self.pool_size}: write 1 or more."
+            raise ConfigurationError(message)
+        if not 0 < self.pool_timeout <= 60:
+            message = f"pool_timeout={self.pool_timeout}: write seconds, above 0 and at most 60."
+            raise ConfigurationError(message)
+        if self.pooler not in (None, "transaction"):
+            message = f'pooler={self.pooler!r}: write pooler="transaction", or leave it out.'
+            raise ConfigurationError(message)
+
+
+def engine_arguments(target: Target, access: Access, options: EngineOptions) -> dict[str, Any]:
+    """Return what create_async_engine is given besides the URL and the driver's arguments."""
+    is_writer = access is Access.WRITE
+    arguments: dict[str, Any] = {
+        "echo": options.echo,
+        "hide_parameters": True,
+        "max_overflow": 0,
+        "pool_size": 1 if target.is_sqlite and is_writer else options.pool_size,
+        "pool_timeout": options.pool_timeout,
+        # Last returned, first used: idle connections age out and the caches of few stay warm.
+        "pool_use_lifo": True,
+    }
+    if is_writer and options.isolation_level and not target.is_sqlite:
+        arguments["isolation_level"] = options.isolation_level
+    if reads_in_autocommit(target, options) and not is_writer:
+        arguments |= {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+    return arguments
+
+
+def reads_in_autocommit(target: Target, options: EngineOptions) -> bool:
+    """Tell whether reading connections are read-only by a setting of their own.
+
+    Then no BEGIN and ROLLBACK is sent around a read. Behind a transaction pooler a setting would
+    reach other clients, so that reads there are transactions.
+    """
+    return (target.is_postgresql or target.is_mysql) and options.pooler is None
+
+
+def connect_arguments(target: Target, access: Access, options: EngineOptions) -> dict[str, Any]:
+    """Return the keyword arguments of the driver's connect."""
+    arguments: dict[str, Any] = {**target.connect_args}
+    if target.is_sqlite:
+        # isolation_level None: the driver begins nothing by itself. The short busy timeout is
+        # only the pause between tries; the wait itself does not hold the driver's thread.
+        arguments |= {"isolation_level": None, "timeout": 0.05}
+    elif options.pooler is not None:
+        arguments |= _pooler_arguments(target.driver)
+    elif target.is_postgresql:
+        arguments |= _postgresql_settings(target, access, options.pool_timeout)
+    return {**arguments, **options.connect_args}
+
+
+def _pooler_arguments(driver: str) -> dict[str, Any]:
+    """Keep prepared statements off: the next transaction may be on another server connection."""
+    if driver == "asyncpg":
+        return {
+            "prepared_statement_cache_size": 0,
+            "prepared_statement_name_func": lambda: f"__ormolu_{uuid.uuid4().hex}__",
+            "statement_cache_size": 0,
+        }
+    return {"prepare_threshold": None} if driver.startswith("psycopg") else {}
+
+
+def _postgresql_settings(target: Target, access: Access, timeout: float) -> dict[str, Any]:
+    settings = {"lock_timeout": f"{round(timeout * 1000)}"}
+    if access is Access.READ:
+        settings["default_transaction_read_only"] = "on"
+    if target.driver == "asyncpg":
+        return {"server_settings": settings}
+    given = str(target.url.query.get("options", ""))
+    ours = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    return {"options": f"{given} {ours}".strip()}
+
+
+def set_session(engine: Engine, target: Target, access: Access, timeout: float) -> None:
+    """Set what MySQL and MariaDB take only by statement: UTC, lock wait, read only."""
+    if not target.is_mysql:
+        return
+    # The lock wait is in whole seconds there, at least one.
+    statements = [f"SET time_zone='+00:00', innodb_lock_wait_timeout={max(1, round(timeout))}"]
+    if access is Access.READ:
+        statements.append("SET SESSION TRANSACTION READ ONLY")
+
+    @event.listens_for(engine, "connect")
+    def _set(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        for statement in statements:
+            cursor.execute(statement)
+        cursor.close()

@@ -1,0 +1,117 @@
+"""A fair connection pool, and what it checks of a connection that leaves or comes back.
+
+The pool is the queue: who asks first is served first, within one bounded wait. On SQLite the
+pool of writers has one place, so that writers never meet at the file lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InvalidatePoolError, InvalidRequestError
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolResetState
+from sqlalchemy.util import await_
+
+from ormolu.errors import OverloadedError
+
+__all__ = ["FairPool", "ping_idle_connections", "roll_back_on_return"]
+
+_IDLE_SECONDS = 1.0
+
+
+class FairPool(AsyncAdaptedQueuePool):
+    """A pool whose waiters are served in the order in which they came.
+
+    asyncio.Queue lets a newcomer take what was put back for a waiter, who then stands last in
+    the queue again; under load a few requests would wait past any limit.
+    """
+
+    def __init__(
+        self, creator: Callable[..., Any], pool_size: int = 5, timeout: float = 30.0, **options: Any
+    ) -> None:
+        super().__init__(creator, pool_size=pool_size, timeout=timeout, **options)
+        self._turnstile = asyncio.Semaphore(pool_size)
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        await_(self._pass_turnstile())
+        try:
+            return super()._do_get()
+        except BaseException:
+            self._turnstile.release()
+            raise
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        try:
+            super()._do_return_conn(record)
+        finally:
+            self._turnstile.release()
+
+    async def _pass_turnstile(self) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._turnstile.acquire()
+        except TimeoutError as error:
+            message = (
+                f"All {self.size()} connections were in use for {self._timeout} s. A unit of work "
+                "keeps its connection from its first statement to its end: end it before slow "
+                "work, do not open a second one inside it, or raise Database(pool_size=...)."
+            )
+            raise OverloadedError(message) from error
+
+
+def ping_idle_connections(engine: Engine) -> None:
+    """Ask the server for a sign of life before a connection that idled over 1 s is handed out.
+
+    A busy connection is not asked: the ping would cost a round trip for each unit of work.
+    """
+    dialect = engine.dialect
+
+    @event.listens_for(engine, "checkin")
+    def _stamp(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info["returned_at"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _ping(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if time.monotonic() - record.info.get("returned_at", time.monotonic()) < _IDLE_SECONDS:
+            return
+        try:
+            dialect.do_ping(connection)
+        except Exception as error:
+            raise InvalidatePoolError from error
+
+
+def roll_back_on_return(engine: Engine) -> None:
+    """Let no connection back into the pool inside an open transaction.
+
+    After a failed COMMIT SQLAlchemy takes the transaction for ended and skips its own reset,
+    while SQLite keeps it open: the next unit of work would commit what the last one failed to.
+    """
+
+    @event.listens_for(engine, "reset")
+    def _reset(
+        connection: DBAPIConnection, record: ConnectionPoolEntry, state: PoolResetState
+    ) -> None:
+        if state.terminate_only or not state.asyncio_safe:
+            return
+        if _is_in_transaction(record.driver_connection):
+            connection.rollback()
+            if _is_in_transaction(record.driver_connection):
+                message = "A transaction outlived its ROLLBACK; the connection is discarded."
+                raise InvalidRequestError(message)
+
+
+def _is_in_transaction(driver: Any) -> bool:
+    """Ask the driver's own flag; a driver without a known one is left to SQLAlchemy's reset."""
+    if hasattr(driver, "in_transaction"):  # aiosqlite
+        return bool(driver.in_transaction)
+    if hasattr(driver, "is_in_transaction"):  # asyncpg
+        return bool(driver.is_in_transaction())
+    if hasattr(driver, "get_transaction_status"):  # asyncmy, aiomysql
+        return bool(driver.get_transaction_status())
+    info = getattr(driver, "info", None)  # psycopg
+    return bool(getattr(info, "transaction_status", 0))

@@ -1,0 +1,178 @@
+"""What people paste as a database URL, turned into one that SQLAlchemy's asyncio can open."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from ormolu.errors import ConfigurationError
+
+__all__ = ["Target", "read_url"]
+
+_DEFAULT = "sqlite:///app.db"
+
+# Scheme without a driver -> backend and driver that Ormolu takes.
+_DRIVERS = {
+    "cockroachdb": "cockroachdb+asyncpg",
+    "mariadb": "mariadb+asyncmy",
+    "mysql": "mysql+asyncmy",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "sqlite": "sqlite+aiosqlite",
+}
+
+# Driver -> the extra of this package that installs it.
+_EXTRAS = {"asyncmy": "mysql", "asyncpg": "postgresql", "psycopg": "psycopg"}
+
+# What libpq and asyncpg read from a DSN, and SQLAlchemy would hand to asyncpg as unknown arguments.
+_ASYNCPG_DSN = frozenset(
+    {
+        "sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword", "sslnegotiation",
+        "ssl_min_protocol_version", "ssl_max_protocol_version", "target_session_attrs",
+        "krbsrvname", "gsslib", "application_name", "options",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where a database is and how its driver is called.
+
+    Attributes:
+        url: URL with an asynchronous driver, without options that the driver would refuse.
+        connect_args: Keyword arguments of the driver's connect, taken from the URL's query.
+        is_memory: Whether an in-memory SQLite database was asked for.
+    """
+
+    url: URL
+    connect_args: Mapping[str, Any] = field(default_factory=dict)
+    is_memory: bool = False
+
+    @property
+    def backend(self) -> str:
+        """Return the first part of the scheme, like `postgresql`."""
+        return self.url.get_backend_name()
+
+    @property
+    def driver(self) -> str:
+        """Return the second part of the scheme, like `asyncpg`."""
+        return self.url.get_driver_name()
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Tell whether the database is SQLite."""
+        return self.backend == "sqlite"
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Tell whether the database is PostgreSQL itself, not one that speaks its protocol."""
+        return self.backend == "postgresql"
+
+    @property
+    def is_mysql(self) -> bool:
+        """Tell whether the database is MySQL or MariaDB."""
+        return self.backend in {"mysql", "mariadb"}
+
+
+def read_url(given: str | URL | None) -> Target:
+    """Return the target that a URL means.
+
+    Args:
+        given: What the user wrote; None takes `$DATABASE_URL`, else `sqlite:///app.db`.
+
+    Raises:
+        ConfigurationError: The text is no URL, names a driver that blocks the event loop, or one
+            that is not installed.
+    """
+    url = _parse(given if given is not None else os.environ.get("DATABASE_URL") or _DEFAULT)
+    url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+    _check_driver(url)
+    backend, driver = url.get_backend_name(), url.get_driver_name()
+    if backend == "sqlite":
+        return Target(url=url, is_memory=_is_memory(url))
+    if driver == "asyncpg":
+        return _read_asyncpg(url)
+    if backend in {"mysql", "mariadb"}:
+        return _read_mysql(url)
+    return Target(url=url)
+
+
+def _parse(given: str | URL) -> URL:
+    if isinstance(given, URL):
+        return given
+    text = given.strip()
+    if text == ":memory:":
+        return make_url("sqlite://")
+    try:
+        return make_url(text)
+    except (ArgumentError, ValueError) as error:
+        message = (
+            "This is not a database URL (not shown, it may hold a password). Write "
+            '"sqlite:///app.db" for a file, or "postgresql://user:password@host/name"; '
+            "@ : / in a password are written %40 %3A %2F."
+        )
+        raise ConfigurationError(message) from error
+
+
+def _is_memory(url: URL) -> bool:
+    return not url.database or url.database == ":memory:" or url.query.get("mode") == "memory"
+
+
+def _check_driver(url: URL) -> None:
+    try:
+        dialect = url.get_dialect(_is_async=True)
+    except NoSuchModuleError as error:
+        known = ", ".join(sorted(_DRIVERS))
+        message = f'No database is called "{url.drivername}". Known: {known}.'
+        raise ConfigurationError(message) from error
+    backend, driver = url.get_backend_name(), url.get_driver_name()
+    if not dialect.is_async:
+        asynchronous = _DRIVERS.get(backend, f"{backend}+<an asynchronous driver>")
+        message = (
+            f'The driver "{driver}" blocks the event loop. '
+            f'Write "{asynchronous}://..." instead of "{url.drivername}://...".'
+        )
+        raise ConfigurationError(message)
+    module = driver.removesuffix("_async")
+    if importlib.util.find_spec(module) is None:
+        package = f"ormolu[{_EXTRAS[module]}]" if module in _EXTRAS else module
+        message = f'The driver "{module}" is not installed. Run: pip install "{package}"'
+        raise ConfigurationError(message)
+
+
+def _read_asyncpg(url: URL) -> Target:
+    if url.query.get("channel_binding") == "require":
+        message = (
+            "asyncpg cannot require channel binding. Write "
+            '"postgresql+psycopg://..." or leave channel_binding=require out of the URL.'
+        )
+        raise ConfigurationError(message)
+    dsn_query = {key: value for key, value in url.query.items() if key in _ASYNCPG_DSN}
+    connect_args: dict[str, Any] = {}
+    if dsn_query:
+        dsn = URL.create("postgresql", query=dsn_query)
+        connect_args["dsn"] = dsn.render_as_string(hide_password=False)
+    if "connect_timeout" in url.query:
+        connect_args["timeout"] = float(str(url.query["connect_timeout"]))
+    ours = [*dsn_query, "channel_binding", "connect_timeout"]
+    return Target(url=url.difference_update_query(ours), connect_args=connect_args)
+
+
+def _read_mysql(url: URL) -> Target:
+    names = ("ssl-mode", "ssl_mode", "sslmode")
+    modes = [str(url.query[name]).upper() for name in names if name in url.query]
+    url = url.difference_update_query(names)
+    if not modes or modes[0] in {"DISABLED", "DISABLE", "PREFERRED", "PREFER"}:
+        return Target(url=url)
+    context = ssl.create_default_context()
+    context.check_hostname = modes[0] in {"VERIFY_IDENTITY", "VERIFY-FULL"}
+    if modes[0] in {"REQUIRED", "REQUIRE"}:
+        context.verify_mode = ssl.CERT_NONE
+    return Target(url=url, connect_args={"ssl": context})

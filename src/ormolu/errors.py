@@ -1,0 +1,143 @@
+"""The errors that Ormolu raises: one tree. Knows no database, no web framework.
+
+    OrmoluError
+    ├── ConfigurationError            a URL, an option or a declaration is wrong
+    ├── SchemaMismatchError           the database lacks what the models map
+    ├── UsageError                    the code around a session must be written differently
+    │   ├── NoUnitOfWorkError         no session belongs to this place
+    │   ├── SessionClosedError        the unit of work has ended
+    │   ├── ConcurrentUseError        two tasks use one session at once
+    │   ├── ReadOnlyError             a write in a read-only unit of work
+    │   ├── LazyLoadError             a relation was not loaded
+    │   └── NaiveDatetimeError        a datetime without an offset
+    └── UnavailableError              try again later
+        ├── DatabaseDownError         the database does not answer
+        ├── OverloadedError           no connection or lock came free in time
+        └── OutcomeUnknownError       the connection broke during COMMIT
+
+Each class has a `code`, and each code has a section in docs/errors.md.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sqlalchemy.exc import InvalidRequestError
+
+__all__ = [
+    "ConcurrentUseError",
+    "ConfigurationError",
+    "DatabaseDownError",
+    "LazyLoadError",
+    "NaiveDatetimeError",
+    "NoUnitOfWorkError",
+    "OrmoluError",
+    "OutcomeUnknownError",
+    "OverloadedError",
+    "ReadOnlyError",
+    "SchemaMismatchError",
+    "SessionClosedError",
+    "UnavailableError",
+    "UsageError",
+]
+
+
+class OrmoluError(Exception):
+    """Root of everything that Ormolu raises."""
+
+    code: ClassVar[str] = "ormolu_error"
+
+    def __str__(self) -> str:
+        """Return the message alone: SQLAlchemy's errors would add a link to their own pages."""
+        return Exception.__str__(self)
+
+
+class ConfigurationError(OrmoluError, ValueError):
+    """A URL, an option or a declaration is wrong; the message says what to write."""
+
+    code = "configuration"
+
+
+class SchemaMismatchError(OrmoluError):
+    """The database does not have the tables and columns that the models map.
+
+    Attributes:
+        differences: One sentence per difference.
+    """
+
+    code = "schema_mismatch"
+
+    def __init__(self, differences: list[str]) -> None:
+        self.differences = differences
+        listed = "\n".join(f"  - {difference}" for difference in differences)
+        super().__init__(
+            f"The database does not match the models:\n{listed}\n"
+            "Migrate the database (a development file may be deleted and is made anew), "
+            'or start with Database(..., schema="ignore").'
+        )
+
+
+class UsageError(OrmoluError):
+    """The code that uses a session has to be written differently."""
+
+    code = "usage"
+
+
+class NoUnitOfWorkError(UsageError):
+    """No session belongs to the place that asked for one."""
+
+    code = "no_unit_of_work"
+
+
+class SessionClosedError(UsageError, InvalidRequestError):
+    """The unit of work of this session has ended."""
+
+    code = "session_closed"
+
+
+class ConcurrentUseError(UsageError, InvalidRequestError):
+    """Two tasks use one session at once."""
+
+    code = "concurrent_use"
+
+
+class ReadOnlyError(UsageError, InvalidRequestError):
+    """A write was tried in a read-only unit of work."""
+
+    code = "read_only_unit"
+
+
+class LazyLoadError(UsageError, InvalidRequestError):
+    """A relation was read that no loader option had loaded."""
+
+    code = "lazy_load"
+
+
+class NaiveDatetimeError(UsageError, ValueError):
+    """A datetime without an offset was given where an instant is stored."""
+
+    code = "naive_datetime"
+
+
+class UnavailableError(OrmoluError):
+    """The database cannot serve now; the same request may work in a moment."""
+
+    code = "unavailable"
+
+
+class DatabaseDownError(UnavailableError):
+    """The database does not answer."""
+
+    code = "database_unavailable"
+
+
+class OverloadedError(UnavailableError):
+    """No connection, or no lock, came free within the pool timeout."""
+
+    code = "overloaded"
+
+
+class OutcomeUnknownError(UnavailableError):
+    """The connection broke during COMMIT: the change may be stored or not."""
+
+    code = "outcome_unknown"

@@ -1,0 +1,9 @@
+"""The declarative base: what is right for every model is its default.
+
+Knows SQLAlchemy's ORM; no engine, no session, no web framework.
+"""
+
+from ormolu.models._datetimes import UTCDateTime
+from ormolu.models._model import Model, model_name
+
+__all__ = ["Model", "UTCDateTime", "model_name"]

@@ -1,0 +1,47 @@
+"""Relations that no loader option loaded: an error that names the option to write.
+
+Under asyncio a lazy load would have to send a statement where nothing can be awaited.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from sqlalchemy.orm import RelationshipProperty, strategies
+
+from ormolu.errors import LazyLoadError
+
+__all__ = ["forbid_lazy_loading"]
+
+
+def forbid_lazy_loading(attribute: object) -> None:
+    """Make `lazy="raise"` of a relation's default `lazy="select"`; other choices stay.
+
+    Has an effect only before SQLAlchemy configures the relation's mapper.
+    """
+    if not isinstance(attribute, RelationshipProperty):
+        return
+    if attribute.lazy == "select":
+        attribute.lazy = "raise"
+        attribute.strategy_key = (("lazy", "raise"), ("ormolu", True))
+    if attribute.backref is not None:
+        is_name = isinstance(attribute.backref, str)
+        name, options = (attribute.backref, {}) if is_name else attribute.backref
+        attribute.backref = (name, {"lazy": "raise", **options})
+
+
+@RelationshipProperty.strategy_for(lazy="raise", ormolu=True)
+class _RaiseLoader(strategies._LazyLoader):  # type: ignore[misc] # noqa: SLF001 -- no public hook
+    """SQLAlchemy's `lazy="raise"` with an error that says what to write."""
+
+    def _invoke_raise_load(self, _state: object, _passive: object, _lazy: str) -> NoReturn:
+        relation: RelationshipProperty[Any] = self.parent_property
+        option = "selectinload" if relation.uselist else "joinedload"
+        model = relation.parent.class_.__name__
+        place = f"{model}.{relation.key}"
+        message = (
+            f"{place} was not loaded. Load it with the query: "
+            f"select({model}).options({option}({place})), "
+            f"or session.get({model}, id, options=[{option}({place})])."
+        )
+        raise LazyLoadError(message)

@@ -1,0 +1,110 @@
+"""`Model`: the declarative base with the defaults that every project ends up with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    UniqueConstraint,
+    event,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapper, QueryableAttribute
+
+from ormolu.models._datetimes import UTCDateTime
+from ormolu.models._json import track_json
+from ormolu.models._lazy import forbid_lazy_loading
+
+__all__ = ["Model", "model_name"]
+
+# Alembic can only alter or drop a constraint that has a name, the same on every backend.
+_NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+_INFO_KEY = "ormolu.model"
+
+
+class Model(DeclarativeBase):
+    """Base class of mapped classes; an ordinary SQLAlchemy `DeclarativeBase`.
+
+    Its defaults, each of which a class can set otherwise:
+
+    - constraints and indexes have names, the same on every backend;
+    - `Mapped[datetime]` is an instant, aware and in UTC (`UTCDateTime`);
+    - `Mapped[dict[str, Any]]` and `Mapped[list[Any]]` are JSON, and a change in place is stored;
+    - values that the database makes, on INSERT and on UPDATE, are read back at once;
+    - a relation that no loader option loaded is a `LazyLoadError`; `lazy=True` allows to await it
+      through SQLAlchemy's `AsyncAttrs`;
+    - foreign keys have an index; `mapped_column(..., index=False)` leaves it out.
+    """
+
+    __abstract__ = True
+    metadata = MetaData(naming_convention=_NAMING_CONVENTION)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UTCDateTime,
+        # MySQL and MariaDB want a length, and can index 255 characters.
+        str: String().with_variant(String(255), "mysql", "mariadb"),
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+    }
+    __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": True}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Map the class, then index its foreign keys and make its relations explicit."""
+        super().__init_subclass__(**options)
+        for attribute in cls.__dict__.values():
+            if isinstance(attribute, QueryableAttribute):
+                forbid_lazy_loading(getattr(attribute.comparator, "prop", None))
+        table = cls.__dict__.get("__table__")
+        if isinstance(table, Table):
+            _index_foreign_keys(table)
+
+
+def model_name(table: Table) -> str | None:
+    """Return the name of the class that is mapped to a table, None where none is known."""
+    name = table.info.get(_INFO_KEY)
+    return name if isinstance(name, str) else None
+
+
+def _index_foreign_keys(table: Table) -> None:
+    """Add the index that a DELETE or a join on the other side needs, unless one leads with it."""
+    for constraint in table.foreign_key_constraints:
+        columns = list(constraint.columns)
+        is_wanted = all(column.index is not False for column in columns)
+        if is_wanted and not any(
+            leading[: len(columns)] == columns for leading in _indexed_columns(table)
+        ):
+            Index(None, *columns)
+
+
+def _indexed_columns(table: Table) -> Iterator[list[Any]]:
+    for index in table.indexes:
+        yield list(index.columns)
+    for constraint in table.constraints:
+        if isinstance(constraint, (PrimaryKeyConstraint, UniqueConstraint)):
+            yield list(constraint.columns)
+
+
+@event.listens_for(Mapper, "mapper_configured")
+def _prepare_columns(mapper: Mapper[Any], model: type[Any]) -> None:
+    """Note the class's name at its table, for errors, and track the JSON columns of a Model."""
+    if isinstance(mapper.local_table, Table) and not mapper.inherits:
+        mapper.local_table.info.setdefault(_INFO_KEY, model.__name__)
+    if issubclass(model, Model):
+        for attribute in mapper.column_attrs:
+            is_own = attribute.parent is mapper
+            if is_own and any(isinstance(column.type, JSON) for column in attribute.columns):
+                track_json(model, attribute.key)

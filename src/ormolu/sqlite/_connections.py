@@ -1,0 +1,74 @@
+"""How each SQLite connection is set up and how its transactions begin.
+
+SQLite leaves foreign keys unchecked, pysqlite begins no transaction for a SELECT, and a
+deferred transaction that wants to write later fails at once if another wrote meanwhile. So:
+write-ahead log, full durability, foreign keys, and BEGIN IMMEDIATE where a write may come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.util import await_
+
+from ormolu.errors import OverloadedError
+
+__all__ = ["prepare_connections"]
+
+_PRAGMAS = ("PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON")
+
+# SQLite's own busy handler sleeps up to 0.1 s at a time and is not fair: short tries are.
+_PAUSE = 0.002
+
+
+def prepare_connections(engine: Engine, *, is_writer: bool, timeout: float) -> None:
+    """Set up every connection of an engine, for reading only or for writing.
+
+    Args:
+        engine: Engine whose driver connections are in autocommit mode (isolation_level None).
+        is_writer: Whether its transactions take SQLite's write lock at their start.
+        timeout: Seconds to wait for a lock that another process holds.
+
+    Raises:
+        OverloadedError: Later, from a BEGIN that did not get its lock in time.
+    """
+    settings = (
+        ("PRAGMA journal_mode=WAL", *_PRAGMAS) if is_writer else (*_PRAGMAS, "PRAGMA query_only=ON")
+    )
+    begin = "BEGIN IMMEDIATE" if is_writer else "BEGIN"
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: Any, _record: object) -> None:
+        for setting in settings:
+            _execute(connection, setting, timeout)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        _execute(connection.connection.dbapi_connection, begin, timeout)
+
+
+def _execute(connection: Any, statement: str, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while True:
+        cursor = connection.cursor()
+        try:
+            cursor.execute(statement)
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            if time.monotonic() > deadline:
+                message = f"Another process kept the SQLite write lock for over {timeout} s."
+                raise OverloadedError(message) from error
+        else:
+            return
+        finally:
+            cursor.close()
+        await_(asyncio.sleep(_PAUSE))
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))

@@ -1,0 +1,54 @@
+"""`SessionDep`: how a route gets the session of its request."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import HTTPConnection
+
+from ormolu.engines import Engines
+from ormolu.errors import NoUnitOfWorkError
+from ormolu.web._units import units_of
+
+__all__ = ["SessionDep", "request_session"]
+
+
+async def request_session(connection: HTTPConnection) -> AsyncSession:
+    """Return the request's session; of the database attached first, if there are several.
+
+    It takes a connection with its first statement. The gate commits it if the answer's status is
+    below 400, and rolls it back otherwise.
+
+    Raises:
+        NoUnitOfWorkError: No gate was passed.
+        SessionClosedError: The answer was sent already.
+    """
+    return session_of(connection, next(iter(units_of(connection.scope)), None))
+
+
+def session_of(connection: HTTPConnection, engines: Engines | None) -> AsyncSession:
+    """Return the request's session of one database.
+
+    Raises:
+        NoUnitOfWorkError: The request has none of this database.
+        SessionClosedError: The answer was sent already.
+    """
+    unit = units_of(connection.scope).get(engines) if engines is not None else None
+    if unit is None:
+        raise NoUnitOfWorkError(_WEBSOCKET if connection.scope["type"] == "websocket" else _DETACHED)
+    return unit.session
+
+
+_WEBSOCKET = (
+    "A WebSocket lives too long for one session. Write, around each piece of work: "
+    "`async with db.unit_of_work() as session: ...`"
+)
+
+_DETACHED = (
+    "This application has no database for the session. Write `db.attach(app)` after "
+    "`app = FastAPI()`."
+)
+
+SessionDep = Annotated[AsyncSession, Depends(request_session)]

@@ -1,0 +1,85 @@
+"""The gate: the innermost middleware. It owns a request's unit of work and ends it in time.
+
+COMMIT happens just before the first byte of the answer leaves, so that no client ever holds an
+answer to something that was not stored. A yield dependency cannot do that: FastAPI runs its end
+after the answer, or without having seen the answer's status.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ormolu.engines import Engines
+from ormolu.sessions import UnitOfWork
+from ormolu.transactions import access_of_method, is_committed
+from ormolu.web._problems import Problems
+from ormolu.web._units import open_units
+
+__all__ = ["Gate"]
+
+
+class Gate:
+    """ASGI middleware that gives each HTTP request one unit of work of one database."""
+
+    def __init__(self, app: ASGIApp, engines: Engines, problems: Problems) -> None:
+        self._app = app
+        self._engines = engines
+        self._problems = problems
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the request; commit or roll back before its answer leaves."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        units = open_units(scope)
+        if self._engines in units:
+            # A mounted application that is attached too: the outer gate's unit of work serves.
+            await self._app(scope, receive, send)
+            return
+        units[self._engines] = unit = UnitOfWork(self._engines, access_of_method(scope["method"]))
+        exchange = _Exchange(unit, send)
+        try:
+            await self._app(scope, receive, exchange.send)
+        except Exception:
+            # After a failed COMMIT this is only what the stack above made of that error.
+            if exchange.commit_error is None:
+                raise
+        finally:
+            await unit.rollback()
+        if exchange.commit_error is not None:
+            request = Request(scope, receive)
+            response = await self._problems.answer_failed_commit(request, exchange.commit_error)
+            await response(scope, receive, send)
+
+
+class _Exchange:
+    """One answer on its way out.
+
+    Attributes:
+        commit_error: Why the COMMIT failed; then nothing of the answer was sent.
+    """
+
+    def __init__(self, unit: UnitOfWork, send: Send) -> None:
+        self.commit_error: Exception | None = None
+        self._unit = unit
+        self._send = send
+
+    async def send(self, message: Message) -> None:
+        """End the unit of work before the first message, then pass the message on."""
+        if self.commit_error is not None:
+            return
+        if message["type"] == "http.response.start" and not self._unit.is_over:
+            await self._end(message["status"])
+        await self._send(message)
+
+    async def _end(self, status: int) -> None:
+        if not is_committed(status):
+            await self._unit.rollback()
+            return
+        try:
+            await self._unit.commit()
+        except Exception as error:
+            # Raised as well: background tasks and the rest of the answer must not run.
+            self.commit_error = error
+            raise

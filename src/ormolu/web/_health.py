@@ -1,0 +1,69 @@
+"""Liveness and readiness: is the process alive, and can it reach its databases."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ormolu.web._problems import Problem, Problems
+
+__all__ = ["Probe", "add_health_routes"]
+
+# A readiness probe must not become load of its own: one question a second.
+_FRESH_SECONDS = 1.0
+
+
+class Probe:
+    """Asks one database for a sign of life, at most once a second."""
+
+    def __init__(self, ping: Callable[[], Awaitable[None]]) -> None:
+        self._ping = ping
+        self._asked_at = 0.0
+        self._is_ready = False
+
+    async def is_ready(self) -> bool:
+        """Tell whether the database answered within the last second."""
+        if time.monotonic() - self._asked_at >= _FRESH_SECONDS:
+            self._asked_at = time.monotonic()
+            self._is_ready = await self._answers()
+        return self._is_ready
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(_FRESH_SECONDS):
+                await self._ping()
+        except Exception:  # noqa: BLE001 -- whatever the reason, not ready is the answer
+            return False
+        return True
+
+
+def add_health_routes(app: FastAPI, probes: list[Probe], problems: Problems) -> None:
+    """Add `/healthz`, which never asks a database, and `/readyz`, which asks all of them.
+
+    Args:
+        app: Application that gets the routes.
+        probes: One per attached database; more may be appended later.
+        problems: Shape of the 503 answer.
+    """
+
+    async def healthz(_request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(request: Request) -> Response:
+        if all([await probe.is_ready() for probe in probes]):
+            return JSONResponse({"status": "ok"})
+        problem = Problem(
+            status=503,
+            code="database_unavailable",
+            detail="The database is not available.",
+            headers={"Retry-After": "1"},
+        )
+        return problems.answer(request, problem)
+
+    app.add_route("/healthz", healthz, include_in_schema=False)
+    app.add_route("/readyz", readyz, include_in_schema=False)

@@ -1,0 +1,277 @@
+"""Problem answers (RFC 9457): every error in one shape, by its code, without any value in it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from inspect import isawaitable, iscoroutinefunction
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import NoResultFound, StatementError
+from sqlalchemy.orm.exc import StaleDataError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ormolu.errors import UnavailableError
+from ormolu.faults import Fault, Kind, fault_of
+from ormolu.transactions import is_committed
+from ormolu.web._constraints import Place, find_place
+from ormolu.web._units import units_of
+
+__all__ = ["STATUSES", "Problem", "Problems"]
+
+_log = logging.getLogger("ormolu")
+
+# The status of each kind of fault; docs/errors.md is tested against it.
+STATUSES: dict[Kind, int] = {
+    "busy": 503,
+    "check_violation": 422,
+    "database_unavailable": 503,
+    "exclusion_violation": 409,
+    "forbidden": 403,
+    "foreign_key_violation": 409,
+    "internal_error": 500,
+    "invalid_value": 422,
+    "not_null_violation": 422,
+    "outcome_unknown": 503,
+    "overloaded": 503,
+    "pooler": 500,
+    "read_only_database": 503,
+    "rejected": 422,
+    "schema_mismatch": 500,
+    "storage_full": 507,
+    "timeout": 504,
+    "too_complex": 422,
+    "too_large": 413,
+    "unique_violation": 409,
+}
+
+_DETAILS: dict[str, str] = {
+    "busy": "The data is being changed by others. Try again.",
+    "check_violation": "{Fields} has a value that is not allowed.",
+    "database_unavailable": "The database is not available. Try again.",
+    "exclusion_violation": "{A_noun} in conflict with this one already exists.",
+    "forbidden": "This change is not allowed.",
+    "foreign_key_violation": "A row that this one refers to does not exist, or others refer to it.",
+    "invalid_value": "{Fields} has a value that cannot be stored.",
+    "not_null_violation": "{Fields} is required.",
+    "outcome_unknown": "The connection broke while storing. Check before you try again.",
+    "overloaded": "Too many requests at once. Try again.",
+    "read_only_database": "The database takes no changes at the moment. Try again.",
+    "rejected": "The database rejected the change.",
+    "storage_full": "The database has no space left.",
+    "timeout": "The database took too long.",
+    "too_complex": "The request is too complex.",
+    "too_large": "The request is too large.",
+    "unique_violation": "{A_noun} with this {fields} already exists.",
+}
+
+_ENTRIES: dict[str, tuple[str, str]] = {
+    "check_violation": ("check", "not allowed"),
+    "exclusion_violation": ("exclusion", "in conflict"),
+    "foreign_key_violation": ("foreign_key", "no such row"),
+    "invalid_value": ("invalid", "cannot be stored"),
+    "not_null_violation": ("missing", "required"),
+    "unique_violation": ("unique", "already exists"),
+}
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+_RETRY_AFTER = {"Retry-After": "1"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One error answer.
+
+    Attributes:
+        status: HTTP status.
+        code: Stable name of the error, a section of docs/errors.md.
+        detail: A sentence for a person.
+        errors: One entry per field: pointer, loc, type, msg.
+        headers: More headers of the answer.
+        extra: More members of the body.
+    """
+
+    status: int
+    code: str
+    detail: str
+    errors: Sequence[Mapping[str, Any]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problems:
+    """Makes the problem answers of one application.
+
+    Attributes:
+        base_url: What `type` starts with; the code follows.
+    """
+
+    base_url: str = "urn:ormolu:problem:"
+
+    def answer(self, request: Request, problem: Problem) -> Response:
+        """Return the answer for a problem of this request."""
+        body: dict[str, Any] = {
+            "type": f"{self.base_url}{problem.code}",
+            "title": _title(problem.status),
+            "status": problem.status,
+            "code": problem.code,
+            "detail": problem.detail,
+            "instance": request.scope["path"],
+        }
+        if problem.errors:
+            body["errors"] = list(problem.errors)
+        return JSONResponse(
+            {**problem.extra, **body},
+            status_code=problem.status,
+            headers={**problem.headers},
+            media_type="application/problem+json",
+        )
+
+    def handlers(self) -> dict[type[Exception], Handler]:
+        """Return the handler of each class of error; for an error the closest class wins."""
+        return {
+            Exception: self.answer_internal_error,
+            HTTPException: self.answer_http_exception,
+            NoResultFound: self.answer_not_found,
+            RequestValidationError: self.answer_invalid_request,
+            StaleDataError: self.answer_stale_data,
+            StatementError: self.answer_database_error,
+            UnavailableError: self.answer_database_error,
+        }
+
+    async def answer_database_error(self, request: Request, error: Exception) -> Response:
+        """Answer an error of the database; one that is the application's own is raised again.
+
+        Raises:
+            Exception: The error itself, if its status is 500: the server logs its traceback.
+        """
+        problem = _database_problem(request, error)
+        if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise error
+        return self.answer(request, problem)
+
+    async def answer_not_found(self, request: Request, _error: Exception) -> Response:
+        """Answer that no row was found, by the name of the model that was asked for."""
+        names = [unit.last_entity for unit in units_of(request.scope).values() if unit.last_entity]
+        detail = f"{names[0]} not found" if names else "Not found"
+        return self.answer(request, Problem(status=404, code="not_found", detail=detail))
+
+    async def answer_stale_data(self, request: Request, _error: Exception) -> Response:
+        """Answer that somebody else changed or deleted the row meanwhile."""
+        detail = "The row was changed or deleted meanwhile. Read it again."
+        return self.answer(request, Problem(status=409, code="stale_data", detail=detail))
+
+    async def answer_http_exception(self, request: Request, error: Exception) -> Response:
+        """Answer an HTTPException in the shape of a problem."""
+        assert isinstance(error, HTTPException)
+        headers = dict(error.headers or {})
+        if error.status_code < HTTPStatus.BAD_REQUEST:
+            return Response(status_code=error.status_code, headers=headers)
+        title = _title(error.status_code)
+        is_text = isinstance(error.detail, str)
+        problem = Problem(
+            status=error.status_code,
+            code=re.sub(r"\W+", "_", title).lower(),
+            detail=error.detail if is_text else title,
+            headers=headers,
+            extra={} if is_text else {"info": error.detail},
+        )
+        return self.answer(request, problem)
+
+    async def answer_invalid_request(self, request: Request, error: Exception) -> Response:
+        """Answer FastAPI's validation errors: where and what, without the values sent."""
+        assert isinstance(error, RequestValidationError)
+        entries = [_validation_entry(item) for item in error.errors()]
+        first = ".".join(map(str, entries[0]["loc"])) if entries else ""
+        detail = f"{first}: {entries[0]['msg']}" if entries else "The request is invalid."
+        problem = Problem(status=422, code="validation_error", detail=detail, errors=entries)
+        return self.answer(request, problem)
+
+    async def answer_internal_error(self, request: Request, _error: Exception) -> Response:
+        """Answer what nothing else answers, without a word of the error."""
+        problem = Problem(status=500, code="internal_error", detail="Internal Server Error")
+        return self.answer(request, problem)
+
+    async def answer_failed_commit(self, request: Request, error: Exception) -> Response:
+        """Answer with the application's own handler of the error, but never with a success.
+
+        Raises:
+            Exception: The error itself, if nothing handles it.
+        """
+        handlers, _ = request.scope.get("starlette.exception_handlers", ({}, {}))
+        handler = next((handlers[kind] for kind in type(error).__mro__ if kind in handlers), None)
+        if handler is None:
+            raise error
+        is_coroutine = iscoroutinefunction(handler)
+        call = handler(request, error) if is_coroutine else run_in_threadpool(handler, request, error)
+        response = await call
+        if isawaitable(response):
+            response = await response
+        if isinstance(response, Response) and not is_committed(response.status_code):
+            return response
+        _log.error("The handler of %s answers a failed COMMIT with success.", type(error).__name__)
+        return await self.answer_database_error(request, error)
+
+
+def _title(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
+def _database_problem(request: Request, error: Exception) -> Problem:
+    if isinstance(error, UnavailableError):
+        kind, place = error.code, Place()
+        _log.warning("%s: %s", _operation(request), error)
+    else:
+        fault = fault_of(error)
+        kind = fault.kind
+        place = find_place(fault, (engines.metadata for engines in units_of(request.scope)))
+        _log.warning("%s: %s", _operation(request), fault)
+    status = {**STATUSES, "unavailable": 503}[kind]
+    is_transient = status == HTTPStatus.SERVICE_UNAVAILABLE and kind != "outcome_unknown"
+    return Problem(
+        status=status,
+        code=kind,
+        detail=_detail(kind, place),
+        errors=[_field_entry(kind, name) for name in place.fields if kind in _ENTRIES],
+        headers=_RETRY_AFTER if is_transient else {},
+    )
+
+
+def _operation(request: Request) -> str:
+    """Name the route, not the path: a path may hold values."""
+    return f"{request.method} {getattr(request.scope.get('route'), 'path', '?')}"
+
+
+def _detail(kind: str, place: Place) -> str:
+    fields = " and ".join(place.fields) or "value"
+    capital = fields if place.fields else "A field"
+    noun = place.noun or "row"
+    article = "An" if noun[0] in "aeio" else "A"
+    template = _DETAILS.get(kind, "Internal Server Error")
+    return template.format(A_noun=f"{article} {noun}", fields=fields, Fields=capital)
+
+
+def _field_entry(kind: str, name: str) -> dict[str, Any]:
+    type_, message = _ENTRIES[kind]
+    return {"pointer": f"/{name}", "loc": ["body", name], "type": type_, "msg": message}
+
+
+def _validation_entry(item: Mapping[str, Any]) -> dict[str, Any]:
+    loc = list(item["loc"])
+    entry = {"loc": loc, "type": item["type"], "msg": item["msg"]}
+    if loc[:1] == ["body"]:
+        path = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in loc[1:])
+        return {"pointer": path, **entry}
+    return entry

@@ -1,0 +1,24 @@
+"""Where a request keeps its units of work: in the ASGI scope, one per database."""
+
+from __future__ import annotations
+
+from starlette.types import Scope
+
+from ormolu.engines import Engines
+from ormolu.sessions import UnitOfWork
+
+__all__ = ["open_units", "units_of"]
+
+_KEY = "ormolu.units"
+
+
+def open_units(scope: Scope) -> dict[Engines, UnitOfWork]:
+    """Return the request's units of work, kept in its scope from now on."""
+    units: dict[Engines, UnitOfWork] = scope.setdefault(_KEY, {})
+    return units
+
+
+def units_of(scope: Scope) -> dict[Engines, UnitOfWork]:
+    """Return the request's units of work, empty where no gate was passed."""
+    units: dict[Engines, UnitOfWork] = scope.get(_KEY, {})
+    return units
