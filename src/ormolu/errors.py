@@ -20,8 +20,6 @@ Each class has a `code`, and each code has a section in docs/errors.md.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from sqlalchemy.exc import InvalidRequestError
 
 __all__ = [
@@ -45,7 +43,7 @@ __all__ = [
 class OrmoluError(Exception):
     """Root of everything that Ormolu raises."""
 
-    code: ClassVar[str] = "ormolu_error"
+    code: str | None = "ormolu_error"
 
     def __str__(self) -> str:
         """Return the message alone: SQLAlchemy's errors would add a link to their own pages."""
@@ -68,6 +66,7 @@ class SchemaMismatchError(OrmoluError):
     code = "schema_mismatch"
 
     def __init__(self, differences: list[str]) -> None:
+        """Put the differences into the message."""
         self.differences = differences
         listed = "\n".join(f"  - {difference}" for difference in differences)
         super().__init__(
@@ -122,7 +121,7 @@ class NaiveDatetimeError(UsageError, ValueError):
 class UnavailableError(OrmoluError):
     """The database cannot serve now; the same request may work in a moment."""
 
-    code = "unavailable"
+    code = "database_unavailable"
 
 
 class DatabaseDownError(UnavailableError):

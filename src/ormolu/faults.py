@@ -273,7 +273,9 @@ def _read_mysql(number: int, message: str) -> Fault:
     # The server's own names stand behind the last keyword; values may stand before it.
     key = re.search(r" for key '([^']+)'$", message)
     constraint = re.search(r"CONSTRAINT `([^`]+)`", message)
-    column = re.search(r"(?:Column|column|Field) '([^']+)'(?: at row \d+| cannot|$| doesn't)", message)
+    column = re.search(
+        r"(?:Column|column|Field) '([^']+)'(?: at row \d+| cannot|$| doesn't)", message
+    )
     name = key[1].rpartition(".")[2] if key else constraint[1] if constraint else None
     return Fault(
         kind=_MYSQL.get(number, "internal_error"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from inspect import iscoroutinefunction
 from typing import Any, ParamSpec, TypeVar
@@ -51,6 +51,7 @@ class UnitOfWork:
     """
 
     def __init__(self, engines: Engines, access: Access) -> None:
+        """Begin nothing yet: the first statement takes a connection."""
         self.access = access
         self._engines = engines
         self._session: _UnitSession | None = None
@@ -91,7 +92,6 @@ class UnitOfWork:
         session = self._end()
         if session is not None:
             await _run_to_completion(_commit(session))
-            await _run_callbacks(session)
 
     async def rollback(self) -> None:
         """Roll back and close the session for good; never fails, never is interrupted."""
@@ -124,7 +124,9 @@ def after_commit(
         NoUnitOfWorkError: The session is not one of ours.
     """
     if not isinstance(session, _UnitSession):
-        message = "after_commit needs the session of a unit of work: SessionDep or db.unit_of_work()."
+        message = (
+            "after_commit needs the session of a unit of work: SessionDep or db.unit_of_work()."
+        )
         raise NoUnitOfWorkError(message)
     session.callbacks.append(functools.partial(function, *args, **kwargs))
 
@@ -170,12 +172,12 @@ def _one_task_at_a_time(method: Callable[..., Awaitable[_T]]) -> Callable[..., A
 class _UnitSession(AsyncSession):
     """An AsyncSession that belongs to one unit of work and to one task at a time."""
 
-    sync_session: _SyncSession  # type: ignore[assignment]
+    sync_session: _SyncSession
     sync_session_class = _SyncSession
 
     def __init__(self, engines: Engines, access: Access) -> None:
         super().__init__(expire_on_commit=False, close_resets_only=False)
-        self.callbacks: list[Callable[[], object]] = []
+        self.callbacks: list[Callable[[], Any]] = []
         self.sync_session.is_read_only = access is Access.READ
         self._engines = engines
         self._access = access
@@ -196,10 +198,14 @@ class _UnitSession(AsyncSession):
         finally:
             self._user = outer
 
-    @property
-    def is_in_use(self) -> bool:
-        """Tell whether a task is inside one of the session's methods."""
-        return self._user is not None
+    def check_free(self) -> None:
+        """Refuse to end the session while a task is inside one of its methods.
+
+        Raises:
+            ConcurrentUseError: A task is.
+        """
+        if self._user is not None:
+            raise ConcurrentUseError(_CONCURRENT)
 
     def check_open(self) -> None:
         """Refuse a session whose unit of work has ended.
@@ -244,11 +250,16 @@ class _UnitSession(AsyncSession):
         self.check_open()
         super().add(instance, _warn=_warn)
 
-    async def connection(self, **options: Any) -> AsyncConnection:
+    async def connection(
+        self,
+        bind_arguments: Any = None,
+        execution_options: Mapping[str, Any] | None = None,
+        **kw: Any,
+    ) -> AsyncConnection:
         """Return the connection; the options apply if it is the first use."""
         with self.in_use():
-            await self.take_connection(**(options.pop("execution_options", None) or {}))
-            return await super().connection(**options)
+            await self.take_connection(**(execution_options or {}))
+            return await super().connection(bind_arguments, **kw)
 
     async def stream(self, *args: Any, **kwargs: Any) -> Any:
         """Execute and stream the rows; server-side cursors need a transaction to live in."""
@@ -289,8 +300,7 @@ for _name in (
 
 async def _commit(session: _UnitSession) -> None:
     try:
-        if session.is_in_use:
-            raise ConcurrentUseError(_CONCURRENT)
+        session.check_free()
         if session.new or session.deleted or session.dirty:
             await session.flush()
         await _send_commit(session)
@@ -298,6 +308,7 @@ async def _commit(session: _UnitSession) -> None:
         await _roll_back(session)
         raise
     await session.close()
+    await _run_callbacks(session)
 
 
 async def _send_commit(session: _UnitSession) -> None:
@@ -313,8 +324,7 @@ async def _send_commit(session: _UnitSession) -> None:
 async def _roll_back(session: _UnitSession) -> None:
     """Roll back, or else throw the connection away: it must not come back to the pool."""
     try:
-        if session.is_in_use:
-            raise ConcurrentUseError(_CONCURRENT)
+        session.check_free()
         await session.rollback()
         await session.close()
     except Exception as error:  # noqa: BLE001 -- whatever it was, the connection is unusable
@@ -332,10 +342,9 @@ async def _discard(session: _UnitSession) -> None:
 async def _run_callbacks(session: _UnitSession) -> None:
     for callback in session.callbacks:
         try:
-            if iscoroutinefunction(getattr(callback, "func", callback)):
-                await callback()
-            else:
-                await anyio.to_thread.run_sync(callback)
+            is_coroutine = iscoroutinefunction(callback)
+            result = callback() if is_coroutine else anyio.to_thread.run_sync(callback)
+            await result
         except Exception:
             _log.exception("A function given to after_commit failed; the work is stored.")
 
@@ -350,11 +359,11 @@ async def _run_to_completion(work: Coroutine[Any, Any, None]) -> None:
                 await asyncio.wait({task})
             except asyncio.CancelledError as error:
                 cancelled = error
-    error = task.exception()
+    failure = task.exception()
     if cancelled is not None:
         raise cancelled
-    if error is not None:
-        raise error
+    if failure is not None:
+        raise failure
 
 
 def _read_only_message(name: str) -> str:

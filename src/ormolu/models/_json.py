@@ -39,7 +39,7 @@ class _Object(_Nested, MutableDict[str, Any]):
     def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, self._adopt(value))
 
-    def setdefault(self, key: str, value: Any = None) -> Any:  # type: ignore[override]
+    def setdefault(self, key: str, value: Any = None) -> Any:
         if key not in self:
             self[key] = value
         return self[key]
@@ -47,7 +47,7 @@ class _Object(_Nested, MutableDict[str, Any]):
     def update(self, *others: Any, **values: Any) -> None:
         super().update({key: self._adopt(value) for key, value in dict(*others, **values).items()})
 
-    def __ior__(self, other: Any) -> Any:
+    def __ior__(self, other: Any) -> Any:  # type: ignore[misc]
         self.update(other)
         return self
 
@@ -74,7 +74,7 @@ class _Array(_Nested, MutableList[Any]):
     def extend(self, values: Iterable[Any]) -> None:
         super().extend(map(self._adopt, values))
 
-    def __iadd__(self, values: Iterable[Any]) -> Any:
+    def __iadd__(self, values: Iterable[Any]) -> Any:  # type: ignore[misc]
         self.extend(values)
         return self
 

@@ -25,13 +25,13 @@ def forbid_lazy_loading(attribute: object) -> None:
         attribute.lazy = "raise"
         attribute.strategy_key = (("lazy", "raise"), ("ormolu", True))
     if attribute.backref is not None:
-        is_name = isinstance(attribute.backref, str)
-        name, options = (attribute.backref, {}) if is_name else attribute.backref
+        given = attribute.backref
+        name, options = (given, {}) if isinstance(given, str) else given
         attribute.backref = (name, {"lazy": "raise", **options})
 
 
 @RelationshipProperty.strategy_for(lazy="raise", ormolu=True)
-class _RaiseLoader(strategies._LazyLoader):  # type: ignore[misc] # noqa: SLF001 -- no public hook
+class _RaiseLoader(strategies._LazyLoader):  # noqa: SLF001 -- no public hook
     """SQLAlchemy's `lazy="raise"` with an error that says what to write."""
 
     def _invoke_raise_load(self, _state: object, _passive: object, _lazy: str) -> NoReturn:

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
-    ForeignKeyConstraint,
     Index,
     MetaData,
     PrimaryKeyConstraint,
@@ -53,14 +52,14 @@ class Model(DeclarativeBase):
 
     __abstract__ = True
     metadata = MetaData(naming_convention=_NAMING_CONVENTION)
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
+    type_annotation_map = {
         datetime: UTCDateTime,
         # MySQL and MariaDB want a length, and can index 255 characters.
         str: String().with_variant(String(255), "mysql", "mariadb"),
         dict[str, Any]: JSON,
         list[Any]: JSON,
     }
-    __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": True}
+    __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012 -- SQLAlchemy declares its type
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Map the class, then index its foreign keys and make its relations explicit."""

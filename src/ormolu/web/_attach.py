@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,7 +56,9 @@ def attach(
         if health:
             add_health_routes(app, attachment.probes, problems)
     if engines in attachment.engines:
-        message = "This database is attached to this application already. Write db.attach(app) once."
+        message = (
+            "This database is attached to this application already. Write db.attach(app) once."
+        )
         raise ConfigurationError(message)
     if app.middleware_stack is not None:
         message = "The application has started. Write db.attach(app) right after app = FastAPI()."
@@ -79,8 +81,7 @@ def install_problem_handlers(app: Starlette, problems: Problems) -> None:
 
 def _compose_lifespan(app: FastAPI, engines: Engines, problems: Problems) -> None:
     """Open before the user's lifespan begins, close after it has ended."""
-    theirs: Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any] | None]]
-    theirs = app.router.lifespan_context
+    theirs: Any = app.router.lifespan_context
 
     @asynccontextmanager
     async def lifespan(application: FastAPI) -> AsyncIterator[Mapping[str, Any] | None]:
@@ -93,7 +94,7 @@ def _compose_lifespan(app: FastAPI, engines: Engines, problems: Problems) -> Non
         finally:
             await engines.close()
 
-    app.router.lifespan_context = lifespan
+    app.router.lifespan_context = lifespan  # type: ignore[assignment]
 
 
 def _warn_of_ignored_events(app: FastAPI, lifespan: object) -> None:

@@ -37,7 +37,9 @@ def session_of(connection: HTTPConnection, engines: Engines | None) -> AsyncSess
     """
     unit = units_of(connection.scope).get(engines) if engines is not None else None
     if unit is None:
-        raise NoUnitOfWorkError(_WEBSOCKET if connection.scope["type"] == "websocket" else _DETACHED)
+        raise NoUnitOfWorkError(
+            _WEBSOCKET if connection.scope["type"] == "websocket" else _DETACHED
+        )
     return unit.session
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from inspect import isawaitable, iscoroutinefunction
+from inspect import iscoroutinefunction
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ormolu.errors import UnavailableError
-from ormolu.faults import Fault, Kind, fault_of
+from ormolu.faults import fault_of
 from ormolu.transactions import is_committed
 from ormolu.web._constraints import Place, find_place
 from ormolu.web._units import units_of
@@ -29,7 +29,7 @@ __all__ = ["STATUSES", "Problem", "Problems"]
 _log = logging.getLogger("ormolu")
 
 # The status of each kind of fault; docs/errors.md is tested against it.
-STATUSES: dict[Kind, int] = {
+STATUSES: dict[str, int] = {
     "busy": 503,
     "check_violation": 422,
     "database_unavailable": 503,
@@ -211,11 +211,10 @@ class Problems:
         handler = next((handlers[kind] for kind in type(error).__mro__ if kind in handlers), None)
         if handler is None:
             raise error
-        is_coroutine = iscoroutinefunction(handler)
-        call = handler(request, error) if is_coroutine else run_in_threadpool(handler, request, error)
-        response = await call
-        if isawaitable(response):
-            response = await response
+        if iscoroutinefunction(handler):
+            response = await handler(request, error)
+        else:
+            response = await run_in_threadpool(handler, request, error)
         if isinstance(response, Response) and not is_committed(response.status_code):
             return response
         _log.error("The handler of %s answers a failed COMMIT with success.", type(error).__name__)
@@ -231,14 +230,14 @@ def _title(status: int) -> str:
 
 def _database_problem(request: Request, error: Exception) -> Problem:
     if isinstance(error, UnavailableError):
-        kind, place = error.code, Place()
+        kind, place = str(error.code), Place()
         _log.warning("%s: %s", _operation(request), error)
     else:
         fault = fault_of(error)
         kind = fault.kind
         place = find_place(fault, (engines.metadata for engines in units_of(request.scope)))
         _log.warning("%s: %s", _operation(request), fault)
-    status = {**STATUSES, "unavailable": 503}[kind]
+    status = STATUSES[kind]
     is_transient = status == HTTPStatus.SERVICE_UNAVAILABLE and kind != "outcome_unknown"
     return Problem(
         status=status,
