@@ -1,0 +1,47 @@
+# Everything that a fresh machine with python3 and make needs. The environment lives in .venv.
+
+PORT ?= 8000
+BIN := .venv/bin
+# uv of the machine, else the one that `setup` installs into the environment.
+UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
+export UV_PROJECT_ENVIRONMENT := .venv
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help setup run test lint bench
+
+help:  ## Show the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
+
+.venv/.made:
+	@scripts/make-environment
+	@touch $@
+
+.venv/.served: .venv/.made pyproject.toml uv.lock
+	@$(UV) sync --quiet --locked --inexact --no-default-groups --group serve --all-extras
+	@touch $@
+
+.venv/.developed: .venv/.made pyproject.toml uv.lock
+	@$(UV) sync --quiet --locked --inexact --all-extras
+	@touch $@ .venv/.served
+
+setup: .venv/.developed  ## Make the environment with everything in it
+
+run: .venv/.served  ## Serve the users API on PORT (8000), DATABASE_URL or a SQLite file
+	@echo "Users API: http://127.0.0.1:$(PORT)/users/  Docs: http://127.0.0.1:$(PORT)/docs"
+	@exec $(BIN)/python -m uvicorn --app-dir examples/users main:app --host 127.0.0.1 --port $(PORT)
+
+test: setup  ## Run every test, on every backend, with 100 % branch coverage of src
+	@scripts/install-servers
+	@rm -f .coverage .coverage.*
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term --cov-fail-under=100
+
+lint: setup  ## Check style, types, layers and spelling
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/pyright --verifytypes ormolu --ignoreexternal >/tmp/ormolu-pyright.log || { cat /tmp/ormolu-pyright.log; exit 1; }
+	@$(BIN)/lint-imports
+	@$(BIN)/codespell
+
+bench: setup  ## Measure against the guide's program and a constant answer, in one run
+	@$(BIN)/python -m bench

@@ -1,0 +1,80 @@
+"""MariaDB from Debian's mariadb-server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+from tests.backends._server import MissingServerError, Server, run_unprivileged
+
+__all__ = ["MariaDB"]
+
+_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+
+
+class MariaDB(Server):
+    """A server of its own, with a time zone far from UTC."""
+
+    name = "mariadb"
+
+    def __init__(self) -> None:
+        self._server = _find("mariadbd")
+        install = _find("mariadb-install-db")
+        self._client = _find("mariadb")
+        super().__init__()
+        self.data = self.folder / "data"
+        self._socket = self.folder / "s"
+        run_unprivileged(
+            [
+                install, "--no-defaults", f"--datadir={self.data}",
+                "--auth-root-authentication-method=normal", "--skip-test-db",
+                "--innodb-log-file-size=16M", "--skip-name-resolve",
+            ],
+            cwd=self.folder,
+        )  # fmt: skip
+
+    def command(self) -> list[str]:
+        return [
+            self._server, "--no-defaults", f"--datadir={self.data}", f"--port={self.port}",
+            f"--socket={self._socket}", f"--pid-file={self.folder / 'pid'}",
+            "--bind-address=127.0.0.1", "--skip-name-resolve", "--max-connections=200",
+            "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M",
+            "--innodb-flush-log-at-trx-commit=0", "--default-time-zone=+05:30",
+            "--character-set-server=utf8mb4", f"--tmpdir={self.folder}",
+        ]  # fmt: skip
+
+    def answers(self) -> bool:
+        return self._run("SELECT 1").returncode == 0
+
+    def url(self, database: str, driver: str) -> str:
+        """Return the URL of a database for a SQLAlchemy driver."""
+        return f"mariadb+{driver}://root@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self, name: str) -> None:
+        """Create an empty database."""
+        self.execute(f"CREATE DATABASE `{name}`")
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database."""
+        self.execute(f"DROP DATABASE IF EXISTS `{name}`")
+
+    def execute(self, statement: str) -> None:
+        """Execute a statement as root; raise if it fails."""
+        done = self._run(statement)
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+
+    def _run(self, statement: str) -> subprocess.CompletedProcess[str]:
+        command = [self._client, "--no-defaults", "-u", "root", "-S", str(self._socket)]
+        return subprocess.run(
+            [*command, "-e", statement], check=False, text=True, capture_output=True
+        )
+
+
+def _find(program: str) -> str:
+    found = shutil.which(program, path=_PATH)
+    if found is None:
+        message = f"no {program}: apt-get install mariadb-server"
+        raise MissingServerError(message)
+    return found
