@@ -39,7 +39,9 @@ lint: setup  ## Check style, types, layers and spelling
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/pyright --verifytypes ormolu --ignoreexternal >/tmp/ormolu-pyright.log || { cat /tmp/ormolu-pyright.log; exit 1; }
+	@$(BIN)/pyright
+	@PYTHONPATH=$(CURDIR)/src:$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
+		$(BIN)/pyright --verifytypes ormolu --ignoreexternal
 	@$(BIN)/lint-imports
 	@$(BIN)/codespell
 

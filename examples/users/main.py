@@ -5,10 +5,11 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, Path, Query, Response
 from fastapi.exceptions import RequestValidationError
-from ormolu import Database, Model, SessionDep
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Mapped, mapped_column
+
+from ormolu import Database, Model, SessionDep
 
 
 class User(Model):
@@ -47,7 +48,11 @@ db.attach(app)
 async def new_user(
     body: UserCreate | None = None, name: Annotated[Name | None, Query()] = None
 ) -> UserCreate:
-    """Take the name from the JSON body, or from `?name=`."""
+    """Take the name from the JSON body, or from `?name=`.
+
+    Raises:
+        RequestValidationError: There is neither.
+    """
     if body is not None:
         return body
     if name is not None:

@@ -15,10 +15,12 @@
         ├── OverloadedError           no connection or lock came free in time
         └── OutcomeUnknownError       the connection broke during COMMIT
 
-Each class has a `code`, and each code has a section in docs/errors.md.
+Each class has an `error_code`, and each of these has a section in docs/errors.md.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 from sqlalchemy.exc import InvalidRequestError
 
@@ -43,7 +45,7 @@ __all__ = [
 class OrmoluError(Exception):
     """Root of everything that Ormolu raises."""
 
-    code: str | None = "ormolu_error"
+    error_code: ClassVar[str] = "ormolu_error"
 
     def __str__(self) -> str:
         """Return the message alone: SQLAlchemy's errors would add a link to their own pages."""
@@ -53,7 +55,7 @@ class OrmoluError(Exception):
 class ConfigurationError(OrmoluError, ValueError):
     """A URL, an option or a declaration is wrong; the message says what to write."""
 
-    code = "configuration"
+    error_code: ClassVar[str] = "configuration"
 
 
 class SchemaMismatchError(OrmoluError):
@@ -63,7 +65,7 @@ class SchemaMismatchError(OrmoluError):
         differences: One sentence per difference.
     """
 
-    code = "schema_mismatch"
+    error_code: ClassVar[str] = "schema_mismatch"
 
     def __init__(self, differences: list[str]) -> None:
         """Put the differences into the message."""
@@ -79,64 +81,64 @@ class SchemaMismatchError(OrmoluError):
 class UsageError(OrmoluError):
     """The code that uses a session has to be written differently."""
 
-    code = "usage"
+    error_code: ClassVar[str] = "usage"
 
 
 class NoUnitOfWorkError(UsageError):
     """No session belongs to the place that asked for one."""
 
-    code = "no_unit_of_work"
+    error_code: ClassVar[str] = "no_unit_of_work"
 
 
 class SessionClosedError(UsageError, InvalidRequestError):
     """The unit of work of this session has ended."""
 
-    code = "session_closed"
+    error_code: ClassVar[str] = "session_closed"
 
 
 class ConcurrentUseError(UsageError, InvalidRequestError):
     """Two tasks use one session at once."""
 
-    code = "concurrent_use"
+    error_code: ClassVar[str] = "concurrent_use"
 
 
 class ReadOnlyError(UsageError, InvalidRequestError):
     """A write was tried in a read-only unit of work."""
 
-    code = "read_only_unit"
+    error_code: ClassVar[str] = "read_only_unit"
 
 
 class LazyLoadError(UsageError, InvalidRequestError):
     """A relation was read that no loader option had loaded."""
 
-    code = "lazy_load"
+    error_code: ClassVar[str] = "lazy_load"
 
 
 class NaiveDatetimeError(UsageError, ValueError):
     """A datetime without an offset was given where an instant is stored."""
 
-    code = "naive_datetime"
+    error_code: ClassVar[str] = "naive_datetime"
 
 
 class UnavailableError(OrmoluError):
     """The database cannot serve now; the same request may work in a moment."""
 
-    code = "database_unavailable"
+    error_code: ClassVar[str] = "database_unavailable"
 
 
 class DatabaseDownError(UnavailableError):
     """The database does not answer."""
 
-    code = "database_unavailable"
+    error_code: ClassVar[str] = "database_unavailable"
 
 
 class OverloadedError(UnavailableError):
     """No connection, or no lock, came free within the pool timeout."""
 
-    code = "overloaded"
+    error_code: ClassVar[str] = "overloaded"
 
 
 class OutcomeUnknownError(UnavailableError):
     """The connection broke during COMMIT: the change may be stored or not."""
 
-    code = "outcome_unknown"
+    error_code: ClassVar[str] = "outcome_unknown"

@@ -73,7 +73,7 @@ class UnitOfWork:
     @property
     def last_entity(self) -> str | None:
         """Return the name of the class that the last ORM query asked for."""
-        return None if self._session is None else self._session.sync_session.last_entity
+        return None if self._session is None else self._session.rules.last_entity
 
     @property
     def is_over(self) -> bool:
@@ -172,22 +172,31 @@ def _one_task_at_a_time(method: Callable[..., Awaitable[_T]]) -> Callable[..., A
 class _UnitSession(AsyncSession):
     """An AsyncSession that belongs to one unit of work and to one task at a time."""
 
-    sync_session: _SyncSession
     sync_session_class = _SyncSession
 
     def __init__(self, engines: Engines, access: Access) -> None:
         super().__init__(expire_on_commit=False, close_resets_only=False)
         self.callbacks: list[Callable[[], Any]] = []
-        self.sync_session.is_read_only = access is Access.READ
+        self.rules.is_read_only = access is Access.READ
         self._engines = engines
         self._access = access
         self._has_connection = False
         self._is_closed = False
         self._user: asyncio.Task[Any] | None = None
 
+    @property
+    def rules(self) -> _SyncSession:
+        """Return the part below, which holds the rules."""
+        assert isinstance(self.sync_session, _SyncSession)
+        return self.sync_session
+
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Hold the session for the current task; its own nested calls pass."""
+        """Hold the session for the current task; its own nested calls pass.
+
+        Raises:
+            ConcurrentUseError: Another task holds it.
+        """
         self.check_open()
         task = asyncio.current_task()
         if self._user is not None and self._user is not task:
@@ -315,7 +324,7 @@ async def _send_commit(session: _UnitSession) -> None:
     try:
         await session.commit()
     except Exception as error:
-        if session.sync_session.is_read_only or fault_of(error).is_settled:
+        if session.rules.is_read_only or fault_of(error).is_settled:
             raise
         message = "The connection broke during COMMIT; the change may be stored or not."
         raise OutcomeUnknownError(message) from error
@@ -327,7 +336,7 @@ async def _roll_back(session: _UnitSession) -> None:
         session.check_free()
         await session.rollback()
         await session.close()
-    except Exception as error:  # noqa: BLE001 -- whatever it was, the connection is unusable
+    except Exception as error:
         _log.warning("A ROLLBACK failed (%s); its connection is discarded.", type(error).__name__)
         await _discard(session)
 
@@ -335,7 +344,7 @@ async def _roll_back(session: _UnitSession) -> None:
 async def _discard(session: _UnitSession) -> None:
     try:
         await session.invalidate()
-    except Exception as error:  # noqa: BLE001 -- the answer was decided before
+    except Exception as error:
         _log.warning("A connection could not be discarded (%s).", type(error).__name__)
 
 

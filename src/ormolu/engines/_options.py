@@ -39,7 +39,11 @@ class EngineOptions:
     connect_args: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse values that would fail later, far from the place that wrote them."""
+        """Refuse values that would fail later, far from the place that wrote them.
+
+        Raises:
+            ConfigurationError: A value is out of its range.
+        """
         if self.pool_size < 1:
             message = f"pool_size={self.pool_size}: write 1 or more."
             raise ConfigurationError(message)

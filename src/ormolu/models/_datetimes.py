@@ -20,8 +20,8 @@ class UTCDateTime(TypeDecorator[datetime]):
     SQLite and MySQL drop an offset without a word, so the value is converted before it is sent.
     """
 
-    impl = DateTime(timezone=True)
-    cache_ok = True
+    impl: TypeEngine[Any] | type[TypeEngine[Any]] = DateTime(timezone=True)
+    cache_ok: bool | None = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Ask MySQL for microseconds, which its DATETIME does not keep by default."""
@@ -46,7 +46,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         instant = value.astimezone(UTC)
         return instant if dialect.name == "postgresql" else instant.replace(tzinfo=None)
 
-    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return the stored instant, aware and in UTC."""
         if value is None:
             return None

@@ -65,14 +65,14 @@ class _Array(_Nested, MutableList[Any]):
         is_many = isinstance(index, slice)
         super().__setitem__(index, list(map(self._adopt, value)) if is_many else self._adopt(value))
 
-    def append(self, value: Any) -> None:
-        super().append(self._adopt(value))
+    def append(self, x: Any) -> None:
+        super().append(self._adopt(x))
 
-    def insert(self, index: SupportsIndex, value: Any) -> None:
-        super().insert(index, self._adopt(value))
+    def insert(self, i: SupportsIndex, x: Any) -> None:
+        super().insert(i, self._adopt(x))
 
-    def extend(self, values: Iterable[Any]) -> None:
-        super().extend(map(self._adopt, values))
+    def extend(self, x: Iterable[Any]) -> None:
+        super().extend(map(self._adopt, x))
 
     def __iadd__(self, values: Iterable[Any]) -> Any:  # type: ignore[misc]
         self.extend(values)

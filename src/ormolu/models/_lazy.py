@@ -34,7 +34,7 @@ def forbid_lazy_loading(attribute: object) -> None:
 class _RaiseLoader(strategies._LazyLoader):  # noqa: SLF001 -- no public hook
     """SQLAlchemy's `lazy="raise"` with an error that says what to write."""
 
-    def _invoke_raise_load(self, _state: object, _passive: object, _lazy: str) -> NoReturn:
+    def _invoke_raise_load(self, state: object, passive: object, lazy: str) -> NoReturn:
         relation: RelationshipProperty[Any] = self.parent_property
         option = "selectinload" if relation.uselist else "joinedload"
         model = relation.parent.class_.__name__

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
@@ -51,15 +51,15 @@ class Model(DeclarativeBase):
     """
 
     __abstract__ = True
-    metadata = MetaData(naming_convention=_NAMING_CONVENTION)
-    type_annotation_map = {
+    metadata: ClassVar[MetaData] = MetaData(naming_convention=_NAMING_CONVENTION)
+    type_annotation_map: dict[Any, Any] = {  # noqa: RUF012 -- SQLAlchemy declares it so
         datetime: UTCDateTime,
         # MySQL and MariaDB want a length, and can index 255 characters.
         str: String().with_variant(String(255), "mysql", "mariadb"),
         dict[str, Any]: JSON,
         list[Any]: JSON,
     }
-    __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012 -- SQLAlchemy declares its type
+    __mapper_args__: Any = {"eager_defaults": True}  # noqa: RUF012 -- as above
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Map the class, then index its foreign keys and make its relations explicit."""

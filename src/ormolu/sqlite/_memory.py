@@ -14,7 +14,7 @@ from pathlib import Path
 
 __all__ = ["make_memory_path"]
 
-_MEMORY_FILE_SYSTEM = Path("/dev/shm")  # noqa: S108 -- a memory file system, where there is one
+_MEMORY_FILE_SYSTEM = Path("/dev/shm")
 
 
 def make_memory_path(owner: object) -> str:

@@ -46,7 +46,11 @@ def attach(
     problem_base_url: str | None,
     health: bool,
 ) -> None:
-    """Give an application a database; see `Database.attach`."""
+    """Give an application a database; see `Database.attach`.
+
+    Raises:
+        ConfigurationError: It has it already, or has started.
+    """
     attachment = getattr(app.state, "ormolu", None)
     if attachment is None:
         problems = Problems(**({"base_url": problem_base_url} if problem_base_url else {}))

@@ -37,7 +37,7 @@ class Probe:
         try:
             async with asyncio.timeout(_FRESH_SECONDS):
                 await self._ping()
-        except Exception:  # noqa: BLE001 -- whatever the reason, not ready is the answer
+        except Exception:
             return False
         return True
 

@@ -230,7 +230,7 @@ def _title(status: int) -> str:
 
 def _database_problem(request: Request, error: Exception) -> Problem:
     if isinstance(error, UnavailableError):
-        kind, place = str(error.code), Place()
+        kind, place = error.error_code, Place()
         _log.warning("%s: %s", _operation(request), error)
     else:
         fault = fault_of(error)
