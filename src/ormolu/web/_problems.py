@@ -72,6 +72,11 @@ _DETAILS: dict[str, str] = {
     "unique_violation": "{A_noun} with this {fields} already exists.",
 }
 
+_HINTS = {
+    "pooler": 'write Database(url, pooler="transaction")',
+    "schema_mismatch": "is a migration missing?",
+}
+
 _ENTRIES: dict[str, tuple[str, str]] = {
     "check_violation": ("check", "not allowed"),
     "exclusion_violation": ("exclusion", "in conflict"),
@@ -236,7 +241,8 @@ def _database_problem(request: Request, error: Exception) -> Problem:
         fault = fault_of(error)
         kind = fault.kind
         place = find_place(fault, (engines.metadata for engines in units_of(request.scope)))
-        _log.warning("%s: %s", _operation(request), fault)
+        hint = f" ({_HINTS[kind]})" if kind in _HINTS else ""
+        _log.warning("%s: %s%s", _operation(request), fault, hint)
     status = STATUSES[kind]
     is_transient = status == HTTPStatus.SERVICE_UNAVAILABLE and kind != "outcome_unknown"
     return Problem(
