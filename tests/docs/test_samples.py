@@ -1,0 +1,98 @@
+"""The samples and tables in README and docs are true."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ormolu
+from ormolu import errors
+from ormolu.engines import EngineOptions
+from ormolu.web._problems import STATUSES
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SAMPLES = [
+    pytest.param(sample, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, sample in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
+]
+APPLICATIONS = [sample for sample in SAMPLES if "app = FastAPI()" in str(sample.values[0])]
+ERRORS = (ROOT / "docs" / "errors.md").read_text()
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_sample_runs(sample: str, tmp_path: Path) -> None:
+    """Each Python sample runs as it stands, with warnings as errors."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", sample],
+        check=False, cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("sample", APPLICATIONS)
+def test_sample_serves(sample: str, tmp_path: Path) -> None:
+    """An application in a sample starts and answers a health check."""
+    check = (
+        "\nfrom fastapi.testclient import TestClient\n"
+        "with TestClient(app) as client:\n"
+        "    assert client.get('/readyz').status_code == 200\n"
+        "    assert client.get('/openapi.json').status_code == 200\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", sample + check],
+        check=False, cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_problem_code_is_documented_with_its_status() -> None:
+    """The table in docs/errors.md is the table in the code."""
+    table = {code: int(status) for code, status in re.findall(r"\| `(\w+)` \| (\d+) \|", ERRORS)}
+    assert table == STATUSES
+
+
+def test_every_error_class_is_documented() -> None:
+    """Each exception has a section by its code that names the class."""
+    for name in errors.__all__:
+        code = getattr(errors, name).error_code
+        section = re.search(rf"### {code}\n(.*?)(?=\n###|\Z)", ERRORS, re.DOTALL)
+        assert section, code
+        assert f"`{name}`" in section[1]
+
+
+def test_every_public_name_is_documented() -> None:
+    """Each name of the face stands in README or docs."""
+    text = "".join(page.read_text() for page in PAGES)
+    assert [name for name in ormolu.__all__ if f"{name}" not in text] == []
+
+
+def test_every_option_is_documented_with_its_default() -> None:
+    """The table in docs/database.md has the options of the code, and their defaults."""
+    text = (ROOT / "docs" / "database.md").read_text()
+    table = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", text, re.MULTILINE))
+    options = EngineOptions()
+    for name in ("pool_size", "pool_timeout", "pooler", "isolation_level", "echo"):
+        assert ast.literal_eval(table[name]) == getattr(options, name)
+    assert set(table) >= {"metadata", "schema", "connect_args"}
+
+
+def test_every_linked_page_exists() -> None:
+    """No link between our own pages is broken."""
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_architecture_names_every_module() -> None:
+    """The picture of the rooms has every module of the package."""
+    picture = (ROOT / "docs" / "architecture.md").read_text()
+    for module in (ROOT / "src" / "ormolu").rglob("*.py"):
+        if module.name != "__init__.py":
+            assert module.stem in picture, module
