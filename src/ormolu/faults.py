@@ -210,11 +210,18 @@ def _read_fault(error: BaseException) -> Fault:
     fault = _read_driver_error(driver)
     if fault is not None:
         return fault
-    if isinstance(driver, _VALUE_ERRORS):
-        return Fault(kind="invalid_value")
-    # asyncpg's InterfaceError "connection is closed" and psycopg's refused connection have no code.
-    is_lost = error.connection_invalidated or type(driver).__name__ == "OperationalError"
-    return Fault(kind="database_unavailable" if is_lost else "internal_error")
+    return Fault(kind=_guess_kind(error, driver))
+
+
+def _guess_kind(error: DBAPIError, driver: BaseException) -> Kind:
+    """Read an error without a code, which the driver raised before it asked the server."""
+    # asyncpg's InterfaceError "connection is closed" and psycopg's refused connection.
+    if error.connection_invalidated or type(driver).__name__ == "OperationalError":
+        return "database_unavailable"
+    # psycopg's DataError for a NUL in a text.
+    if isinstance(driver, _VALUE_ERRORS) or type(driver).__name__ == "DataError":
+        return "invalid_value"
+    return "internal_error"
 
 
 def _read_value_error(error: BaseException | None) -> Fault:
@@ -225,11 +232,12 @@ def _read_driver_error(driver: BaseException) -> Fault | None:
     sqlite_name = getattr(driver, "sqlite_errorname", None)
     if sqlite_name is not None:
         return _read_sqlite(str(sqlite_name), str(driver))
+    # Before SQLSTATE: asyncmy gives one too, far coarser than its number.
+    if len(driver.args) > 1 and isinstance(driver.args[0], int):
+        return _read_mysql(driver.args[0], str(driver.args[1]))
     sqlstate = getattr(driver, "sqlstate", None)
     if sqlstate is not None:
         return _read_postgresql(str(sqlstate), driver)
-    if len(driver.args) > 1 and isinstance(driver.args[0], int):
-        return _read_mysql(driver.args[0], str(driver.args[1]))
     return None
 
 
