@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from ormolu.errors import NaiveDatetimeError
+from ormolu.errors import OrmoluError
 
 __all__ = ["Fault", "Kind", "attach_fault", "fault_of", "redact"]
 
@@ -52,6 +52,7 @@ class Fault:
         constraint: Name of the violated constraint or unique index.
         table: Table that the error names.
         columns: Columns that the error names, in its order.
+        is_referenced: Whether other rows still refer to this one, as far as the server told.
     """
 
     kind: Kind
@@ -59,11 +60,18 @@ class Fault:
     constraint: str | None = None
     table: str | None = None
     columns: tuple[str, ...] = ()
+    is_referenced: bool = False
 
     @property
     def is_settled(self) -> bool:
         """Tell whether the server itself said that nothing of the transaction is stored."""
         return self.native is not None and self.kind not in _UNSETTLED
+
+    @property
+    def spoils_connection(self) -> bool:
+        """Tell whether the driver may have been stopped in the middle of something."""
+        is_lost = self.kind in {"database_unavailable", "outcome_unknown"}
+        return is_lost or (self.native is None and self.kind != "invalid_value")
 
     def __str__(self) -> str:
         """Describe the fault without any value: kind, native code, constraint or columns."""
@@ -107,7 +115,9 @@ _POSTGRESQL: dict[str, Kind] = {
     "53": "overloaded",
     "53100": "storage_full",
     "54": "too_complex",
-    "55": "busy",
+    "55": "internal_error",
+    "55006": "busy",
+    "55P03": "busy",
     "57": "database_unavailable",
     "57014": "timeout",
     "58": "database_unavailable",
@@ -119,10 +129,12 @@ _SQLITE: dict[str, Kind] = {
     "SQLITE_BUSY": "busy",
     "SQLITE_CANTOPEN": "database_unavailable",
     "SQLITE_CONSTRAINT": "check_violation",
+    "SQLITE_CONSTRAINT_DATATYPE": "invalid_value",
     "SQLITE_CONSTRAINT_FOREIGNKEY": "foreign_key_violation",
     "SQLITE_CONSTRAINT_NOTNULL": "not_null_violation",
     "SQLITE_CONSTRAINT_PRIMARYKEY": "unique_violation",
     "SQLITE_CONSTRAINT_ROWID": "unique_violation",
+    "SQLITE_CONSTRAINT_TRIGGER": "rejected",
     "SQLITE_CONSTRAINT_UNIQUE": "unique_violation",
     "SQLITE_ERROR": "schema_mismatch",
     "SQLITE_FULL": "storage_full",
@@ -145,7 +157,7 @@ _MYSQL: dict[int, Kind] = {
     **dict.fromkeys(
         (1264, 1265, 1292, 1366, 1406, 1411, 1690, 3140, 3141, 1367), "invalid_value"
     ),
-    **dict.fromkeys((1020, 1205, 1213), "busy"),
+    **dict.fromkeys((1020, 1205, 1213, 3572), "busy"),
     **dict.fromkeys((1040, 1203, 1226), "overloaded"),
     **dict.fromkeys((1290, 1792, 1836), "read_only_database"),
     **dict.fromkeys((1317, 1969, 3024), "timeout"),
@@ -160,8 +172,15 @@ _MYSQL: dict[int, Kind] = {
     1644: "rejected",
 }  # fmt: skip
 
-# Python errors that a driver raises for a value before anything is sent.
-_VALUE_ERRORS = (OverflowError, UnicodeError, NaiveDatetimeError)
+# Python errors that a type or a driver raises for a value before anything is sent; a TypeError
+# is the program's own mistake.
+_VALUE_ERRORS = (ArithmeticError, LookupError, ValueError)
+
+# MySQL names no table, and its keys are called after their columns.
+_WRITTEN_TABLE = re.compile(
+    r"\s*(?:INSERT\s+(?:\w+\s+)*INTO|UPDATE|DELETE\s+FROM)\s+(?:[`\"]?\w+[`\"]?\.)?[`\"]?(\w+)",
+    re.IGNORECASE,
+)
 
 _ATTRIBUTE = "ormolu_fault"
 
@@ -177,13 +196,13 @@ def attach_fault(error: BaseException, fault: Fault) -> None:
     setattr(error, _ATTRIBUTE, fault)
 
 
-def redact(error: DBAPIError, fault: Fault) -> None:
+def redact(error: StatementError, fault: Fault) -> None:
     """Replace the text of an error and of its causes where it may quote a stored value.
 
     PostgreSQL's DETAIL and MySQL's 1062 repeat the offending value, and a traceback that
     somebody logs would show it.
     """
-    if fault.kind in _TEXT_IS_SAFE:
+    if fault.kind in _TEXT_IS_SAFE or isinstance(error.orig, OrmoluError):
         return
     text = str(fault)
     error.args = (f"({type(error.orig).__name__}) {text}",)
@@ -198,7 +217,8 @@ def redact(error: DBAPIError, fault: Fault) -> None:
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        # Not __context__: that may be an exception of the user's own.
+        error = error.__cause__
 
 
 def _read_fault(error: BaseException) -> Fault:
@@ -207,10 +227,9 @@ def _read_fault(error: BaseException) -> Fault:
     if not isinstance(error, DBAPIError):
         return _read_value_error(error)
     driver = error.driver_exception
-    fault = _read_driver_error(driver)
-    if fault is not None:
-        return fault
-    return Fault(kind=_guess_kind(error, driver))
+    fault = _read_driver_error(driver) or Fault(kind=_guess_kind(error, driver))
+    written = _WRITTEN_TABLE.match(error.statement or "")
+    return replace(fault, table=written[1]) if written and fault.table is None else fault
 
 
 def _guess_kind(error: DBAPIError, driver: BaseException) -> Kind:
@@ -218,8 +237,9 @@ def _guess_kind(error: DBAPIError, driver: BaseException) -> Kind:
     # asyncpg's InterfaceError "connection is closed" and psycopg's refused connection.
     if error.connection_invalidated or type(driver).__name__ == "OperationalError":
         return "database_unavailable"
-    # psycopg's DataError for a NUL in a text.
-    if isinstance(driver, _VALUE_ERRORS) or type(driver).__name__ == "DataError":
+    # psycopg's DataError for a NUL in a text, asyncmy's and aiomysql's refusal of NaN.
+    is_refused = type(driver).__name__ == "DataError" or "can not be used with" in str(driver)
+    if is_refused or isinstance(driver, _VALUE_ERRORS):
         return "invalid_value"
     return "internal_error"
 
@@ -254,18 +274,19 @@ def _read_postgresql(sqlstate: str, driver: BaseException) -> Fault:
         native=sqlstate,
         constraint=getattr(report, "constraint_name", None),
         table=getattr(report, "table_name", None),
-        columns=(column,) if column else _split_columns(key[1]) if key else (),
+        columns=(column,) if column else _split_names(key[1]) if key else (),
+        is_referenced=sqlstate == "23001" or "is still referenced" in detail,
     )
 
 
-def _split_columns(listed: str) -> tuple[str, ...]:
-    return tuple(column.strip().strip('"') for column in listed.split(","))
+def _split_names(listed: str) -> tuple[str, ...]:
+    return tuple(name.strip().strip('"`') for name in listed.split(","))
 
 
 def _read_sqlite(name: str, message: str) -> Fault:
     kind = _SQLITE.get(name) or _SQLITE.get("_".join(name.split("_")[:2]), "internal_error")
-    named = re.match(r"(\w+) constraint failed: (.+)", message)
-    if named is None:
+    named = re.match(r"([A-Z ]+) constraint failed: (.+)", message)
+    if named is None or kind == "rejected":
         return Fault(kind=kind, native=name)
     place = named[2]
     index = re.fullmatch(r"index '(.+)'", place)
@@ -278,16 +299,25 @@ def _read_sqlite(name: str, message: str) -> Fault:
 
 
 def _read_mysql(number: int, message: str) -> Fault:
-    # The server's own names stand behind the last keyword; values may stand before it.
-    key = re.search(r" for key '([^']+)'$", message)
+    # The server's own names stand at the end of the message; values may stand before them.
+    key = re.search(r" for key '([^']+)'\Z", message)
     constraint = re.search(r"CONSTRAINT `([^`]+)`", message)
     column = re.search(
-        r"(?:Column|column|Field) '([^']+)'(?: at row \d+| cannot|$| doesn't)", message
+        r"(?:[Cc]olumn|Field) (?:`\w+`\.`\w+`\.)?['`](\w+)['`]"
+        r"(?: at row \d+| cannot be null| doesn't have a default value)\Z",
+        message,
     )
+    foreign = re.search(r"FOREIGN KEY \(([^)]+)\)", message)
     name = key[1].rpartition(".")[2] if key else constraint[1] if constraint else None
+    kind = _MYSQL.get(number, "internal_error")
+    # MariaDB's own check of a JSON column; infinities that it takes for the names of columns.
+    is_json = number == 4025 and name is not None and "." in name
+    if is_json or (number == 1054 and re.search(r" '(?:Infinity|s?NaN|infe0)' ", message)):
+        kind = "invalid_value"
     return Fault(
-        kind=_MYSQL.get(number, "internal_error"),
+        kind=kind,
         native=str(number),
         constraint=name,
-        columns=(column[1],) if column else (),
+        columns=_split_names(foreign[1]) if foreign else (column[1],) if column else (),
+        is_referenced=number in {1217, 1451},
     )

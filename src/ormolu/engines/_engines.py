@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import URL, Engine, MetaData, event
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionContext
-from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import configure_mappers
 
@@ -230,11 +230,15 @@ def _report_statement_errors(engine: Engine, access: Access) -> None:
         original = context.original_exception
         if isinstance(original, (OverflowError, UnicodeError)):
             error = DataError(context.statement, None, original, hide_parameters=True)
-        if not isinstance(error, DBAPIError):
+        if not isinstance(error, StatementError) or isinstance(error.orig, SQLAlchemyError):
             return
         fault = fault_of(error)
         attach_fault(error, fault)
         redact(error, fault)
+        was_sent = isinstance(error, DBAPIError)
+        if was_sent and fault.spoils_connection and not context.is_disconnect:
+            context.is_disconnect = True
+            context.invalidate_pool_on_disconnect = False
         if fault.kind == "read_only_database" and access is Access.READ:
             raise ReadOnlyError(_READ_ONLY)
         if error is not context.sqlalchemy_exception:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
+    Column,
     Index,
     MetaData,
     PrimaryKeyConstraint,
@@ -22,7 +23,7 @@ from ormolu.models._datetimes import UTCDateTime
 from ormolu.models._json import track_json
 from ormolu.models._lazy import forbid_lazy_loading
 
-__all__ = ["Model", "model_name"]
+__all__ = ["Model", "field_name", "model_name"]
 
 # Alembic can only alter or drop a constraint that has a name, the same on every backend.
 _NAMING_CONVENTION = {
@@ -34,6 +35,7 @@ _NAMING_CONVENTION = {
 }
 
 _INFO_KEY = "ormolu.model"
+_FIELD_KEY = "ormolu.field"
 
 
 class Model(DeclarativeBase):
@@ -78,6 +80,12 @@ def model_name(table: Table) -> str | None:
     return name if isinstance(name, str) else None
 
 
+def field_name(column: Column[Any]) -> str:
+    """Return the name of the attribute that is mapped to a column, else the column's own."""
+    name = column.info.get(_FIELD_KEY)
+    return name if isinstance(name, str) else column.name
+
+
 def _index_foreign_keys(table: Table) -> None:
     """Add the index that a DELETE or a join on the other side needs, unless one leads with it."""
     for constraint in table.foreign_key_constraints:
@@ -99,9 +107,13 @@ def _indexed_columns(table: Table) -> Iterator[list[Any]]:
 
 @event.listens_for(Mapper, "mapper_configured")
 def _prepare_columns(mapper: Mapper[Any], model: type[Any]) -> None:
-    """Note the class's name at its table, for errors, and track the JSON columns of a Model."""
+    """Note the mapped names at table and columns, for errors; track the JSON columns of a Model."""
     if isinstance(mapper.local_table, Table) and not mapper.inherits:
         mapper.local_table.info.setdefault(_INFO_KEY, model.__name__)
+    for attribute in mapper.column_attrs:
+        for column in attribute.columns:
+            if isinstance(column, Column):
+                column.info.setdefault(_FIELD_KEY, attribute.key)
     if issubclass(model, Model):
         for attribute in mapper.column_attrs:
             is_own = attribute.parent is mapper

@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.util import await_
 
 from ormolu.errors import OverloadedError
@@ -54,21 +55,27 @@ def prepare_connections(engine: Engine, *, is_writer: bool, timeout: float) -> N
 def _execute(connection: Any, statement: str, timeout: float) -> None:
     deadline = time.monotonic() + timeout
     while True:
-        cursor = connection.cursor()
         try:
-            cursor.execute(statement)
+            _try_once(connection, statement)
         except sqlite3.OperationalError as error:
             if not _is_busy(error):
-                raise
+                raise OperationalError(statement, None, error) from error
             if time.monotonic() > deadline:
                 message = f"Another process kept the SQLite write lock for over {timeout} s."
                 raise OverloadedError(message) from error
         else:
             return
-        finally:
-            cursor.close()
         await_(asyncio.sleep(_PAUSE))
 
 
+def _try_once(connection: Any, statement: str) -> None:
+    cursor = connection.cursor()
+    try:
+        cursor.execute(statement)
+    finally:
+        cursor.close()
+
+
 def _is_busy(error: sqlite3.OperationalError) -> bool:
-    return error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+    name: str = getattr(error, "sqlite_errorname", "")
+    return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))

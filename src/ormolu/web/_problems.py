@@ -234,6 +234,7 @@ def _title(status: int) -> str:
 
 
 def _database_problem(request: Request, error: Exception) -> Problem:
+    fields: Sequence[str] = ()
     if isinstance(error, UnavailableError):
         kind, place = error.error_code, Place()
         _log.warning("%s: %s", _operation(request), error)
@@ -242,6 +243,7 @@ def _database_problem(request: Request, error: Exception) -> Problem:
         kind = fault.kind
         place = find_place(fault, (engines.metadata for engines in units_of(request.scope)))
         hint = f" ({_HINTS[kind]})" if kind in _HINTS else ""
+        fields = () if fault.is_referenced else place.fields
         _log.warning("%s: %s%s", _operation(request), fault, hint)
     status = STATUSES[kind]
     is_transient = status == HTTPStatus.SERVICE_UNAVAILABLE and kind != "outcome_unknown"
@@ -249,7 +251,7 @@ def _database_problem(request: Request, error: Exception) -> Problem:
         status=status,
         code=kind,
         detail=_detail(kind, place),
-        errors=[_field_entry(kind, name) for name in place.fields if kind in _ENTRIES],
+        errors=[_field_entry(kind, name) for name in fields if kind in _ENTRIES],
         headers=_RETRY_AFTER if is_transient else {},
     )
 
