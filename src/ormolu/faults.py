@@ -86,8 +86,12 @@ _UNSETTLED: frozenset[Kind] = frozenset(
 
 # Kinds whose driver text quotes no value; all other texts are replaced.
 _TEXT_IS_SAFE: frozenset[Kind] = frozenset(
-    {"busy", "database_unavailable", "overloaded", "pooler", "schema_mismatch", "timeout"}
+    {"busy", "database_unavailable", "overloaded", "pooler", "timeout"}
 )
+
+# Codes whose driver text names only what the statement names. A syntax error does not belong
+# here: it may quote a value, such as a JSON path or a full-text query.
+_NAMES_ARE_SAFE = frozenset({"42P01", "42703", "42883", "1054", "1146"})
 
 _POSTGRESQL: dict[str, Kind] = {
     "08": "database_unavailable",
@@ -202,7 +206,7 @@ def redact(error: StatementError, fault: Fault) -> None:
     PostgreSQL's DETAIL and MySQL's 1062 repeat the offending value, and a traceback that
     somebody logs would show it.
     """
-    if fault.kind in _TEXT_IS_SAFE or isinstance(error.orig, OrmoluError):
+    if _is_text_safe(error.orig, fault):
         return
     text = str(fault)
     error.args = (f"({type(error.orig).__name__}) {text}",)
@@ -212,6 +216,13 @@ def redact(error: StatementError, fault: Fault) -> None:
         for name in ("detail", "hint", "message"):
             if hasattr(cause, name):
                 setattr(cause, name, None)
+
+
+def _is_text_safe(original: BaseException | None, fault: Fault) -> bool:
+    is_named = fault.native in _NAMES_ARE_SAFE or str(original).startswith("no such ")
+    if fault.kind == "schema_mismatch" and is_named:
+        return True
+    return fault.kind in _TEXT_IS_SAFE or isinstance(original, OrmoluError)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

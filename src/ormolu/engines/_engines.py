@@ -228,7 +228,7 @@ def _report_statement_errors(engine: Engine, access: Access) -> None:
     def _handle(context: ExceptionContext) -> None:
         error = context.sqlalchemy_exception
         original = context.original_exception
-        if isinstance(original, (OverflowError, UnicodeError)):
+        if isinstance(original, (OverflowError, UnicodeEncodeError)):
             error = DataError(context.statement, None, original, hide_parameters=True)
         if not isinstance(error, StatementError) or isinstance(error.orig, SQLAlchemyError):
             return

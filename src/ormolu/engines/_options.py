@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -61,6 +62,7 @@ def engine_arguments(target: Target, access: Access, options: EngineOptions) -> 
     arguments: dict[str, Any] = {
         "echo": options.echo,
         "hide_parameters": True,
+        "json_serializer": _to_json,
         "max_overflow": 0,
         "pool_size": 1 if target.is_sqlite and is_writer else options.pool_size,
         "pool_timeout": options.pool_timeout,
@@ -72,6 +74,20 @@ def engine_arguments(target: Target, access: Access, options: EngineOptions) -> 
     if reads_in_autocommit(target, options) and not is_writer:
         arguments |= {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
     return arguments
+
+
+def _to_json(value: object) -> str:
+    """Refuse NaN and lone surrogates: stored, they would break every answer that shows them.
+
+    Raises:
+        OverflowError: A number is no JSON number.
+    """
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except ValueError as error:
+        raise OverflowError(*error.args) from None
+    text.encode()
+    return text
 
 
 def reads_in_autocommit(target: Target, options: EngineOptions) -> bool:
