@@ -42,8 +42,11 @@ from ormolu.transactions import Access
 
 __all__ = ["EnginePair", "Engines"]
 
+# Seconds within which the first connection must be there.
+_CONNECT_TIMEOUT = 5.0
+
 # Seconds within which the tables must be there, other workers' locks included.
-_OPENING_TIMEOUT = 30.0
+_SCHEMA_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +143,9 @@ class Engines:
             reader=self._make_engine(Access.READ), writer=self._make_engine(Access.WRITE)
         )
         try:
-            await prepare_schema(pair.writer, self.metadata, self._schema, _OPENING_TIMEOUT)
+            if self._schema != "ignore":
+                await _check_connection(pair.writer)
+                await prepare_schema(pair.writer, self.metadata, self._schema, _SCHEMA_TIMEOUT)
         except BaseException:
             await pair.dispose()
             raise
@@ -205,6 +210,21 @@ class _Opened:
         self.lock = asyncio.Lock()
         self.pair: EnginePair | None = None
         self.ending: AsyncGenerator[None] | None = None
+
+
+async def _check_connection(engine: AsyncEngine) -> None:
+    try:
+        async with asyncio.timeout(_CONNECT_TIMEOUT), engine.connect():
+            return
+    except TimeoutError as error:
+        message = f"The database did not answer within {_CONNECT_TIMEOUT} s. Is the URL right?"
+        raise DatabaseDownError(message) from error
+    except DBAPIError as error:
+        fault = fault_of(error)
+        if fault.kind not in {"database_unavailable", "overloaded"}:
+            raise
+        message = f"The database does not accept our connections ({fault}). Is the URL right?"
+        raise DatabaseDownError(message) from error
 
 
 def _report_connect_errors(engine: Engine) -> None:

@@ -40,16 +40,13 @@ async def prepare_schema(
     Args:
         engine: Engine that may write.
         metadata: The mapped tables.
-        mode: "create" makes missing tables and then compares, "verify" only compares, "ignore"
-            does nothing.
+        mode: "create" makes missing tables and then compares, "verify" only compares.
         timeout: Seconds to wait for another worker that creates.
 
     Raises:
         OverloadedError: Another worker held the lock for too long.
         SchemaMismatchError: A mapped table or column is missing or of another kind.
     """
-    if mode == "ignore":
-        return
     if mode == "create":
         async with engine.connect() as connection:
             missing = await connection.run_sync(_missing_tables, metadata)
