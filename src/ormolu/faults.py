@@ -245,11 +245,12 @@ def _read_fault(error: BaseException) -> Fault:
 
 def _guess_kind(error: DBAPIError, driver: BaseException) -> Kind:
     """Read an error without a code, which the driver raised before it asked the server."""
+    names = {kind.__name__ for kind in type(driver).__mro__}
     # asyncpg's InterfaceError "connection is closed" and psycopg's refused connection.
-    if error.connection_invalidated or type(driver).__name__ == "OperationalError":
+    if error.connection_invalidated or "OperationalError" in names:
         return "database_unavailable"
     # psycopg's DataError for a NUL in a text, asyncmy's and aiomysql's refusal of NaN.
-    is_refused = type(driver).__name__ == "DataError" or "can not be used with" in str(driver)
+    is_refused = "DataError" in names or "can not be used with" in str(driver)
     if is_refused or isinstance(driver, _VALUE_ERRORS):
         return "invalid_value"
     return "internal_error"

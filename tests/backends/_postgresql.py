@@ -91,6 +91,6 @@ def _find_binaries(folder: Path) -> Path:
         # The virtual environment lies where only we may look.
         copied = folder / "install"
         shutil.copytree(installed, copied)
-        os.chmod(copied, 0o755)  # noqa: PTH101
+        os.chmod(copied, 0o755)
         return copied / "bin"
     return installed / "bin"
