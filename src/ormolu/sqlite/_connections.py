@@ -56,7 +56,8 @@ def _execute(connection: Any, statement: str, timeout: float) -> None:
     deadline = time.monotonic() + timeout
     while True:
         try:
-            _try_once(connection, statement)
+            # The driver's own shortcut: one hop to its thread instead of a cursor's three.
+            await_(connection.driver_connection.execute(statement))
         except sqlite3.OperationalError as error:
             if not _is_busy(error):
                 raise OperationalError(statement, None, error) from error
@@ -66,14 +67,6 @@ def _execute(connection: Any, statement: str, timeout: float) -> None:
         else:
             return
         await_(asyncio.sleep(_PAUSE))
-
-
-def _try_once(connection: Any, statement: str) -> None:
-    cursor = connection.cursor()
-    try:
-        cursor.execute(statement)
-    finally:
-        cursor.close()
 
 
 def _is_busy(error: sqlite3.OperationalError) -> bool:

@@ -1,0 +1,1 @@
+"""Measurements, one file per claim; each prints ratios from one interleaved run."""
