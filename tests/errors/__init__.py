@@ -1,0 +1,1 @@
+"""What a client, a log and user code see of an error."""
