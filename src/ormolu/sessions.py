@@ -312,7 +312,8 @@ async def _commit(session: _UnitSession) -> None:
         session.check_free()
         if session.new or session.deleted or session.dirty:
             await session.flush()
-        await _send_commit(session)
+        if not session.rules.is_read_only:
+            await _send_commit(session)
     except BaseException:
         await _roll_back(session)
         raise
@@ -324,7 +325,7 @@ async def _send_commit(session: _UnitSession) -> None:
     try:
         await session.commit()
     except Exception as error:
-        if session.rules.is_read_only or fault_of(error).is_settled:
+        if fault_of(error).is_settled:
             raise
         message = "The connection broke during COMMIT; the change may be stored or not."
         raise OutcomeUnknownError(message) from error

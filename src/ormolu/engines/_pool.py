@@ -52,6 +52,9 @@ class FairPool(AsyncAdaptedQueuePool):
             self._turnstile.release()
 
     async def _pass_turnstile(self) -> None:
+        if not self._turnstile.locked():
+            await self._turnstile.acquire()
+            return
         try:
             async with asyncio.timeout(self._timeout):
                 await self._turnstile.acquire()
@@ -86,7 +89,7 @@ def ping_idle_connections(engine: Engine) -> None:
 
 
 def roll_back_on_return(engine: Engine) -> None:
-    """Let no connection back into the pool inside an open transaction.
+    """Let no connection back into the pool inside an open transaction; replaces the pool's reset.
 
     After a failed COMMIT SQLAlchemy takes the transaction for ended and skips its own reset,
     while SQLite keeps it open: the next unit of work would commit what the last one failed to.
@@ -98,20 +101,20 @@ def roll_back_on_return(engine: Engine) -> None:
     ) -> None:
         if state.terminate_only or not state.asyncio_safe:
             return
-        if _is_in_transaction(record.driver_connection):
+        if _is_in_transaction(record.driver_connection) is not False:
             connection.rollback()
             if _is_in_transaction(record.driver_connection):
                 message = "A transaction outlived its ROLLBACK; the connection is discarded."
                 raise InvalidRequestError(message)
 
 
-def _is_in_transaction(driver: Any) -> bool:
-    """Ask the driver's own flag; a driver without a known one is left to SQLAlchemy's reset."""
+def _is_in_transaction(driver: Any) -> bool | None:
+    """Ask the driver's own flag; None if it has none that we know."""
     if hasattr(driver, "in_transaction"):  # aiosqlite
         return bool(driver.in_transaction)
     if hasattr(driver, "is_in_transaction"):  # asyncpg
         return bool(driver.is_in_transaction())
     if hasattr(driver, "get_transaction_status"):  # asyncmy, aiomysql
         return bool(driver.get_transaction_status())
-    info = getattr(driver, "info", None)  # psycopg
-    return bool(getattr(info, "transaction_status", 0))
+    status = getattr(getattr(driver, "info", None), "transaction_status", None)  # psycopg
+    return None if status is None else bool(status)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
@@ -49,7 +50,18 @@ def prepare_connections(engine: Engine, *, is_writer: bool, timeout: float) -> N
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        _execute(connection.connection.dbapi_connection, begin, timeout)
+        try:
+            _execute(connection.connection.dbapi_connection, begin, timeout)
+        except BaseException:
+            # The driver's thread may still be at it, and would leave the pool a begun connection.
+            connection.invalidate()
+            raise
+
+    @event.listens_for(engine, "invalidate")
+    def _release_lock(connection: Any, _record: object, _error: object) -> None:
+        # A connection that is closed with a cursor still open keeps its lock until that is freed.
+        with suppress(Exception, asyncio.CancelledError):
+            connection.rollback()
 
 
 def _execute(connection: Any, statement: str, timeout: float) -> None:
