@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from inspect import iscoroutinefunction
@@ -146,11 +146,11 @@ class Problems:
         return {
             Exception: self.answer_internal_error,
             HTTPException: self.answer_http_exception,
-            NoResultFound: self.answer_not_found,
+            NoResultFound: _After(self.answer_not_found),
             RequestValidationError: self.answer_invalid_request,
-            StaleDataError: self.answer_stale_data,
-            StatementError: self.answer_database_error,
-            UnavailableError: self.answer_database_error,
+            StaleDataError: _After(self.answer_stale_data),
+            StatementError: _After(self.answer_database_error),
+            UnavailableError: _After(self.answer_database_error),
         }
 
     async def answer_database_error(self, request: Request, error: Exception) -> Response:
@@ -212,18 +212,42 @@ class Problems:
         Raises:
             Exception: The error itself, if nothing handles it.
         """
-        handlers, _ = request.scope.get("starlette.exception_handlers", ({}, {}))
-        handler = next((handlers[kind] for kind in type(error).__mro__ if kind in handlers), None)
+        handler = next(_handlers_of(request, error), None)
         if handler is None:
             raise error
-        if iscoroutinefunction(handler):
-            response = await handler(request, error)
-        else:
-            response = await run_in_threadpool(handler, request, error)
+        response = await _call(handler, request, error)
         if isinstance(response, Response) and not is_committed(response.status_code):
             return response
         _log.error("The handler of %s answers a failed COMMIT with success.", type(error).__name__)
         return await self.answer_database_error(request, error)
+
+
+@dataclass(frozen=True)
+class _After:
+    """A handler of ours, after the application's own handler of one of the error's base classes.
+
+    An application that answers all of SQLAlchemy's errors has not registered each of them.
+    """
+
+    handler: Handler
+
+    async def __call__(self, request: Request, error: Exception) -> Response:
+        for handler in _handlers_of(request, error):
+            if not isinstance(handler, _After):
+                return await _call(handler, request, error)
+        return await self.handler(request, error)
+
+
+def _handlers_of(request: Request, error: Exception) -> Iterator[Handler]:
+    """Yield the handlers of the error's classes, the closest first, as Starlette finds them."""
+    handlers, _ = request.scope.get("starlette.exception_handlers", ({}, {}))
+    return (handlers[kind] for kind in type(error).__mro__ if kind in handlers)
+
+
+async def _call(handler: Handler, request: Request, error: Exception) -> Response:
+    if iscoroutinefunction(handler) or iscoroutinefunction(type(handler).__call__):
+        return await handler(request, error)
+    return await run_in_threadpool(handler, request, error)  # type: ignore[arg-type]
 
 
 def _title(status: int) -> str:
