@@ -73,8 +73,12 @@ def engine_arguments(target: Target, access: Access, options: EngineOptions) -> 
     }
     if is_writer and options.isolation_level and not target.is_sqlite:
         arguments["isolation_level"] = options.isolation_level
-    if reads_in_autocommit(target, options) and not is_writer:
+    if is_writer:
+        return arguments
+    if reads_in_autocommit(target, options):
         arguments |= {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+    elif target.is_postgresql:
+        arguments["execution_options"] = {"postgresql_readonly": True}
     return arguments
 
 
