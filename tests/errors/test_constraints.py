@@ -16,6 +16,7 @@ from ormolu import Database, Model
 from tests.errors._bases import FAMILIES, Family
 from tests.errors._problem import assert_problem
 from tests.errors._shop import Act, app_of
+from tests.errors.conftest import Shared
 from tests.fixtures.apps import client_of
 from tests.fixtures.backends import Backend
 
@@ -41,14 +42,17 @@ _UNIQUE: list[tuple[dict[str, Any], tuple[str, ...]]] = [
 
 
 @asynccontextmanager
-async def users_of(url: str, family: Family, act: Act) -> AsyncIterator[httpx2.AsyncClient]:
+async def users_of(shared: Shared, family: Family, act: Act) -> AsyncIterator[httpx2.AsyncClient]:
     """Run the application around an action, with one user and one item."""
-    db = Database(url, metadata=family.metadata)
-    async with client_of(app_of(db, act)) as client:
+
+    async def fill(db: Database) -> None:
         async with db.unit_of_work() as session:
             session.add(family.user(**_ANN))
             await session.flush()
             session.add(family.item(user_id=1, line=1))
+
+    db = Database(await shared(family.metadata, fill), metadata=family.metadata)
+    async with client_of(app_of(db, act)) as client:
         yield client
 
 
@@ -76,21 +80,21 @@ async def test_unique(
     values: dict[str, Any],
     fields: tuple[str, ...],
     backend: Backend,
-    database_url: str,
+    shared: Shared,
 ) -> None:
     """A taken value is named by its attributes, in the constraint's order."""
     act = store(family.user, **{"id": 7, "email": "new@example.com", **values})
-    async with users_of(database_url, family, act) as client:
+    async with users_of(shared, family, act) as client:
         response = await client.post("/act")
     detail = f"{noun_of(family)} with this {' and '.join(fields)} already exists."
     assert_problem(response, 409, "unique_violation", detail, fields=fields)
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
-async def test_composite_primary_key(family: Family, backend: Backend, database_url: str) -> None:
+async def test_composite_primary_key(family: Family, backend: Backend, shared: Shared) -> None:
     """A model's name of two words is two words in the sentence."""
     act = store(family.item, user_id=1, line=1)
-    async with users_of(database_url, family, act) as client:
+    async with users_of(shared, family, act) as client:
         response = await client.post("/act")
     fields = ("user_id", "line")
     body = assert_problem(response, 409, "unique_violation", fields=fields)
@@ -98,40 +102,40 @@ async def test_composite_primary_key(family: Family, backend: Backend, database_
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
-async def test_missing_parent(family: Family, backend: Backend, database_url: str) -> None:
+async def test_missing_parent(family: Family, backend: Backend, shared: Shared) -> None:
     """A reference to nothing is named, except by SQLite, which tells nothing."""
     act = store(family.item, user_id=77, line=1)
-    async with users_of(database_url, family, act) as client:
+    async with users_of(shared, family, act) as client:
         response = await client.post("/act")
     fields = () if backend.is_sqlite else ("user_id",)
     assert_problem(response, 409, "foreign_key_violation", fields=fields)
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
-async def test_still_referenced(family: Family, backend: Backend, database_url: str) -> None:
+async def test_still_referenced(family: Family, backend: Backend, shared: Shared) -> None:
     """The reference is in another row, so that no field of this request is named."""
 
     async def act(session: AsyncSession) -> None:
         await session.execute(delete(family.user))
 
-    async with users_of(database_url, family, act) as client:
+    async with users_of(shared, family, act) as client:
         assert_problem(await client.post("/act"), 409, "foreign_key_violation")
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
-async def test_not_null(family: Family, backend: Backend, database_url: str) -> None:
+async def test_not_null(family: Family, backend: Backend, shared: Shared) -> None:
     """A missing value is named."""
     act = store(family.user, email=None)
-    async with users_of(database_url, family, act) as client:
+    async with users_of(shared, family, act) as client:
         response = await client.post("/act")
     assert_problem(response, 422, "not_null_violation", "email is required.", fields=("email",))
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
-async def test_check(family: Family, backend: Backend, database_url: str) -> None:
+async def test_check(family: Family, backend: Backend, shared: Shared) -> None:
     """A CHECK with a name is named by its columns; one without stays unnamed."""
     act = store(family.user, email="new@example.com", number=0)
-    async with users_of(database_url, family, act) as client:
+    async with users_of(shared, family, act) as client:
         response = await client.post("/act")
     assert_problem(response, 422, "check_violation", fields=("number",) if family.has_names else ())
 

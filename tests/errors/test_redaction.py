@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ormolu import Database, Model, SessionDep
 from tests.errors._shop import Act, app_of
+from tests.errors.conftest import Shared
 from tests.fixtures.apps import client_of
 from tests.fixtures.backends import Backend
 
@@ -182,15 +183,18 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixtur
 
 
 @asynccontextmanager
-async def people_of(url: str, act: Act) -> AsyncIterator[httpx2.AsyncClient]:
+async def people_of(shared: Shared, act: Act) -> AsyncIterator[httpx2.AsyncClient]:
     """Run an application around an action, where the canary is stored and referred to."""
-    db = Database(url, metadata=Base.metadata, echo=True)
+    db = Database(await shared(Base.metadata, fill), metadata=Base.metadata, echo=True)
     async with client_of(app_of(db, act)) as client:
-        async with db.unit_of_work() as session:
-            session.add(Person(email=CANARY))
-            await session.flush()
-            session.add(Person(email="bo@example.com", friend_email=CANARY))
         yield client
+
+
+async def fill(db: Database) -> None:
+    async with db.unit_of_work() as session:
+        session.add(Person(email=CANARY))
+        await session.flush()
+        session.add(Person(email="bo@example.com", friend_email=CANARY))
 
 
 def assert_silent(answer: httpx2.Response, texts: list[str]) -> None:
@@ -202,23 +206,23 @@ def assert_silent(answer: httpx2.Response, texts: list[str]) -> None:
 
 @pytest.mark.parametrize("act", FAILURES.values(), ids=FAILURES)
 async def test_failure_tells_no_value(
-    act: Act, backend: Backend, database_url: str, logged: pytest.LogCaptureFixture
+    act: Act, backend: Backend, shared: Shared, logged: pytest.LogCaptureFixture
 ) -> None:
     """A value is in no answer, no log record and no text of an error that user code catches."""
     catcher = Catcher(act)
-    async with people_of(database_url, catcher) as client:
+    async with people_of(shared, catcher) as client:
         answer = await client.post("/act")
     assert catcher.texts
     assert_silent(answer, [*catcher.texts, logged.text])
 
 
 async def test_failure_of_one_server_tells_no_value(
-    backend: Backend, database_url: str, logged: pytest.LogCaptureFixture
+    backend: Backend, shared: Shared, logged: pytest.LogCaptureFixture
 ) -> None:
     """What one server says in words of its own is kept back too."""
     acts = [act for servers, act in OF_SERVERS.values() if backend.name in servers.split()]
     catcher = Catcher(lambda session: acts.pop()(session))
-    async with people_of(database_url, catcher) as client:
+    async with people_of(shared, catcher) as client:
         while acts:
             assert_silent(await client.post("/act"), [*catcher.texts, logged.text])
 
@@ -245,17 +249,17 @@ async def chain_while_handling(session: AsyncSession) -> None:
 
 @pytest.mark.parametrize("act", [chain, chain_while_handling])
 async def test_unhandled_chain_tells_no_value(
-    act: Act, backend: Backend, database_url: str, logged: pytest.LogCaptureFixture
+    act: Act, backend: Backend, shared: Shared, logged: pytest.LogCaptureFixture
 ) -> None:
     """A traceback that goes through a database error is clean for the server that logs it."""
     catcher = Catcher(act)
-    async with people_of(database_url, catcher) as client:
+    async with people_of(shared, catcher) as client:
         answer = await client.post("/act")
     assert answer.status_code == 500
     assert_silent(answer, [*catcher.texts, logged.text])
 
 
-async def test_error_of_the_user_keeps_its_text(backend: Backend, database_url: str) -> None:
+async def test_error_of_the_user_keeps_its_text(backend: Backend, shared: Shared) -> None:
     """What is removed is the driver's text, not that of an exception it happened to follow."""
     outer = ValueError("my own words")
 
@@ -265,7 +269,7 @@ async def test_error_of_the_user_keeps_its_text(backend: Backend, database_url: 
         except ValueError:
             await FAILURES["unique"](session)
 
-    async with people_of(database_url, act) as client:
+    async with people_of(shared, act) as client:
         assert (await client.post("/act")).status_code == 409
     assert outer.args == ("my own words",)
 
@@ -300,14 +304,14 @@ async def test_uvicorn_logs_no_value(
 
 
 async def test_failed_commit_tells_no_value(
-    backend: Backend, database_url: str, logged: pytest.LogCaptureFixture
+    backend: Backend, shared: Shared, logged: pytest.LogCaptureFixture
 ) -> None:
     """An error that the gate meets, at the flush before COMMIT, is as clean as the others."""
 
     async def act(session: AsyncSession) -> None:
         session.add(Person(email=CANARY))
 
-    async with people_of(database_url, act) as client:
+    async with people_of(shared, act) as client:
         answer = await client.post("/act")
     assert answer.status_code == 409
     assert_silent(answer, [logged.text])
@@ -366,11 +370,11 @@ async def test_password_is_told_nowhere(
 @pytest.mark.xfail(strict=True, reason="asyncmy logs MariaDB's warnings as they come")
 @pytest.mark.backends("mariadb")
 async def test_warning_of_the_server_tells_no_value(
-    backend: Backend, database_url: str, logged: pytest.LogCaptureFixture
+    backend: Backend, shared: Shared, logged: pytest.LogCaptureFixture
 ) -> None:
     """MariaDB's warnings quote values, and asyncmy logs them."""
     act = sql("INSERT IGNORE INTO people (email) VALUES (:email)", **_TAKEN)
-    async with people_of(database_url, act) as client:
+    async with people_of(shared, act) as client:
         assert (await client.post("/act")).status_code == 200
     assert "canary" not in logged.text
 
@@ -378,10 +382,10 @@ async def test_warning_of_the_server_tells_no_value(
 @pytest.mark.xfail(strict=True, reason="aiosqlite logs each call with its arguments")
 @pytest.mark.backends("sqlite")
 async def test_driver_at_debug_tells_no_value(
-    backend: Backend, database_url: str, logged: pytest.LogCaptureFixture
+    backend: Backend, shared: Shared, logged: pytest.LogCaptureFixture
 ) -> None:
     """No level of any logger shows values."""
     logged.set_level(logging.DEBUG, "aiosqlite")
-    async with people_of(database_url, FAILURES["unique"]) as client:
+    async with people_of(shared, FAILURES["unique"]) as client:
         await client.post("/act")
     assert "canary" not in logged.text
