@@ -185,6 +185,14 @@ def test_value_that_a_type_refuses(error: Exception, kind: str) -> None:
     assert fault_of(StatementError("text", "SELECT 1", None, error)).kind == kind
 
 
+@pytest.mark.parametrize(
+    ("error", "kind"), [(ValueError("x"), "invalid_value"), (OSError("x"), "internal_error")]
+)
+def test_error_that_is_not_sqlalchemys(error: Exception, kind: str) -> None:
+    """An error that no statement raised has a kind too."""
+    assert fault_of(error).kind == kind
+
+
 _UNIQUE = "Duplicate entry 'column 'evil' at row 1' for key '{}'"
 _FOREIGN = (
     "Cannot {} row: a foreign key constraint fails (`x`.`orders`, CONSTRAINT `fk_orders` "

@@ -12,8 +12,9 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import Session
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import Route
@@ -275,6 +276,22 @@ async def test_handler_that_is_an_object(kind: type[Exception], path: str) -> No
 
     async with failing(prepare=prepare) as client:
         assert (await client.post(path)).status_code == 444
+
+
+async def test_commit_that_fails_for_a_reason_of_its_own() -> None:
+    """An error at COMMIT that nothing handles is a plain 500."""
+
+    def fail(_session: Session) -> None:
+        raise RuntimeError
+
+    def prepare(app: FastAPI) -> None:
+        @app.post("/listener")
+        async def listen(session: SessionDep) -> None:
+            event.listen(session.sync_session, "before_commit", fail)
+            session.add(User(email="new"))
+
+    async with failing(prepare=prepare) as client:
+        assert_problem(await client.post("/listener"), 500, "internal_error")
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 303])
