@@ -317,7 +317,11 @@ async def _commit(session: _UnitSession) -> None:
     except BaseException:
         await _roll_back(session)
         raise
-    await session.close()
+    if session.rules.is_read_only:
+        # Not close alone: one whose ROLLBACK fails would never give the connection back.
+        await _roll_back(session)
+    else:
+        await session.close()
     await _run_callbacks(session)
 
 
