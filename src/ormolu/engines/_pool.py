@@ -113,7 +113,8 @@ def _is_in_transaction(driver: Any) -> bool | None:
     if hasattr(driver, "in_transaction"):  # aiosqlite
         return bool(driver.in_transaction)
     if hasattr(driver, "is_in_transaction"):  # asyncpg
-        return bool(driver.is_in_transaction())
+        # After a BEGIN that failed asyncpg still counts a transaction, and nests all later ones.
+        return bool(driver.is_in_transaction() or getattr(driver, "_top_xact", None))
     if hasattr(driver, "get_transaction_status"):  # asyncmy, aiomysql
         return bool(driver.get_transaction_status())
     status = getattr(getattr(driver, "info", None), "transaction_status", None)  # psycopg
