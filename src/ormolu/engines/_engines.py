@@ -248,6 +248,11 @@ def _report_statement_errors(engine: Engine, access: Access) -> None:
     def _handle(context: ExceptionContext) -> None:
         error = context.sqlalchemy_exception
         original = context.original_exception
+        if isinstance(original, OSError):
+            # A broken network or asyncpg's command_timeout, as no driver's error.
+            context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
+            message = "The database did not answer, or the connection to it broke."
+            raise DatabaseDownError(message) from original
         if isinstance(original, (OverflowError, UnicodeEncodeError)):
             error = DataError(context.statement, None, original, hide_parameters=True)
         if not isinstance(error, StatementError) or isinstance(error.orig, SQLAlchemyError):
