@@ -281,13 +281,13 @@ async def test_handler_that_is_an_object(kind: type[Exception], path: str) -> No
 async def test_commit_that_fails_for_a_reason_of_its_own() -> None:
     """An error at COMMIT that nothing handles is a plain 500."""
 
-    def fail(_session: Session) -> None:
+    def fail(_session: Session, _context: object, _objects: object) -> None:
         raise RuntimeError
 
     def prepare(app: FastAPI) -> None:
         @app.post("/listener")
         async def listen(session: SessionDep) -> None:
-            event.listen(session.sync_session, "before_commit", fail)
+            event.listen(session.sync_session, "before_flush", fail)
             session.add(User(email="new"))
 
     async with failing(prepare=prepare) as client:
