@@ -1,0 +1,5 @@
+"""Fixtures of the reliability tests."""
+
+from tests.reliability._faults import injector
+
+__all__ = ["injector"]
