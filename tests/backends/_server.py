@@ -5,18 +5,25 @@ from __future__ import annotations
 import ctypes
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 __all__ = ["MissingServerError", "Server", "free_port", "run_unprivileged"]
 
 _PR_SET_PDEATHSIG = 1
 _START_SECONDS = 30.0
+# Below Linux's ephemeral ports: a client must not get a server's port while that is stopped.
+_PORTS = range(20_000, 32_000)
+# Looked up before any fork: a child of a threaded process must not load libraries.
+_set_process_control = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
 class MissingServerError(Exception):
@@ -25,9 +32,19 @@ class MissingServerError(Exception):
 
 def free_port() -> int:
     """Return a port of the loopback that nobody uses at the moment."""
+    # Not the seeded generator: pytest workers with one seed would take the same ports.
+    candidates = random.SystemRandom().sample(_PORTS, 100)
+    return next(port for port in candidates if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def unprivileged_user() -> pwd.struct_passwd | None:
@@ -62,6 +79,8 @@ class Server:
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix=f"ormolu-{self.name}-"))
         self._process: subprocess.Popen[bytes] | None = None
+        # The kernel signals a server when the thread that started it ends, so that one stays.
+        self._starter = ThreadPoolExecutor(1)
         user = unprivileged_user()
         if user is not None:
             os.chown(self.folder, user.pw_uid, user.pw_gid)
@@ -74,25 +93,17 @@ class Server:
         """Tell whether the server takes connections."""
         raise NotImplementedError
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the process that we started lives."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start, with the data of the last time, and wait until it answers."""
-        user = unprivileged_user()
-        who = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
-        log = (self.folder / "server.log").open("ab")
-        self._process = subprocess.Popen(  # type: ignore[call-overload]
-            self.command(),
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            preexec_fn=self._die_with_parent,
-            **who,
-        )
-        log.close()
+        self._process = self._starter.submit(self._launch).result()
         deadline = time.monotonic() + _START_SECONDS
         while not self.answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if not self.is_running or time.monotonic() > deadline:
                 text = (self.folder / "server.log").read_text(errors="replace")[-2000:]
                 message = f"{self.name} did not start: {text}"
                 raise RuntimeError(message)
@@ -109,7 +120,23 @@ class Server:
     def remove(self) -> None:
         """Kill and delete the data."""
         self.kill()
+        self._starter.shutdown()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        user = unprivileged_user()
+        who = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+        with (self.folder / "server.log").open("ab") as log:
+            return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
+                self.command(),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=self._die_with_parent,
+                **who,
+            )
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -119,4 +146,5 @@ class Server:
 
     def _die_with_parent(self) -> None:
         # Runs in the child after the change of user, which would clear the setting.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, self.death_signal)
+        if _set_process_control is not None:
+            _set_process_control(_PR_SET_PDEATHSIG, self.death_signal)
