@@ -44,6 +44,7 @@ lint: setup  ## Check style, types, layers and spelling
 		$(BIN)/pyright --verifytypes ormolu --ignoreexternal
 	@$(BIN)/lint-imports
 	@$(BIN)/codespell
+	@$(BIN)/towncrier build --draft --version 0 >/dev/null
 
 bench: setup  ## Measure against the guide's program and a constant answer, in one run
 	@$(BIN)/python -m bench
