@@ -39,6 +39,9 @@ _T = TypeVar("_T")
 
 _log = logging.getLogger("ormolu")
 
+# A task may be inside a session whose unit of work ends; its statement is not waited for longer.
+_TAKE_OVER_SECONDS = 1.0
+
 # Beyond the pool's own timeout, so that a full pool is told from a silent database.
 _BEGIN_MARGIN = 1.15
 
@@ -183,6 +186,8 @@ class _UnitSession(AsyncSession):
         self._has_connection = False
         self._is_closed = False
         self._user: asyncio.Task[Any] | None = None
+        self._ender: asyncio.Task[Any] | None = None
+        self._freed = asyncio.Event()
 
     @property
     def rules(self) -> _SyncSession:
@@ -196,9 +201,12 @@ class _UnitSession(AsyncSession):
 
         Raises:
             ConcurrentUseError: Another task holds it.
+            SessionClosedError: Its unit of work is ending.
         """
         self.check_open()
         task = asyncio.current_task()
+        if self._ender is not None and self._ender is not task:
+            raise SessionClosedError(_CLOSED)
         if self._user is not None and self._user is not task:
             raise ConcurrentUseError(_CONCURRENT)
         outer, self._user = self._user, task
@@ -206,6 +214,7 @@ class _UnitSession(AsyncSession):
             yield
         finally:
             self._user = outer
+            self._freed.set()
 
     def check_free(self) -> None:
         """Refuse to end the session while a task is inside one of its methods.
@@ -215,6 +224,18 @@ class _UnitSession(AsyncSession):
         """
         if self._user is not None:
             raise ConcurrentUseError(_CONCURRENT)
+
+    async def take_over(self) -> None:
+        """Let no other task in any more, and wait for one that is inside.
+
+        Raises:
+            TimeoutError: It did not come out.
+        """
+        self._ender = asyncio.current_task()
+        async with asyncio.timeout(_TAKE_OVER_SECONDS):
+            while self._user is not None:
+                self._freed.clear()
+                await self._freed.wait()
 
     def check_open(self) -> None:
         """Refuse a session whose unit of work has ended.
@@ -252,7 +273,7 @@ class _UnitSession(AsyncSession):
     def begin_nested(self) -> AsyncSessionTransaction:
         """Open a SAVEPOINT."""
         self.check_open()
-        return super().begin_nested()
+        return _Savepoint(self, nested=True)
 
     def add(self, instance: object, *, _warn: bool = True) -> None:
         """Add an object, unless the unit of work has ended."""
@@ -299,6 +320,17 @@ class _UnitSession(AsyncSession):
         await super().close()
 
 
+class _Savepoint(AsyncSessionTransaction):
+    """A SAVEPOINT that may be the first thing its unit of work sends."""
+
+    async def start(self, is_ctxmanager: bool = False) -> _Savepoint:
+        assert isinstance(self.session, _UnitSession)
+        with self.session.in_use():
+            await self.session.take_connection()
+            await super().start(is_ctxmanager=is_ctxmanager)
+        return self
+
+
 # Only what sends statements itself: the other methods of AsyncSession call these.
 for _name in (
     "delete", "delete_all", "execute", "flush", "get", "get_one",
@@ -338,7 +370,9 @@ async def _send_commit(session: _UnitSession) -> None:
 async def _roll_back(session: _UnitSession) -> None:
     """Roll back, or else throw the connection away: it must not come back to the pool."""
     try:
-        session.check_free()
+        await session.take_over()
+        # Before the ROLLBACK, which would expire them: loaded objects stay readable.
+        session.expunge_all()
         await session.rollback()
         await session.close()
     except Exception as error:

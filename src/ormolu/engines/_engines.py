@@ -26,6 +26,7 @@ from ormolu.engines._options import (
     engine_arguments,
     reads_in_autocommit,
     set_session,
+    silence_driver,
 )
 from ormolu.engines._pool import FairPool, ping_idle_connections, roll_back_on_return
 from ormolu.engines._schema import SchemaMode, prepare_schema
@@ -194,6 +195,7 @@ class Engines:
         _report_connect_errors(sync_engine)
         _report_statement_errors(sync_engine, access)
         roll_back_on_return(sync_engine)
+        silence_driver(self.target.driver)
         set_session(sync_engine, self.target, access, timeout)
         if self.target.is_sqlite:
             is_writer = access is Access.WRITE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,15 @@ from ormolu.engines._url import Target
 from ormolu.errors import ConfigurationError
 from ormolu.transactions import Access
 
-__all__ = ["EngineOptions", "Pooler", "connect_arguments", "engine_arguments", "set_session"]
+__all__ = [
+    "EngineOptions",
+    "Pooler",
+    "connect_arguments",
+    "engine_arguments",
+    "reads_in_autocommit",
+    "set_session",
+    "silence_driver",
+]
 
 Pooler = Literal["transaction"]
 
@@ -139,6 +148,16 @@ def _postgresql_settings(target: Target, access: Access, timeout: float) -> dict
     given = str(target.url.query.get("options", ""))
     ours = " ".join(f"-c {name}={value}" for name, value in settings.items())
     return {"options": f"{given} {ours}".strip()}
+
+
+def silence_driver(driver: str) -> None:
+    """Drop the log lines in which asyncmy, on warnings, and aiosqlite quote values."""
+    if driver in {"aiosqlite", "asyncmy"}:
+        logging.getLogger(driver).addFilter(_drop)
+
+
+def _drop(_record: logging.LogRecord) -> bool:
+    return False
 
 
 def set_session(engine: Engine, target: Target, access: Access, timeout: float) -> None:
