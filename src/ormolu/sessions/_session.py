@@ -1,21 +1,17 @@
-"""One unit of work: a session and a transaction, from the first statement to COMMIT or ROLLBACK.
+"""The session of a unit of work: an AsyncSession with the rules that make it safe to hand out.
 
-Knows engines, no web framework. What ends a unit of work is shielded from cancellation, and
-nothing of a failed one stays in the pool.
+One task at a time, nothing after the end, no write where only reads are allowed, and a bounded
+wait for the connection. Knows engines; not who commits.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from inspect import iscoroutinefunction
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
-import anyio
-import anyio.to_thread
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, AsyncSessionTransaction
 from sqlalchemy.orm import ORMExecuteState, Session
@@ -24,20 +20,14 @@ from ormolu.engines import Engines
 from ormolu.errors import (
     ConcurrentUseError,
     DatabaseDownError,
-    NoUnitOfWorkError,
-    OutcomeUnknownError,
     ReadOnlyError,
     SessionClosedError,
 )
-from ormolu.faults import fault_of
 from ormolu.transactions import Access
 
-__all__ = ["UnitOfWork", "after_commit"]
+__all__ = ["CLOSED", "UnitSession"]
 
-_P = ParamSpec("_P")
 _T = TypeVar("_T")
-
-_log = logging.getLogger("ormolu")
 
 # A task may be inside a session whose unit of work ends; its statement is not waited for longer.
 _TAKE_OVER_SECONDS = 1.0
@@ -45,93 +35,15 @@ _TAKE_OVER_SECONDS = 1.0
 # Beyond the pool's own timeout, so that a full pool is told from a silent database.
 _BEGIN_MARGIN = 1.15
 
+CLOSED = (
+    "The unit of work of this session has ended: its answer was being sent. In a background task, "
+    "a stream or a WebSocket write `async with db.unit_of_work() as session: ...`"
+)
 
-class UnitOfWork:
-    """One session and one transaction; ends once, with `commit` or with `rollback`.
-
-    Attributes:
-        access: Whether it may write.
-    """
-
-    def __init__(self, engines: Engines, access: Access) -> None:
-        """Begin nothing yet: the first statement takes a connection."""
-        self.access = access
-        self._engines = engines
-        self._session: _UnitSession | None = None
-        self._is_over = False
-
-    @property
-    def session(self) -> AsyncSession:
-        """Return the session; it takes a connection with its first statement.
-
-        Raises:
-            SessionClosedError: The unit of work has ended.
-        """
-        if self._is_over:
-            raise SessionClosedError(_CLOSED)
-        if self._session is None:
-            self._session = _UnitSession(self._engines, self.access)
-        return self._session
-
-    @property
-    def last_entity(self) -> str | None:
-        """Return the name of the class that the last ORM query asked for."""
-        return None if self._session is None else self._session.rules.last_entity
-
-    @property
-    def is_over(self) -> bool:
-        """Tell whether the unit of work was committed or rolled back."""
-        return self._is_over
-
-    async def commit(self) -> None:
-        """Flush, COMMIT, close the session for good, then run what waits for the commit.
-
-        Cancelling the caller does not interrupt it. If it fails, everything is rolled back.
-
-        Raises:
-            ConcurrentUseError: Another task is using the session.
-            OutcomeUnknownError: The connection broke during COMMIT.
-        """
-        session = self._end()
-        if session is not None:
-            await _run_to_completion(_commit(session))
-
-    async def rollback(self) -> None:
-        """Roll back and close the session for good; never fails, never is interrupted."""
-        session = self._end()
-        if session is not None:
-            await _run_to_completion(_roll_back(session))
-
-    def _end(self) -> _UnitSession | None:
-        session = None if self._is_over else self._session
-        self._is_over = True
-        return session
-
-
-def after_commit(
-    session: AsyncSession, function: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
-) -> None:
-    """Call a function once the session's unit of work is committed, before the answer is sent.
-
-    Nothing is called if the unit of work is rolled back. An error in the function is logged and
-    changes nothing: the work is stored already. A plain function runs in a thread. Give it ids,
-    not ORM objects; it opens a unit of work of its own.
-
-    Args:
-        session: Session of a unit of work, as `SessionDep` and `db.unit_of_work()` give it.
-        function: Plain or coroutine function.
-        args: Its positional arguments.
-        kwargs: Its keyword arguments.
-
-    Raises:
-        NoUnitOfWorkError: The session is not one of ours.
-    """
-    if not isinstance(session, _UnitSession):
-        message = (
-            "after_commit needs the session of a unit of work: SessionDep or db.unit_of_work()."
-        )
-        raise NoUnitOfWorkError(message)
-    session.callbacks.append(functools.partial(function, *args, **kwargs))
+_CONCURRENT = (
+    "Two tasks use one session at once. Await one after the other, or give each task a session of "
+    "its own: `async with db.unit_of_work() as session: ...`"
+)
 
 
 class _SyncSession(Session):
@@ -164,7 +76,7 @@ def _note_execution(state: ORMExecuteState) -> None:
 
 def _one_task_at_a_time(method: Callable[..., Awaitable[_T]]) -> Callable[..., Awaitable[_T]]:
     @functools.wraps(method)
-    async def guarded(self: _UnitSession, *args: Any, **kwargs: Any) -> _T:
+    async def guarded(self: UnitSession, *args: Any, **kwargs: Any) -> _T:
         with self.in_use():
             await self.take_connection()
             return await method(self, *args, **kwargs)
@@ -172,7 +84,7 @@ def _one_task_at_a_time(method: Callable[..., Awaitable[_T]]) -> Callable[..., A
     return guarded
 
 
-class _UnitSession(AsyncSession):
+class UnitSession(AsyncSession):
     """An AsyncSession that belongs to one unit of work and to one task at a time."""
 
     sync_session_class = _SyncSession
@@ -206,7 +118,7 @@ class _UnitSession(AsyncSession):
         self.check_open()
         task = asyncio.current_task()
         if self._ender is not None and self._ender is not task:
-            raise SessionClosedError(_CLOSED)
+            raise SessionClosedError(CLOSED)
         if self._user is not None and self._user is not task:
             raise ConcurrentUseError(_CONCURRENT)
         outer, self._user = self._user, task
@@ -244,7 +156,7 @@ class _UnitSession(AsyncSession):
             SessionClosedError: It has ended.
         """
         if self._is_closed:
-            raise SessionClosedError(_CLOSED)
+            raise SessionClosedError(CLOSED)
 
     async def take_connection(self, **options: Any) -> None:
         """Get a connection and BEGIN, all within the pool timeout.
@@ -324,7 +236,7 @@ class _Savepoint(AsyncSessionTransaction):
     """A SAVEPOINT that may be the first thing its unit of work sends."""
 
     async def start(self, is_ctxmanager: bool = False) -> _Savepoint:
-        assert isinstance(self.session, _UnitSession)
+        assert isinstance(self.session, UnitSession)
         with self.session.in_use():
             await self.session.take_connection()
             await super().start(is_ctxmanager=is_ctxmanager)
@@ -336,82 +248,7 @@ for _name in (
     "delete", "delete_all", "execute", "flush", "get", "get_one",
     "merge", "merge_all", "refresh", "run_sync", "scalar",
 ):  # fmt: skip
-    setattr(_UnitSession, _name, _one_task_at_a_time(getattr(AsyncSession, _name)))
-
-
-async def _commit(session: _UnitSession) -> None:
-    try:
-        session.check_free()
-        if session.new or session.deleted or session.dirty:
-            await session.flush()
-        if not session.rules.is_read_only:
-            await _send_commit(session)
-    except BaseException:
-        await _roll_back(session)
-        raise
-    if session.rules.is_read_only:
-        # Not close alone: one whose ROLLBACK fails would never give the connection back.
-        await _roll_back(session)
-    else:
-        await session.close()
-    await _run_callbacks(session)
-
-
-async def _send_commit(session: _UnitSession) -> None:
-    try:
-        await session.commit()
-    except Exception as error:
-        if fault_of(error).is_settled:
-            raise
-        message = "The connection broke during COMMIT; the change may be stored or not."
-        raise OutcomeUnknownError(message) from error
-
-
-async def _roll_back(session: _UnitSession) -> None:
-    """Roll back, or else throw the connection away: it must not come back to the pool."""
-    try:
-        await session.take_over()
-        # Before the ROLLBACK, which would expire them: loaded objects stay readable.
-        session.expunge_all()
-        await session.rollback()
-        await session.close()
-    except Exception as error:
-        _log.warning("A ROLLBACK failed (%s); its connection is discarded.", type(error).__name__)
-        await _discard(session)
-
-
-async def _discard(session: _UnitSession) -> None:
-    try:
-        await session.invalidate()
-    except Exception as error:
-        _log.warning("A connection could not be discarded (%s).", type(error).__name__)
-
-
-async def _run_callbacks(session: _UnitSession) -> None:
-    for callback in session.callbacks:
-        try:
-            is_coroutine = iscoroutinefunction(callback)
-            result = callback() if is_coroutine else anyio.to_thread.run_sync(callback)
-            await result
-        except Exception:
-            _log.exception("A function given to after_commit failed; the work is stored.")
-
-
-async def _run_to_completion(work: Coroutine[Any, Any, None]) -> None:
-    """Finish the work even if the caller is cancelled, then let the cancellation through."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    with anyio.CancelScope(shield=True):
-        while not task.done():
-            try:
-                await asyncio.wait({task})
-            except asyncio.CancelledError as error:
-                cancelled = error
-    failure = task.exception()
-    if cancelled is not None:
-        raise cancelled
-    if failure is not None:
-        raise failure
+    setattr(UnitSession, _name, _one_task_at_a_time(getattr(AsyncSession, _name)))
 
 
 def _read_only_message(name: str) -> str:
@@ -420,14 +257,3 @@ def _read_only_message(name: str) -> str:
         "write: use POST, PUT, PATCH or DELETE, or a unit of work of its own: "
         "`async with db.unit_of_work() as session: ...`"
     )
-
-
-_CLOSED = (
-    "The unit of work of this session has ended: its answer was being sent. In a background task, "
-    "a stream or a WebSocket write `async with db.unit_of_work() as session: ...`"
-)
-
-_CONCURRENT = (
-    "Two tasks use one session at once. Await one after the other, or give each task a session of "
-    "its own: `async with db.unit_of_work() as session: ...`"
-)

@@ -1,0 +1,194 @@
+"""One unit of work: a session and a transaction, from the first statement to COMMIT or ROLLBACK.
+
+Knows engines, no web framework. What ends a unit of work is shielded from cancellation, and
+nothing of a failed one stays in the pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Callable, Coroutine
+from inspect import iscoroutinefunction
+from typing import Any, ParamSpec
+
+import anyio
+import anyio.to_thread
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ormolu.engines import Engines
+from ormolu.errors import NoUnitOfWorkError, OutcomeUnknownError, SessionClosedError
+from ormolu.faults import fault_of
+from ormolu.sessions._session import CLOSED, UnitSession
+from ormolu.transactions import Access
+
+__all__ = ["UnitOfWork", "after_commit"]
+
+_P = ParamSpec("_P")
+
+_log = logging.getLogger("ormolu")
+
+
+class UnitOfWork:
+    """One session and one transaction; ends once, with `commit` or with `rollback`.
+
+    Attributes:
+        access: Whether it may write.
+    """
+
+    def __init__(self, engines: Engines, access: Access) -> None:
+        """Begin nothing yet: the first statement takes a connection."""
+        self.access = access
+        self._engines = engines
+        self._session: UnitSession | None = None
+        self._is_over = False
+
+    @property
+    def session(self) -> AsyncSession:
+        """Return the session; it takes a connection with its first statement.
+
+        Raises:
+            SessionClosedError: The unit of work has ended.
+        """
+        if self._is_over:
+            raise SessionClosedError(CLOSED)
+        if self._session is None:
+            self._session = UnitSession(self._engines, self.access)
+        return self._session
+
+    @property
+    def last_entity(self) -> str | None:
+        """Return the name of the class that the last ORM query asked for."""
+        return None if self._session is None else self._session.rules.last_entity
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the unit of work was committed or rolled back."""
+        return self._is_over
+
+    async def commit(self) -> None:
+        """Flush, COMMIT, close the session for good, then run what waits for the commit.
+
+        Cancelling the caller does not interrupt it. If it fails, everything is rolled back.
+
+        Raises:
+            ConcurrentUseError: Another task is using the session.
+            OutcomeUnknownError: The connection broke during COMMIT.
+        """
+        session = self._end()
+        if session is not None:
+            await _run_to_completion(_commit(session))
+
+    async def rollback(self) -> None:
+        """Roll back and close the session for good; never fails, never is interrupted."""
+        session = self._end()
+        if session is not None:
+            await _run_to_completion(_roll_back(session))
+
+    def _end(self) -> UnitSession | None:
+        session = None if self._is_over else self._session
+        self._is_over = True
+        return session
+
+
+def after_commit(
+    session: AsyncSession, function: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
+) -> None:
+    """Call a function once the session's unit of work is committed, before the answer is sent.
+
+    Nothing is called if the unit of work is rolled back. An error in the function is logged and
+    changes nothing: the work is stored already. A plain function runs in a thread. Give it ids,
+    not ORM objects; it opens a unit of work of its own.
+
+    Args:
+        session: Session of a unit of work, as `SessionDep` and `db.unit_of_work()` give it.
+        function: Plain or coroutine function.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+
+    Raises:
+        NoUnitOfWorkError: The session is not one of ours.
+    """
+    if not isinstance(session, UnitSession):
+        message = (
+            "after_commit needs the session of a unit of work: SessionDep or db.unit_of_work()."
+        )
+        raise NoUnitOfWorkError(message)
+    session.callbacks.append(functools.partial(function, *args, **kwargs))
+
+
+async def _commit(session: UnitSession) -> None:
+    try:
+        session.check_free()
+        await session.take_over()
+        if session.new or session.deleted or session.dirty:
+            await session.flush()
+        if not session.rules.is_read_only:
+            await _send_commit(session)
+    except BaseException:
+        await _roll_back(session)
+        raise
+    if session.rules.is_read_only:
+        # Not close alone: one whose ROLLBACK fails would never give the connection back.
+        await _roll_back(session)
+    else:
+        await session.close()
+    await _run_callbacks(session)
+
+
+async def _send_commit(session: UnitSession) -> None:
+    try:
+        await session.commit()
+    except Exception as error:
+        if fault_of(error).is_settled:
+            raise
+        message = "The connection broke during COMMIT; the change may be stored or not."
+        raise OutcomeUnknownError(message) from error
+
+
+async def _roll_back(session: UnitSession) -> None:
+    """Roll back, or else throw the connection away: it must not come back to the pool."""
+    try:
+        await session.take_over()
+        # Before the ROLLBACK, which would expire them: loaded objects stay readable.
+        session.expunge_all()
+        await session.rollback()
+        await session.close()
+    except Exception as error:
+        _log.warning("A ROLLBACK failed (%s); its connection is discarded.", type(error).__name__)
+        await _discard(session)
+
+
+async def _discard(session: UnitSession) -> None:
+    try:
+        await session.invalidate()
+    except Exception as error:
+        _log.warning("A connection could not be discarded (%s).", type(error).__name__)
+
+
+async def _run_callbacks(session: UnitSession) -> None:
+    for callback in session.callbacks:
+        try:
+            is_coroutine = iscoroutinefunction(callback)
+            result = callback() if is_coroutine else anyio.to_thread.run_sync(callback)
+            await result
+        except Exception:
+            _log.exception("A function given to after_commit failed; the work is stored.")
+
+
+async def _run_to_completion(work: Coroutine[Any, Any, None]) -> None:
+    """Finish the work even if the caller is cancelled, then let the cancellation through."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
+        while not task.done():
+            try:
+                await asyncio.wait({task})
+            except asyncio.CancelledError as error:
+                cancelled = error
+    failure = task.exception()
+    if cancelled is not None:
+        raise cancelled
+    if failure is not None:
+        raise failure
