@@ -146,7 +146,9 @@ class Engines:
         try:
             if self._schema != "ignore":
                 await _check_connection(pair.writer)
-                await prepare_schema(pair.writer, self.metadata, self._schema, _SCHEMA_TIMEOUT)
+                await prepare_schema(
+                    pair.reader, pair.writer, self.metadata, self._schema, _SCHEMA_TIMEOUT
+                )
         except BaseException:
             await pair.dispose()
             raise

@@ -31,14 +31,15 @@ _FAMILIES: tuple[tuple[str, tuple[type[TypeEngine[Any]], ...]], ...] = (
 
 
 async def prepare_schema(
-    engine: AsyncEngine, metadata: MetaData, mode: SchemaMode, timeout: float
+    reader: AsyncEngine, writer: AsyncEngine, metadata: MetaData, mode: SchemaMode, timeout: float
 ) -> None:
     """Make the tables usable before the first query, or say why they are not.
 
     Many workers may do this at once: one creates, the others wait.
 
     Args:
-        engine: Engine that may write.
+        reader: Engine that looks: on SQLite a writer would wait for those that write already.
+        writer: Engine that creates.
         metadata: The mapped tables.
         mode: "create" makes missing tables and then compares, "verify" only compares.
         timeout: Seconds to wait for another worker that creates.
@@ -48,11 +49,11 @@ async def prepare_schema(
         SchemaMismatchError: A mapped table or column is missing or of another kind.
     """
     if mode == "create":
-        async with engine.connect() as connection:
+        async with reader.connect() as connection:
             missing = await connection.run_sync(_missing_tables, metadata)
         if missing:
-            await _create(engine, metadata, timeout)
-    async with engine.connect() as connection:
+            await _create(writer, metadata, timeout)
+    async with reader.connect() as connection:
         differences = await connection.run_sync(_compare, metadata)
     if differences:
         raise SchemaMismatchError(differences)
