@@ -26,10 +26,10 @@ class PlainUser(Plain):
     n: Mapped[int] = mapped_column(default=0)
     seen: Mapped[datetime | None]
     changed: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
-    orders: Mapped[list[PlainOrder]] = relationship(back_populates="user")
+    orders: Mapped[list[PlainPurchase]] = relationship(back_populates="user")
 
 
-class PlainOrder(Plain):
+class PlainPurchase(Plain):
     __tablename__ = "plain_orders"
     __table_args__ = (
         ForeignKeyConstraint(
@@ -39,7 +39,7 @@ class PlainOrder(Plain):
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int]
     user: Mapped[PlainUser] = relationship(
-        back_populates="orders", primaryjoin="PlainOrder.user_id == PlainUser.id"
+        back_populates="orders", primaryjoin="PlainPurchase.user_id == PlainUser.id"
     )
 
 
@@ -57,10 +57,10 @@ class User(Base):
     n: Mapped[int] = mapped_column(default=0)
     seen: Mapped[datetime | None]
     changed: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
-    orders: Mapped[list[Order]] = relationship(back_populates="user")
+    orders: Mapped[list[Purchase]] = relationship(back_populates="user")
 
 
-class Order(Base):
+class Purchase(Base):
     __tablename__ = "orders"
     __table_args__ = (
         ForeignKeyConstraint(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship,
 from ormolu import Database, LazyLoadError, NaiveDatetimeError, SessionDep
 from tests.fixtures.apps import client_of
 from tests.pitfalls.guide import make_guide
-from tests.pitfalls.tables import Base, Order, Plain, PlainUser, User
+from tests.pitfalls.tables import Base, Purchase, Plain, PlainUser, User
 
 
 class OrderOut(BaseModel):
@@ -130,4 +130,4 @@ async def test_pitfall_40_mapper_errors_show_at_the_start(database_url: str) -> 
             await Database(database_url, metadata=Broken.metadata).open()
     finally:
         Broken.registry.dispose()
-    assert Order.__tablename__
+    assert Purchase.__tablename__

@@ -14,7 +14,7 @@ from ormolu import ConcurrentUseError, Database, SessionDep
 from tests.fixtures.apps import client_of
 from tests.fixtures.backends import Backend
 from tests.pitfalls.guide import make_guide
-from tests.pitfalls.tables import Base, Order, Plain, PlainOrder, PlainUser, User
+from tests.pitfalls.tables import Base, Purchase, Plain, PlainPurchase, PlainUser, User
 
 DEFERRING = pytest.mark.backends("sqlite", "asyncpg", "psycopg")
 
@@ -39,13 +39,13 @@ async def test_pitfall_01_commit_after_the_response(database_url: str) -> None:
 
     @app.post("/orders", status_code=201)
     async def create(session: SessionDep) -> str:
-        session.add(Order(user_id=999))
+        session.add(Purchase(user_id=999))
         return "stored"
 
     async with client_of(app) as client:
         answer = await client.post("/orders")
         assert (answer.status_code, answer.json()["code"]) == (409, "foreign_key_violation")
-        assert await count(db, Order) == 0
+        assert await count(db, Purchase) == 0
 
 
 @pytest.mark.backends("asyncpg", "psycopg")
@@ -55,13 +55,13 @@ async def test_guide_has_pitfall_01(database_url: str) -> None:
 
     @guide.app.post("/orders", status_code=201)
     async def create(session: Annotated[AsyncSession, Depends(guide.get_db)]) -> str:
-        session.add(PlainOrder(user_id=999))
+        session.add(PlainPurchase(user_id=999))
         return "stored"
 
     async with client_of(guide.app) as client:
         assert (await client.post("/orders")).status_code == 201
         async with guide.maker() as session:
-            assert (await session.scalars(select(PlainOrder.id))).all() == []
+            assert (await session.scalars(select(PlainPurchase.id))).all() == []
 
 
 async def test_pitfall_02_connection_held_while_streaming(database_url: str) -> None:
@@ -127,7 +127,7 @@ async def test_pitfall_05_background_task_before_commit(database_url: str) -> No
     async def create(name: str, session: SessionDep, tasks: BackgroundTasks) -> str:
         session.add(User(name=name))
         if name == "bad":
-            session.add(Order(user_id=999))
+            session.add(Purchase(user_id=999))
         tasks.add_task(look)
         return name
 

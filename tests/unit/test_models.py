@@ -45,7 +45,7 @@ class Author(Base):
     anything: Mapped[Any] = mapped_column(JSON, nullable=True)
     changed: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
     books: Mapped[list[Book]] = relationship(back_populates="author")
-    notes: Mapped[list[Note]] = relationship(foreign_keys="Note.author_id", lazy="selectin")
+    notes: Mapped[list[Remark]] = relationship(foreign_keys="Remark.author_id", lazy="selectin")
 
 
 class Book(Base):
@@ -55,8 +55,8 @@ class Book(Base):
     author: Mapped[Author] = relationship(back_populates="books")
 
 
-class Note(Base):
-    __tablename__ = "unit_notes"
+class Remark(Base):
+    __tablename__ = "unit_remarks"
     __table_args__ = (UniqueConstraint("author_id", "id"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     author_id: Mapped[int] = mapped_column(ForeignKey("unit_authors.id"))
@@ -85,7 +85,7 @@ def test_constraints_and_indexes_have_names() -> None:
 
 def test_foreign_key_index_is_left_out() -> None:
     """No second index where one leads with the column, none where it was declined."""
-    indexes = Note.metadata.tables["unit_notes"].indexes
+    indexes = Remark.metadata.tables["unit_remarks"].indexes
     assert {tuple(column.name for column in index.columns) for index in indexes} == {
         ("reviewer_id",)
     }
