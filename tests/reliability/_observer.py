@@ -7,6 +7,7 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import httpx2
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -67,8 +68,12 @@ class Observer:
 
     async def scalar(self, statement: str) -> int:
         """Return the number that a query gives."""
+        return int(await self.text(statement))
+
+    async def text(self, statement: str) -> str:
+        """Return the one value that a query gives first, as text."""
         async with self._engine.connect() as connection:
-            return int((await connection.execute(text(statement))).scalar_one())
+            return str((await connection.execute(text(statement))).scalar_one())
 
     async def is_quiet(self) -> bool:
         """Tell whether no other connection is inside a transaction, give or take a moment."""
@@ -110,3 +115,23 @@ def checked_out(db: Database) -> int:
         engine.sync_engine.pool.checkedout()  # type: ignore[attr-defined]
         for engine in (pair.reader, pair.writer)
     )
+
+
+async def violations_after(
+    db: Database, client: httpx2.AsyncClient, observer: Observer, allowed: set[State]
+) -> list[str]:
+    """Return what is not as it has to be once a request is answered."""
+    found = []
+    stored = await observer.state()
+    if stored not in allowed:
+        found.append(f"stored {stored}")
+    if checked_out(db):
+        found.append(f"{checked_out(db)} connections not returned")
+    if not await observer.is_quiet():
+        found.append("a transaction is open")
+    read, write = await client.get("/users/1"), await client.post("/users/?name=Next")
+    if read.status_code not in {200, 404} or write.status_code != 201:
+        found.append(f"then answered {read.status_code}, {write.status_code}: {write.text}")
+    elif await observer.state() != stored.with_user("Next"):
+        found.append(f"then stored {await observer.state()}")
+    return found

@@ -9,12 +9,11 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from ormolu import Database
 from tests.fixtures.apps import client_of
 from tests.fixtures.backends import Backend
 from tests.reliability._bank import OPERATIONS, SEEDED, Operation, State, app_of, database_of
 from tests.reliability._faults import FAULTS, Fault, Injector
-from tests.reliability._observer import Observer, checked_out, observer_of
+from tests.reliability._observer import observer_of, violations_after
 
 _MAX_CALLS = 60
 
@@ -26,26 +25,6 @@ def allowed_states(operation: Operation, response: httpx2.Response) -> set[State
     if response.json()["code"] == "outcome_unknown":
         return {SEEDED, operation.result}
     return {SEEDED}
-
-
-async def violations_after(
-    db: Database, client: httpx2.AsyncClient, observer: Observer, allowed: set[State]
-) -> list[str]:
-    """Return what is not as it has to be once a request is answered."""
-    found = []
-    stored = await observer.state()
-    if stored not in allowed:
-        found.append(f"stored {stored}")
-    if checked_out(db):
-        found.append(f"{checked_out(db)} connections not returned")
-    if not await observer.is_quiet():
-        found.append("a transaction is open")
-    read, write = await client.get("/users/1"), await client.post("/users/?name=Next")
-    if read.status_code not in {200, 404} or write.status_code != 201:
-        found.append(f"then answered {read.status_code}, {write.status_code}: {write.text}")
-    elif await observer.state() != stored.with_user("Next"):
-        found.append(f"then stored {await observer.state()}")
-    return found
 
 
 async def find_violations(

@@ -1,0 +1,104 @@
+"""Clients that leave a real server in the middle of a request or of a stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import insert, select
+from starlette.responses import StreamingResponse
+
+from ormolu import Database
+from tests.fixtures.backends import Backend
+from tests.reliability._bank import User, app_of, database_of
+from tests.reliability._observer import Observer, checked_out, observer_of
+from tests.reliability._serving import served
+
+_ROWS = 5000
+
+
+async def leave(port: int, request: str, seconds: float, read: int = 0) -> None:
+    """Send a request, read a part of the answer, and hang up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"{request} HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n".encode())
+    if read:
+        await reader.read(read)
+    await asyncio.sleep(seconds)
+    writer.transport.abort()
+
+
+async def is_returned(db: Database) -> bool:
+    """Tell whether all connections come back, give or take a moment."""
+    for _ in range(150):
+        if not checked_out(db):
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
+async def test_clients_that_hang_up_leave_whole_rows(backend: Backend, database_url: str) -> None:
+    """Requests whose clients are gone end whole or not at all, and give their connection back."""
+    db = database_of(database_url, pool_size=2, pool_timeout=5.0)
+    async with observer_of(backend, database_url) as observer:
+        # The end of the server waits for the requests that still run.
+        async with served(app_of(db)) as port:
+            clients = (leave(port, f"POST /users/?name=n{n:02}", n * 0.001) for n in range(40))
+            await asyncio.gather(*clients)
+            await asyncio.sleep(0.1)
+            assert await is_returned(db)
+        assert await observer.is_quiet()
+        state = await observer.state()
+    assert tuple(name for name, _ in state.users) == state.events
+
+
+def add_streams(app: FastAPI, db: Database) -> None:
+    """Add a stream that reads page by page, and one that is written to as it goes."""
+
+    async def rows() -> AsyncIterator[str]:
+        async with db.unit_of_work(read_only=True) as session:
+            async for user in await session.stream_scalars(select(User)):
+                yield user.name * 50
+
+    async def writes() -> AsyncIterator[str]:
+        async with db.unit_of_work() as session:
+            for number in range(_ROWS):
+                session.add(User(name=f"written{number}"))
+                await session.flush()
+                yield "x" * 5000
+
+    @app.get("/rows")
+    async def stream_rows() -> StreamingResponse:
+        return StreamingResponse(rows())
+
+    @app.get("/writes")
+    async def stream_writes() -> StreamingResponse:
+        return StreamingResponse(writes())
+
+
+@pytest.mark.parametrize("path", ["/rows", "/writes"])
+async def test_streams_whose_clients_leave_release_all(
+    backend: Backend, database_url: str, path: str
+) -> None:
+    """A stream that nobody reads any more ends its unit of work; nothing of it is stored."""
+    db = database_of(database_url, pool_size=2, pool_timeout=5.0)
+    app = app_of(db)
+    add_streams(app, db)
+    async with served(app) as port, observer_of(backend, database_url) as observer:
+        async with db.unit_of_work() as session:
+            await session.execute(insert(User), list(_users()))
+        for read in (1, 1000, 100_000):
+            await leave(port, f"GET {path}", 0.01, read)
+        assert await is_returned(db)
+        await assert_unchanged(observer)
+
+
+def _users() -> Iterator[dict[str, str]]:
+    yield from ({"name": f"user{number}"} for number in range(_ROWS))
+
+
+async def assert_unchanged(observer: Observer) -> None:
+    """Check that the first rows are the only ones and nobody is inside a transaction."""
+    assert await observer.is_quiet()
+    assert await observer.scalar("SELECT count(*) FROM users") == _ROWS
