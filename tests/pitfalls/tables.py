@@ -19,7 +19,7 @@ class Plain(DeclarativeBase):
     """The guide's base."""
 
 
-class PlainUser(Plain):
+class PlainGuest(Plain):
     __tablename__ = "plain_users"
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(50), unique=True)
@@ -38,8 +38,8 @@ class PlainPurchase(Plain):
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int]
-    user: Mapped[PlainUser] = relationship(
-        back_populates="orders", primaryjoin="PlainPurchase.user_id == PlainUser.id"
+    user: Mapped[PlainGuest] = relationship(
+        back_populates="orders", primaryjoin="PlainPurchase.user_id == PlainGuest.id"
     )
 
 
@@ -50,7 +50,7 @@ class Base(Model):
     metadata = MetaData(naming_convention=Model.metadata.naming_convention)
 
 
-class User(Base):
+class Guest(Base):
     __tablename__ = "users"
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
@@ -69,7 +69,7 @@ class Purchase(Base):
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int]
-    user: Mapped[User] = relationship(back_populates="orders")
+    user: Mapped[Guest] = relationship(back_populates="orders")
 
 
 class Item(Base):

@@ -21,7 +21,7 @@ from ormolu import ConfigurationError, Database, SessionDep
 from tests.fixtures.apps import client_of
 from tests.fixtures.backends import Backend
 from tests.pitfalls.guide import make_guide
-from tests.pitfalls.tables import Base, Plain, PlainUser, User
+from tests.pitfalls.tables import Base, Guest, Plain, PlainGuest
 
 
 def make(url: str, **options: Any) -> tuple[FastAPI, Database]:
@@ -31,12 +31,12 @@ def make(url: str, **options: Any) -> tuple[FastAPI, Database]:
 
     @app.post("/users", status_code=201)
     async def create(name: str, session: SessionDep) -> str:
-        session.add(User(name=name))
+        session.add(Guest(name=name))
         return name
 
     @app.get("/users", response_model=int)
     async def number(session: SessionDep) -> int:
-        return await session.scalar(select(func.count()).select_from(User)) or 0
+        return await session.scalar(select(func.count()).select_from(Guest)) or 0
 
     return app, db
 
@@ -85,7 +85,7 @@ async def test_pitfall_06_sync_route_gets_a_clear_error(database_url: str) -> No
 
     @app.post("/sync")
     def create(session: SessionDep) -> str:
-        session.add(User(name="sync"))
+        session.add(Guest(name="sync"))
         return "stored"
 
     async with client_of(app) as client:
@@ -124,7 +124,7 @@ def test_pitfall_12_engine_is_bound_to_one_loop(database_url: str) -> None:
 
 async def _count(db: Database) -> None:
     async with db.unit_of_work(read_only=True) as session:
-        assert await session.scalar(select(func.count()).select_from(User)) == 0
+        assert await session.scalar(select(func.count()).select_from(Guest)) == 0
 
 
 TWO_LOOPS = """
@@ -181,13 +181,13 @@ async def test_guide_has_pitfall_15(backend: Backend, database_url: str) -> None
     guide = make_guide(database_url, Plain.metadata)
     async with guide.app.router.lifespan_context(guide.app):
         async with guide.maker() as session:
-            await session.scalars(select(PlainUser.id))
+            await session.scalars(select(PlainGuest.id))
         backend.server.stop()
         backend.server.start()
         await asyncio.sleep(1.1)
         with pytest.raises(Exception, match=r"(?i)closed|terminat|lost|reset"):
             async with guide.maker() as session:
-                await session.scalars(select(PlainUser.id))
+                await session.scalars(select(PlainGuest.id))
 
 
 FORK = """

@@ -14,7 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship,
 from ormolu import Database, LazyLoadError, NaiveDatetimeError, SessionDep
 from tests.fixtures.apps import client_of
 from tests.pitfalls.guide import make_guide
-from tests.pitfalls.tables import Base, Purchase, Plain, PlainUser, User
+from tests.pitfalls.tables import Base, Guest, Plain, PlainGuest, Purchase
 
 
 class OrderOut(BaseModel):
@@ -36,14 +36,14 @@ async def test_pitfall_04_missing_greenlet(database_url: str) -> None:
 
     @app.post("/users", status_code=201)
     async def create(session: SessionDep) -> int:
-        user = User(name="a")
+        user = Guest(name="a")
         session.add(user)
         await session.flush()
         return user.id
 
     @app.patch("/users/{number}", response_model=UserOut)
-    async def change(number: int, session: SessionDep) -> User:
-        user = await session.get_one(User, number, options=[selectinload(User.orders)])
+    async def change(number: int, session: SessionDep) -> Guest:
+        user = await session.get_one(Guest, number, options=[selectinload(Guest.orders)])
         user.name = "b"
         await session.flush()
         return user
@@ -53,8 +53,8 @@ async def test_pitfall_04_missing_greenlet(database_url: str) -> None:
         answer = await client.patch("/users/1")
         assert (answer.status_code, answer.json()["orders"]) == (200, [])
     async with db, db.unit_of_work() as session:
-        user = await session.get_one(User, 1)
-        with pytest.raises(LazyLoadError, match=r"selectinload\(User.orders\)"):
+        user = await session.get_one(Guest, 1)
+        with pytest.raises(LazyLoadError, match=r"selectinload\(Guest.orders\)"):
             _ = user.orders
 
 
@@ -65,7 +65,7 @@ async def test_guide_has_pitfall_04(database_url: str) -> None:
 
     @guide.app.get("/break")
     async def change(session: Annotated[AsyncSession, Depends(guide.get_db)]) -> list[str]:
-        user = PlainUser(name="a")
+        user = PlainGuest(name="a")
         session.add(user)
         await session.commit()
         user.name = "b"
@@ -87,15 +87,15 @@ async def test_pitfall_20_naive_and_aware_datetimes(database_url: str) -> None:
     instant = datetime(2024, 1, 1, 12, tzinfo=timezone(timedelta(hours=3)))
     async with Database(database_url, metadata=Base.metadata) as db:
         async with db.unit_of_work() as session:
-            session.add(User(name="a", seen=instant))
+            session.add(Guest(name="a", seen=instant))
         async with db.unit_of_work(read_only=True) as session:
-            user = await session.get_one(User, 1)
-            query = select(User.id).where(User.seen == datetime(2024, 1, 1, 9, tzinfo=UTC))
+            user = await session.get_one(Guest, 1)
+            query = select(Guest.id).where(Guest.seen == datetime(2024, 1, 1, 9, tzinfo=UTC))
             assert await session.scalar(query) == 1
         assert (user.seen, user.seen and user.seen.tzinfo) == (instant, UTC)
         with pytest.raises(StatementError) as error:
             async with db.unit_of_work() as session:
-                session.add(User(name="b", seen=datetime(2024, 1, 1)))
+                session.add(Guest(name="b", seen=datetime(2024, 1, 1)))
         assert isinstance(error.value.orig, NaiveDatetimeError)
 
 
@@ -106,10 +106,10 @@ async def test_guide_has_pitfall_20(database_url: str) -> None:
     guide = make_guide(database_url, Plain.metadata)
     async with guide.app.router.lifespan_context(guide.app):
         async with guide.maker() as session:
-            session.add(PlainUser(name="a", seen=instant))
+            session.add(PlainGuest(name="a", seen=instant))
             await session.commit()
         async with guide.maker() as session:
-            user = await session.get_one(PlainUser, 1)
+            user = await session.get_one(PlainGuest, 1)
     assert user.seen == datetime(2024, 1, 1, 12)
 
 

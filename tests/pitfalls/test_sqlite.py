@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from ormolu import Database, SessionDep
 from tests.fixtures.apps import client_of
 from tests.pitfalls.guide import make_guide
-from tests.pitfalls.tables import Base, Item, Plain, PlainUser, User
+from tests.pitfalls.tables import Base, Guest, Item, Plain, PlainGuest
 
 pytestmark = pytest.mark.backends("sqlite")
 
@@ -40,7 +40,7 @@ async def test_pitfall_08_locking_and_lost_updates(database_url: str) -> None:
 
     @app.post("/increments")
     async def increment(session: SessionDep) -> int:
-        user = await session.get_one(User, 1)
+        user = await session.get_one(Guest, 1)
         seen = user.n
         await asyncio.sleep(0.001)
         user.n = seen + 1
@@ -48,11 +48,11 @@ async def test_pitfall_08_locking_and_lost_updates(database_url: str) -> None:
 
     async with client_of(app) as client:
         async with db.unit_of_work() as session:
-            session.add(User(name="a"))
+            session.add(Guest(name="a"))
         answers = await asyncio.gather(*(client.post("/increments") for _ in range(40)))
         assert {answer.status_code for answer in answers} == {200}
         async with db.unit_of_work(read_only=True) as session:
-            assert (await session.get_one(User, 1)).n == 40
+            assert (await session.get_one(Guest, 1)).n == 40
 
 
 async def test_pitfall_08_savepoint_and_ddl_are_rolled_back(database_url: str) -> None:
@@ -61,11 +61,11 @@ async def test_pitfall_08_savepoint_and_ddl_are_rolled_back(database_url: str) -
         with pytest.raises(ValueError, match="undo"):
             async with db.unit_of_work() as session:
                 async with session.begin_nested():
-                    session.add(User(name="a"))
+                    session.add(Guest(name="a"))
                 await session.execute(text("CREATE TABLE made (id INTEGER)"))
                 raise ValueError("undo")
         async with db.unit_of_work(read_only=True) as session:
-            assert await session.scalar(select(func.count()).select_from(User)) == 0
+            assert await session.scalar(select(func.count()).select_from(Guest)) == 0
             query = "SELECT count(*) FROM sqlite_master WHERE name = 'made'"
             assert await session.scalar(text(query)) == 0
 
@@ -76,7 +76,7 @@ async def test_guide_has_pitfall_08(database_url: str) -> None:
 
     @guide.app.post("/increments")
     async def increment(session: Annotated[AsyncSession, Depends(guide.get_db)]) -> int:
-        user = await session.get_one(PlainUser, 1)
+        user = await session.get_one(PlainGuest, 1)
         seen = user.n
         await asyncio.sleep(0.001)
         user.n = seen + 1
@@ -84,11 +84,11 @@ async def test_guide_has_pitfall_08(database_url: str) -> None:
 
     async with client_of(guide.app) as client:
         async with guide.maker() as session:
-            session.add(PlainUser(name="a"))
+            session.add(PlainGuest(name="a"))
             await session.commit()
         await asyncio.gather(*(client.post("/increments") for _ in range(40)))
         async with guide.maker() as session:
-            assert (await session.get_one(PlainUser, 1)).n < 40
+            assert (await session.get_one(PlainGuest, 1)).n < 40
 
 
 async def test_pitfall_18_foreign_keys_are_off(database_url: str) -> None:
@@ -112,13 +112,13 @@ async def test_pitfall_19_memory_has_one_transaction_for_all(url: str) -> None:
     """Sessions on a database in memory see and harm nothing of each other."""
     async with Database(url, metadata=Base.metadata) as db:
         async with db.unit_of_work() as writer:
-            writer.add(User(name="a"))
+            writer.add(Guest(name="a"))
             await writer.flush()
             async with db.unit_of_work(read_only=True) as reader:
-                assert await reader.scalar(select(func.count()).select_from(User)) == 0
+                assert await reader.scalar(select(func.count()).select_from(Guest)) == 0
                 await reader.rollback()
         async with db.unit_of_work(read_only=True) as reader:
-            assert await reader.scalar(select(func.count()).select_from(User)) == 1
+            assert await reader.scalar(select(func.count()).select_from(Guest)) == 1
 
 
 async def test_guide_has_pitfall_19() -> None:
@@ -128,11 +128,11 @@ async def test_guide_has_pitfall_19() -> None:
     async with engine.begin() as connection:
         await connection.run_sync(Plain.metadata.create_all)
     async with maker() as writer, maker() as reader:
-        writer.add(PlainUser(name="a"))
+        writer.add(PlainGuest(name="a"))
         await writer.flush()
-        assert len((await reader.scalars(select(PlainUser.id))).all()) == 1
+        assert len((await reader.scalars(select(PlainGuest.id))).all()) == 1
         await reader.rollback()
         await writer.commit()
     async with maker() as reader:
-        assert (await reader.scalars(select(PlainUser.id))).all() == []
+        assert (await reader.scalars(select(PlainGuest.id))).all() == []
     await engine.dispose()

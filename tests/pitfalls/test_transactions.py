@@ -14,12 +14,12 @@ from ormolu import ConcurrentUseError, Database, SessionDep
 from tests.fixtures.apps import client_of
 from tests.fixtures.backends import Backend
 from tests.pitfalls.guide import make_guide
-from tests.pitfalls.tables import Base, Purchase, Plain, PlainPurchase, PlainUser, User
+from tests.pitfalls.tables import Base, Guest, Plain, PlainGuest, PlainPurchase, Purchase
 
 DEFERRING = pytest.mark.backends("sqlite", "asyncpg", "psycopg")
 
 
-async def count(db: Database, model: type[Any] = User) -> int:
+async def count(db: Database, model: type[Any] = Guest) -> int:
     """Count the stored rows of a model."""
     async with db.unit_of_work(read_only=True) as session:
         return int(await session.scalar(select(func.count()).select_from(model)) or 0)
@@ -71,7 +71,7 @@ async def test_pitfall_02_connection_held_while_streaming(database_url: str) -> 
 
     @app.get("/stream")
     async def stream(session: SessionDep) -> StreamingResponse:
-        await session.scalar(select(func.count()).select_from(User))
+        await session.scalar(select(func.count()).select_from(Guest))
 
         async def pages() -> AsyncIterator[str]:
             yield "first"
@@ -82,7 +82,7 @@ async def test_pitfall_02_connection_held_while_streaming(database_url: str) -> 
 
     @app.get("/count")
     async def number(session: SessionDep) -> int:
-        return await session.scalar(select(func.count()).select_from(User)) or 0
+        return await session.scalar(select(func.count()).select_from(Guest)) or 0
 
     async with client_of(app) as client:
         slow = asyncio.ensure_future(client.get("/stream"))
@@ -101,7 +101,7 @@ async def test_guide_has_pitfall_02(database_url: str) -> None:
     async def stream(
         session: Annotated[AsyncSession, Depends(guide.get_db)],
     ) -> StreamingResponse:
-        await session.scalar(select(func.count()).select_from(PlainUser))
+        await session.scalar(select(func.count()).select_from(PlainGuest))
 
         async def pages() -> AsyncIterator[str]:
             held.append(guide.engine.sync_engine.pool.checkedout())  # type: ignore[attr-defined]
@@ -125,7 +125,7 @@ async def test_pitfall_05_background_task_before_commit(database_url: str) -> No
 
     @app.post("/users")
     async def create(name: str, session: SessionDep, tasks: BackgroundTasks) -> str:
-        session.add(User(name=name))
+        session.add(Guest(name=name))
         if name == "bad":
             session.add(Purchase(user_id=999))
         tasks.add_task(look)
@@ -145,13 +145,13 @@ async def test_guide_has_pitfall_05(database_url: str) -> None:
 
     async def look() -> None:
         async with guide.maker() as session:
-            seen.append(len((await session.scalars(select(PlainUser.id))).all()))
+            seen.append(len((await session.scalars(select(PlainGuest.id))).all()))
 
     @guide.app.post("/users")
     async def create(
         session: Annotated[AsyncSession, Depends(guide.get_db)], tasks: BackgroundTasks
     ) -> str:
-        session.add(PlainUser(name="a"))
+        session.add(PlainGuest(name="a"))
         tasks.add_task(look)
         return "a"
 
@@ -166,7 +166,7 @@ async def test_pitfall_07_forgotten_commit(database_url: str) -> None:
 
     @app.post("/users", status_code=201)
     async def create(session: SessionDep) -> str:
-        session.add(User(name="a"))
+        session.add(Guest(name="a"))
         return "a"
 
     async with client_of(app) as client:
@@ -180,7 +180,7 @@ async def test_pitfall_07_returned_error_stores_nothing(database_url: str) -> No
 
     @app.post("/users")
     async def create(session: SessionDep) -> JSONResponse:
-        session.add(User(name="a"))
+        session.add(Guest(name="a"))
         await session.flush()
         return JSONResponse({"error": "no"}, status_code=400)
 
@@ -195,13 +195,13 @@ async def test_guide_has_pitfall_07(database_url: str) -> None:
 
     @guide.app.post("/users")
     async def create(session: Annotated[AsyncSession, Depends(guide.get_db)]) -> JSONResponse:
-        session.add(PlainUser(name="a"))
+        session.add(PlainGuest(name="a"))
         return JSONResponse({"error": "no"}, status_code=400)
 
     async with client_of(guide.app) as client:
         assert (await client.post("/users")).status_code == 400
         async with guide.maker() as session:
-            assert len((await session.scalars(select(PlainUser.id))).all()) == 1
+            assert len((await session.scalars(select(PlainGuest.id))).all()) == 1
 
 
 async def test_pitfall_10_two_sessions_in_one_request(database_url: str) -> None:
@@ -249,7 +249,7 @@ async def test_pitfall_11_integrity_error_is_a_500(database_url: str) -> None:
 
     @app.post("/users", status_code=201)
     async def create(session: SessionDep) -> str:
-        session.add(User(name="a"))
+        session.add(Guest(name="a"))
         return "a"
 
     async with client_of(app) as client:
@@ -257,7 +257,7 @@ async def test_pitfall_11_integrity_error_is_a_500(database_url: str) -> None:
         for _ in range(3):
             answer = await client.post("/users")
             assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (409, "/name")
-            assert answer.json()["detail"] == "A user with this name already exists."
+            assert answer.json()["detail"] == "A guest with this name already exists."
 
 
 async def test_guide_has_pitfall_11(database_url: str) -> None:
@@ -266,7 +266,7 @@ async def test_guide_has_pitfall_11(database_url: str) -> None:
 
     @guide.app.post("/users")
     async def create(session: Annotated[AsyncSession, Depends(guide.get_db)]) -> str:
-        session.add(PlainUser(name="a"))
+        session.add(PlainGuest(name="a"))
         await session.flush()
         return "a"
 
@@ -287,7 +287,7 @@ async def test_pitfall_26_dependency_swallows_the_exception(database_url: str) -
 
     @app.post("/users")
     async def create(session: Annotated[AsyncSession, Depends(swallowing)]) -> str:
-        session.add(User(name="a"))
+        session.add(Guest(name="a"))
         await session.flush()
         raise ValueError
 
@@ -305,7 +305,7 @@ async def test_pitfall_27_one_error_poisons_later_requests(database_url: str) ->
     @app.post("/users")
     async def create(name: str, session: SessionDep) -> str:
         kept.append(session)
-        session.add_all([User(name=name), User(name=name)] if name == "twice" else [])
+        session.add_all([Guest(name=name), Guest(name=name)] if name == "twice" else [])
         return name
 
     async with client_of(app) as client:
@@ -347,12 +347,12 @@ async def test_pitfall_31_begin_twice(database_url: str) -> None:
 
     @app.post("/users")
     async def create(session: SessionDep) -> str:
-        await session.scalar(select(func.count()).select_from(User))
+        await session.scalar(select(func.count()).select_from(Guest))
         async with session.begin():
-            session.add(User(name="kept"))
+            session.add(Guest(name="kept"))
         with pytest.raises(ValueError, match="undo"):
             async with session.begin_nested():
-                session.add(User(name="undone"))
+                session.add(Guest(name="undone"))
                 await session.flush()
                 raise ValueError("undo")
         return "stored"
@@ -360,7 +360,7 @@ async def test_pitfall_31_begin_twice(database_url: str) -> None:
     async with client_of(app) as client:
         assert (await client.post("/users")).status_code == 200
     async with db, db.unit_of_work(read_only=True) as session:
-        assert (await session.scalars(select(User.name))).all() == ["kept"]
+        assert (await session.scalars(select(Guest.name))).all() == ["kept"]
 
 
 async def test_pitfall_32_cancelled_work_is_committed(backend: Backend, database_url: str) -> None:
@@ -370,7 +370,7 @@ async def test_pitfall_32_cancelled_work_is_committed(backend: Backend, database
 
     @app.post("/users")
     async def create(session: SessionDep) -> str:
-        session.add(User(name="half"))
+        session.add(Guest(name="half"))
         await session.flush()
         is_flushed.set()
         await asyncio.sleep(30)
