@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import httpx2
@@ -120,8 +119,3 @@ OPERATIONS = (
     ),
     Operation(name="delete", method="DELETE", path="/users/1", result=State((), ())),
 )
-
-
-def app_of_environment() -> FastAPI:
-    """Return the application for a server process, on the database in $DATABASE_URL."""
-    return app_of(database_of(os.environ["DATABASE_URL"], pool_size=5, pool_timeout=5.0))
