@@ -29,7 +29,7 @@ class MariaDB(Server):
             [
                 install, "--no-defaults", f"--datadir={self.data}",
                 "--auth-root-authentication-method=normal", "--skip-test-db",
-                "--innodb-log-file-size=16M", "--skip-name-resolve",
+                "--innodb-log-file-size=16M", "--skip-name-resolve", f"--tmpdir={self.folder}",
             ],
             cwd=self.folder,
         )  # fmt: skip

@@ -68,6 +68,19 @@ class Remark(Base):
     reviewer: Mapped[Author | None] = relationship(foreign_keys=reviewer_id, backref="reviewed")
 
 
+class Animal(Base):
+    __tablename__ = "unit_animals"
+    __mapper_args__: Any = {"polymorphic_on": "kind", "polymorphic_identity": "animal"}  # noqa: RUF012
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    traits: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class Dog(Animal):
+    __mapper_args__: Any = {"polymorphic_identity": "dog"}  # noqa: RUF012
+    tricks: Mapped[list[Any] | None]
+
+
 @pytest.fixture
 async def db() -> AsyncIterator[Database]:
     """A database in memory with the tables of this file."""
@@ -121,6 +134,21 @@ def test_composite_foreign_key_has_one_index() -> None:
 async def test_model_name_is_known_of_its_table(db: Database) -> None:
     """The class's name is found by the table; a table without a class has none."""
     assert model_name(Base.metadata.tables["unit_authors"]) == "Author"
+
+
+async def test_inherited_json_is_tracked_once(db: Database) -> None:
+    """A subclass in the same table tracks its own JSON and that of its base."""
+    async with db.unit_of_work() as session:
+        session.add(Dog(tricks=[1]))
+    async with db.unit_of_work() as session:
+        dog = await session.get_one(Dog, 1)
+        dog.traits["tail"] = True
+        assert dog.tricks is not None
+        dog.tricks.append(2)
+    async with db.unit_of_work() as session:
+        dog = await session.get_one(Dog, 1)
+        assert (dog.traits, dog.tricks) == ({"tail": True}, [1, 2])
+    assert model_name(Base.metadata.tables["unit_animals"]) == "Animal"
 
 
 async def test_datetime_is_an_instant(db: Database) -> None:

@@ -1,0 +1,127 @@
+"""Engines: opened once per loop, ended with it, never shared across a fork."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Column, Integer, MetaData, Table, text
+from sqlalchemy.exc import DatabaseError
+
+from ormolu import Database, NoUnitOfWorkError, OverloadedError
+from ormolu.engines._engines import _abandon_all
+from ormolu.sqlite import _memory
+
+
+def metadata_of_one_table() -> MetaData:
+    """Return a table `t` with a number."""
+    metadata = MetaData()
+    Table("t", metadata, Column("id", Integer, primary_key=True))
+    return metadata
+
+
+async def test_engine_of_a_closed_database_is_an_error() -> None:
+    """The message says how to open it."""
+    db = Database("sqlite://")
+    with pytest.raises(NoUnitOfWorkError, match=r"await db.open\(\)"):
+        _ = db.engine
+
+
+async def test_database_opens_once() -> None:
+    """Opening at once and again gives the same engine; closing twice is no error."""
+    db = Database("sqlite://", metadata=MetaData())
+    await asyncio.gather(db.open(), db.open())
+    engine = db.engine
+    await db.open()
+    assert db.engine is engine
+    await db.close()
+    await db.close()
+
+
+async def test_forked_child_forgets_its_parents_engines(tmp_path: Path) -> None:
+    """What a fork runs: nothing is closed, and the next use opens anew."""
+    db = Database(f"sqlite:///{tmp_path}/x.db", metadata=metadata_of_one_table())
+    await db.open()
+    parents = db._engines.opened
+    _abandon_all()
+    assert db._engines.current is None
+    async with db.unit_of_work() as session:
+        await session.execute(text("INSERT INTO t VALUES (1)"))
+    assert db._engines.opened is not parents
+    await db.close()
+    await parents.dispose()
+
+
+async def test_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
+    """Opening some other file fails with the database's own error."""
+    (tmp_path / "x.db").write_text("no database, but long enough to be read as one" * 100)
+    with pytest.raises(DatabaseError):
+        await Database(f"sqlite:///{tmp_path}/x.db").open()
+
+
+def hold_write_lock(path: Path, seconds: float) -> threading.Thread:
+    """Hold SQLite's write lock as another process would; it is held on return."""
+    is_held = threading.Event()
+
+    def hold() -> None:
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        is_held.set()
+        time.sleep(seconds)
+        connection.execute("ROLLBACK")
+        connection.close()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    is_held.wait(5)
+    return thread
+
+
+async def test_creating_waits_for_another_process(tmp_path: Path) -> None:
+    """The tables are made when the other process lets go, beyond the pool timeout."""
+    thread = hold_write_lock(tmp_path / "x.db", 1.0)
+    url = f"sqlite:///{tmp_path}/x.db"
+    database = Database(url, metadata=metadata_of_one_table(), pool_timeout=0.1)
+    async with database as db, db.unit_of_work(read_only=True) as session:
+        assert await session.scalar(text("SELECT count(*) FROM t")) == 0
+    thread.join()
+
+
+async def test_lock_of_another_process_is_waited_for_no_longer(tmp_path: Path) -> None:
+    """A writer fails clearly after the pool timeout; a reader does not notice."""
+    url = f"sqlite:///{tmp_path}/x.db"
+    async with Database(url, metadata=metadata_of_one_table(), pool_timeout=0.2) as db:
+        thread = hold_write_lock(tmp_path / "x.db", 1.0)
+        with pytest.raises(OverloadedError, match="write lock"):
+            async with db.unit_of_work() as session:
+                await session.execute(text("INSERT INTO t VALUES (1)"))
+        async with db.unit_of_work(read_only=True) as session:
+            assert await session.scalar(text("SELECT count(*) FROM t")) == 0
+        thread.join()
+
+
+@pytest.mark.backends("asyncpg")
+async def test_transaction_that_outlives_its_rollback_is_discarded(database_url: str) -> None:
+    """A BEGIN by hand, which the adapter does not know, does not reach the pool."""
+    async with Database(database_url, metadata=MetaData(), pool_size=1) as db:
+        for _ in range(2):
+            async with db.unit_of_work(read_only=True) as session:
+                connection = await session.connection()
+                driver = (await connection.get_raw_connection()).driver_connection
+                assert driver is not None
+                assert not driver.is_in_transaction()
+                await driver.execute("BEGIN")
+
+
+def test_memory_of_a_forked_child_stays(tmp_path: Path) -> None:
+    """Only the process that made the folder removes it."""
+    _memory._remove(str(tmp_path), os.getpid() + 1)
+    assert tmp_path.exists()
+    _memory._remove(str(tmp_path), os.getpid())
+    assert not tmp_path.exists()
