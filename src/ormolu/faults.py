@@ -89,6 +89,9 @@ _TEXT_IS_SAFE: frozenset[Kind] = frozenset(
     {"busy", "database_unavailable", "overloaded", "pooler", "timeout"}
 )
 
+# What PgBouncer says to the settings that a connection to PostgreSQL itself begins with.
+_POOLER_REFUSAL = "unsupported startup parameter"
+
 # Codes whose driver text names only what the statement names. A syntax error does not belong
 # here: it may quote a value, such as a JSON path or a full-text query.
 _NAMES_ARE_SAFE = frozenset({"42P01", "42703", "42883", "1054", "1146"})
@@ -248,7 +251,7 @@ def _guess_kind(error: DBAPIError, driver: BaseException) -> Kind:
     names = {kind.__name__ for kind in type(driver).__mro__}
     # asyncpg's InterfaceError "connection is closed" and psycopg's refused connection.
     if error.connection_invalidated or "OperationalError" in names:
-        return "database_unavailable"
+        return "pooler" if _POOLER_REFUSAL in str(driver) else "database_unavailable"
     # psycopg's DataError for a NUL in a text, asyncmy's and aiomysql's refusal of NaN.
     is_refused = "DataError" in names or "can not be used with" in str(driver)
     if is_refused or isinstance(driver, _VALUE_ERRORS):
@@ -278,6 +281,8 @@ def _read_postgresql(sqlstate: str, driver: BaseException) -> Fault:
     kind = _POSTGRESQL.get(sqlstate) or _POSTGRESQL.get(sqlstate[:2], "internal_error")
     if sqlstate == "42501" and "row-level security" in str(driver):
         kind = "forbidden"
+    if sqlstate == "08P01" and _POOLER_REFUSAL in str(driver):
+        kind = "pooler"
     detail = getattr(report, "message_detail", None) or getattr(report, "detail", None) or ""
     column = getattr(report, "column_name", None)
     key = re.match(r"Key \((.+?)\)=\(", detail)

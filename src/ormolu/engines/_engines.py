@@ -225,6 +225,12 @@ async def _check_connection(engine: AsyncEngine) -> None:
         raise DatabaseDownError(message) from error
     except DBAPIError as error:
         fault = fault_of(error)
+        if fault.kind == "pooler":
+            message = (
+                "There is a pooler such as PgBouncer before this database, which refuses settings "
+                'of a connection. Write: Database(url, pooler="transaction")'
+            )
+            raise ConfigurationError(message) from error
         if fault.kind not in {"database_unavailable", "overloaded"}:
             raise
         message = f"The database does not accept our connections ({fault}). Is the URL right?"
