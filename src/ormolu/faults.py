@@ -249,8 +249,9 @@ def _read_fault(error: BaseException) -> Fault:
 def _guess_kind(error: DBAPIError, driver: BaseException) -> Kind:
     """Read an error without a code, which the driver raised before it asked the server."""
     names = {kind.__name__ for kind in type(driver).__mro__}
-    # asyncpg's InterfaceError "connection is closed" and psycopg's refused connection.
-    if error.connection_invalidated or "OperationalError" in names:
+    # asyncpg's InterfaceError "connection is closed", its refusal of an option of the URL (a
+    # ValueError too, as if a client had sent it), and psycopg's refused connection.
+    if error.connection_invalidated or names & {"ClientConfigurationError", "OperationalError"}:
         return "pooler" if _POOLER_REFUSAL in str(driver) else "database_unavailable"
     # psycopg's DataError for a NUL in a text, asyncmy's and aiomysql's refusal of NaN.
     is_refused = "DataError" in names or "can not be used with" in str(driver)
