@@ -119,6 +119,16 @@ async def test_transaction_that_outlives_its_rollback_is_discarded(database_url:
                 await driver.execute("BEGIN")
 
 
+async def test_detached_connection_is_the_users() -> None:
+    """A connection that was detached from the pool is closed, not reset."""
+    async with Database("sqlite://", metadata=MetaData()) as db:
+        connection = await db.engine.connect()
+        (await connection.get_raw_connection()).detach()
+        await connection.close()
+        async with db.engine.connect() as other:
+            assert await other.scalar(text("SELECT 1")) == 1
+
+
 def test_memory_of_a_forked_child_stays(tmp_path: Path) -> None:
     """Only the process that made the folder removes it."""
     _memory._remove(str(tmp_path), os.getpid() + 1)

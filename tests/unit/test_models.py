@@ -16,12 +16,22 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     MetaData,
+    String,
     UniqueConstraint,
     func,
+    literal_column,
     select,
 )
 from sqlalchemy.exc import StatementError
-from sqlalchemy.orm import Mapped, backref, joinedload, mapped_column, relationship, selectinload
+from sqlalchemy.orm import (
+    Mapped,
+    backref,
+    column_property,
+    joinedload,
+    mapped_column,
+    relationship,
+    selectinload,
+)
 from sqlalchemy.orm.exc import DetachedInstanceError
 
 from ormolu import Database, LazyLoadError, Model, NaiveDatetimeError
@@ -73,6 +83,7 @@ class Animal(Base):
     __mapper_args__: Any = {"polymorphic_on": "kind", "polymorphic_identity": "animal"}  # noqa: RUF012
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]
+    shout: Mapped[str] = column_property(literal_column("kind || '!'", String))
     traits: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
@@ -147,7 +158,7 @@ async def test_inherited_json_is_tracked_once(db: Database) -> None:
         dog.tricks.append(2)
     async with db.unit_of_work() as session:
         dog = await session.get_one(Dog, 1)
-        assert (dog.traits, dog.tricks) == ({"tail": True}, [1, 2])
+        assert (dog.traits, dog.tricks, dog.shout) == ({"tail": True}, [1, 2], "dog!")
     assert model_name(Base.metadata.tables["unit_animals"]) == "Animal"
 
 
