@@ -64,14 +64,16 @@ async def test_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
         await Database(f"sqlite:///{tmp_path}/x.db").open()
 
 
-def hold_write_lock(path: Path, seconds: float) -> threading.Thread:
+def hold_write_lock(
+    path: Path, seconds: float, begin: str = "PRAGMA journal_mode=WAL; BEGIN IMMEDIATE"
+) -> threading.Thread:
     """Hold SQLite's write lock as another process would; it is held on return."""
     is_held = threading.Event()
 
     def hold() -> None:
         connection = sqlite3.connect(path, isolation_level=None)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("BEGIN IMMEDIATE")
+        for statement in begin.split("; "):
+            connection.execute(statement)
         is_held.set()
         time.sleep(seconds)
         connection.execute("ROLLBACK")
@@ -90,6 +92,15 @@ async def test_creating_waits_for_another_process(tmp_path: Path) -> None:
     database = Database(url, metadata=metadata_of_one_table(), pool_timeout=0.1)
     async with database as db, db.unit_of_work(read_only=True) as session:
         assert await session.scalar(text("SELECT count(*) FROM t")) == 0
+    thread.join()
+
+
+async def test_opening_waits_for_a_file_that_is_held_whole(tmp_path: Path) -> None:
+    """A worker that comes while another one sets up the file comes up too."""
+    thread = hold_write_lock(tmp_path / "x.db", 0.6, "CREATE TABLE u (id); BEGIN EXCLUSIVE")
+    url = f"sqlite:///{tmp_path}/x.db"
+    async with Database(url, metadata=metadata_of_one_table(), pool_timeout=0.1) as db:
+        await db.ping()
     thread.join()
 
 

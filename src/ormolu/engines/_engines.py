@@ -35,6 +35,7 @@ from ormolu.errors import (
     ConfigurationError,
     DatabaseDownError,
     NoUnitOfWorkError,
+    OverloadedError,
     ReadOnlyError,
 )
 from ormolu.faults import attach_fault, fault_of, redact
@@ -218,8 +219,8 @@ class _Opened:
 
 async def _check_connection(engine: AsyncEngine) -> None:
     try:
-        async with asyncio.timeout(_CONNECT_TIMEOUT), engine.connect():
-            return
+        async with asyncio.timeout(_CONNECT_TIMEOUT):
+            await _connect_patiently(engine)
     except TimeoutError as error:
         message = f"The database did not answer within {_CONNECT_TIMEOUT} s. Is the URL right?"
         raise DatabaseDownError(message) from error
@@ -235,6 +236,16 @@ async def _check_connection(engine: AsyncEngine) -> None:
             raise
         message = f"The database does not accept our connections ({fault}). Is the URL right?"
         raise DatabaseDownError(message) from error
+
+
+async def _connect_patiently(engine: AsyncEngine) -> None:
+    while True:
+        try:
+            async with engine.connect():
+                return
+        except OverloadedError:
+            # Another worker holds a SQLite file whole, as when it switches to the write-ahead log.
+            continue
 
 
 def _report_connect_errors(engine: Engine) -> None:
