@@ -144,6 +144,8 @@ class UnitSession(AsyncSession):
             TimeoutError: It did not come out.
         """
         self._ender = asyncio.current_task()
+        if self._user is None:
+            return
         async with asyncio.timeout(_TAKE_OVER_SECONDS):
             while self._user is not None:
                 self._freed.clear()

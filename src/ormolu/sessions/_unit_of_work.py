@@ -10,6 +10,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from inspect import iscoroutinefunction
 from typing import Any, ParamSpec
 
@@ -178,17 +179,20 @@ async def _run_callbacks(session: UnitSession) -> None:
 
 
 async def _run_to_completion(work: Coroutine[Any, Any, None]) -> None:
-    """Finish the work even if the caller is cancelled, then let the cancellation through."""
+    """Finish the work even if the caller is cancelled, then let the cancellation through.
+
+    Raises:
+        CancelledError: The caller was cancelled; the work is done all the same.
+    """
     task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    with anyio.CancelScope(shield=True):
-        while not task.done():
-            try:
-                await asyncio.wait({task})
-            except asyncio.CancelledError as error:
-                cancelled = error
-    failure = task.exception()
-    if cancelled is not None:
-        raise cancelled
-    if failure is not None:
-        raise failure
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        with anyio.CancelScope(shield=True):
+            while not task.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({task})
+        # Heard, so that asyncio does not report it as forgotten: the cancellation goes first.
+        task.exception()
+        raise
+    await task
