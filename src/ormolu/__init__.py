@@ -1,27 +1,61 @@
 """SQLAlchemy for FastAPI, correct by construction.
 
-The names here are the whole face: everything else is SQLAlchemy's and FastAPI's own.
+The names here are the whole face: everything else is SQLAlchemy's and FastAPI's own. Each is
+loaded when it is first asked for, so that `sqlite+ormolu` alone does not load FastAPI.
 """
 
-from ormolu.database import Database as Database
-from ormolu.errors import ConcurrentUseError as ConcurrentUseError
-from ormolu.errors import ConfigurationError as ConfigurationError
-from ormolu.errors import DatabaseDownError as DatabaseDownError
-from ormolu.errors import LazyLoadError as LazyLoadError
-from ormolu.errors import NaiveDatetimeError as NaiveDatetimeError
-from ormolu.errors import NoUnitOfWorkError as NoUnitOfWorkError
-from ormolu.errors import OrmoluError as OrmoluError
-from ormolu.errors import OutcomeUnknownError as OutcomeUnknownError
-from ormolu.errors import OverloadedError as OverloadedError
-from ormolu.errors import ReadOnlyError as ReadOnlyError
-from ormolu.errors import SchemaMismatchError as SchemaMismatchError
-from ormolu.errors import SessionClosedError as SessionClosedError
-from ormolu.errors import UnavailableError as UnavailableError
-from ormolu.errors import UsageError as UsageError
-from ormolu.models import Model as Model
-from ormolu.models import UTCDateTime as UTCDateTime
-from ormolu.sessions import after_commit as after_commit
-from ormolu.web import SessionDep as SessionDep
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ormolu.database import Database as Database
+    from ormolu.errors import ConcurrentUseError as ConcurrentUseError
+    from ormolu.errors import ConfigurationError as ConfigurationError
+    from ormolu.errors import DatabaseDownError as DatabaseDownError
+    from ormolu.errors import LazyLoadError as LazyLoadError
+    from ormolu.errors import NaiveDatetimeError as NaiveDatetimeError
+    from ormolu.errors import NoUnitOfWorkError as NoUnitOfWorkError
+    from ormolu.errors import OrmoluError as OrmoluError
+    from ormolu.errors import OutcomeUnknownError as OutcomeUnknownError
+    from ormolu.errors import OverloadedError as OverloadedError
+    from ormolu.errors import ReadOnlyError as ReadOnlyError
+    from ormolu.errors import SchemaMismatchError as SchemaMismatchError
+    from ormolu.errors import SessionClosedError as SessionClosedError
+    from ormolu.errors import UnavailableError as UnavailableError
+    from ormolu.errors import UsageError as UsageError
+    from ormolu.models import Model as Model
+    from ormolu.models import UTCDateTime as UTCDateTime
+    from ormolu.sessions import after_commit as after_commit
+    from ormolu.web import SessionDep as SessionDep
+
+_ROOMS = {
+    "Database": "ormolu.database",
+    **dict.fromkeys(
+        (
+            "ConcurrentUseError",
+            "ConfigurationError",
+            "DatabaseDownError",
+            "LazyLoadError",
+            "NaiveDatetimeError",
+            "NoUnitOfWorkError",
+            "OrmoluError",
+            "OutcomeUnknownError",
+            "OverloadedError",
+            "ReadOnlyError",
+            "SchemaMismatchError",
+            "SessionClosedError",
+            "UnavailableError",
+            "UsageError",
+        ),
+        "ormolu.errors",
+    ),
+    **dict.fromkeys(
+        ("Model", "UTCDateTime"),
+        "ormolu.models",
+    ),
+    "after_commit": "ormolu.sessions",
+    "SessionDep": "ormolu.web",
+}
 
 __all__ = [
     "ConcurrentUseError",
@@ -44,3 +78,11 @@ __all__ = [
     "UsageError",
     "after_commit",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value = globals()[name] = getattr(import_module(_ROOMS[name]), name)
+    return value

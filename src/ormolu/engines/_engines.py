@@ -39,7 +39,7 @@ from ormolu.errors import (
     ReadOnlyError,
 )
 from ormolu.faults import attach_fault, fault_of, redact
-from ormolu.sqlite import make_memory_path, prepare_connections
+from ormolu.sqlite import memory_file, prepare_connections
 from ormolu.transactions import Access
 
 __all__ = ["EnginePair", "Engines"]
@@ -85,8 +85,9 @@ class Engines:
     ) -> None:
         target = read_url(url)
         if target.is_memory:
-            path = make_memory_path(self)
-            target = Target(url=URL.create("sqlite+aiosqlite", database=path), is_memory=True)
+            self._memory = memory_file()
+            url = URL.create("sqlite+ormolu", database=self._memory.path)
+            target = Target(url=url, is_memory=True)
         self.target = target
         self.options = options
         self.metadata = metadata
@@ -200,10 +201,10 @@ class Engines:
         roll_back_on_return(sync_engine)
         silence_driver(self.target.driver)
         set_session(sync_engine, self.target, access, timeout)
-        if self.target.is_sqlite:
+        if self.target.is_sqlite and self.target.driver != "ormolu":
             is_writer = access is Access.WRITE
             prepare_connections(sync_engine, is_writer=is_writer, timeout=timeout)
-        else:
+        elif not self.target.is_sqlite:
             ping_idle_connections(sync_engine)
         return engine
 
@@ -279,6 +280,9 @@ def _report_statement_errors(engine: Engine, access: Access) -> None:
         if not isinstance(error, StatementError) or isinstance(error.orig, SQLAlchemyError):
             return
         fault = fault_of(error)
+        if fault.native == "SQLITE_BUSY":
+            # The driver has waited as long as it may.
+            raise OverloadedError(str(original)) from original
         attach_fault(error, fault)
         redact(error, fault)
         was_sent = isinstance(error, DBAPIError)

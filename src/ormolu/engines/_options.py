@@ -117,7 +117,10 @@ def reads_in_autocommit(target: Target, options: EngineOptions) -> bool:
 def connect_arguments(target: Target, access: Access, options: EngineOptions) -> dict[str, Any]:
     """Return the keyword arguments of the driver's connect."""
     arguments: dict[str, Any] = {**target.connect_args}
-    if target.is_sqlite:
+    if target.driver == "ormolu":
+        begin = "immediate" if access is Access.WRITE else "read only"
+        arguments |= {"begin": begin, "busy_timeout": options.pool_timeout}
+    elif target.is_sqlite:
         # isolation_level None: the driver begins nothing by itself. The short busy timeout is
         # only the pause between tries; the wait itself does not hold the driver's thread.
         arguments |= {"isolation_level": None, "timeout": 0.05}

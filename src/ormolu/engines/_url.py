@@ -25,7 +25,7 @@ _DRIVERS = {
     "mysql": "mysql+asyncmy",
     "postgres": "postgresql+asyncpg",
     "postgresql": "postgresql+asyncpg",
-    "sqlite": "sqlite+aiosqlite",
+    "sqlite": "sqlite+ormolu",
 }
 
 # Driver -> the extra of this package that installs it.

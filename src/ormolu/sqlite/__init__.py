@@ -1,9 +1,11 @@
-"""SQLite connections that keep what SQL promises: settings, and when a transaction begins.
+"""`sqlite+ormolu`: SQLite for SQLAlchemy's asyncio, with what SQL promises of transactions.
 
-Knows sqlite3 and SQLAlchemy's engine events; nothing of Ormolu above it.
+Works with any engine: `create_async_engine("sqlite+ormolu:///app.db")`. Knows sqlite3 and
+SQLAlchemy; nothing of Ormolu above it.
 """
 
-from ormolu.sqlite._connections import prepare_connections
-from ormolu.sqlite._memory import make_memory_path
+from ormolu.sqlite._dialect import SQLiteDialect_ormolu
+from ormolu.sqlite._foreign import prepare_connections
+from ormolu.sqlite._memory import MemoryFile, memory_file
 
-__all__ = ["make_memory_path", "prepare_connections"]
+__all__ = ["MemoryFile", "SQLiteDialect_ormolu", "memory_file", "prepare_connections"]

@@ -12,21 +12,36 @@ import tempfile
 import weakref
 from pathlib import Path
 
-__all__ = ["make_memory_path"]
+__all__ = ["MemoryFile", "memory_file"]
 
 _MEMORY_FILE_SYSTEM = Path("/dev/shm")
 
 
-def make_memory_path(owner: object) -> str:
-    """Return the path of a new database file that is deleted with its owner.
+class MemoryFile:
+    """A new database file that is deleted once nobody holds this object.
 
-    Args:
-        owner: Object whose end, or the interpreter's, removes the file.
+    Attributes:
+        path: Where it is.
     """
-    is_usable = os.access(_MEMORY_FILE_SYSTEM, os.W_OK)
-    folder = tempfile.mkdtemp(prefix="ormolu-", dir=_MEMORY_FILE_SYSTEM if is_usable else None)
-    weakref.finalize(owner, _remove, folder, os.getpid())
-    return str(Path(folder) / "memory.db")
+
+    def __init__(self) -> None:
+        is_usable = os.access(_MEMORY_FILE_SYSTEM, os.W_OK)
+        folder = tempfile.mkdtemp(prefix="ormolu-", dir=_MEMORY_FILE_SYSTEM if is_usable else None)
+        weakref.finalize(self, _remove, folder, os.getpid())
+        self.path = str(Path(folder) / "memory.db")
+
+
+def memory_file(name: str = "") -> MemoryFile:
+    """Return the file of an in-memory database; those with the same name share one."""
+    if not name:
+        return MemoryFile()
+    file = _NAMED.get(name)
+    if file is None:
+        file = _NAMED[name] = MemoryFile()
+    return file
+
+
+_NAMED: weakref.WeakValueDictionary[str, MemoryFile] = weakref.WeakValueDictionary()
 
 
 def _remove(folder: str, pid: int) -> None:

@@ -1,0 +1,133 @@
+"""One call on a connection, and the way of its outcome back to the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ormolu.sqlite._statements import Kind
+
+if TYPE_CHECKING:
+    from ormolu.sqlite._crew import Crew
+    from ormolu.sqlite._writers import Place
+
+__all__ = ["Call", "Outbox", "outbox_of"]
+
+# Seconds after which an outcome is handed over that waits for others to go with it, and after
+# which a thread counts as stuck. A busy event loop may keep a thread from its work for 5 ms.
+_LOOK_EVERY = 0.005
+
+
+class Call:
+    """A function to be run with a connection.
+
+    Attributes:
+        function: What is called, with the call itself.
+        kind: What its statement asks of the transaction.
+        limit: Seconds that it waits for locks.
+        deadline: When that ends, on the monotonic clock.
+        outbox: Where its outcome goes; None if nobody waits for it.
+        future: Its outcome on the event loop.
+        place: Its place in the writers' line.
+        is_given_up: Whether its caller was cancelled or ran out of time.
+        is_late: Whether it was given up because it ran out of time.
+        is_over: Whether it has run, or never will.
+    """
+
+    __slots__ = (
+        "deadline", "function", "future", "is_given_up", "is_late", "is_over", "kind", "limit",
+        "outbox", "place",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        function: Callable[[Call], Any],
+        outbox: Outbox | None = None,
+        *,
+        kind: Kind = Kind.OTHER,
+        limit: float = 5.0,
+    ) -> None:
+        self.function = function
+        self.kind = kind
+        self.limit = limit
+        self.deadline = time.monotonic() + limit
+        self.outbox = outbox
+        self.future: asyncio.Future[Any] | None = outbox.loop.create_future() if outbox else None
+        self.place: Place | None = None
+        self.is_given_up = False
+        self.is_late = False
+        self.is_over = False
+
+    def resolve(self, result: Any, error: BaseException | None) -> None:
+        """Tell the caller, in the event loop's thread; one who has left is not told."""
+        if self.future is None or self.future.done():
+            return
+        if error is None:
+            self.future.set_result(result)
+        else:
+            self.future.set_exception(error)
+
+
+class Outbox:
+    """The outcomes that are on their way to one event loop.
+
+    A thread wakes the loop once it has nothing left to do: a loop that is woken for each of them
+    fights with the thread for the interpreter's lock.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._outcomes: deque[tuple[Call, Any, BaseException | None]] = deque()
+        self._watched: set[Crew] = set()
+        self._delayed: list[Callable[[], None]] = []
+
+    def add(self, call: Call, result: Any, error: BaseException | None) -> None:
+        """Put an outcome in, from any thread; `wake` sends it."""
+        self._outcomes.append((call, result, error))
+
+    def wake(self) -> None:
+        """Let the event loop hand the outcomes over, from any thread."""
+        # The loop may have ended without waiting for us.
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._deliver)
+
+    def delay(self, function: Callable[[], None]) -> None:
+        """Call a function a few milliseconds later, from the event loop."""
+        self._delayed.append(function)
+
+    def watch(self, crew: Crew) -> None:
+        """See to it, from the event loop, that nothing waits behind a long statement."""
+        if crew not in self._watched:
+            self._watched.add(crew)
+            self.loop.call_later(_LOOK_EVERY, self._look, crew)
+
+    def _look(self, crew: Crew) -> None:
+        self._watched.discard(crew)
+        delayed, self._delayed = self._delayed, []
+        for function in delayed:
+            function()
+        self._deliver()
+        if crew.relieve(_LOOK_EVERY):
+            self.watch(crew)
+
+    def _deliver(self) -> None:
+        while self._outcomes:
+            call, result, error = self._outcomes.popleft()
+            call.resolve(result, error)
+
+
+_OUTBOXES: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Outbox]
+_OUTBOXES = weakref.WeakKeyDictionary()
+
+
+def outbox_of(loop: asyncio.AbstractEventLoop) -> Outbox:
+    """Return the outbox of an event loop."""
+    outbox = _OUTBOXES.get(loop)
+    if outbox is None:
+        outbox = _OUTBOXES[loop] = Outbox(loop)
+    return outbox

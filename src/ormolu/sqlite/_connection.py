@@ -1,0 +1,254 @@
+"""A connection as SQLAlchemy drives it: each operation is one call, run on another thread.
+
+Knows the event loop's side only; the transaction's rules are in _transaction, on the other side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from sqlalchemy.engine import AdaptedConnection
+from sqlalchemy.util import await_, greenlet_spawn
+
+from ormolu.sqlite._calls import Call, Outbox, outbox_of
+from ormolu.sqlite._cursor import Cursor, StreamCursor
+from ormolu.sqlite._handle import Handle, Stream
+from ormolu.sqlite._mailbox import Mailbox
+from ormolu.sqlite._pragmas import Begin, Pragmas
+from ormolu.sqlite._statements import Kind, kind_of
+
+__all__ = ["Connection"]
+
+_T = TypeVar("_T")
+
+# Methods of sqlite3.Connection that are passed on to the connection's thread.
+_PASSED_ON = frozenset(
+    {
+        "backup", "blobopen", "create_aggregate", "create_collation", "create_function",
+        "create_window_function", "deserialize", "enable_load_extension", "executescript",
+        "getconfig", "getlimit", "load_extension", "serialize", "set_authorizer",
+        "set_progress_handler", "set_trace_callback", "setconfig", "setlimit",
+    }
+)  # fmt: skip
+
+
+class Connection(AdaptedConnection):
+    """One SQLite connection, whose statements run on a thread of their own.
+
+    Methods without `async` are SQLAlchemy's side: they wait in a greenlet, as `run_sync` and the
+    engine's events give one. The methods of `sqlite3.Connection` that define functions,
+    collations and the like are there under their own names.
+
+    Attributes:
+        busy_timeout: Seconds that a statement waits for a lock.
+    """
+
+    def __init__(self, dbapi: Any, pragmas: Pragmas) -> None:
+        """Make a connection that `open` opens."""
+        self.busy_timeout = pragmas.busy_timeout
+        self._dbapi = dbapi
+        self._pragmas = pragmas
+        self._handle = Handle(dbapi, pragmas)
+        self._transaction = self._handle.transaction
+        self._mailbox = Mailbox(self._handle)
+        self._rollback: Call | None = None
+        self._outbox: Outbox | None = None
+        self._level = "SERIALIZABLE"
+        # If it is collected without having been closed.
+        weakref.finalize(self, self._mailbox.stop).atexit = False
+
+    @classmethod
+    def open(cls, dbapi: Any, pragmas: Pragmas, connect: Callable[[], Any]) -> Connection:
+        """Open a file on a new thread and set the connection up, in one call.
+
+        Raises:
+            Exception: It cannot be opened; the thread has ended.
+        """
+        self = cls(dbapi, pragmas)
+        try:
+            self._wait(self._new_call(partial(self._handle.open, connect)))
+        except BaseException:
+            self._mailbox.stop()
+            raise
+        return self
+
+    @property
+    def driver_connection(self) -> Connection:
+        """Return this: there is no other object below it that is not bound to a thread."""
+        return self
+
+    @property
+    def in_transaction(self) -> bool:
+        """Tell whether a transaction is open that was not yet told to roll back."""
+        if self._mailbox.is_idle:
+            return self._transaction.is_open
+        return self._rollback is not self._mailbox.last
+
+    @property
+    def streams(self) -> weakref.WeakSet[Stream]:
+        """Return the results that still hold a statement open."""
+        return self._handle.streams
+
+    @property
+    def begin(self) -> Begin:
+        """Return how transactions begin; set it between two of them."""
+        return self._transaction.begin
+
+    @begin.setter
+    def begin(self, value: Begin | None) -> None:
+        self._transaction.begin = value or self._pragmas.begin
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the connection can be used."""
+        return not (self._mailbox.is_closed or self._mailbox.is_foreign)
+
+    @property
+    def level(self) -> str:
+        """Return the isolation level, as SQLAlchemy spells it."""
+        return self._level
+
+    @level.setter
+    def level(self, value: str) -> None:
+        self._level = value
+        self._transaction.is_autocommit = value == "AUTOCOMMIT"
+
+    @property
+    def isolation_level(self) -> None:
+        """Return None: pysqlite's switch for its own BEGIN, which does not exist here."""
+        return None
+
+    @isolation_level.setter
+    def isolation_level(self, value: object) -> None:
+        pass
+
+    def __repr__(self) -> str:
+        """Show that it is one; it may be closed."""
+        return f"<{type(self).__module__}.Connection at {id(self):#x}>"
+
+    def cursor(self, server_side: bool = False) -> Cursor:
+        """Return a new cursor; a server-side one fetches its rows in batches."""
+        return StreamCursor(self) if server_side else Cursor(self)
+
+    def execute(self, operation: str, parameters: Any = ()) -> Cursor:
+        """Execute one statement on a new cursor."""
+        cursor = self.cursor()
+        cursor.execute(operation, parameters)
+        return cursor
+
+    def executemany(self, operation: str, parameters: Any) -> Cursor:
+        """Execute one statement for many parameters on a new cursor."""
+        cursor = self.cursor()
+        cursor.executemany(operation, parameters)
+        return cursor
+
+    def run_statement(self, sql: str, action: Callable[[Any], _T]) -> _T:
+        """Run one statement in its transaction, and wait for it.
+
+        Args:
+            sql: The statement, which decides how a transaction begins.
+            action: Called with the sqlite3 connection.
+        """
+        return self._wait(self._new_call(partial(self._handle.run, sql, action), kind_of(sql)))
+
+    def run_action(self, action: Callable[[Any], _T]) -> _T:
+        """Call a function with the sqlite3 connection in its thread, and wait for it."""
+        return self._wait(self._new_call(lambda _call: action(self._handle.sqlite)))
+
+    def commit(self) -> None:
+        """COMMIT if anything is open; neither cancellation nor a deadline interrupts it."""
+        if not (self._mailbox.is_idle and not self._transaction.is_open):
+            self._await_to_the_end(self._transaction.commit)
+
+    def rollback(self) -> None:
+        """ROLLBACK if anything is open; only that of a writer is waited for."""
+        is_idle = self._mailbox.is_idle
+        if self._mailbox.is_closed or (
+            is_idle and not self._transaction.is_open and not self._handle.streams
+        ):
+            return
+        if is_idle and self._transaction.is_writing:
+            self._await_to_the_end(self._handle.roll_back)
+        else:
+            # Nobody can tell when the ROLLBACK of a read is done, and what follows stands in line.
+            self._mailbox.put_off(Call(self._handle.roll_back), self._outbox_here())
+        self._rollback = self._mailbox.last
+
+    def close(self) -> None:
+        """Roll back, optimise, close, and end the thread."""
+        if not self.is_open:
+            self._mailbox.stop()
+            return
+        try:
+            self._await_to_the_end(self._handle.close, is_last=True)
+        finally:
+            self._mailbox.join()
+
+    def terminate(self) -> None:
+        """Interrupt what runs, roll back and close without waiting."""
+        self._mailbox.stop()
+
+    async def run(self, function: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Call a function with the sqlite3 connection, in its thread.
+
+        For what no statement does: `backup`, `iterdump`, `blobopen`. It must leave no transaction
+        open that it began.
+        """
+        result: _T = await greenlet_spawn(self.run_action, function)
+        return result
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in _PASSED_ON:
+            raise AttributeError(name)
+        return partial(self._pass_on, name)
+
+    def _pass_on(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        return self.run_action(lambda sqlite: getattr(sqlite, name)(*args, **kwargs))
+
+    def _new_call(self, function: Callable[[Call], Any], kind: Kind = Kind.OTHER) -> Call:
+        if not self.is_open:
+            message = "Cannot operate on a closed database."
+            if self._mailbox.is_foreign:
+                message += " It was opened before a fork"
+            raise self._dbapi.ProgrammingError(message)
+        return Call(function, self._outbox_here(), kind=kind, limit=self.busy_timeout)
+
+    def _outbox_here(self) -> Outbox:
+        loop = asyncio.get_running_loop()
+        if self._outbox is None or self._outbox.loop is not loop:
+            self._outbox = outbox_of(loop)
+        return self._outbox
+
+    def _wait(self, call: Call) -> Any:
+        """Submit a call and wait for it; cancelled or late, its statement is interrupted."""
+        limit = self._pragmas.statement_timeout
+        assert call.future is not None
+        timer = call.future.get_loop().call_later(limit, self._be_late, call) if limit else None
+        self._mailbox.put(call)
+        try:
+            return await_(call.future)
+        except BaseException as error:
+            if not call.is_over:
+                self._mailbox.give_up(call)
+            if call.is_late and isinstance(error, self._dbapi.OperationalError):
+                error.args = (f"interrupted: the statement ran for over {limit} s",)
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _be_late(self, call: Call) -> None:
+        call.is_late = True
+        self._mailbox.give_up(call)
+
+    def _await_to_the_end(self, function: Callable[[Call], Any], *, is_last: bool = False) -> None:
+        """Run what may not be interrupted; a caller who is cancelled leaves it running."""
+        call = self._new_call(function)
+        (self._mailbox.close if is_last else self._mailbox.put)(call)
+        assert call.future is not None
+        await_(call.future)

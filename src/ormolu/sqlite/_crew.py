@@ -1,0 +1,127 @@
+"""The threads that run the calls of SQLite connections.
+
+One thread serves all that come, so that it and the event loop do not fight with others for the
+interpreter's lock. If a long statement keeps it, another one takes over, and it ends after that.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from ormolu.sqlite._calls import Outbox
+
+__all__ = ["READERS", "Crew", "Work"]
+
+
+class Work(Protocol):
+    """Something that a thread can do a round of."""
+
+    def serve(self) -> list[Outbox]:
+        """Do what there is to do, and return where the outcomes are."""
+
+
+class Crew:
+    """A thread, and those that take its place when it is stuck.
+
+    It lives as long as somebody has joined it, and is made anew after that.
+    """
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, in a forked child: it lacks its parent's threads."""
+        self._guard = threading.Lock()
+        self._members = 0
+        self._lead: _Thread | None = None
+
+    def join(self) -> None:
+        """Keep the crew at work until `leave`."""
+        with self._guard:
+            self._members += 1
+            if self._lead is None:
+                self._lead = _Thread(SimpleQueue())
+
+    def leave(self) -> threading.Thread | None:
+        """Return the thread that ends, if this was the last member."""
+        with self._guard:
+            self._members -= 1
+            lead = self._lead
+            if self._members or lead is None:
+                return None
+            self._lead = None
+        lead.ready.put(None)
+        return lead
+
+    def put(self, work: Work) -> None:
+        """Have some work done, from any thread; nobody does it once the last member left."""
+        lead = self._lead
+        if lead is not None:
+            lead.ready.put(work)
+
+    def relieve(self, limit: float) -> bool:
+        """Replace a thread that is stuck, and tell whether there is work.
+
+        Args:
+            limit: Seconds with one piece of work after which a thread is stuck.
+        """
+        with self._guard:
+            lead = self._lead
+            if lead is None or lead.began_at is None:
+                return False
+            if time.monotonic() - lead.began_at > limit and not lead.ready.empty():
+                lead.is_replaced = True
+                self._lead = _Thread(lead.ready)
+        return True
+
+
+class _Thread(threading.Thread):
+    """One thread.
+
+    Attributes:
+        ready: The work that waits.
+        began_at: When it began what it is at, on the monotonic clock; None if it is idle.
+        is_replaced: Whether another thread does the rest.
+    """
+
+    def __init__(self, ready: SimpleQueue[Work | None]) -> None:
+        # A daemon: interpreters wait for other threads before they call what ends this one.
+        super().__init__(name="ormolu-sqlite", daemon=True)
+        self.ready = ready
+        self.began_at: float | None = None
+        self.is_replaced = False
+        self.start()
+
+    def run(self) -> None:
+        """Work until told to end, or replaced."""
+        outboxes: set[Outbox] = set()
+        while not self.is_replaced:
+            try:
+                work = self.ready.get_nowait()
+            except Empty:
+                self._send(outboxes)
+                self.began_at = None
+                work = self.ready.get()
+            if work is None:
+                break
+            self.began_at = time.monotonic()
+            outboxes.update(work.serve())
+            # Nothing of it may live on while the thread waits.
+            del work
+        self._send(outboxes)
+
+    def _send(self, outboxes: set[Outbox]) -> None:
+        for outbox in outboxes:
+            outbox.wake()
+        outboxes.clear()
+
+
+# Those who read from any database, in this process.
+READERS = Crew()
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch -- Windows cannot fork
+    os.register_at_fork(after_in_child=READERS.forget)

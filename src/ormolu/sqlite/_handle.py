@@ -1,0 +1,96 @@
+"""The sqlite3 connection itself, as its thread sees it: opened, used, closed.
+
+Every method runs in the connection's thread, except `interrupt`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any, Protocol
+
+from ormolu.sqlite._calls import Call
+from ormolu.sqlite._pragmas import Pragmas
+from ormolu.sqlite._transaction import Transaction
+
+__all__ = ["Handle", "Stream"]
+
+# Rows of a table that ANALYZE looks at, at most, when `PRAGMA optimize` asks for it.
+_OPTIMIZE = ("PRAGMA analysis_limit=400", "PRAGMA optimize")
+
+
+class Stream(Protocol):
+    """A result whose rows are not all fetched."""
+
+    def finish(self) -> None:
+        """Give the statement up."""
+
+
+class Handle:
+    """A sqlite3 connection and its transaction.
+
+    Attributes:
+        sqlite: The connection; None before it is open.
+        transaction: Its transaction.
+        streams: Results that still hold a statement open.
+    """
+
+    def __init__(self, dbapi: Any, pragmas: Pragmas) -> None:
+        self.sqlite: Any = None
+        self.transaction = Transaction(dbapi, pragmas.begin)
+        self.streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+        self._dbapi = dbapi
+        self._pragmas = pragmas
+
+    def open(self, connect: Callable[[], Any], call: Call) -> None:
+        """Open the file and set the connection up."""
+        self.sqlite = sqlite = connect()
+        path = sqlite.execute("PRAGMA database_list").fetchone()[2]
+        self.transaction.use(sqlite, path)
+        for statement in self._pragmas.statements():
+            try:
+                self.transaction.persist(call, partial(self.sqlite.execute, statement))
+            except self._dbapi.OperationalError as error:
+                # A file that cannot be written keeps the journal that it has.
+                if "readonly" not in str(error):
+                    raise
+        self.transaction.set_query_only()
+
+    def run(self, sql: str, action: Callable[[Any], Any], call: Call) -> Any:
+        """Run one statement in its transaction."""
+        return self.transaction.run(call, sql, partial(action, self.sqlite))
+
+    def roll_back(self, _call: Call) -> None:
+        """Give open results up and roll back."""
+        self._finish_streams()
+        self.transaction.roll_back()
+
+    def tidy(self) -> None:
+        """Do after each call what its caller need not wait for."""
+        if self.sqlite is not None:
+            self.transaction.tidy()
+
+    def interrupt(self) -> None:
+        """Stop the statement that runs; from any thread."""
+        with suppress(self._dbapi.Error):
+            if self.sqlite is not None:
+                self.sqlite.interrupt()
+
+    def close(self, _call: Call) -> None:
+        """Roll back, let SQLite note what it learned of the tables, and close."""
+        if self.sqlite is None:
+            return
+        with suppress(self._dbapi.Error):
+            self.roll_back(_call)
+            self.transaction.tidy()
+            if self.transaction.has_written:
+                for statement in _OPTIMIZE:
+                    self.sqlite.execute(statement)
+        self.sqlite.close()
+
+    def _finish_streams(self) -> None:
+        for stream in list(self.streams):
+            stream.finish()
+        self.streams.clear()

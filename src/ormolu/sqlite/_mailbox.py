@@ -1,0 +1,235 @@
+"""The calls of one connection: in order, one at a time, on whichever thread serves them.
+
+Knows the turn that a writer waits for and how a call is given up; not what a call does.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from contextlib import suppress
+
+from ormolu.sqlite._calls import Call, Outbox
+from ormolu.sqlite._crew import READERS, Crew
+from ormolu.sqlite._handle import Handle
+from ormolu.sqlite._transaction import TurnNeeded
+
+__all__ = ["Mailbox"]
+
+# An interrupt that falls between two statements is lost: it is repeated until the call is over.
+_INTERRUPT_EVERY = 0.01
+
+# Seconds that the end of the interpreter, or of a connection, waits for a thread.
+_FAREWELL = 1.0
+
+
+class Mailbox:
+    """The calls that wait for a connection.
+
+    Attributes:
+        last: The call that was put in last.
+        is_closed: Whether no call is taken any more.
+    """
+
+    def __init__(self, handle: Handle) -> None:
+        self.last: Call | None = None
+        self.is_closed = False
+        self._handle = handle
+        self._guard = threading.Lock()
+        self._calls: deque[Call] = deque()
+        self._running: Call | None = None
+        self._is_scheduled = False
+        self._final: Call | None = None
+        self._ended: list[threading.Thread] = []
+        self._pid = os.getpid()
+        READERS.join()
+        _OPEN.add(self)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Tell whether this is a forked child, in which the connection must not be used."""
+        return self._pid != os.getpid()
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether all calls are over."""
+        return self.last is None or self.last.is_over
+
+    def put(self, call: Call) -> None:
+        """Run a call after those that came before it; on the event loop's thread."""
+        transaction = self._handle.transaction
+        if transaction.needs_turn(call.kind):
+            self._line_up(call)
+            self._set_limit(call)
+        crew = transaction.line.crew if transaction.is_writing or call.place else READERS
+        self._append(call, crew)
+        if call.outbox is not None:
+            call.outbox.watch(crew)
+
+    def put_off(self, call: Call, outbox: Outbox) -> None:
+        """Run a call that nobody waits for before the next one, or in a few milliseconds."""
+        self.last = call
+        with self._guard:
+            self._calls.append(call)
+        outbox.delay(self._schedule_readers)
+        outbox.watch(READERS)
+
+    def give_up(self, call: Call) -> None:
+        """Skip a call, or interrupt it until it is over; on the event loop's thread."""
+        call.is_given_up = True
+        if not self._withdraw(call):
+            self._interrupt(call)
+
+    def close(self, call: Call) -> None:
+        """Take no more calls after this one."""
+        self.is_closed = True
+        self._final = call
+        self.put(call)
+
+    def stop(self) -> None:
+        """Interrupt what runs and close, without an answer; from any thread."""
+        if self.is_foreign:
+            # Closing it would act on the parent's file; nothing may ever collect it.
+            _PARENTS.append(self._handle)
+            return
+        with self._guard:
+            if self.is_closed:
+                return
+            self.is_closed = True
+            waiting = list(self._calls)
+            if self._running is not None:
+                self._running.is_given_up = True
+                self._handle.interrupt()
+        for call in waiting:
+            self._withdraw(call)
+            if call.outbox is not None:
+                call.outbox.add(call, None, ConnectionError("The connection was closed."))
+                call.outbox.wake()
+        self._final = Call(self._handle.close)
+        self._append(self._final, READERS)
+
+    def serve(self) -> list[Outbox]:
+        """Run the calls that can be run; on a thread of a crew."""
+        outboxes: list[Outbox] = []
+        while (call := self._next()) is not None:
+            result, error = None, None
+            try:
+                result = call.function(call)
+            except TurnNeeded:
+                if not call.is_given_up:
+                    self._put_back(call)
+                    continue
+            except BaseException as raised:
+                error = raised
+            with self._guard:
+                self._running = None
+            if call.place is not None:
+                call.place.leave()
+            call.is_over = True
+            if call.outbox is not None:
+                call.outbox.add(call, result, error)
+                outboxes.append(call.outbox)
+            # The error's traceback refers to this frame.
+            del result, error
+            self._handle.tidy()
+            if call is self._final:
+                self._leave_crews()
+        return outboxes
+
+    def join(self) -> None:
+        """Wait for the threads that ended with this connection."""
+        for thread in self._ended:
+            thread.join(_FAREWELL)
+
+    def _append(self, call: Call, crew: Crew) -> None:
+        self.last = call
+        with self._guard:
+            self._calls.append(call)
+        self._schedule(crew)
+
+    def _schedule(self, crew: Crew) -> None:
+        with self._guard:
+            if self._is_scheduled or not self._calls:
+                return
+            self._is_scheduled = True
+        crew.put(self)
+
+    def _schedule_readers(self) -> None:
+        self._schedule(READERS)
+
+    def _next(self) -> Call | None:
+        with self._guard:
+            head = self._calls[0] if self._calls else None
+            if head is None or (head.place is not None and not head.place.has_turn):
+                self._is_scheduled = False
+                return None
+            self._running = self._calls.popleft()
+            return self._running
+
+    def _line_up(self, call: Call) -> None:
+        line = self._handle.transaction.line
+        call.place = line.line_up(lambda: self._schedule(line.crew))
+
+    def _put_back(self, call: Call) -> None:
+        """Let a call wait for the turn that it was not expected to need."""
+        self._line_up(call)
+        with self._guard:
+            self._running = None
+            self._calls.appendleft(call)
+        assert call.outbox is not None
+        with suppress(RuntimeError):
+            call.outbox.loop.call_soon_threadsafe(self._set_limit, call)
+
+    def _set_limit(self, call: Call) -> None:
+        if call.place is not None and not call.place.has_turn:
+            assert call.outbox is not None
+            call.outbox.loop.call_later(call.limit, self._expire, call)
+
+    def _expire(self, call: Call) -> None:
+        if call.place is not None and not call.place.has_turn and self._withdraw(call):
+            call.resolve(None, self._handle.transaction.too_long(call))
+
+    def _withdraw(self, call: Call) -> bool:
+        """Take a call out that has not begun, and tell whether it was there."""
+        with self._guard:
+            if call not in self._calls:
+                return False
+            self._calls.remove(call)
+        call.is_over = True
+        if call.place is not None:
+            call.place.leave()
+        self._schedule(READERS)
+        return True
+
+    def _interrupt(self, call: Call) -> None:
+        with self._guard:
+            if self._running is not call:
+                return
+            self._handle.interrupt()
+        assert call.outbox is not None
+        call.outbox.loop.call_later(_INTERRUPT_EVERY, self._interrupt, call)
+
+    def _leave_crews(self) -> None:
+        crews = [READERS]
+        if self._handle.sqlite is not None:
+            crews.append(self._handle.transaction.line.crew)
+        self._ended = [thread for crew in crews if (thread := crew.leave()) is not None]
+
+
+# Connections that are not closed, and those of a process that this one was forked from.
+_OPEN: weakref.WeakSet[Mailbox] = weakref.WeakSet()
+_PARENTS: list[Handle] = []
+
+
+@atexit.register
+def _close_all() -> None:
+    mailboxes = [mailbox for mailbox in _OPEN if not mailbox.is_foreign]
+    for mailbox in mailboxes:
+        mailbox.stop()
+    deadline = time.monotonic() + _FAREWELL
+    while time.monotonic() < deadline and not all(mailbox.is_idle for mailbox in mailboxes):
+        time.sleep(0.001)

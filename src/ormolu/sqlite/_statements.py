@@ -1,0 +1,73 @@
+"""What a statement is to a transaction: a read, a write, or a word about the transaction itself.
+
+Looks at the first word only, and past the tables of a WITH; knows no connection.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+__all__ = ["Kind", "kind_of"]
+
+
+class Kind(Enum):
+    """What a statement asks of the transaction that it runs in."""
+
+    READ = "read"
+    WRITE = "write"
+    BEGIN = "begin"
+    SAVEPOINT = "savepoint"
+    PARTIAL_END = "partial end"
+    END = "end"
+    OTHER = "other"
+
+
+_KINDS = {
+    **dict.fromkeys(("SELECT", "VALUES", "EXPLAIN"), Kind.READ),
+    **dict.fromkeys(
+        (
+            "INSERT", "UPDATE", "DELETE", "REPLACE", "CREATE", "DROP", "ALTER", "ANALYZE",
+            "REINDEX",
+        ),
+        Kind.WRITE,
+    ),
+    "BEGIN": Kind.BEGIN,
+    "SAVEPOINT": Kind.SAVEPOINT,
+    "RELEASE": Kind.PARTIAL_END,
+    **dict.fromkeys(("COMMIT", "END", "ROLLBACK"), Kind.END),
+}  # fmt: skip
+
+_BLANK = r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))*"
+_ROLLBACK_TO = re.compile(rf"{_BLANK}ROLLBACK(?:\s+TRANSACTION)?\s+TO\b", re.DOTALL | re.IGNORECASE)
+_FIRST_WORD = re.compile(rf"{_BLANK}(\w+)", re.DOTALL)
+
+# Behind WITH: comments, quoted text and names, parentheses, words.
+_TOKEN = re.compile(
+    r"""--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|[()]|\w+""",
+    re.DOTALL,
+)
+_WITH_ENDS = {"SELECT", "VALUES", "INSERT", "UPDATE", "DELETE", "REPLACE"}
+
+
+def kind_of(sql: str) -> Kind:
+    """Return the kind of an SQL statement."""
+    found = _FIRST_WORD.match(sql)
+    if found is None:
+        return Kind.OTHER
+    word = found[1].upper()
+    if word == "WITH":
+        word = _word_after_tables(sql, found.end())
+    elif word == "ROLLBACK" and _ROLLBACK_TO.match(sql):
+        return Kind.PARTIAL_END
+    return _KINDS.get(word, Kind.OTHER)
+
+
+def _word_after_tables(sql: str, start: int) -> str:
+    depth = 0
+    for token in _TOKEN.finditer(sql, start):
+        text = token[0].upper()
+        depth += {"(": 1, ")": -1}.get(text, 0)
+        if depth == 0 and text in _WITH_ENDS:
+            return text
+    return ""

@@ -1,0 +1,293 @@
+"""The transaction of one connection: when it begins, what it waits for, when it is over.
+
+Lives in the connection's thread. BEGIN is sent with the first statement, as a writer's if that
+one writes; whoever waits for a lock waits here, up to a limit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from ormolu.sqlite._calls import Call
+from ormolu.sqlite._checkpoints import Checkpoints
+from ormolu.sqlite._pragmas import Begin
+from ormolu.sqlite._statements import Kind
+from ormolu.sqlite._writers import Place, WriterLine, line_of
+
+__all__ = ["NO_RESULT", "Transaction", "TurnNeeded"]
+
+_T = TypeVar("_T")
+
+# SQLite's own handler sleeps up to 0.1 s between its tries; another process's next commit is near.
+_PAUSE = 0.0005
+
+# Rows, description, rowcount and lastrowid of a statement that was not sent yet.
+NO_RESULT: tuple[list[Any], None, int, None] = ([], None, -1, None)
+
+_UPGRADE = (
+    "This transaction has read, and another one has written since: what it read is out of date. "
+    "Roll back, and begin a transaction that will write as a writer: "
+    'execution_options(sqlite_begin="immediate")'
+)
+_LOST = (
+    "SQLite has rolled this transaction back after an earlier error: nothing of it is stored. "
+    "Call rollback() and begin again"
+)
+_READ_ONLY = (
+    "attempt to write a readonly database: this transaction was begun read only. Leave out "
+    'sqlite_begin="read only" where you write'
+)
+
+
+class TurnNeeded(Exception):  # noqa: N818 -- no error: the call is put back
+    """A call must wait for its turn to write first; it has done nothing yet."""
+
+
+class Transaction:
+    """The state of one connection's transaction; SQLite's own flag tells whether it is open.
+
+    Attributes:
+        begin: How the next transaction begins.
+        is_autocommit: Whether each statement is a transaction of its own.
+        line: The line of those who write to its file.
+        has_written: Whether any transaction of this connection has committed as a writer.
+        sqlite: The sqlite3 connection, once it is open.
+    """
+
+    def __init__(self, dbapi: Any, begin: Begin) -> None:
+        self.begin: Begin = begin
+        self.is_autocommit = False
+        self.has_written = False
+        self.sqlite: Any = None
+        self._dbapi = dbapi
+        self.line = WriterLine()
+        self._checkpoints = Checkpoints("")
+        self._place: Place | None = None
+        # Asked for, and sent with the first statement that reads or writes.
+        self._is_wanted = False
+        self._savepoints: list[str] = []
+        self._has_read = False
+        self._is_lost = False
+        self._has_committed = False
+        self._is_query_only = False
+
+    def use(self, sqlite: Any, path: str) -> None:
+        """Take the connection; an empty path is a file that nobody else can open."""
+        self.sqlite = sqlite
+        if path:
+            self.line = line_of(path)
+            self._checkpoints = Checkpoints(path)
+        self.line.crew.join()
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether there is something to commit or to roll back."""
+        return self.sqlite.in_transaction or self._is_wanted or self._is_lost
+
+    @property
+    def is_writing(self) -> bool:
+        """Tell whether it is, or was, in the line of the writers."""
+        return self._place is not None
+
+    def needs_turn(self, kind: Kind) -> bool:
+        """Tell whether a statement will wait in the writers' line; from any thread."""
+        if self.is_writing or self.begin == "read only":
+            return False
+        is_first_of_writer = self.begin == "immediate" and not self.is_autocommit
+        return kind is Kind.WRITE or (kind is Kind.READ and is_first_of_writer)
+
+    def run(self, call: Call, sql: str, action: Callable[[], Any]) -> Any:
+        """Run one statement in the transaction that it belongs to."""
+        was_open: bool = self.sqlite.in_transaction
+        try:
+            if was_open:
+                return self._run_inside(call, action)
+            if self._is_lost and call.kind is not Kind.END:
+                raise self._error(_LOST, "SQLITE_ABORT_ROLLBACK")
+            if self.is_autocommit:
+                return self._run_alone(call, action)
+            return self._run_first(call, sql, action)
+        except self._dbapi.OperationalError as error:
+            if self.begin == "read only" and _name(error).startswith("SQLITE_READONLY"):
+                raise self._error(_READ_ONLY, _name(error)) from error
+            raise
+        finally:
+            # OR ROLLBACK, an interrupted write, a full disk: SQLite ends the transaction itself.
+            is_over = was_open and not self.sqlite.in_transaction
+            self._is_lost = self._is_lost or (is_over and call.kind is not Kind.END)
+
+    def commit(self, call: Call) -> None:
+        """COMMIT; if that fails, nothing stays open."""
+        was_lost = self._is_lost
+        self._forget_wishes()
+        if was_lost:
+            raise self._error(_LOST, "SQLITE_ABORT_ROLLBACK")
+        if not self.sqlite.in_transaction:
+            return
+        try:
+            self.persist(call, lambda: self.sqlite.execute("COMMIT"))
+        except BaseException:
+            self.roll_back()
+            raise
+        self._has_committed = self._place is not None
+
+    def roll_back(self) -> None:
+        """ROLLBACK, if anything is open."""
+        self._forget_wishes()
+        if self.sqlite.in_transaction:
+            self.sqlite.execute("ROLLBACK")
+
+    def tidy(self) -> None:
+        """Leave the writers' line once the transaction is over; the caller has its answer."""
+        if self._place is None or self.sqlite.in_transaction:
+            return
+        if self._has_committed:
+            self._has_committed, self.has_written = False, True
+            if self._checkpoints.is_due():
+                with suppress(self._dbapi.Error):
+                    self._checkpoints.run(self.sqlite)
+        self._place.leave()
+        self._place = None
+
+    def _forget_wishes(self) -> None:
+        self._is_wanted = self._is_lost = False
+        self._savepoints.clear()
+
+    def _run_first(self, call: Call, sql: str, action: Callable[[], Any]) -> Any:
+        if call.kind is Kind.OTHER:
+            # PRAGMA, ATTACH, VACUUM: many work only outside of a transaction.
+            return self.persist(call, action)
+        if call.kind is Kind.BEGIN:
+            return self._want()
+        if call.kind is Kind.SAVEPOINT:
+            self._is_wanted = True
+            self._savepoints.append(sql)
+            return NO_RESULT
+        if call.kind is Kind.END and self.is_open:
+            self._forget_wishes()
+            return NO_RESULT
+        if call.kind is Kind.END or (call.kind is Kind.PARTIAL_END and not self._savepoints):
+            return action()
+        self._send_begin(call)
+        self._has_read = call.kind is not Kind.PARTIAL_END
+        return self.persist(call, action)
+
+    def _want(self) -> Any:
+        if self._is_wanted:
+            message = "cannot start a transaction within a transaction"
+            raise self._error(message, "SQLITE_ERROR")
+        self._is_wanted = True
+        return NO_RESULT
+
+    def _run_inside(self, call: Call, action: Callable[[], Any]) -> Any:
+        if call.kind is Kind.READ:
+            self._has_read = True
+        if call.kind is Kind.WRITE and self._place is None and not self._is_query_only:
+            return self._upgrade(call, action)
+        if self._place is not None:
+            # The file is ours; an attached one may not be.
+            return self.persist(call, action)
+        return action()
+
+    def _upgrade(self, call: Call, action: Callable[[], Any]) -> Any:
+        """Write for the first time in a transaction that did not begin as a writer's."""
+        self._take_turn(call)
+        if not self._has_read:
+            return self.persist(call, action)
+        try:
+            return action()
+        except self._dbapi.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            self._leave()
+            raise self._error(_UPGRADE, "SQLITE_BUSY_SNAPSHOT") from error
+
+    def _run_alone(self, call: Call, action: Callable[[], Any]) -> Any:
+        """Run a statement in autocommit: a write waits in line, and is all or nothing."""
+        self.set_query_only()
+        self._has_read = False
+        if call.kind is not Kind.WRITE or self._is_query_only:
+            return self.persist(call, action)
+        self._take_turn(call)
+        self.persist(call, lambda: self.sqlite.execute("BEGIN IMMEDIATE"))
+        try:
+            result = action()
+            self.persist(call, lambda: self.sqlite.execute("COMMIT"))
+        except BaseException:
+            self.roll_back()
+            raise
+        self._has_committed = True
+        return result
+
+    def _send_begin(self, call: Call) -> None:
+        self.set_query_only()
+        is_writer = call.kind is Kind.WRITE and self.begin == "auto"
+        try:
+            if is_writer or self.begin == "immediate":
+                self._take_turn(call)
+                self.persist(call, lambda: self.sqlite.execute("BEGIN IMMEDIATE"))
+            else:
+                self.sqlite.execute("BEGIN")
+            self._has_read = False
+            for savepoint in self._savepoints:
+                self.sqlite.execute(savepoint)
+        except BaseException:
+            if self.sqlite.in_transaction:
+                self.sqlite.execute("ROLLBACK")
+            raise
+        self._forget_wishes()
+
+    def set_query_only(self) -> None:
+        """Let SQLite refuse writes if transactions begin read only."""
+        is_wanted = self.begin == "read only"
+        if is_wanted != self._is_query_only:
+            self.sqlite.execute(f"PRAGMA query_only={int(is_wanted)}")
+            self._is_query_only = is_wanted
+
+    def _take_turn(self, call: Call) -> None:
+        if self._place is not None:
+            # A call before this one, given up meanwhile, has brought us to the front.
+            return
+        if call.place is None:
+            raise TurnNeeded
+        self._place, call.place = call.place, None
+
+    def _leave(self) -> None:
+        if self._place is not None:
+            self._place.leave()
+            self._place = None
+
+    def persist(self, call: Call, action: Callable[[], _T]) -> _T:
+        """Do it again as long as another process or a checkpoint holds the lock."""
+        while True:
+            try:
+                return action()
+            except self._dbapi.OperationalError as error:
+                if not _is_busy(error):
+                    raise
+                if call.is_given_up or time.monotonic() > call.deadline:
+                    raise self.too_long(call) from error
+            time.sleep(_PAUSE)
+
+    def too_long(self, call: Call) -> Exception:
+        """Return the error of a call that did not get its lock in time."""
+        message = f"database is locked: another writer kept the lock for over {call.limit:.2f} s"
+        return self._error(message, "SQLITE_BUSY")
+
+    def _error(self, message: str, name: str) -> Exception:
+        error: Exception = self._dbapi.OperationalError(message)
+        error.sqlite_errorname = name  # type: ignore[attr-defined]
+        error.sqlite_errorcode = getattr(self._dbapi, name, None)  # type: ignore[attr-defined]
+        return error
+
+
+def _name(error: Exception) -> str:
+    return getattr(error, "sqlite_errorname", None) or ""
+
+
+def _is_busy(error: Exception) -> bool:
+    name = _name(error)
+    return name.startswith("SQLITE_BUSY") or name == "SQLITE_LOCKED_SHAREDCACHE"
