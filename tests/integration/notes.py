@@ -57,7 +57,7 @@ def add_routes(app: FastAPI) -> None:
 
 async def texts_in(url: str) -> list[str]:
     """Read the notes on a connection that is none of ours."""
-    engine = create_async_engine(url.replace("sqlite:", "sqlite+aiosqlite:"), poolclass=NullPool)
+    engine = create_async_engine(url.replace("sqlite:", "sqlite+ormolu:"), poolclass=NullPool)
     async with engine.connect() as connection:
         texts = list(await connection.scalars(select(Note.text).order_by(Note.id)))
     await engine.dispose()

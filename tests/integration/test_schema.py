@@ -53,7 +53,7 @@ from tests.integration.notes import make_app, make_database
 
 async def execute(url: str, *statements: str) -> None:
     """Execute statements on a connection that is none of ours."""
-    engine = create_async_engine(url.replace("sqlite:", "sqlite+aiosqlite:"), poolclass=NullPool)
+    engine = create_async_engine(url.replace("sqlite:", "sqlite+ormolu:"), poolclass=NullPool)
     async with engine.begin() as connection:
         for statement in statements:
             await connection.execute(text(statement))
@@ -62,7 +62,7 @@ async def execute(url: str, *statements: str) -> None:
 
 async def tables_in(url: str) -> list[str]:
     """Return the names of the tables."""
-    engine = create_async_engine(url.replace("sqlite:", "sqlite+aiosqlite:"), poolclass=NullPool)
+    engine = create_async_engine(url.replace("sqlite:", "sqlite+ormolu:"), poolclass=NullPool)
     async with engine.connect() as connection:
         names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
     await engine.dispose()

@@ -24,9 +24,9 @@ ASYNCPG, PSYCOPG = "postgresql+asyncpg", "postgresql+psycopg"
 @pytest.mark.parametrize(
     ("given", "drivername", "database"),
     [
-        ("sqlite:///x.db", "sqlite+aiosqlite", "x.db"),
+        ("sqlite:///x.db", "sqlite+ormolu", "x.db"),
         ("sqlite+aiosqlite:///x.db", "sqlite+aiosqlite", "x.db"),
-        ("sqlite:////var/lib/x.db", "sqlite+aiosqlite", "/var/lib/x.db"),
+        ("sqlite:////var/lib/x.db", "sqlite+ormolu", "/var/lib/x.db"),
         ("postgres://u:p@h/d", ASYNCPG, "d"),
         ("postgresql://u:p@h/d", ASYNCPG, "d"),
         ("postgresql+asyncpg://u:p@h/d", ASYNCPG, "d"),
@@ -139,7 +139,7 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("DATABASE_URL", raising=False)
         if value is not None:
             monkeypatch.setenv("DATABASE_URL", value)
-        assert Database().url == make_url("sqlite+aiosqlite:///app.db")
+        assert Database().url == make_url("sqlite+ormolu:///app.db")
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("mysql+pymysql://u:s3cret@h/d", "mysql+asyncmy://"),
         ("mysql+mysqldb://u:s3cret@h/d", "mysql+asyncmy://"),
         ("mariadb+mariadbconnector://u:s3cret@h/d", "mariadb+asyncmy://"),
-        ("sqlite+pysqlite:///x.db", "sqlite+aiosqlite://"),
+        ("sqlite+pysqlite:///x.db", "sqlite+ormolu://"),
         ("postgresql+pg8000://u:s3cret@h/d", "postgresql+asyncpg://"),
     ],
 )
@@ -223,7 +223,7 @@ async def test_missing_folder(tmp_path: Path) -> None:
         await db.open()
 
 
-@pytest.fixture(params=["sqlite://", "sqlite:///:memory:", ":memory:", "sqlite+aiosqlite://"])
+@pytest.fixture(params=["sqlite://", "sqlite:///:memory:", ":memory:", "sqlite+ormolu://"])
 def memory(request: pytest.FixtureRequest) -> Database:
     """A database in memory, each way to write it."""
     return make_database(request.param)

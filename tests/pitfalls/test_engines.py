@@ -232,7 +232,7 @@ def test_pitfall_35_url_and_driver_mistakes(backend: Backend, database_url: str)
     """The URL that people paste works; a driver that blocks is an error that names the other."""
     plain = database_url.replace("+asyncpg", "").replace("+asyncmy", "")
     assert Database(plain, metadata=Base.metadata).url.get_driver_name() in {
-        "aiosqlite",
+        "ormolu",
         "asyncpg",
         "psycopg",
         "asyncmy",

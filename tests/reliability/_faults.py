@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from sqlite3 import OperationalError as SQLiteError
 from typing import Any, Literal
 
-import aiosqlite
 import asyncmy.connection
 import asyncmy.errors
 import asyncpg
@@ -37,7 +37,6 @@ FAULTS: tuple[Fault, ...] = (
 
 # Every call that sends something. `asyncmy` looks these up on the class; so do the others.
 _CHOKE_POINTS: dict[str, tuple[tuple[Any, str], ...]] = {
-    "sqlite": ((aiosqlite.Connection, "_execute"),),
     "asyncpg": (
         (asyncpg.Connection, "execute"),
         (asyncpg.Connection, "_execute"),
@@ -72,6 +71,18 @@ class Injector:
         finally:
             self.target = 0
 
+    def call_now(
+        self, original: Callable[..., Any], owner: Any, *args: Any, **options: Any
+    ) -> Any:
+        """Do what `call` does, for a driver that does not await."""
+        self.calls += bool(self.target)
+        if not self.target or self.calls != self.target:
+            return original(owner, *args, **options)
+        self.fired = f"{original.__name__}{_excerpt(args)}"
+        if self.moment == "after":
+            original(owner, *args, **options)
+        raise _break(self.backend, self.kind, owner)
+
     async def call(
         self, original: Callable[..., Awaitable[Any]], owner: Any, *args: Any, **options: Any
     ) -> Any:
@@ -95,8 +106,9 @@ def injector(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inje
     # Kept log records would keep the errors, and these the driver's cursors.
     logging.disable(logging.CRITICAL)
     injector = Injector(backend.name)
-    for owner, name in _CHOKE_POINTS[backend.name]:
+    for owner, name in _CHOKE_POINTS.get(backend.name, ()):
         monkeypatch.setattr(owner, name, _wrap(injector, getattr(owner, name)))
+    monkeypatch.setattr(sqlite3, "connect", _faulty_connect(injector))
     yield injector
     logging.disable(logging.NOTSET)
 
@@ -106,6 +118,15 @@ def _wrap(injector: Injector, original: Callable[..., Awaitable[Any]]) -> Callab
         return await injector.call(original, owner, *args, **options)
 
     return patched
+
+
+def _faulty_connect(injector: Injector) -> Callable[..., sqlite3.Connection]:
+    class FaultyConnection(sqlite3.Connection):
+        def execute(self, *args: Any) -> sqlite3.Cursor:
+            execute: sqlite3.Cursor = injector.call_now(sqlite3.Connection.execute, self, *args)
+            return execute
+
+    return functools.partial(sqlite3.connect, factory=FaultyConnection)
 
 
 def _excerpt(args: tuple[Any, ...]) -> str:
@@ -132,21 +153,22 @@ def _kill(backend: str, owner: Any) -> None:
         owner.close()
 
 
-def _busy() -> SQLiteError:
-    error = SQLiteError("database is locked")
-    error.sqlite_errorname = "SQLITE_BUSY"
+def _busy() -> sqlite3.OperationalError:
+    # Not SQLITE_BUSY, which the driver takes for a reason to try again.
+    error = sqlite3.OperationalError("locking protocol")
+    error.sqlite_errorname = "SQLITE_PROTOCOL"
     return error
 
 
 _PLAIN: dict[str, Callable[[], Exception]] = {
-    "sqlite": lambda: SQLiteError("injected"),
+    "sqlite": lambda: sqlite3.OperationalError("injected"),
     "asyncpg": lambda: asyncpg.InterfaceError("injected"),
     "psycopg": lambda: psycopg.OperationalError("injected"),
     "mariadb": lambda: asyncmy.errors.OperationalError("injected"),
 }
 
 _DISCONNECTS: dict[str, Callable[[], Exception]] = {
-    "sqlite": lambda: SQLiteError("no active connection"),
+    "sqlite": lambda: sqlite3.ProgrammingError("Cannot operate on a closed database."),
     "asyncpg": lambda: asyncpg.ConnectionDoesNotExistError("connection was closed"),
     "psycopg": lambda: psycopg.OperationalError("server closed the connection unexpectedly"),
     "mariadb": lambda: asyncmy.errors.OperationalError(2013, "Lost connection to MySQL server"),

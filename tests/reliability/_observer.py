@@ -96,7 +96,7 @@ class Observer:
 async def observer_of(backend: Backend, url: str) -> AsyncIterator[Observer]:
     """Give an observer of the database with this URL."""
     engine = create_async_engine(
-        url.replace("sqlite:", "sqlite+aiosqlite:"),
+        url.replace("sqlite:", "sqlite+ormolu:"),
         isolation_level="AUTOCOMMIT",
         pool_size=1,
         connect_args={"timeout": 0.2} if backend.is_sqlite else {},

@@ -97,7 +97,7 @@ def make_app(db: Database) -> FastAPI:
 
 async def rows_of(url: str) -> list[tuple[int, str, int]]:
     """Read the accounts on a connection that is none of ours."""
-    engine = create_async_engine(url.replace("sqlite:", "sqlite+aiosqlite:"), poolclass=NullPool)
+    engine = create_async_engine(url.replace("sqlite:", "sqlite+ormolu:"), poolclass=NullPool)
     async with engine.connect() as connection:
         query = select(Account.id, Account.name, Account.balance).order_by(Account.id)
         rows = [tuple(row) for row in await connection.execute(query)]

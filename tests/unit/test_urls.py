@@ -15,10 +15,10 @@ from ormolu.engines._url import read_url
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ("sqlite:///x.db", "sqlite+aiosqlite:///x.db"),
-        ("sqlite:////var/x.db", "sqlite+aiosqlite:////var/x.db"),
-        ("sqlite+aiosqlite:///x.db", "sqlite+aiosqlite:///x.db"),
-        (" sqlite:///x.db\n", "sqlite+aiosqlite:///x.db"),
+        ("sqlite:///x.db", "sqlite+ormolu:///x.db"),
+        ("sqlite:////var/x.db", "sqlite+ormolu:////var/x.db"),
+        ("sqlite+ormolu:///x.db", "sqlite+ormolu:///x.db"),
+        (" sqlite:///x.db\n", "sqlite+ormolu:///x.db"),
         ("postgres://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
         ("postgresql://u:p@h:5433/d", "postgresql+asyncpg://u:p@h:5433/d"),
         ("postgresql+asyncpg://u@h/d", "postgresql+asyncpg://u@h/d"),
@@ -48,11 +48,11 @@ def test_percent_in_a_password_is_kept(password: str) -> None:
 
 def test_url_object_is_taken() -> None:
     """A URL object works like its text."""
-    assert read_url(make_url("sqlite:///x.db")).url.drivername == "sqlite+aiosqlite"
+    assert read_url(make_url("sqlite:///x.db")).url.drivername == "sqlite+ormolu"
 
 
 @pytest.mark.parametrize(
-    "given", ["sqlite://", ":memory:", "sqlite:///:memory:", "sqlite+aiosqlite://"]
+    "given", ["sqlite://", ":memory:", "sqlite:///:memory:", "sqlite+ormolu://"]
 )
 def test_memory_is_a_file_that_ends_with_its_database(given: str) -> None:
     """An in-memory database leaves nothing behind."""
@@ -70,13 +70,13 @@ def test_environment_names_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "")
     assert Database().url.database == "app.db"
     monkeypatch.delenv("DATABASE_URL")
-    assert str(Database().url) == "sqlite+aiosqlite:///app.db"
+    assert str(Database().url) == "sqlite+ormolu:///app.db"
 
 
 @pytest.mark.parametrize(
     ("given", "instead"),
     [
-        ("sqlite+pysqlite:///x.db", "sqlite+aiosqlite://"),
+        ("sqlite+pysqlite:///x.db", "sqlite+ormolu://"),
         ("postgresql+psycopg2://h/d", "postgresql+asyncpg://"),
         ("postgresql+pg8000://h/d", "postgresql+asyncpg://"),
         ("mysql+pymysql://h/d", "mysql+asyncmy://"),

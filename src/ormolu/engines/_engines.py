@@ -103,6 +103,11 @@ class Engines:
         return reads_in_autocommit(self.target, self.options)
 
     @property
+    def begins_with_first_statement(self) -> bool:
+        """Tell whether the driver sends BEGIN with it, and limits all waits itself."""
+        return self.target.driver == "ormolu"
+
+    @property
     def current(self) -> EnginePair | None:
         """Return the running loop's engines, None before they are open."""
         opened = self._opened.get(asyncio.get_running_loop())

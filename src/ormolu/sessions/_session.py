@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, AsyncSessionTransaction
 from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.util import greenlet_spawn
 
 from ormolu.engines import Engines
 from ormolu.errors import (
@@ -77,9 +78,13 @@ def _note_execution(state: ORMExecuteState) -> None:
 def _one_task_at_a_time(method: Callable[..., Awaitable[_T]]) -> Callable[..., Awaitable[_T]]:
     @functools.wraps(method)
     async def guarded(self: UnitSession, *args: Any, **kwargs: Any) -> _T:
-        with self.in_use():
-            await self.take_connection()
+        outer = self._enter()
+        try:
+            if not self._has_connection:
+                await self.take_connection()
             return await method(self, *args, **kwargs)
+        finally:
+            self._leave(outer)
 
     return guarded
 
@@ -115,6 +120,13 @@ class UnitSession(AsyncSession):
             ConcurrentUseError: Another task holds it.
             SessionClosedError: Its unit of work is ending.
         """
+        outer = self._enter()
+        try:
+            yield
+        finally:
+            self._leave(outer)
+
+    def _enter(self) -> asyncio.Task[Any] | None:
         self.check_open()
         task = asyncio.current_task()
         if self._ender is not None and self._ender is not task:
@@ -122,11 +134,11 @@ class UnitSession(AsyncSession):
         if self._user is not None and self._user is not task:
             raise ConcurrentUseError(_CONCURRENT)
         outer, self._user = self._user, task
-        try:
-            yield
-        finally:
-            self._user = outer
-            self._freed.set()
+        return outer
+
+    def _leave(self, outer: asyncio.Task[Any] | None) -> None:
+        self._user = outer
+        self._freed.set()
 
     def check_free(self) -> None:
         """Refuse to end the session while a task is inside one of its methods.
@@ -171,6 +183,10 @@ class UnitSession(AsyncSession):
             return
         pair = self._engines.current or await self._engines.open()
         self.bind = pair.of(self._access)
+        if self._engines.begins_with_first_statement and not options:
+            # The pool and the driver limit the wait themselves.
+            self._has_connection = True
+            return
         limit = self._engines.options.pool_timeout * _BEGIN_MARGIN
         try:
             async with asyncio.timeout(limit):
@@ -217,7 +233,7 @@ class UnitSession(AsyncSession):
     async def commit(self) -> None:
         """Commit now; what follows in this unit of work is a new transaction."""
         with self.in_use():
-            if self.new or self.deleted or self.dirty:
+            if self.has_changes:
                 await self.take_connection()
             self._has_connection = False
             await super().commit()
@@ -227,6 +243,22 @@ class UnitSession(AsyncSession):
         with self.in_use():
             self._has_connection = False
             await super().rollback()
+
+    @property
+    def has_changes(self) -> bool:
+        """Tell whether a flush would send something."""
+        return bool(self.new or self.deleted or self.dirty)
+
+    @property
+    def ends_at_once(self) -> bool:
+        """Tell whether `end_at_once` will do: nobody is inside, and a ROLLBACK waits for nothing."""
+        is_read = self._access is Access.READ and self._engines.begins_with_first_statement
+        return is_read and self._user is None
+
+    async def end_at_once(self) -> None:
+        """Roll back and close for good, without ever giving way to another task."""
+        self._is_closed = True
+        await greenlet_spawn(self.sync_session.close)
 
     async def close(self) -> None:
         """Close for good; what was not committed is rolled back."""

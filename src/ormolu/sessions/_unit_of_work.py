@@ -78,13 +78,21 @@ class UnitOfWork:
             OutcomeUnknownError: The connection broke during COMMIT.
         """
         session = self._end()
-        if session is not None:
+        if session is None:
+            return
+        if session.ends_at_once and not (session.callbacks or session.has_changes):
+            await session.end_at_once()
+        else:
             await _run_to_completion(_commit(session))
 
     async def rollback(self) -> None:
         """Roll back and close the session for good; never fails, never is interrupted."""
         session = self._end()
-        if session is not None:
+        if session is None:
+            return
+        if session.ends_at_once:
+            await session.end_at_once()
+        else:
             await _run_to_completion(_roll_back(session))
 
     def _end(self) -> UnitSession | None:
@@ -123,7 +131,7 @@ async def _commit(session: UnitSession) -> None:
     try:
         session.check_free()
         await session.take_over()
-        if session.new or session.deleted or session.dirty:
+        if session.has_changes:
             await session.flush()
         if not session.rules.is_read_only:
             await _send_commit(session)

@@ -82,13 +82,15 @@ class Handle:
         """Roll back, let SQLite note what it learned of the tables, and close."""
         if self.sqlite is None:
             return
-        with suppress(self._dbapi.Error):
-            self.roll_back(_call)
-            self.transaction.tidy()
-            if self.transaction.has_written:
-                for statement in _OPTIMIZE:
-                    self.sqlite.execute(statement)
-        self.sqlite.close()
+        try:
+            with suppress(self._dbapi.Error):
+                self.roll_back(_call)
+                if self.transaction.has_written:
+                    for statement in _OPTIMIZE:
+                        self.sqlite.execute(statement)
+            self.sqlite.close()
+        finally:
+            self.transaction.leave_line()
 
     def _finish_streams(self) -> None:
         for stream in list(self.streams):

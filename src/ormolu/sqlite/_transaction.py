@@ -28,7 +28,7 @@ _PAUSE = 0.0005
 NO_RESULT: tuple[list[Any], None, int, None] = ([], None, -1, None)
 
 _UPGRADE = (
-    "This transaction has read, and another one has written since: what it read is out of date. "
+    "database is locked: this transaction has read, and another one writes or has written since. "
     "Roll back, and begin a transaction that will write as a writer: "
     'execution_options(sqlite_begin="immediate")'
 )
@@ -53,7 +53,7 @@ class Transaction:
         begin: How the next transaction begins.
         is_autocommit: Whether each statement is a transaction of its own.
         line: The line of those who write to its file.
-        has_written: Whether any transaction of this connection has committed as a writer.
+        has_written: Whether any transaction of this connection was a writer's.
         sqlite: The sqlite3 connection, once it is open.
     """
 
@@ -71,7 +71,6 @@ class Transaction:
         self._savepoints: list[str] = []
         self._has_read = False
         self._is_lost = False
-        self._has_committed = False
         self._is_query_only = False
 
     def use(self, sqlite: Any, path: str) -> None:
@@ -83,9 +82,18 @@ class Transaction:
         self.line.crew.join()
 
     @property
+    def is_begun(self) -> bool:
+        """Tell whether SQLite has a transaction open."""
+        try:
+            return bool(self.sqlite.in_transaction)
+        except self._dbapi.ProgrammingError:
+            # Closed: see roll_back.
+            return False
+
+    @property
     def is_open(self) -> bool:
         """Tell whether there is something to commit or to roll back."""
-        return self.sqlite.in_transaction or self._is_wanted or self._is_lost
+        return self.is_begun or self._is_wanted or self._is_lost
 
     @property
     def is_writing(self) -> bool:
@@ -101,7 +109,7 @@ class Transaction:
 
     def run(self, call: Call, sql: str, action: Callable[[], Any]) -> Any:
         """Run one statement in the transaction that it belongs to."""
-        was_open: bool = self.sqlite.in_transaction
+        was_open = self.is_begun
         try:
             if was_open:
                 return self._run_inside(call, action)
@@ -116,7 +124,7 @@ class Transaction:
             raise
         finally:
             # OR ROLLBACK, an interrupted write, a full disk: SQLite ends the transaction itself.
-            is_over = was_open and not self.sqlite.in_transaction
+            is_over = was_open and not self.is_begun
             self._is_lost = self._is_lost or (is_over and call.kind is not Kind.END)
 
     def commit(self, call: Call) -> None:
@@ -125,32 +133,42 @@ class Transaction:
         self._forget_wishes()
         if was_lost:
             raise self._error(_LOST, "SQLITE_ABORT_ROLLBACK")
-        if not self.sqlite.in_transaction:
+        if not self.is_begun:
             return
         try:
             self.persist(call, lambda: self.sqlite.execute("COMMIT"))
         except BaseException:
             self.roll_back()
             raise
-        self._has_committed = self._place is not None
 
     def roll_back(self) -> None:
-        """ROLLBACK, if anything is open."""
+        """ROLLBACK, if anything is open; if it fails twice, closing the connection does it."""
         self._forget_wishes()
-        if self.sqlite.in_transaction:
-            self.sqlite.execute("ROLLBACK")
+        with suppress(self._dbapi.Error):
+            if self.is_begun:
+                self.sqlite.execute("ROLLBACK")
+        try:
+            if self.is_begun:
+                self.sqlite.execute("ROLLBACK")
+        except self._dbapi.Error:
+            self.sqlite.close()
+            raise
 
     def tidy(self) -> None:
         """Leave the writers' line once the transaction is over; the caller has its answer."""
-        if self._place is None or self.sqlite.in_transaction:
+        if self._place is None or self.is_begun:
             return
-        if self._has_committed:
-            self._has_committed, self.has_written = False, True
-            if self._checkpoints.is_due():
-                with suppress(self._dbapi.Error):
-                    self._checkpoints.run(self.sqlite)
-        self._place.leave()
-        self._place = None
+        self.has_written = True
+        if self._checkpoints.is_due():
+            with suppress(self._dbapi.Error):
+                self._checkpoints.run(self.sqlite)
+        self.leave_line()
+
+    def leave_line(self) -> None:
+        """Let the next writer go."""
+        if self._place is not None:
+            self._place.leave()
+            self._place = None
 
     def _forget_wishes(self) -> None:
         self._is_wanted = self._is_lost = False
@@ -202,7 +220,7 @@ class Transaction:
         except self._dbapi.OperationalError as error:
             if not _is_busy(error):
                 raise
-            self._leave()
+            self.leave_line()
             raise self._error(_UPGRADE, "SQLITE_BUSY_SNAPSHOT") from error
 
     def _run_alone(self, call: Call, action: Callable[[], Any]) -> Any:
@@ -219,7 +237,6 @@ class Transaction:
         except BaseException:
             self.roll_back()
             raise
-        self._has_committed = True
         return result
 
     def _send_begin(self, call: Call) -> None:
@@ -235,7 +252,7 @@ class Transaction:
             for savepoint in self._savepoints:
                 self.sqlite.execute(savepoint)
         except BaseException:
-            if self.sqlite.in_transaction:
+            if self.is_begun:
                 self.sqlite.execute("ROLLBACK")
             raise
         self._forget_wishes()
@@ -255,11 +272,6 @@ class Transaction:
             raise TurnNeeded
         self._place, call.place = call.place, None
 
-    def _leave(self) -> None:
-        if self._place is not None:
-            self._place.leave()
-            self._place = None
-
     def persist(self, call: Call, action: Callable[[], _T]) -> _T:
         """Do it again as long as another process or a checkpoint holds the lock."""
         while True:
@@ -274,7 +286,7 @@ class Transaction:
 
     def too_long(self, call: Call) -> Exception:
         """Return the error of a call that did not get its lock in time."""
-        message = f"database is locked: another writer kept the lock for over {call.limit:.2f} s"
+        message = f"database is locked: another writer kept the write lock for over {call.limit:.2f} s"
         return self._error(message, "SQLITE_BUSY")
 
     def _error(self, message: str, name: str) -> Exception:
