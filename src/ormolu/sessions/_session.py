@@ -251,7 +251,7 @@ class UnitSession(AsyncSession):
 
     @property
     def ends_at_once(self) -> bool:
-        """Tell whether `end_at_once` will do: nobody is inside, and a ROLLBACK waits for nothing."""
+        """Tell whether `end_at_once` will do: nobody is inside, ROLLBACK waits for nothing."""
         is_read = self._access is Access.READ and self._engines.begins_with_first_statement
         return is_read and self._user is None
 

@@ -154,11 +154,14 @@ class Connection(AdaptedConnection):
             sql: The statement, which decides how a transaction begins.
             action: Called with the sqlite3 connection.
         """
-        return self._wait(self._new_call(partial(self._handle.run, sql, action), kind_of(sql)))
+        call = self._new_call(partial(self._handle.run, sql, action), kind_of(sql))
+        result: _T = self._wait(call)
+        return result
 
     def run_action(self, action: Callable[[Any], _T]) -> _T:
         """Call a function with the sqlite3 connection in its thread, and wait for it."""
-        return self._wait(self._new_call(lambda _call: action(self._handle.sqlite)))
+        result: _T = self._wait(self._new_call(lambda _call: action(self._handle.sqlite)))
+        return result
 
     def commit(self) -> None:
         """COMMIT if anything is open; neither cancellation nor a deadline interrupts it."""

@@ -80,56 +80,53 @@ class Pragmas:
         return statements
 
 
-def _one_of(*known: str) -> Callable[[object], str]:
-    def read(value: object) -> str:
-        text = str(value).lower().replace("_", " ")
-        if text not in known:
-            raise ValueError(" or ".join(f'"{name}"' for name in known))
-        return text
+@dataclass(frozen=True)
+class _Reader:
+    """How the text of an option is read: into a value, or LookupError or ValueError."""
 
-    return read
+    wanted: str
+    read: Callable[[str], Any]
 
 
-def _switch(value: object) -> bool:
-    text = str(value).lower()
-    if text not in {"on", "off", "true", "false", "yes", "no", "1", "0"}:
-        raise ValueError('"on" or "off"')
-    return text in {"on", "true", "yes", "1"}
+def _one_of(*known: str) -> _Reader:
+    names = {name: name for name in known}
+    return _Reader(" or ".join(f'"{name}"' for name in known), names.__getitem__)
 
 
-def _seconds(value: object) -> float:
-    try:
-        seconds = float(str(value))
-    except ValueError:
-        seconds = -1.0
+_TRUE = dict.fromkeys(("on", "true", "yes", "1"), True)
+_FALSE = dict.fromkeys(("off", "false", "no", "0"), False)
+_SWITCH = _Reader('"on" or "off"', (_TRUE | _FALSE).__getitem__)
+_WHOLE = _Reader("a whole number", int)
+
+
+def _read_seconds(text: str) -> float:
+    seconds = float(text)
     if not 0 <= seconds <= 3600:
-        raise ValueError("seconds, from 0 to 3600")
+        raise ValueError(text)
     return seconds
 
 
-def _whole(value: object) -> int:
-    try:
-        return int(str(value))
-    except ValueError:
-        raise ValueError("a whole number") from None
+_SECONDS = _Reader("seconds, from 0 to 3600", _read_seconds)
+
+# pysqlite's isolation_level too: None and the empty text leave it to us.
+_BEGIN = _Reader(
+    '"auto", "immediate" or "read only"',
+    {
+        "auto": "auto", "immediate": "immediate", "read only": "read only", "read_only": "read only",
+        "": "auto", "none": "auto", "deferred": "auto", "exclusive": "immediate",
+    }.__getitem__,
+)  # fmt: skip
 
 
-def _begin(value: object) -> str:
-    """Read pysqlite's isolation_level too: None and the empty text leave it to us."""
-    names = {"": "auto", "none": "auto", "deferred": "auto", "exclusive": "immediate"}
-    text = str(value).lower()
-    return _one_of("auto", "immediate", "read only")(names.get(text, text))
-
-
-_READERS: dict[str, Callable[[object], Any]] = {
+_READERS: dict[str, _Reader] = {
     "durability": _one_of("power-loss", "process"),
-    "foreign_keys": _switch,
-    "busy_timeout": _seconds,
-    "statement_timeout": _seconds,
-    "begin": _begin,
+    "foreign_keys": _SWITCH,
+    "busy_timeout": _SECONDS,
+    "statement_timeout": _SECONDS,
+    "begin": _BEGIN,
     "journal_mode": _one_of("wal", "delete", "truncate", "persist", "memory", "off"),
-    "cache_size": _whole,
-    "mmap_size": _whole,
+    "cache_size": _WHOLE,
+    "mmap_size": _WHOLE,
     "temp_store": _one_of("default", "file", "memory"),
 }
 
@@ -137,10 +134,10 @@ _READERS: dict[str, Callable[[object], Any]] = {
 _ALIASES = {"timeout": "busy_timeout", "isolation_level": "begin"}
 
 # Options that go to sqlite3.connect as they are, and how their text is read.
-SQLITE3_OPTIONS: dict[str, Callable[[object], Any]] = {
-    "cached_statements": _whole,
-    "detect_types": _whole,
-    "uri": _switch,
+SQLITE3_OPTIONS: dict[str, _Reader] = {
+    "cached_statements": _WHOLE,
+    "detect_types": _WHOLE,
+    "uri": _SWITCH,
 }
 
 # What pysqlite users write for reasons that do not exist here.
@@ -165,16 +162,16 @@ def read_pragmas(options: Mapping[str, Any]) -> tuple[Pragmas, dict[str, Any]]:
     return Pragmas(**settings), rest
 
 
-def read_option(name: str, reader: Callable[[object], Any], value: object) -> Any:
+def read_option(name: str, reader: _Reader, value: object) -> Any:
     """Return an option's value from its text.
 
     Raises:
         ArgumentError: The text means no value of this option.
     """
     try:
-        return reader(value)
-    except ValueError as error:
-        message = f"{name}={value!r} is no SQLite option: write {error}."
+        return reader.read(str(value).lower())
+    except (LookupError, ValueError) as error:
+        message = f"The SQLite option {name}={value!r} is wrong: write {reader.wanted}."
         raise ArgumentError(message) from error
 
 
@@ -184,7 +181,7 @@ def read_begin(value: object) -> Begin:
     Raises:
         ArgumentError: The value means no such way.
     """
-    begin: Begin = read_option("sqlite_begin", _begin, value)
+    begin: Begin = read_option("sqlite_begin", _BEGIN, value)
     return begin
 
 

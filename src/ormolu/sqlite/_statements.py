@@ -42,6 +42,15 @@ _BLANK = r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))*"
 _ROLLBACK_TO = re.compile(rf"{_BLANK}ROLLBACK(?:\s+TRANSACTION)?\s+TO\b", re.DOTALL | re.IGNORECASE)
 _FIRST_WORD = re.compile(rf"{_BLANK}(\w+)", re.DOTALL)
 
+# Pragmas that read the schema or the rows; the others set something, many only outside of a
+# transaction.
+_READING_PRAGMA = re.compile(
+    r"""\s+(?:\w+\.|"[^"]*"\.|\[[^\]]*\]\.)?
+    (?:table_x?info|table_list|index_x?info|index_list|foreign_key_(?:list|check)|integrity_check
+    |quick_check)\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
 # Behind WITH: comments, quoted text and names, parentheses, words.
 _TOKEN = re.compile(
     r"""--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|[()]|\w+""",
@@ -58,6 +67,8 @@ def kind_of(sql: str) -> Kind:
     word = found[1].upper()
     if word == "WITH":
         word = _word_after_tables(sql, found.end())
+    elif word == "PRAGMA" and _READING_PRAGMA.match(sql, found.end()):
+        return Kind.READ
     elif word == "ROLLBACK" and _ROLLBACK_TO.match(sql):
         return Kind.PARTIAL_END
     return _KINDS.get(word, Kind.OTHER)

@@ -286,7 +286,9 @@ class Transaction:
 
     def too_long(self, call: Call) -> Exception:
         """Return the error of a call that did not get its lock in time."""
-        message = f"database is locked: another writer kept the write lock for over {call.limit:.2f} s"
+        message = (
+            f"database is locked: another writer kept the write lock for over {call.limit:.2f} s"
+        )
         return self._error(message, "SQLITE_BUSY")
 
     def _error(self, message: str, name: str) -> Exception:
