@@ -71,9 +71,7 @@ class Injector:
         finally:
             self.target = 0
 
-    def call_now(
-        self, original: Callable[..., Any], owner: Any, *args: Any, **options: Any
-    ) -> Any:
+    def call_now(self, original: Callable[..., Any], owner: Any, *args: Any, **options: Any) -> Any:
         """Do what `call` does, for a driver that does not await."""
         self.calls += bool(self.target)
         if not self.target or self.calls != self.target:
