@@ -1,6 +1,7 @@
 """Run every measurement: `python -m bench`."""
 
-from bench import users
+from bench import driver, users
 
 if __name__ == "__main__":
+    driver.main()
     users.main()

@@ -18,12 +18,13 @@ ROOT = Path(__file__).parents[1]
 
 
 @contextmanager
-def serve(app: str, folder: Path, *, app_dir: Path = ROOT) -> Iterator[int]:
+def serve(app: str, folder: Path, *, app_dir: Path = ROOT, scheme: str = "sqlite") -> Iterator[int]:
     """Serve an application with a SQLite file of its own, and give its port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "DATABASE_URL": f"sqlite:///{folder / app.replace(':', '_')}.db"}
+    path = folder / f"{app.replace(':', '_')}_{port}.db"
+    environment = {**os.environ, "DATABASE_URL": f"{scheme}:///{path}"}
     command = [sys.executable, "-m", "uvicorn", "--app-dir", str(app_dir), app]
     process = subprocess.Popen(
         [*command, "--port", str(port), "--no-access-log", "--log-level", "error"],

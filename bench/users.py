@@ -18,6 +18,8 @@ WINDOWS = 5
 SECONDS = 2.0
 CLIENTS = 32
 
+GUIDE = "the guide's program"
+
 BODY = b'{"name":"Alice"}'
 READ = b"GET /users/1 HTTP/1.1\r\nHost: x\r\n\r\n"
 CREATE = (
@@ -28,17 +30,22 @@ CREATE = (
 
 def main() -> None:
     """Measure and print the table."""
+    example = ROOT / "examples" / "users"
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         ports = {
-            "the guide's program": stack.enter_context(serve("bench.guide:app", folder)),
+            GUIDE: stack.enter_context(serve("bench.guide:app", folder)),
+            "Ormolu on aiosqlite": stack.enter_context(
+                serve("main:app", folder, app_dir=example, scheme="sqlite+aiosqlite")
+            ),
             "Ormolu, examples/users": stack.enter_context(
-                serve("main:app", folder, app_dir=ROOT / "examples" / "users")
+                serve("main:app", folder, app_dir=example)
             ),
             "constant bytes": stack.enter_context(serve("bench.constant:app", folder)),
         }
         for title, request in (("create", CREATE), ("read", READ)):
-            _print(title, asyncio.run(_measure_all(ports, request)))
+            rates = asyncio.run(_measure_all(ports, request))
+            print_rates(f"{title}: {CLIENTS} clients, {WINDOWS} windows of {SECONDS} s", rates)
 
 
 async def _measure_all(ports: dict[str, int], request: bytes) -> dict[str, list[float]]:
@@ -51,12 +58,14 @@ async def _measure_all(ports: dict[str, int], request: bytes) -> dict[str, list[
     return rates
 
 
-def _print(title: str, rates: dict[str, list[float]]) -> None:
-    baseline = rates["the guide's program"]
-    print(f"\n{title}: {CLIENTS} clients, {WINDOWS} windows of {SECONDS} s")
-    for name, values in rates.items():
+def print_rates(title: str, rates: dict[str, list[float]]) -> None:
+    """Print each rate, and its ratio to the first one, window by window."""
+    name, *_ = rates
+    baseline = rates[name]
+    print(f"\n{title}")
+    for key, values in rates.items():
         ratios = sorted(value / base for value, base in zip(values, baseline, strict=True))
         print(
-            f"  {name:24} {statistics.median(values):8.0f}/s   "
-            f"{statistics.median(ratios):5.2f}x the guide  ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+            f"  {key:24} {statistics.median(values):8.0f}/s   "
+            f"{statistics.median(ratios):5.2f}x {name}  ({ratios[0]:.2f} to {ratios[-1]:.2f})"
         )

@@ -1,7 +1,6 @@
 """Writers at once: every transaction counts, in one process and in several."""
 
 import asyncio
-import subprocess
 import sys
 from pathlib import Path
 
@@ -26,12 +25,12 @@ async def test_read_modify_write_in_one_process(engine: AsyncEngine) -> None:
 async def test_read_modify_write_in_four_processes(engine: AsyncEngine, path: Path) -> None:
     """4 processes x 8 connections x 60 transactions add up exactly, without an error."""
     command = [sys.executable, str(PROGRAM), str(path), "8", "60"]
+    pipe = asyncio.subprocess.PIPE
     processes = [
-        subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(4)
+        await asyncio.create_subprocess_exec(*command, cwd=ROOT, stderr=pipe) for _ in range(4)
     ]
-    loop = asyncio.get_running_loop()
-    ends = [loop.run_in_executor(None, process.communicate) for process in processes]
-    assert [error for _, error in await asyncio.gather(*ends)] == [""] * 4
+    ends = await asyncio.gather(*(process.communicate() for process in processes))
+    assert [error for _, error in ends] == [b""] * 4
     assert await read(engine) == 1920
 
 

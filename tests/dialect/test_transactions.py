@@ -51,7 +51,7 @@ async def test_first_statement_decides(engine: AsyncEngine, other: sqlite3.Conne
 async def test_immediate_takes_the_lock_with_a_read(
     engine: AsyncEngine, other: sqlite3.Connection
 ) -> None:
-    """`sqlite_begin="immediate"` begins as a writer whatever comes first, until its connection ends."""
+    """`sqlite_begin="immediate"` begins as a writer, for as long as the connection is used."""
     async with engine.connect() as plain:
         connection = await plain.execution_options(sqlite_begin="immediate")
         await connection.execute(READ)
@@ -76,7 +76,7 @@ async def test_read_only_refuses_writes(engine: AsyncEngine) -> None:
 async def test_unknown_begin_is_refused(engine: AsyncEngine) -> None:
     """A misspelt way to begin is named."""
     async with engine.connect() as connection:
-        with pytest.raises(ArgumentError, match='sqlite_begin=.*"immediate"'):
+        with pytest.raises(ArgumentError, match=r'sqlite_begin=.*"immediate"'):
             await connection.execution_options(sqlite_begin="imediate")
 
 
@@ -97,7 +97,7 @@ async def test_upgrade_without_conflict(engine: AsyncEngine) -> None:
 
 
 async def test_upgrade_after_a_conflict_says_what_to_do(engine: AsyncEngine) -> None:
-    """A transaction whose reads are out of date fails at once, with the way to begin as a writer."""
+    """A transaction whose reads are out of date fails, with the way to begin as a writer."""
     async with engine.connect() as connection:
         await connection.execute(READ)
         async with engine.begin() as winner:
@@ -123,7 +123,7 @@ async def test_reads_see_one_state(engine: AsyncEngine) -> None:
 async def test_schema_is_read_in_the_transaction(
     engine: AsyncEngine, other: sqlite3.Connection
 ) -> None:
-    """A writer that looks at the schema first holds the lock: nobody creates the table meanwhile."""
+    """A writer that looks at the schema first holds the lock: nobody creates meanwhile."""
     async with engine.execution_options(sqlite_begin="immediate").begin() as connection:
         await connection.exec_driver_sql("PRAGMA main.table_info('u')")
         assert is_locked(other)
@@ -151,9 +151,8 @@ async def test_savepoints(engine: AsyncEngine) -> None:
 
 async def test_empty_savepoints(engine: AsyncEngine, other: sqlite3.Connection) -> None:
     """Savepoints around nothing leave no transaction open."""
-    async with engine.begin() as connection:
-        async with connection.begin_nested():
-            pass
+    async with engine.begin() as connection, connection.begin_nested():
+        pass
     async with engine.connect() as connection:
         nested = await connection.begin_nested()
         await nested.rollback()
@@ -224,7 +223,7 @@ async def test_failed_commit_leaves_nothing(engine: AsyncEngine, other: sqlite3.
 
 
 async def test_transaction_that_sqlite_ended_is_not_continued(engine: AsyncEngine) -> None:
-    """After OR ROLLBACK the next statement fails, instead of beginning anew without what was lost."""
+    """After OR ROLLBACK the next statement fails, and does not begin anew."""
     async with engine.connect() as connection:
         await connection.execute(WRITE)
         with pytest.raises(IntegrityError):

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 import ormolu
 from ormolu import errors
 from ormolu.engines import EngineOptions
+from ormolu.sqlite._pragmas import Pragmas, url_options
 from ormolu.web._problems import STATUSES
 
 ROOT = Path(__file__).parents[2]
@@ -96,3 +98,16 @@ def test_architecture_names_every_module() -> None:
     for module in (ROOT / "src" / "ormolu").rglob("*.py"):
         if module.name != "__init__.py":
             assert module.stem in picture, module
+
+
+def test_every_sqlite_option_is_documented_with_its_default() -> None:
+    """The table in docs/sqlite.md has the options of the driver, and their defaults."""
+    text = (ROOT / "docs" / "sqlite.md").read_text()
+    table = dict(re.findall(r"^\| `(\w+)` \| `?([^`|]+?)`? \|", text, re.MULTILINE))
+    words = {True: "on", None: "none"}
+    defaults = {
+        field.name: str(words.get(field.default, field.default)) for field in fields(Pragmas)
+    }
+    assert table == defaults
+    others = url_options() - defaults.keys() - {"autocommit", "check_same_thread"}
+    assert [name for name in others if f"`{name}`" not in text] == []

@@ -112,7 +112,8 @@ _SECONDS = _Reader("seconds, from 0 to 3600", _read_seconds)
 _BEGIN = _Reader(
     '"auto", "immediate" or "read only"',
     {
-        "auto": "auto", "immediate": "immediate", "read only": "read only", "read_only": "read only",
+        "auto": "auto", "immediate": "immediate",
+        "read only": "read only", "read_only": "read only",
         "": "auto", "none": "auto", "deferred": "auto", "exclusive": "immediate",
     }.__getitem__,
 )  # fmt: skip
