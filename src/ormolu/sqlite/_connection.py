@@ -192,6 +192,10 @@ class Connection(AdaptedConnection):
         finally:
             self._mailbox.join()
 
+    def interrupt(self) -> None:
+        """Interrupt the statement that runs, from any thread."""
+        self._handle.interrupt()
+
     def terminate(self) -> None:
         """Interrupt what runs, roll back and close without waiting."""
         self._mailbox.stop()

@@ -67,10 +67,13 @@ class Handle:
         self._finish_streams()
         self.transaction.roll_back()
 
-    def tidy(self) -> None:
-        """Do after each call what its caller need not wait for."""
-        if self.sqlite is not None:
-            self.transaction.tidy()
+    def tidy(self) -> bool:
+        """Let the next writer go after a call, and tell whether `keep_up` is due."""
+        return self.sqlite is not None and self.transaction.tidy()
+
+    def keep_up(self) -> None:
+        """Do what the caller need not wait for."""
+        self.transaction.keep_up()
 
     def interrupt(self) -> None:
         """Stop the statement that runs; from any thread."""

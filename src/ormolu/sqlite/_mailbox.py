@@ -88,6 +88,9 @@ class Mailbox:
         """Take no more calls after this one."""
         self.is_closed = True
         self._final = call
+        with self._guard:
+            if self._running is not None and self._running.outbox is not None:
+                self._handle.interrupt()
         self.put(call)
 
     def stop(self) -> None:
@@ -129,13 +132,15 @@ class Mailbox:
                 self._running = None
             if call.place is not None:
                 call.place.leave()
+            is_due = self._handle.tidy()
             call.is_over = True
             if call.outbox is not None:
                 call.outbox.add(call, result, error)
                 outboxes.append(call.outbox)
             # The error's traceback refers to this frame.
             del result, error
-            self._handle.tidy()
+            if is_due:
+                self._handle.keep_up()
             if call is self._final:
                 self._leave_crews()
         return outboxes

@@ -154,14 +154,20 @@ class Transaction:
             self.sqlite.close()
             raise
 
-    def tidy(self) -> None:
-        """Leave the writers' line once the transaction is over; the caller has its answer."""
+    def tidy(self) -> bool:
+        """Leave the writers' line once the transaction is over; tell whether `keep_up` is due."""
         if self._place is None or self.is_begun:
-            return
+            return False
         self.has_written = True
         if self._checkpoints.is_due():
-            with suppress(self._dbapi.Error):
-                self._checkpoints.run(self.sqlite)
+            return True
+        self.leave_line()
+        return False
+
+    def keep_up(self) -> None:
+        """Put the log back into the file, then leave the line; the caller has its answer."""
+        with suppress(self._dbapi.Error):
+            self._checkpoints.run(self.sqlite)
         self.leave_line()
 
     def leave_line(self) -> None:
