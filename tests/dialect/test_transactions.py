@@ -228,9 +228,10 @@ async def test_transaction_that_sqlite_ended_is_not_continued(engine: AsyncEngin
         await connection.execute(WRITE)
         with pytest.raises(IntegrityError):
             await connection.exec_driver_sql("INSERT OR ROLLBACK INTO t VALUES (1, 1)")
-        for again in (connection.execute(WRITE), connection.commit()):
-            with pytest.raises(OperationalError, match="rolled this transaction back"):
-                await again
+        with pytest.raises(OperationalError, match="rolled this transaction back"):
+            await connection.execute(WRITE)
+        with pytest.raises(OperationalError, match="rolled this transaction back"):
+            await connection.commit()
         await connection.rollback()
         await connection.execute(WRITE)
         await connection.commit()

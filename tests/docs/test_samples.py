@@ -104,10 +104,9 @@ def test_every_sqlite_option_is_documented_with_its_default() -> None:
     """The table in docs/sqlite.md has the options of the driver, and their defaults."""
     text = (ROOT / "docs" / "sqlite.md").read_text()
     table = dict(re.findall(r"^\| `(\w+)` \| `?([^`|]+?)`? \|", text, re.MULTILINE))
-    words = {True: "on", None: "none"}
-    defaults = {
-        field.name: str(words.get(field.default, field.default)) for field in fields(Pragmas)
-    }
+    words = {"True": "on", "None": "none"}
+    values = {field.name: str(field.default) for field in fields(Pragmas)}
+    defaults = {name: words.get(value, value) for name, value in values.items()}
     assert table == defaults
     others = url_options() - defaults.keys() - {"autocommit", "check_same_thread"}
     assert [name for name in others if f"`{name}`" not in text] == []

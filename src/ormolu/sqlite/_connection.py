@@ -86,7 +86,7 @@ class Connection(AdaptedConnection):
     def in_transaction(self) -> bool:
         """Tell whether a transaction is open that was not yet told to roll back."""
         if self._mailbox.is_idle:
-            return self._transaction.is_open
+            return self._transaction.is_left_open
         return self._rollback is not self._mailbox.last
 
     @property
@@ -165,14 +165,14 @@ class Connection(AdaptedConnection):
 
     def commit(self) -> None:
         """COMMIT if anything is open; neither cancellation nor a deadline interrupts it."""
-        if not (self._mailbox.is_idle and not self._transaction.is_open):
+        if not (self._mailbox.is_idle and not self._transaction.is_left_open):
             self._await_to_the_end(self._transaction.commit)
 
     def rollback(self) -> None:
         """ROLLBACK if anything is open; only that of a writer is waited for."""
         is_idle = self._mailbox.is_idle
         if self._mailbox.is_closed or (
-            is_idle and not self._transaction.is_open and not self._handle.streams
+            is_idle and not self._transaction.is_left_open and not self._handle.streams
         ):
             return
         if is_idle and self._transaction.is_writing:

@@ -5,6 +5,7 @@ Knows the turn that a writer waits for and how a call is given up; not what a ca
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import threading
@@ -13,7 +14,7 @@ import weakref
 from collections import deque
 from contextlib import suppress
 
-from ormolu.sqlite._calls import Call, Outbox
+from ormolu.sqlite._calls import Call, Outbox, outbox_of
 from ormolu.sqlite._crew import READERS, Crew
 from ormolu.sqlite._handle import Handle
 from ormolu.sqlite._transaction import TurnNeeded
@@ -67,8 +68,7 @@ class Mailbox:
             self._set_limit(call)
         crew = transaction.line.crew if transaction.is_writing or call.place else READERS
         self._append(call, crew)
-        if call.outbox is not None:
-            call.outbox.watch(crew)
+        (call.outbox or outbox_of(asyncio.get_running_loop())).watch(crew)
 
     def put_off(self, call: Call, outbox: Outbox) -> None:
         """Run a call that nobody waits for before the next one, or in a few milliseconds."""
@@ -169,7 +169,8 @@ class Mailbox:
     def _next(self) -> Call | None:
         with self._guard:
             head = self._calls[0] if self._calls else None
-            if head is None or (head.place is not None and not head.place.has_turn):
+            is_writing = self._handle.transaction.is_writing
+            if head is None or not (is_writing or head.place is None or head.place.has_turn):
                 self._is_scheduled = False
                 return None
             self._running = self._calls.popleft()

@@ -54,6 +54,8 @@ class Transaction:
         is_autocommit: Whether each statement is a transaction of its own.
         line: The line of those who write to its file.
         has_written: Whether any transaction of this connection was a writer's.
+        is_left_open: Whether the last call has left something to commit or to roll back; for
+            other threads, which may not ask the connection.
         sqlite: The sqlite3 connection, once it is open.
     """
 
@@ -61,6 +63,7 @@ class Transaction:
         self.begin: Begin = begin
         self.is_autocommit = False
         self.has_written = False
+        self.is_left_open = False
         self.sqlite: Any = None
         self._dbapi = dbapi
         self.line = WriterLine()
@@ -86,8 +89,8 @@ class Transaction:
         """Tell whether SQLite has a transaction open."""
         try:
             return bool(self.sqlite.in_transaction)
-        except self._dbapi.ProgrammingError:
-            # Closed: see roll_back.
+        except Exception:
+            # Closed, see roll_back; in whatever words the module says it.
             return False
 
     @property
@@ -156,6 +159,7 @@ class Transaction:
 
     def tidy(self) -> bool:
         """Leave the writers' line once the transaction is over; tell whether `keep_up` is due."""
+        self.is_left_open = self.is_open
         if self._place is None or self.is_begun:
             return False
         self.has_written = True
