@@ -189,7 +189,8 @@ async def test_connect_hook(path: Path) -> None:
 
     def connect(database: str, **options: Any) -> sqlite3.Connection:
         given.append((database, options["isolation_level"]))
-        return sqlite3.connect(database, **options)
+        connection: sqlite3.Connection = sqlite3.connect(database, **options)
+        return connection
 
     engine = create_async_engine(f"sqlite+ormolu:///{path}", connect_args={"connect": connect})
     assert await pragma(engine, "user_version") == 0

@@ -1,4 +1,4 @@
-"""What happens seldom: connections that fail, end in the wrong place, or are used in the wrong way."""
+"""What happens seldom: connections that fail, end too early or are used in the wrong way."""
 
 import asyncio
 import sqlite3
@@ -10,16 +10,22 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import greenlet_spawn
 
 from ormolu import Database, OverloadedError
-from ormolu.sqlite import _mailbox
+from ormolu.sqlite import _dialect, _mailbox
 from ormolu.sqlite._calls import Call
 from ormolu.sqlite._handle import Handle
 from ormolu.sqlite._pragmas import Pragmas
 from ormolu.sqlite._statements import Kind, kind_of
 from ormolu.sqlite._transaction import TurnNeeded
+from ormolu.sqlite._writers import WriterLine
 from tests.dialect.conftest import Make
+from tests.dialect.test_cancellation import LONG
 from tests.dialect.test_transactions import WRITE, is_locked, read
+
+
+IO_ERROR = "disk I/O error"
 
 
 class FailingConnection(sqlite3.Connection):
@@ -29,7 +35,7 @@ class FailingConnection(sqlite3.Connection):
 
     def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
         if self.refused and sql.startswith(self.refused):
-            raise sqlite3.OperationalError("disk I/O error")
+            raise sqlite3.OperationalError(IO_ERROR)
         return super().execute(sql, *parameters)
 
 
@@ -112,8 +118,9 @@ async def test_what_the_driver_tells(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         driver = await driver_of(connection)
         assert driver.driver_connection is driver
-        begins = engine.dialect.connection_characteristics["sqlite_begin"]
-        assert begins.get_characteristic(engine.dialect, driver) == "auto"
+        dialect: Any = engine.dialect
+        begins = dialect.connection_characteristics["sqlite_begin"]
+        assert begins.get_characteristic(dialect, driver) == "auto"
         await connection.run_sync(lambda _: driver.commit())
     Handle(sqlite3, Pragmas()).interrupt()
 
@@ -132,15 +139,13 @@ async def test_error_in_the_middle_of_a_stream(engine: AsyncEngine) -> None:
 
 async def test_stream_ends_with_its_transaction(engine: AsyncEngine) -> None:
     """After a rollback an open stream has no more rows."""
-    many = (
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2000) SELECT i FROM n"
-    )
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2000)"
     async with engine.connect() as connection:
         driver = await driver_of(connection)
 
         def use(_connection: object) -> int:
             cursor = driver.cursor(server_side=True)
-            cursor.execute(many)
+            cursor.execute(f"{numbers} SELECT i FROM n")
             driver.rollback()
             return len(cursor.fetchmany(2000))
 
@@ -238,9 +243,82 @@ async def test_other_driver_of_sqlite(tmp_path: Path) -> None:
     await db.close()
 
 
-async def test_error_of_another_driver_is_its_own(tmp_path: Path) -> None:
-    """A file that is no database is no lock that one could wait for."""
-    path = tmp_path / "no.db"
-    await asyncio.to_thread(path.write_text, "no database at all, but long enough" * 9)
-    with pytest.raises(Exception, match="internal_error|not a database|database_unavailable"):
-        await Database(f"sqlite+aiosqlite:///{path}").open()
+async def test_error_of_another_driver_is_its_own(path: Path) -> None:
+    """What is wrong with a file is no lock that one could wait for."""
+    sqlite3.connect(path).execute("CREATE TABLE t (id INTEGER)").connection.close()
+    db = Database(f"sqlite+aiosqlite:///file:{path}?mode=ro&uri=true", schema="ignore")
+    with pytest.raises(OperationalError, match="readonly database"):
+        async with db.unit_of_work() as session:
+            await session.execute(text("SELECT 1"))
+    await db.close()
+
+
+async def test_engines_begin_anew_after_a_fork(engine: AsyncEngine) -> None:
+    """In a child no pool holds a connection of its parent."""
+    async with engine.connect() as connection:
+        before = await driver_of(connection)
+    _dialect._forget_connections()
+    async with engine.connect() as connection:
+        assert await driver_of(connection) is not before
+    await connection_closed(before)
+
+
+async def connection_closed(driver: Any) -> None:
+    """Close a connection that no pool knows any more."""
+    await greenlet_spawn(driver.close)
+
+
+async def test_autocommit_without_rollback(make: Make, engine: AsyncEngine) -> None:
+    """SQLAlchemy may skip the ROLLBACK that AUTOCOMMIT does not need; a level may be set twice."""
+    skipping = make(isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
+    async with skipping.connect() as connection:
+        await connection.execute(WRITE)
+    async with engine.connect() as plain:
+        connection = await plain.execution_options(isolation_level="SERIALIZABLE")
+        await connection.execute(WRITE)
+        await connection.commit()
+    assert await read(engine) == 2
+
+
+async def test_savepoint_that_is_wrong(engine: AsyncEngine, other: sqlite3.Connection) -> None:
+    """A savepoint's error comes with the first statement, and leaves nothing open."""
+    async with engine.connect() as connection:
+        await connection.exec_driver_sql("SAVEPOINT 1 2")
+        with pytest.raises(OperationalError, match="syntax error"):
+            await connection.execute(WRITE)
+        assert not is_locked(other)
+
+
+async def test_what_waits_is_told_of_the_end(engine: AsyncEngine) -> None:
+    """Calls behind a long statement fail when the connection is thrown away."""
+    async with engine.connect() as connection:
+        driver = await driver_of(connection)
+        calls = [
+            driver._new_call(lambda _call: driver._handle.sqlite.execute(str(LONG)).fetchall()),
+            driver._new_call(lambda _call: None),
+        ]
+        for call in calls:
+            driver._mailbox.put(call)
+        await asyncio.sleep(0.05)
+        driver.terminate()
+        errors = await asyncio.gather(*(call.future for call in calls), return_exceptions=True)
+        assert [type(error) for error in errors] == [sqlite3.OperationalError, ConnectionError]
+        await connection.invalidate()
+
+
+async def test_ends_that_come_twice(engine: AsyncEngine) -> None:
+    """A place, a stream and a crew take a second end for what it is."""
+    line = WriterLine()
+    place = line.line_up(lambda: None)
+    place.leave()
+    place.leave()
+    line.crew.put(Handle(sqlite3, Pragmas()))  # type: ignore[arg-type]
+    async with engine.connect() as connection:
+        driver = await driver_of(connection)
+
+        def use(_connection: object) -> None:
+            cursor = driver.cursor(server_side=True)
+            cursor.execute("SELECT 1")
+            driver.run_action(lambda _sqlite: cursor.finish())
+
+        await connection.run_sync(use)

@@ -4,9 +4,9 @@ import asyncio
 import sqlite3
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.dialect.conftest import Make
 
@@ -199,7 +199,7 @@ async def test_recipe_of_pysqlite_still_works(make: Make) -> None:
         connection.isolation_level = None  # type: ignore[attr-defined]
 
     @event.listens_for(engine.sync_engine, "begin")
-    def _begin(connection: AsyncConnection) -> None:
+    def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
 
     async with engine.begin() as connection:

@@ -275,9 +275,6 @@ class Transaction:
             self._is_query_only = is_wanted
 
     def _take_turn(self, call: Call) -> None:
-        if self._place is not None:
-            # A call before this one, given up meanwhile, has brought us to the front.
-            return
         if call.place is None:
             raise TurnNeeded
         self._place, call.place = call.place, None
