@@ -24,7 +24,6 @@ from tests.dialect.conftest import Make
 from tests.dialect.test_cancellation import LONG
 from tests.dialect.test_transactions import WRITE, is_locked, read
 
-
 IO_ERROR = "disk I/O error"
 
 

@@ -77,7 +77,7 @@ async def test_unknown_begin_is_refused(engine: AsyncEngine) -> None:
     """A misspelt way to begin is named."""
     async with engine.connect() as connection:
         with pytest.raises(ArgumentError, match=r'sqlite_begin=.*"immediate"'):
-            await connection.execution_options(sqlite_begin="imediate")
+            await connection.execution_options(sqlite_begin="now")
 
 
 async def test_option_cannot_change_inside_a_transaction(engine: AsyncEngine) -> None:

@@ -206,8 +206,7 @@ class Connection(AdaptedConnection):
         For what no statement does: `backup`, `iterdump`, `blobopen`. It must leave no transaction
         open that it began.
         """
-        result: _T = await greenlet_spawn(self.run_action, function)
-        return result
+        return await greenlet_spawn(lambda: self.run_action(function))
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name not in _PASSED_ON:

@@ -22,6 +22,7 @@ class Work(Protocol):
 
     def serve(self) -> list[Outbox]:
         """Do what there is to do, and return where the outcomes are."""
+        ...
 
 
 class Crew:

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine.characteristics import ConnectionCharacteristic
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.util import await_
+from sqlalchemy.util import await_, immutabledict
 
 from ormolu.sqlite._connection import Connection
 from ormolu.sqlite._memory import MemoryFile, memory_file
@@ -82,14 +82,17 @@ class SQLiteDialect_ormolu(SQLiteDialect_pysqlite):  # noqa: N801 -- SQLAlchemy'
     """SQLite on the standard library's sqlite3, for asyncio."""
 
     driver = "ormolu"
-    is_async = True
-    has_terminate = True
-    supports_statement_cache = True
-    supports_server_side_cursors = True
-    execution_ctx_cls = _ExecutionContext
+    is_async: bool = True
+    has_terminate: bool = True
+    supports_statement_cache: bool = True
+    supports_server_side_cursors: bool = True
+    execution_ctx_cls: type[SQLiteExecutionContext] = _ExecutionContext
 
-    connection_characteristics = SQLiteDialect_pysqlite.connection_characteristics.union(
-        {"sqlite_begin": _BeginCharacteristic()}
+    connection_characteristics: Any = immutabledict(
+        {
+            **SQLiteDialect_pysqlite.connection_characteristics,
+            "sqlite_begin": _BeginCharacteristic(),
+        }
     )
 
     def __init__(self, dbapi: Any = None, **options: Any) -> None:

@@ -28,7 +28,7 @@ class MemoryFile:
         is_usable = os.access(_MEMORY_FILE_SYSTEM, os.W_OK)
         folder = tempfile.mkdtemp(prefix="ormolu-", dir=_MEMORY_FILE_SYSTEM if is_usable else None)
         weakref.finalize(self, _remove, folder, os.getpid())
-        self.path = str(Path(folder) / "memory.db")
+        self.path: str = str(Path(folder) / "memory.db")
 
 
 def memory_file(name: str = "") -> MemoryFile:

@@ -93,8 +93,8 @@ def _one_of(*known: str) -> _Reader:
     return _Reader(" or ".join(f'"{name}"' for name in known), names.__getitem__)
 
 
-_TRUE = dict.fromkeys(("on", "true", "yes", "1"), True)
-_FALSE = dict.fromkeys(("off", "false", "no", "0"), False)
+_TRUE: dict[str, bool] = dict.fromkeys(("on", "true", "yes", "1"), True)
+_FALSE: dict[str, bool] = dict.fromkeys(("off", "false", "no", "0"), False)
 _SWITCH = _Reader('"on" or "off"', (_TRUE | _FALSE).__getitem__)
 _WHOLE = _Reader("a whole number", int)
 
