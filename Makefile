@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup run test lint bench
+.PHONY: help setup run test lint bench soak
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -48,3 +48,6 @@ lint: setup  ## Check style, types, layers and spelling
 
 bench: setup  ## Measure against the guide's program and a constant answer, in one run
 	@$(BIN)/python -m bench
+
+soak: setup  ## Load the SQLite driver for 10 minutes, and watch memory, threads and the log
+	@$(BIN)/python -m bench.soak
