@@ -321,3 +321,17 @@ async def test_ends_that_come_twice(engine: AsyncEngine) -> None:
             driver.run_action(lambda _sqlite: cursor.finish())
 
         await connection.run_sync(use)
+
+
+async def test_close_interrupts_what_runs(engine: AsyncEngine) -> None:
+    """A connection that is closed under a long statement does not wait for its end."""
+    async with engine.connect() as connection:
+        driver = await driver_of(connection)
+        statement = str(LONG)
+        call = driver._new_call(lambda _call: driver._handle.sqlite.execute(statement).fetchall())
+        driver._mailbox.put(call)
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(2):
+            await connection_closed(driver)
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+            await call.future
