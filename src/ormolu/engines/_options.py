@@ -75,7 +75,7 @@ def engine_arguments(target: Target, access: Access, options: EngineOptions) -> 
         "max_overflow": 0,
         # Ours asks the driver's flag, and sends a ROLLBACK only where one is due.
         "pool_reset_on_return": None,
-        "pool_size": 1 if target.is_sqlite and is_writer else options.pool_size,
+        "pool_size": 4 if target.is_sqlite and is_writer else options.pool_size,
         "pool_timeout": options.pool_timeout,
         # Last returned, first used: idle connections age out and the caches of few stay warm.
         "pool_use_lifo": True,

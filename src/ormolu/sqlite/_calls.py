@@ -36,12 +36,13 @@ class Call:
         place: Its place in the writers' line.
         is_given_up: Whether its caller was cancelled or ran out of time.
         is_late: Whether it was given up because it ran out of time.
+        is_at_once: Whether it runs on the event loop's thread, and so waits for nothing.
         is_over: Whether it has run, or never will.
     """
 
     __slots__ = (
-        "deadline", "function", "future", "is_given_up", "is_late", "is_over", "kind", "limit",
-        "outbox", "place",
+        "deadline", "function", "future", "is_at_once", "is_given_up", "is_late", "is_over", "kind",
+        "limit", "outbox", "place",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +62,7 @@ class Call:
         self.place: Place | None = None
         self.is_given_up = False
         self.is_late = False
+        self.is_at_once = False
         self.is_over = False
 
     def resolve(self, result: Any, error: BaseException | None) -> None:
@@ -84,21 +86,19 @@ class Outbox:
         self.loop = loop
         self._outcomes: deque[tuple[Call, Any, BaseException | None]] = deque()
         self._watched: set[Crew] = set()
-        self._delayed: list[Callable[[], None]] = []
 
     def add(self, call: Call, result: Any, error: BaseException | None) -> None:
         """Put an outcome in, from any thread; `wake` sends it."""
-        self._outcomes.append((call, result, error))
+        if call.kind is Kind.OTHER:
+            self._outcomes.append((call, result, error))
+        else:
+            self._outcomes.appendleft((call, result, error))
 
     def wake(self) -> None:
         """Let the event loop hand the outcomes over, from any thread."""
         # The loop may have ended without waiting for us.
         with suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._deliver)
-
-    def delay(self, function: Callable[[], None]) -> None:
-        """Call a function a few milliseconds later, from the event loop."""
-        self._delayed.append(function)
 
     def watch(self, crew: Crew) -> None:
         """See to it, from the event loop, that nothing waits behind a long statement."""
@@ -108,9 +108,6 @@ class Outbox:
 
     def _look(self, crew: Crew) -> None:
         self._watched.discard(crew)
-        delayed, self._delayed = self._delayed, []
-        for function in delayed:
-            function()
         self._deliver()
         if crew.relieve(_LOOK_EVERY):
             self.watch(crew)

@@ -1,4 +1,4 @@
-"""A connection as SQLAlchemy drives it: each operation is one call, run on another thread.
+"""A connection as SQLAlchemy drives it: each operation is one call, mostly run on a thread.
 
 Knows the event loop's side only; the transaction's rules are in _transaction, on the other side.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.util import await_, greenlet_spawn
@@ -20,6 +20,7 @@ from ormolu.sqlite._cursor import Cursor, StreamCursor
 from ormolu.sqlite._handle import Handle, Stream
 from ormolu.sqlite._mailbox import Mailbox
 from ormolu.sqlite._pragmas import Begin, Pragmas
+from ormolu.sqlite._short import NOT_DONE, ShortStatements
 from ormolu.sqlite._statements import Kind, kind_of
 
 __all__ = ["Connection"]
@@ -37,6 +38,16 @@ _PASSED_ON = frozenset(
 )  # fmt: skip
 
 
+class _Others:
+    """What gives way to the other tasks of the event loop, once."""
+
+    def __await__(self) -> Generator[None]:
+        yield
+
+
+_OTHERS = _Others()
+
+
 class Connection(AdaptedConnection):
     """One SQLite connection, whose statements run on a thread of their own.
 
@@ -50,6 +61,8 @@ class Connection(AdaptedConnection):
 
     def __init__(self, dbapi: Any, pragmas: Pragmas) -> None:
         """Make a connection that `open` opens."""
+        self._is_plain = False
+        self._short: ShortStatements | None = None
         self.busy_timeout = pragmas.busy_timeout
         self._dbapi = dbapi
         self._pragmas = pragmas
@@ -63,13 +76,22 @@ class Connection(AdaptedConnection):
         weakref.finalize(self, self._mailbox.stop).atexit = False
 
     @classmethod
-    def open(cls, dbapi: Any, pragmas: Pragmas, connect: Callable[[], Any]) -> Connection:
-        """Open a file on a new thread and set the connection up, in one call.
+    def open(
+        cls, dbapi: Any, pragmas: Pragmas, connect: Callable[[], Any], *, is_plain: bool = False
+    ) -> Connection:
+        """Open a file on a thread and set the connection up, in one call.
+
+        Args:
+            dbapi: The module, sqlite3 or one like it.
+            pragmas: The settings.
+            connect: Called on the thread; returns the connection.
+            is_plain: Whether that is a connection of sqlite3 itself.
 
         Raises:
             Exception: It cannot be opened; the thread has ended.
         """
         self = cls(dbapi, pragmas)
+        self._is_plain = is_plain
         try:
             self._wait(self._new_call(partial(self._handle.open, connect)))
         except BaseException:
@@ -131,6 +153,15 @@ class Connection(AdaptedConnection):
         """Show that it is one; it may be closed."""
         return f"<{type(self).__module__}.Connection at {id(self):#x}>"
 
+    def run_short_at_once(self, short: ShortStatements) -> None:
+        """Let short statements run on the event loop's thread, until the user adds functions.
+
+        Args:
+            short: Where it is known which are short.
+        """
+        # Other journals lock readers out, and may have to be rolled back by the next reader.
+        self._short = short if self._is_plain and self._pragmas.is_wal else None
+
     def cursor(self, server_side: bool = False) -> Cursor:
         """Return a new cursor; a server-side one fetches its rows in batches."""
         return StreamCursor(self) if server_side else Cursor(self)
@@ -158,6 +189,23 @@ class Connection(AdaptedConnection):
         result: _T = self._wait(call)
         return result
 
+    def run_whole(self, sql: str, action: Callable[[Any], _T]) -> _T:
+        """Run one statement to its last row, at once if it has always been a short one."""
+        short = self._short
+        if short is None:
+            return self.run_statement(sql, action)
+        call = self._new_call(partial(self._handle.run_whole, sql, action, short), kind_of(sql))
+        result: Any = NOT_DONE
+        if short.has(sql) and self._transaction.can_begin_again(call.kind):
+            run = partial(self._handle.run_at_once, sql, action, short)
+            result = self._mailbox.run_at_once(call, run)
+        if result is NOT_DONE:
+            result = self._wait(call)
+        else:
+            # Others have their turn, as they would have had.
+            await_(_OTHERS)
+        return cast("_T", result)
+
     def run_action(self, action: Callable[[Any], _T]) -> _T:
         """Call a function with the sqlite3 connection in its thread, and wait for it."""
         result: _T = self._wait(self._new_call(lambda _call: action(self._handle.sqlite)))
@@ -177,10 +225,12 @@ class Connection(AdaptedConnection):
             return
         if is_idle and self._transaction.is_writing:
             self._await_to_the_end(self._handle.roll_back)
-        else:
+            return
+        call = Call(self._handle.roll_back)
+        if not self._is_plain or self._mailbox.run_at_once(call, call.function) is NOT_DONE:
             # Nobody can tell when the ROLLBACK of a read is done, and what follows stands in line.
-            self._mailbox.put_off(Call(self._handle.roll_back), self._outbox_here())
-        self._rollback = self._mailbox.last
+            self._mailbox.append(call, self._outbox_here())
+            self._rollback = call
 
     def close(self) -> None:
         """Roll back, optimise, close, and end the thread."""
@@ -206,6 +256,7 @@ class Connection(AdaptedConnection):
         For what no statement does: `backup`, `iterdump`, `blobopen`. It must leave no transaction
         open that it began.
         """
+        self._short = None
         return await greenlet_spawn(lambda: self.run_action(function))
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -214,6 +265,8 @@ class Connection(AdaptedConnection):
         return partial(self._pass_on, name)
 
     def _pass_on(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        # How long a statement takes, and what it calls, is the user's from now on.
+        self._short = None
         return self.run_action(lambda sqlite: getattr(sqlite, name)(*args, **kwargs))
 
     def _new_call(self, function: Callable[[Call], Any], kind: Kind = Kind.OTHER) -> Call:

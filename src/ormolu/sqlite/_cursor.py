@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -40,16 +40,16 @@ class Cursor:
 
     def execute(self, operation: str, parameters: Any = ()) -> None:
         """Execute one statement and fetch its rows."""
-        self._run(operation, partial(_execute, operation, parameters or ()))
+        action = partial(_execute, operation, parameters or ())
+        self._take(self._connection.run_whole(operation, action))
 
     def executemany(self, operation: str, parameters: Any) -> None:
         """Execute one statement for many parameters."""
-        self._run(operation, partial(_execute_many, operation, parameters))
+        action = partial(_execute_many, operation, parameters)
+        self._take(self._connection.run_statement(operation, action))
 
-    def _run(self, operation: str, action: Callable[[Any], Any]) -> None:
-        rows, self.description, self.rowcount, self.lastrowid = self._connection.run_statement(
-            operation, action
-        )
+    def _take(self, result: Any) -> None:
+        rows, self.description, self.rowcount, self.lastrowid = result
         self._rows = iter(rows)
 
     def fetchone(self) -> Any:
@@ -92,7 +92,8 @@ class StreamCursor(Cursor):
 
     def execute(self, operation: str, parameters: Any = ()) -> None:
         """Execute one statement and fetch the first batch of its rows."""
-        self._run(operation, partial(self._start, operation, parameters or ()))
+        action = partial(self._start, operation, parameters or ())
+        self._take(self._connection.run_statement(operation, action))
 
     def fetchone(self) -> Any:
         """Return the next row, None after the last."""

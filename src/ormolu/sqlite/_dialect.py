@@ -27,6 +27,7 @@ from ormolu.sqlite._pragmas import (
     read_pragmas,
     url_options,
 )
+from ormolu.sqlite._short import ShortStatements
 
 __all__ = ["SQLiteDialect_ormolu"]
 
@@ -55,7 +56,9 @@ class _Driver:
             sqlite = await_(creator())
             return Connection.open(self.module, pragmas, lambda: sqlite)
         arguments = {**rest, "check_same_thread": False, "isolation_level": None, "timeout": 0}
-        return Connection.open(self.module, pragmas, partial(connect, database, **arguments))
+        is_plain = connect is sqlite3.connect and "factory" not in rest
+        opener = partial(connect, database, **arguments)
+        return Connection.open(self.module, pragmas, opener, is_plain=is_plain)
 
 
 class _BeginCharacteristic(ConnectionCharacteristic):
@@ -99,6 +102,7 @@ class SQLiteDialect_ormolu(SQLiteDialect_pysqlite):  # noqa: N801 -- SQLAlchemy'
         driver = dbapi if dbapi is None or isinstance(dbapi, _Driver) else _Driver(dbapi)
         super().__init__(dbapi=driver, **options)
         self._memory: MemoryFile | None = None
+        self._short = ShortStatements()
 
     @classmethod
     def import_dbapi(cls) -> Any:
@@ -147,6 +151,17 @@ class SQLiteDialect_ormolu(SQLiteDialect_pysqlite):  # noqa: N801 -- SQLAlchemy'
             database += f"?{urlencode(query)}" if query else ""
             return [database], {**ours, **sqlite3_options}
         return [os.path.abspath(database)], {**ours, **sqlite3_options}
+
+    def on_connect(self) -> Any:
+        """Return what sets a new connection up: SQLAlchemy's part, then ours."""
+        set_up = super().on_connect()
+
+        def connect(connection: Connection) -> None:
+            if set_up is not None:
+                set_up(connection)
+            connection.run_short_at_once(self._short)
+
+        return connect
 
     def set_isolation_level(self, dbapi_connection: Any, level: Any) -> None:
         """Set SERIALIZABLE, READ UNCOMMITTED or AUTOCOMMIT; reset after each use by the pool."""

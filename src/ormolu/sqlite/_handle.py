@@ -1,10 +1,11 @@
 """The sqlite3 connection itself, as its thread sees it: opened, used, closed.
 
-Every method runs in the connection's thread, except `interrupt`.
+Every method runs in the connection's thread, except `interrupt` and `run_at_once`.
 """
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,9 +14,13 @@ from typing import Any, Protocol
 
 from ormolu.sqlite._calls import Call
 from ormolu.sqlite._pragmas import Pragmas
-from ormolu.sqlite._transaction import Transaction
+from ormolu.sqlite._short import AT_ONCE_SECONDS, NOT_DONE, ShortStatements
+from ormolu.sqlite._transaction import Transaction, is_unfinished
 
 __all__ = ["Handle", "Stream"]
+
+# Steps of SQLite's virtual machine between two looks at the clock.
+_STEPS = 500
 
 # Rows of a table that ANALYZE looks at, at most, when `PRAGMA optimize` asks for it.
 _OPTIMIZE = ("PRAGMA analysis_limit=400", "PRAGMA optimize")
@@ -61,6 +66,36 @@ class Handle:
     def run(self, sql: str, action: Callable[[Any], Any], call: Call) -> Any:
         """Run one statement in its transaction."""
         return self.transaction.run(call, sql, partial(action, self.sqlite))
+
+    def run_whole(
+        self, sql: str, action: Callable[[Any], Any], short: ShortStatements, call: Call
+    ) -> Any:
+        """Run one statement to its last row, and note how long that takes."""
+        began_at = time.thread_time()
+        result = self.run(sql, action, call)
+        short.note_on_thread(sql, time.thread_time() - began_at)
+        return result
+
+    def run_at_once(
+        self, sql: str, action: Callable[[Any], Any], short: ShortStatements, call: Call
+    ) -> Any:
+        """Run one statement on the event loop's thread; `NOT_DONE` if that takes too long."""
+        was_begun = self.transaction.is_begun
+        began_at = time.perf_counter()
+        end_at = began_at + AT_ONCE_SECONDS
+        self.sqlite.set_progress_handler(lambda: time.perf_counter() > end_at, _STEPS)
+        result: Any = NOT_DONE
+        try:
+            result = self.run(sql, action, call)
+        except self._dbapi.OperationalError as error:
+            if not is_unfinished(error):
+                raise
+            if not was_begun:
+                self.transaction.take_back_begin(call)
+        finally:
+            self.sqlite.set_progress_handler(None, 0)
+            short.note_at_once(sql, began_at, is_done=result is not NOT_DONE)
+        return result
 
     def roll_back(self, _call: Call) -> None:
         """Give open results up and roll back."""

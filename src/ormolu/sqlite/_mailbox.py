@@ -12,11 +12,14 @@ import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from ormolu.sqlite._calls import Call, Outbox, outbox_of
 from ormolu.sqlite._crew import READERS, Crew
 from ormolu.sqlite._handle import Handle
+from ormolu.sqlite._short import NOT_DONE
 from ormolu.sqlite._transaction import TurnNeeded
 
 __all__ = ["Mailbox"]
@@ -63,19 +66,51 @@ class Mailbox:
     def put(self, call: Call) -> None:
         """Run a call after those that came before it; on the event loop's thread."""
         transaction = self._handle.transaction
-        if transaction.needs_turn(call.kind):
+        if call.place is None and transaction.needs_turn(call.kind):
             self._line_up(call)
-            self._set_limit(call)
+        self._set_limit(call)
         crew = transaction.line.crew if transaction.is_writing or call.place else READERS
         self._append(call, crew)
         (call.outbox or outbox_of(asyncio.get_running_loop())).watch(crew)
 
-    def put_off(self, call: Call, outbox: Outbox) -> None:
-        """Run a call that nobody waits for before the next one, or in a few milliseconds."""
-        self.last = call
+    def run_at_once(self, call: Call, function: Callable[[Call], Any]) -> Any:
+        """Run a call on the event loop's thread; `NOT_DONE` if something is in its way.
+
+        Args:
+            call: The call, not put in yet; it can be put in if it was not done.
+            function: What runs instead of the call's own function, and may return `NOT_DONE`.
+        """
+        transaction = self._handle.transaction
         with self._guard:
-            self._calls.append(call)
-        outbox.delay(self._schedule_readers)
+            if self._is_scheduled or self._calls or self.is_closed:
+                return NOT_DONE
+            self._is_scheduled = True
+            self._running = call
+        try:
+            if transaction.needs_turn(call.kind):
+                self._line_up(call)
+                if call.place is not None and not call.place.has_turn:
+                    return NOT_DONE
+            call.is_at_once = True
+            result = function(call)
+        except BaseException:
+            if call.place is not None:
+                call.place.leave()
+            raise
+        else:
+            return result
+        finally:
+            call.is_at_once = False
+            self._handle.tidy()
+            with self._guard:
+                self._running = None
+                self._is_scheduled = False
+            # It may have been stopped meanwhile.
+            self._schedule(READERS)
+
+    def append(self, call: Call, outbox: Outbox) -> None:
+        """Run a call that nobody waits for after those that came before it."""
+        self._append(call, READERS)
         outbox.watch(READERS)
 
     def give_up(self, call: Call) -> None:
@@ -162,9 +197,6 @@ class Mailbox:
                 return
             self._is_scheduled = True
         crew.put(self)
-
-    def _schedule_readers(self) -> None:
-        self._schedule(READERS)
 
     def _next(self) -> Call | None:
         with self._guard:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 
 __all__ = ["Kind", "kind_of"]
 
@@ -59,6 +60,7 @@ _TOKEN = re.compile(
 _WITH_ENDS = {"SELECT", "VALUES", "INSERT", "UPDATE", "DELETE", "REPLACE"}
 
 
+@lru_cache(2000)
 def kind_of(sql: str) -> Kind:
     """Return the kind of an SQL statement."""
     found = _FIRST_WORD.match(sql)

@@ -17,7 +17,7 @@ from ormolu.sqlite._pragmas import Begin
 from ormolu.sqlite._statements import Kind
 from ormolu.sqlite._writers import Place, WriterLine, line_of
 
-__all__ = ["NO_RESULT", "Transaction", "TurnNeeded"]
+__all__ = ["NO_RESULT", "Transaction", "TurnNeeded", "is_unfinished"]
 
 _T = TypeVar("_T")
 
@@ -103,6 +103,17 @@ class Transaction:
         """Tell whether it is, or was, in the line of the writers."""
         return self._place is not None
 
+    def can_begin_again(self, kind: Kind) -> bool:
+        """Tell whether a statement that is given up can simply be run again.
+
+        A read can; a write that is interrupted takes its whole transaction with it, which only
+        the first one can afford.
+        """
+        if self.is_begun:
+            return kind is Kind.READ
+        is_wish = self._is_wanted or self._is_lost
+        return not is_wish and (kind is Kind.READ or (kind is Kind.WRITE and not self.is_autocommit))
+
     def needs_turn(self, kind: Kind) -> bool:
         """Tell whether a statement will wait in the writers' line; from any thread."""
         if self.is_writing or self.begin == "read only":
@@ -173,6 +184,12 @@ class Transaction:
         with suppress(self._dbapi.Error):
             self._checkpoints.run(self.sqlite)
         self.leave_line()
+
+    def take_back_begin(self, call: Call) -> None:
+        """Undo what the first statement of a transaction has done, which is given up."""
+        if self.is_begun:
+            self.sqlite.execute("ROLLBACK")
+        call.place, self._place = self._place, None
 
     def leave_line(self) -> None:
         """Let the next writer go."""
@@ -285,7 +302,7 @@ class Transaction:
             try:
                 return action()
             except self._dbapi.OperationalError as error:
-                if not _is_busy(error):
+                if not _is_busy(error) or call.is_at_once:
                     raise
                 if call.is_given_up or time.monotonic() > call.deadline:
                     raise self.too_long(call) from error
@@ -303,6 +320,11 @@ class Transaction:
         error.sqlite_errorname = name  # type: ignore[attr-defined]
         error.sqlite_errorcode = getattr(self._dbapi, name, None)  # type: ignore[attr-defined]
         return error
+
+
+def is_unfinished(error: Exception) -> bool:
+    """Tell whether a statement failed because it did not get the time, or the lock."""
+    return _is_busy(error) or _name(error) == "SQLITE_INTERRUPT"
 
 
 def _name(error: Exception) -> str:

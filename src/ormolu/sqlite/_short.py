@@ -1,0 +1,56 @@
+"""Which statements are so short that the way to a thread and back costs more than they do.
+
+They run on the event loop's own thread. A statement has to prove itself on a thread first, runs
+within a time limit, and has to prove itself anew if the event loop had to wait for it.
+"""
+
+from __future__ import annotations
+
+import time
+
+__all__ = ["AT_ONCE_SECONDS", "NOT_DONE", "ShortStatements"]
+
+# What a statement that was given up at once returns: it will run on a thread.
+NOT_DONE = object()
+
+# Seconds of a thread's time that a short statement takes at most, and how often in a row.
+_SHORT = 0.0002
+_PROOFS = 3
+
+# Seconds after which a statement is given up at once, and after which it was no short one.
+AT_ONCE_SECONDS = 0.0005
+_FAR_TOO_LONG = 0.002
+_PROOFS_AFTER = 200
+
+# Statements that are remembered: a program that writes values into them has them without end.
+_MEMORY = 2000
+
+
+class ShortStatements:
+    """What one engine knows of its statements."""
+
+    def __init__(self) -> None:
+        # How many proofs each has given; below zero it owes some.
+        self._proofs: dict[str, int] = {}
+
+    def has(self, sql: str) -> bool:
+        """Tell whether a statement may run at once."""
+        return self._proofs.get(sql, 0) >= _PROOFS
+
+    def note_on_thread(self, sql: str, seconds: float) -> None:
+        """Learn how much time of its thread a statement has used."""
+        if len(self._proofs) > _MEMORY:
+            self._proofs.clear()
+        # SQLAlchemy's functions are Python's, and `floor` is a short one.
+        is_short = seconds <= _SHORT and "REGEXP" not in sql.upper()
+        self._proofs[sql] = min(self._proofs.get(sql, 0) + 1, _PROOFS) if is_short else 0
+
+    def note_at_once(self, sql: str, began_at: float, *, is_done: bool) -> None:
+        """Learn how long the event loop has waited for a statement.
+
+        Args:
+            began_at: When it began, on the clock of `time.perf_counter`.
+            is_done: Whether it was not given up.
+        """
+        if not is_done or time.perf_counter() - began_at > _FAR_TOO_LONG:
+            self._proofs[sql] = _PROOFS - _PROOFS_AFTER
