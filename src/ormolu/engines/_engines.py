@@ -28,7 +28,12 @@ from ormolu.engines._options import (
     set_session,
     silence_driver,
 )
-from ormolu.engines._pool import FairPool, ping_idle_connections, roll_back_on_return
+from ormolu.engines._pool import (
+    FairPool,
+    ping_idle_connections,
+    roll_back_on_return,
+    share_limit,
+)
 from ormolu.engines._schema import SchemaMode, prepare_schema
 from ormolu.engines._url import Target, read_url
 from ormolu.errors import (
@@ -209,7 +214,9 @@ class Engines:
         if self.target.is_sqlite and self.target.driver != "ormolu":
             is_writer = access is Access.WRITE
             prepare_connections(sync_engine, is_writer=is_writer, timeout=timeout)
-        elif not self.target.is_sqlite:
+        elif self.target.is_sqlite:
+            share_limit(sync_engine, timeout)
+        else:
             ping_idle_connections(sync_engine)
         return engine
 

@@ -65,6 +65,10 @@ class EngineOptions:
             raise ConfigurationError(message)
 
 
+# Connections that write to one SQLite file in turn.
+_WRITERS = 4
+
+
 def engine_arguments(target: Target, access: Access, options: EngineOptions) -> dict[str, Any]:
     """Return what create_async_engine is given besides the URL and the driver's arguments."""
     is_writer = access is Access.WRITE
@@ -75,7 +79,7 @@ def engine_arguments(target: Target, access: Access, options: EngineOptions) -> 
         "max_overflow": 0,
         # Ours asks the driver's flag, and sends a ROLLBACK only where one is due.
         "pool_reset_on_return": None,
-        "pool_size": 4 if target.is_sqlite and is_writer else options.pool_size,
+        "pool_size": _pool_size(target, access, options),
         "pool_timeout": options.pool_timeout,
         # Last returned, first used: idle connections age out and the caches of few stay warm.
         "pool_use_lifo": True,
@@ -89,6 +93,16 @@ def engine_arguments(target: Target, access: Access, options: EngineOptions) -> 
     elif target.is_postgresql:
         arguments["execution_options"] = {"postgresql_readonly": True}
     return arguments
+
+
+def _pool_size(target: Target, access: Access, options: EngineOptions) -> int:
+    """Return one place for writers on SQLite, or some where they stand in the driver's own line.
+
+    There one prepares what it will write while another one commits.
+    """
+    if access is Access.READ or not target.is_sqlite:
+        return options.pool_size
+    return min(_WRITERS, options.pool_size) if target.driver == "ormolu" else 1
 
 
 def _to_json(value: object) -> str:

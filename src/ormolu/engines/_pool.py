@@ -1,7 +1,6 @@
 """A fair connection pool, and what it checks of a connection that leaves or comes back.
 
-The pool is the queue: who asks first is served first, within one bounded wait. On SQLite the
-pool of writers has one place, so that writers never meet at the file lock.
+The pool is the queue: who asks first is served first, within one bounded wait.
 """
 
 from __future__ import annotations
@@ -19,9 +18,10 @@ from sqlalchemy.util import await_
 
 from ormolu.errors import OverloadedError
 
-__all__ = ["FairPool", "ping_idle_connections", "roll_back_on_return"]
+__all__ = ["FairPool", "ping_idle_connections", "roll_back_on_return", "share_limit"]
 
 _IDLE_SECONDS = 1.0
+_SOON = 0.02
 
 
 class FairPool(AsyncAdaptedQueuePool):
@@ -38,12 +38,15 @@ class FairPool(AsyncAdaptedQueuePool):
         self._turnstile = asyncio.Semaphore(pool_size)
 
     def _do_get(self) -> ConnectionPoolEntry:
+        began_at = time.monotonic()
         await_(self._pass_turnstile())
         try:
-            return super()._do_get()
+            record = super()._do_get()
         except BaseException:
             self._turnstile.release()
             raise
+        record.info["waited"] = time.monotonic() - began_at
+        return record
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         try:
@@ -86,6 +89,19 @@ def ping_idle_connections(engine: Engine) -> None:
             dialect.do_ping(connection)
         except Exception as error:
             raise InvalidatePoolError from error
+
+
+def share_limit(engine: Engine, limit: float) -> None:
+    """Let the wait for SQLite's write lock end when the wait for the connection would have.
+
+    Args:
+        engine: An engine of `sqlite+ormolu`.
+        limit: Seconds of both together; a lock that is free soon is waited for in any case.
+    """
+
+    @event.listens_for(engine, "checkout")
+    def _limit(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        connection.busy_timeout = max(limit - record.info["waited"], _SOON)
 
 
 def roll_back_on_return(engine: Engine) -> None:

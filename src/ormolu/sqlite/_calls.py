@@ -85,14 +85,22 @@ class Outbox:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._outcomes: deque[tuple[Call, Any, BaseException | None]] = deque()
+        self._urgent: deque[tuple[Call, Any, BaseException | None]] = deque()
         self._watched: set[Crew] = set()
 
-    def add(self, call: Call, result: Any, error: BaseException | None) -> None:
-        """Put an outcome in, from any thread; `wake` sends it."""
-        if call.kind is Kind.OTHER:
-            self._outcomes.append((call, result, error))
-        else:
-            self._outcomes.appendleft((call, result, error))
+    def add(
+        self, call: Call, result: Any, error: BaseException | None, *, is_urgent: bool = False
+    ) -> None:
+        """Put an outcome in, from any thread; `wake` sends it.
+
+        Args:
+            call: The call.
+            result: What its function returned.
+            error: What it raised.
+            is_urgent: Whether others wait for what its caller does next: it goes before the rest.
+        """
+        outcomes = self._urgent if is_urgent else self._outcomes
+        outcomes.append((call, result, error))
 
     def wake(self) -> None:
         """Let the event loop hand the outcomes over, from any thread."""
@@ -113,9 +121,10 @@ class Outbox:
             self.watch(crew)
 
     def _deliver(self) -> None:
-        while self._outcomes:
-            call, result, error = self._outcomes.popleft()
-            call.resolve(result, error)
+        for outcomes in (self._urgent, self._outcomes):
+            while outcomes:
+                call, result, error = outcomes.popleft()
+                call.resolve(result, error)
 
 
 _OUTBOXES: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Outbox]

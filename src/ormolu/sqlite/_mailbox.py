@@ -170,7 +170,8 @@ class Mailbox:
             is_due = self._handle.tidy()
             call.is_over = True
             if call.outbox is not None:
-                call.outbox.add(call, result, error)
+                is_urgent = self._handle.transaction.is_writing
+                call.outbox.add(call, result, error, is_urgent=is_urgent)
                 outboxes.append(call.outbox)
             # The error's traceback refers to this frame.
             del result, error

@@ -174,16 +174,14 @@ class Transaction:
         if self._place is None or self.is_begun:
             return False
         self.has_written = True
-        if self._checkpoints.is_due():
-            return True
+        # A checkpoint lets writers go on; should it have to keep them off, they try again.
         self.leave_line()
-        return False
+        return self._checkpoints.is_due()
 
     def keep_up(self) -> None:
-        """Put the log back into the file, then leave the line; the caller has its answer."""
+        """Put the log back into the file; the caller has its answer."""
         with suppress(self._dbapi.Error):
             self._checkpoints.run(self.sqlite)
-        self.leave_line()
 
     def take_back_begin(self, call: Call) -> None:
         """Undo what the first statement of a transaction has done, which is given up."""

@@ -1,0 +1,231 @@
+"""Short statements run on the event loop's thread, and the event loop is free all the same."""
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.dialect.conftest import Make
+
+READ = text("SELECT n FROM t WHERE id = 1")
+COUNT_TO = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT :limit) "
+    "SELECT count(*) FROM n"
+)
+LONG_READ = text(COUNT_TO)
+LONG_INSERT = text(f"INSERT INTO t (n) {COUNT_TO}")
+INSERT = text("INSERT INTO t (n) VALUES (7)")
+TIMES = 10
+
+
+@pytest.fixture
+def wakes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Each call with which a thread has woken the event loop."""
+    found: list[object] = []
+    loop_type = asyncio.SelectorEventLoop
+    wake = loop_type.call_soon_threadsafe
+
+    def note(self: Any, function: Any, *args: Any, **options: Any) -> Any:
+        found.append(function)
+        return wake(self, function, *args, **options)
+
+    monkeypatch.setattr(loop_type, "call_soon_threadsafe", note)
+    return found
+
+
+async def read(engine: AsyncEngine, statement: Any = READ, **values: Any) -> Any:
+    """Return one value, read in a transaction of its own."""
+    async with engine.connect() as connection:
+        return (await connection.execute(statement, values)).scalar_one()
+
+
+async def write(engine: AsyncEngine, statement: Any = INSERT, **values: Any) -> None:
+    """Write in a transaction of its own."""
+    async with engine.begin() as connection:
+        await connection.execute(statement, values)
+
+
+async def prove(engine: AsyncEngine) -> None:
+    """Let all statements be known as short ones."""
+    for _ in range(TIMES):
+        await read(engine)
+        await read(engine, LONG_READ, limit=1)
+        await write(engine)
+        await write(engine, LONG_INSERT, limit=1)
+
+
+@asynccontextmanager
+async def ticks() -> AsyncIterator[list[float]]:
+    """The gaps, in seconds, between the turns of another task meanwhile."""
+    gaps: list[float] = []
+
+    async def tick() -> None:
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(0.005)
+            gaps.append(time.monotonic() - began)
+
+    task = asyncio.create_task(tick())
+    await asyncio.sleep(0)
+    yield gaps
+    task.cancel()
+
+
+async def test_short_reads_need_no_thread(engine: AsyncEngine, wakes: list[object]) -> None:
+    """A read that has always been short wakes no thread."""
+    await prove(engine)
+    await asyncio.sleep(0.02)
+    wakes.clear()
+    for _ in range(TIMES):
+        assert await read(engine) == 0
+    assert not wakes
+
+
+async def test_first_short_write_needs_no_thread(engine: AsyncEngine, wakes: list[object]) -> None:
+    """Only COMMIT, which waits for the disk, is on a thread."""
+    await prove(engine)
+    await asyncio.sleep(0.02)
+    wakes.clear()
+    async with engine.begin() as connection:
+        await connection.execute(INSERT)
+        assert not wakes
+    assert wakes
+
+
+@pytest.mark.parametrize("journal", ["delete", "wal"])
+async def test_only_beside_a_write_ahead_log(
+    make: Make, wakes: list[object], journal: str
+) -> None:
+    """Without one, a reader may have to wait for a writer."""
+    engine = make(f"?journal_mode={journal}")
+    statement = text("SELECT 1")
+    for _ in range(TIMES):
+        await read(engine, statement)
+    await asyncio.sleep(0.02)
+    wakes.clear()
+    await read(engine, statement)
+    assert bool(wakes) == (journal == "delete")
+
+
+async def test_long_read_leaves_the_loop(engine: AsyncEngine) -> None:
+    """A statement that was short, with other values is long: it goes to a thread."""
+    await prove(engine)
+    async with ticks() as gaps:
+        assert await read(engine, LONG_READ, limit=2_000_000) == 2_000_000
+    assert len(gaps) > 5
+    assert max(gaps) < 0.2
+
+
+async def test_long_first_write_leaves_the_loop_and_happens_once(engine: AsyncEngine) -> None:
+    """A write that is given up at once has done nothing; it is done on a thread."""
+    await prove(engine)
+    before = await read(engine, text("SELECT count(*) FROM t"))
+    async with ticks() as gaps:
+        await write(engine, LONG_INSERT, limit=2_000_000)
+    assert await read(engine, text("SELECT count(*) FROM t")) == before + 1
+    assert await read(engine, text("SELECT max(n) FROM t")) == 2_000_000
+    assert len(gaps) > 5
+
+
+async def test_long_read_keeps_what_was_written_before(engine: AsyncEngine) -> None:
+    """A read that is given up at once leaves its transaction as it was."""
+    await prove(engine)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE t SET n = 42 WHERE id = 1"))
+        await connection.execute(LONG_READ, {"limit": 1_000_000})
+        assert (await connection.execute(READ)).scalar_one() == 42
+    assert await read(engine) == 42
+
+
+async def test_error_at_once_is_the_error(engine: AsyncEngine) -> None:
+    """A short write that fails raises what it raises on a thread, and the next one goes on."""
+    double = text("INSERT INTO t (id, n) VALUES (:id, 0)")
+    for number in range(100, 100 + TIMES):
+        await write(engine, double, id=number)
+    for _ in range(3):
+        with pytest.raises(IntegrityError, match="UNIQUE"):
+            await write(engine, double, id=1)
+        await write(engine)
+
+
+async def test_reads_give_way_to_other_tasks(engine: AsyncEngine) -> None:
+    """A task that reads and reads does not keep the event loop."""
+    await prove(engine)
+    async with engine.connect() as connection, ticks() as gaps:
+        for _ in range(2000):
+            await connection.execute(READ)
+    assert len(gaps) > 5
+
+
+async def test_wait_for_a_lock_leaves_the_loop(
+    engine: AsyncEngine, other: sqlite3.Connection
+) -> None:
+    """A short write that meets another program's lock waits for it on a thread."""
+    await prove(engine)
+    other.execute("BEGIN IMMEDIATE")
+    async with ticks() as gaps:
+        task = asyncio.create_task(write(engine))
+        await asyncio.sleep(0.1)
+        assert not task.done()
+        other.execute("COMMIT")
+        await task
+    assert len(gaps) > 10
+
+
+async def test_writers_at_once_keep_their_order(engine: AsyncEngine) -> None:
+    """Who comes while another one writes stands behind those who wait."""
+    await prove(engine)
+    mark = text("INSERT INTO t (n) VALUES (:n)")
+    for _ in range(TIMES):
+        await write(engine, mark, n=0)
+
+    async def note(number: int) -> None:
+        await write(engine, mark, n=1000 + number)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(12):
+            group.create_task(note(number))
+    async with engine.connect() as connection:
+        found = await connection.execute(text("SELECT n FROM t WHERE n >= 1000 ORDER BY id"))
+        assert len(set(found.scalars())) == 12
+
+
+async def test_functions_of_the_user_run_on_threads(make: Make) -> None:
+    """What a user's function does cannot be limited: it may wait for anything."""
+    engine = make()
+    idents: set[int] = set()
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _add(connection: Any, _record: object) -> None:
+        connection.create_function("here", 0, lambda: idents.add(threading.get_ident()) or 1)
+
+    for _ in range(TIMES):
+        await read(engine, text("SELECT here()"))
+    assert threading.get_ident() not in idents
+
+
+async def test_patterns_run_on_threads(engine: AsyncEngine, wakes: list[object]) -> None:
+    """REGEXP is Python's, and may take any time."""
+    pattern = text("SELECT 'a' REGEXP 'a'")
+    for _ in range(TIMES):
+        await read(engine, pattern)
+    await asyncio.sleep(0.02)
+    wakes.clear()
+    await read(engine, pattern)
+    assert wakes
+
+
+async def test_statements_without_end_are_not_remembered(engine: AsyncEngine) -> None:
+    """A program that writes values into its statements does not fill the memory."""
+    async with engine.connect() as connection:
+        for number in range(2100):
+            await connection.exec_driver_sql(f"SELECT {number}")
+    assert len(engine.dialect._short._proofs) < 2100  # type: ignore[attr-defined] # noqa: SLF001
