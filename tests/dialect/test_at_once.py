@@ -13,6 +13,8 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from ormolu.sqlite._calls import Call, outbox_of
+from ormolu.sqlite._statements import Kind
 from tests.dialect.conftest import Make
 
 READ = text("SELECT n FROM t WHERE id = 1")
@@ -101,9 +103,7 @@ async def test_first_short_write_needs_no_thread(engine: AsyncEngine, wakes: lis
 
 
 @pytest.mark.parametrize("journal", ["delete", "wal"])
-async def test_only_beside_a_write_ahead_log(
-    make: Make, wakes: list[object], journal: str
-) -> None:
+async def test_only_beside_a_write_ahead_log(make: Make, wakes: list[object], journal: str) -> None:
     """Without one, a reader may have to wait for a writer."""
     engine = make(f"?journal_mode={journal}")
     statement = text("SELECT 1")
@@ -203,9 +203,13 @@ async def test_functions_of_the_user_run_on_threads(make: Make) -> None:
     engine = make()
     idents: set[int] = set()
 
+    def here() -> int:
+        idents.add(threading.get_ident())
+        return 1
+
     @event.listens_for(engine.sync_engine, "connect")
     def _add(connection: Any, _record: object) -> None:
-        connection.create_function("here", 0, lambda: idents.add(threading.get_ident()) or 1)
+        connection.create_function("here", 0, here)
 
     for _ in range(TIMES):
         await read(engine, text("SELECT here()"))
@@ -228,4 +232,15 @@ async def test_statements_without_end_are_not_remembered(engine: AsyncEngine) ->
     async with engine.connect() as connection:
         for number in range(2100):
             await connection.exec_driver_sql(f"SELECT {number}")
-    assert len(engine.dialect._short._proofs) < 2100  # type: ignore[attr-defined] # noqa: SLF001
+    assert len(engine.dialect._short._proofs) < 2100  # type: ignore[attr-defined]
+
+
+async def test_place_of_a_write_that_fails_is_left(engine: AsyncEngine) -> None:
+    """Whatever goes wrong at once, the next writer has its turn."""
+    async with engine.connect() as connection:
+        raw: Any = (await connection.get_raw_connection()).driver_connection
+        outbox = outbox_of(asyncio.get_running_loop())
+        with pytest.raises(ZeroDivisionError):
+            raw._mailbox.run_at_once(Call(str, outbox, kind=Kind.WRITE), lambda _call: 1 / 0)
+    async with asyncio.timeout(5):
+        await write(engine)

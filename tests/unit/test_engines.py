@@ -117,6 +117,27 @@ async def test_lock_of_another_process_is_waited_for_no_longer(tmp_path: Path) -
         thread.join()
 
 
+async def test_pool_and_lock_are_one_wait(tmp_path: Path) -> None:
+    """However many writers stand before a lock, none waits for the pool and then as long again."""
+    limit = 0.6
+    url = f"sqlite:///{tmp_path}/x.db"
+    async with Database(url, metadata=metadata_of_one_table(), pool_timeout=limit) as db:
+
+        async def write(delay: float) -> float:
+            await asyncio.sleep(delay)
+            began = time.monotonic()
+            with pytest.raises(OverloadedError):
+                async with db.unit_of_work() as session:
+                    await session.execute(text("INSERT INTO t VALUES (1)"))
+            return time.monotonic() - began
+
+        thread = hold_write_lock(tmp_path / "x.db", 3.0)
+        # The later ones get a connection when the first ones have given up.
+        waits = await asyncio.gather(*(write(0.3 if i > 3 else 0.0) for i in range(8)))
+        assert max(waits) < limit * 1.4
+        thread.join()
+
+
 @pytest.mark.backends("asyncpg")
 async def test_transaction_that_outlives_its_rollback_is_discarded(database_url: str) -> None:
     """A BEGIN by hand, which the adapter does not know, does not reach the pool."""

@@ -45,7 +45,9 @@ class FairPool(AsyncAdaptedQueuePool):
         except BaseException:
             self._turnstile.release()
             raise
-        record.info["waited"] = time.monotonic() - began_at
+        # Not `info`, which ends with the connection.
+        assert record.record_info is not None
+        record.record_info["waited"] = time.monotonic() - began_at
         return record
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
@@ -101,7 +103,8 @@ def share_limit(engine: Engine, limit: float) -> None:
 
     @event.listens_for(engine, "checkout")
     def _limit(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
-        connection.busy_timeout = max(limit - record.info["waited"], _SOON)
+        assert record.record_info is not None
+        connection.busy_timeout = max(limit - record.record_info["waited"], _SOON)
 
 
 def roll_back_on_return(engine: Engine) -> None:

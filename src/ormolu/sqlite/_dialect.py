@@ -154,11 +154,10 @@ class SQLiteDialect_ormolu(SQLiteDialect_pysqlite):  # noqa: N801 -- SQLAlchemy'
 
     def on_connect(self) -> Any:
         """Return what sets a new connection up: SQLAlchemy's part, then ours."""
-        set_up = super().on_connect()
+        set_up: Any = super().on_connect()
 
         def connect(connection: Connection) -> None:
-            if set_up is not None:
-                set_up(connection)
+            set_up(connection)
             connection.run_short_at_once(self._short)
 
         return connect

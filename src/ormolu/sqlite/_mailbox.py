@@ -81,6 +81,7 @@ class Mailbox:
             function: What runs instead of the call's own function, and may return `NOT_DONE`.
         """
         transaction = self._handle.transaction
+        result: Any = None
         with self._guard:
             if self._is_scheduled or self._calls or self.is_closed:
                 return NOT_DONE
@@ -90,17 +91,15 @@ class Mailbox:
             if transaction.needs_turn(call.kind):
                 self._line_up(call)
                 if call.place is not None and not call.place.has_turn:
-                    return NOT_DONE
+                    result = NOT_DONE
+                    return result
             call.is_at_once = True
             result = function(call)
-        except BaseException:
-            if call.place is not None:
-                call.place.leave()
-            raise
-        else:
             return result
         finally:
             call.is_at_once = False
+            if result is not NOT_DONE and call.place is not None:
+                call.place.leave()
             self._handle.tidy()
             with self._guard:
                 self._running = None

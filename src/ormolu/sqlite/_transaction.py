@@ -112,7 +112,9 @@ class Transaction:
         if self.is_begun:
             return kind is Kind.READ
         is_wish = self._is_wanted or self._is_lost
-        return not is_wish and (kind is Kind.READ or (kind is Kind.WRITE and not self.is_autocommit))
+        return not is_wish and (
+            kind is Kind.READ or (kind is Kind.WRITE and not self.is_autocommit)
+        )
 
     def needs_turn(self, kind: Kind) -> bool:
         """Tell whether a statement will wait in the writers' line; from any thread."""
