@@ -1,7 +1,8 @@
 """`sqlite+ormolu` beside aiosqlite: an AsyncSession that reads a row, and one that stores one.
 
 Both have the same settings (write-ahead log, a sync at each COMMIT, foreign keys) and take turns in
-one run. `bench/users.py` has the users example on both.
+one run. "Blocking calls" is a Session without asyncio: the floor for both. `bench/users.py` has the
+users example on both.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.orm import Session, sessionmaker
 
+from bench.floor import SETTINGS, make_engine
 from bench.guide_model import Base, User
 from bench.users import print_rates
 
@@ -38,13 +41,24 @@ def main() -> None:
 
 
 async def _measure(folder: Path) -> None:
+    blocking = sessionmaker(make_engine(f"sqlite:///{folder}/blocking.db"), expire_on_commit=False)
     engines = {name: await _open(name, folder) for name in ("aiosqlite", "ormolu")}
-    for title, work in (("point select", _select), ("insert and commit", _insert)):
+    Base.metadata.create_all(blocking.kw["bind"])
+    _insert_blocking(blocking)
+    works = (
+        ("point select", _select, _select_blocking),
+        ("insert and commit", _insert, _insert_blocking),
+    )
+    for title, work, work_blocking in works:
         for tasks in TASKS:
-            rates: dict[str, list[float]] = {name: [] for name in engines}
+            rates: dict[str, list[float]] = {name: [] for name in (*engines, "blocking calls")}
             for _ in range(WINDOWS):
                 for name, engine in engines.items():
                     rates[name].append(await _rate(engine, work, tasks))
+                began = time.perf_counter()
+                for _ in range(TIMES):
+                    work_blocking(blocking)
+                rates["blocking calls"].append(TIMES / (time.perf_counter() - began))
             print_rates(f"AsyncSession, {title}, {tasks} at once, {WINDOWS} windows", rates)
     for engine in engines.values():
         await engine.dispose()
@@ -63,7 +77,7 @@ async def _open(name: str, folder: Path) -> AsyncEngine:
 
 def _set_up(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
-    for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for setting in SETTINGS:
         cursor.execute(f"PRAGMA {setting}")
     cursor.close()
 
@@ -89,6 +103,17 @@ async def _insert(maker: async_sessionmaker[AsyncSession]) -> None:
     async with maker() as session:
         session.add(User(name="Alice"))
         await session.commit()
+
+
+def _select_blocking(maker: sessionmaker[Session]) -> None:
+    with maker() as session:
+        assert session.get_one(User, 1).name
+
+
+def _insert_blocking(maker: sessionmaker[Session]) -> None:
+    with maker() as session:
+        session.add(User(name="Alice"))
+        session.commit()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The users example beside the guide's program and constant bytes: reads and durable creates.
 
-SQLite, uvicorn with one worker, 32 clients. The windows are interleaved, so that the ratios hold
-on a machine with other work; the spread is that of the windows.
+"Blocking calls" is SQLAlchemy's own work in the event loop's thread: what is left if asyncio cost
+nothing. SQLite, uvicorn with one worker, 32 clients. The windows are interleaved, so that ratios
+hold on a machine with other work; the spread is that of the windows.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def main() -> None:
             "Ormolu, examples/users": stack.enter_context(
                 serve("main:app", folder, app_dir=example)
             ),
+            "blocking calls": stack.enter_context(serve("bench.floor:app", folder)),
             "constant bytes": stack.enter_context(serve("bench.constant:app", folder)),
         }
         for title, request in (("create", CREATE), ("read", READ)):

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ormolu.sqlite._calls import Call, outbox_of
+from ormolu.sqlite._short import ShortStatements
 from ormolu.sqlite._statements import Kind
 from tests.dialect.conftest import Make
 
@@ -244,3 +245,22 @@ async def test_place_of_a_write_that_fails_is_left(engine: AsyncEngine) -> None:
             raw._mailbox.run_at_once(Call(str, outbox, kind=Kind.WRITE), lambda _call: 1 / 0)
     async with asyncio.timeout(5):
         await write(engine)
+
+
+@pytest.mark.parametrize(("age", "is_done"), [(0.0, False), (1.0, True)])
+def test_long_statement_has_to_prove_itself_for_long(age: float, is_done: bool) -> None:
+    """After the event loop had to wait, many short runs in a row are asked for."""
+    short = ShortStatements()
+    for _ in range(3):
+        assert not short.has("x")
+        short.note_on_thread("x", 0.0001)
+    short.note_at_once("x", time.perf_counter(), is_done=True)
+    assert short.has("x")
+    short.note_at_once("x", time.perf_counter() - age, is_done=is_done)
+    short.note_on_thread("x", 1.0)
+    for _ in range(200):
+        assert not short.has("x")
+        short.note_on_thread("x", 0.0001)
+    assert short.has("x")
+    short.note_on_thread("x", 1.0)
+    assert not short.has("x")

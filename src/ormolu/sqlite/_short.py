@@ -43,12 +43,14 @@ class ShortStatements:
             self._proofs.clear()
         # SQLAlchemy's functions are Python's, and `floor` is a short one.
         is_short = seconds <= _SHORT and "REGEXP" not in sql.upper()
-        self._proofs[sql] = min(self._proofs.get(sql, 0) + 1, _PROOFS) if is_short else 0
+        proofs = self._proofs.get(sql, 0)
+        self._proofs[sql] = min(proofs + 1, _PROOFS) if is_short else min(proofs, 0)
 
     def note_at_once(self, sql: str, began_at: float, *, is_done: bool) -> None:
         """Learn how long the event loop has waited for a statement.
 
         Args:
+            sql: The statement.
             began_at: When it began, on the clock of `time.perf_counter`.
             is_done: Whether it was not given up.
         """
