@@ -38,14 +38,20 @@ _PASSED_ON = frozenset(
 )  # fmt: skip
 
 
-class _Others:
-    """What gives way to the other tasks of the event loop, once."""
+class _Pause:
+    """What is awaited after a statement at once: SQLAlchemy asks that something is."""
+
+    def __init__(self, turns: int) -> None:
+        self._turns = turns
 
     def __await__(self) -> Generator[None]:
-        yield
+        for _ in range(self._turns):
+            yield
 
 
-_OTHERS = _Others()
+# Gives way to the other tasks of the event loop once, or goes on.
+_OTHERS_FIRST = _Pause(1)
+_NO_PAUSE = _Pause(0)
 
 
 class Connection(AdaptedConnection):
@@ -202,8 +208,7 @@ class Connection(AdaptedConnection):
         if result is NOT_DONE:
             result = self._wait(call)
         else:
-            # Others have their turn, as they would have had.
-            await_(_OTHERS)
+            await_(_OTHERS_FIRST if self._outbox_here().is_time_for_others() else _NO_PAUSE)
         return cast("_T", result)
 
     def run_action(self, action: Callable[[Any], _T]) -> _T:
