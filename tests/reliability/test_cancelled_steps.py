@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.types import Message
 
 from ormolu import Database
+from ormolu.sqlite import _short
 from tests.fixtures.apps import client_of
 from tests.fixtures.backends import Backend
 from tests.reliability._bank import (
@@ -78,6 +79,12 @@ async def find_violations(
                 found.extend(f"{moment} {step}: {violation}" for violation in violations)
             assert step > 1
     return found
+
+
+@pytest.fixture(autouse=True)
+def _threads_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement at once waits nowhere: it could not be cancelled."""
+    monkeypatch.setattr(_short, "_PROOFS", 10**9)
 
 
 @pytest.fixture(params=[cancel_task, cancel_scope])
