@@ -238,6 +238,16 @@ class UnitSession(AsyncSession):
             self._has_connection = False
             await super().commit()
 
+    async def commit_and_close(self) -> None:
+        """COMMIT and close for good; there is nothing left to flush."""
+        with self.in_use():
+            await greenlet_spawn(self._commit_and_close)
+
+    def _commit_and_close(self) -> None:
+        self.sync_session.commit()
+        self._is_closed = True
+        self.sync_session.close()
+
     async def rollback(self) -> None:
         """Roll back now; what follows in this unit of work is a new transaction."""
         with self.in_use():

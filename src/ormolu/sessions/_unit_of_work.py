@@ -141,14 +141,12 @@ async def _commit(session: UnitSession) -> None:
     if session.rules.is_read_only:
         # Not close alone: one whose ROLLBACK fails would never give the connection back.
         await _roll_back(session)
-    else:
-        await session.close()
     await _run_callbacks(session)
 
 
 async def _send_commit(session: UnitSession) -> None:
     try:
-        await session.commit()
+        await session.commit_and_close()
     except Exception as error:
         if fault_of(error).is_settled:
             raise
