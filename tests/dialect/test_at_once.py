@@ -1,6 +1,7 @@
 """Short statements run on the event loop's thread, and the event loop is free all the same."""
 
 import asyncio
+import gc
 import sqlite3
 import threading
 import time
@@ -264,3 +265,14 @@ def test_long_statement_has_to_prove_itself_for_long(age: float, is_done: bool) 
     assert short.has("x")
     short.note_on_thread("x", 1.0)
     assert not short.has("x")
+
+
+async def test_what_waited_is_not_kept(engine: AsyncEngine) -> None:
+    """Writers that got their turn leave nothing behind that lives until their limit."""
+    await prove(engine)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(40):
+            group.create_task(write(engine))
+    gc.collect()
+    # One for each connection, at most.
+    assert sum(isinstance(found, Call) for found in gc.get_objects()) <= 15

@@ -37,6 +37,7 @@ class Call:
         outbox: Where its outcome goes; None if nobody waits for it.
         future: Its outcome on the event loop.
         place: Its place in the writers' line.
+        timer: What ends its wait in the line.
         is_given_up: Whether its caller was cancelled or ran out of time.
         is_late: Whether it was given up because it ran out of time.
         is_at_once: Whether it runs on the event loop's thread, and so waits for nothing.
@@ -45,7 +46,7 @@ class Call:
 
     __slots__ = (
         "deadline", "function", "future", "is_at_once", "is_given_up", "is_late", "is_over", "kind",
-        "limit", "outbox", "place",
+        "limit", "outbox", "place", "timer",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +64,7 @@ class Call:
         self.outbox = outbox
         self.future: asyncio.Future[Any] | None = outbox.loop.create_future() if outbox else None
         self.place: Place | None = None
+        self.timer: asyncio.TimerHandle | None = None
         self.is_given_up = False
         self.is_late = False
         self.is_at_once = False
@@ -70,6 +72,9 @@ class Call:
 
     def resolve(self, result: Any, error: BaseException | None) -> None:
         """Tell the caller, in the event loop's thread; one who has left is not told."""
+        if self.timer is not None:
+            # Left alone it would keep the call, and all that hangs on it, for the whole limit.
+            self.timer.cancel()
         if self.future is None or self.future.done():
             return
         if error is None:

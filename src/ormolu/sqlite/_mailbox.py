@@ -225,7 +225,7 @@ class Mailbox:
     def _set_limit(self, call: Call) -> None:
         if call.place is not None and not call.place.has_turn:
             assert call.outbox is not None
-            call.outbox.loop.call_later(call.limit, self._expire, call)
+            call.timer = call.outbox.loop.call_later(call.limit, self._expire, call)
 
     def _expire(self, call: Call) -> None:
         if call.place is not None and not call.place.has_turn and self._withdraw(call):
