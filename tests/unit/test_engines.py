@@ -138,6 +138,18 @@ async def test_pool_and_lock_are_one_wait(tmp_path: Path) -> None:
         thread.join()
 
 
+async def test_own_limit_of_the_lock_is_kept(tmp_path: Path) -> None:
+    """Who asks for a shorter wait for the lock gets it."""
+    url = f"sqlite:///{tmp_path}/x.db"
+    options = {"busy_timeout": 0.05}
+    async with Database(url, metadata=metadata_of_one_table(), connect_args=options) as db:
+        thread = hold_write_lock(tmp_path / "x.db", 1.0)
+        with pytest.raises(OverloadedError, match=r"over 0\.05 s"):
+            async with db.unit_of_work() as session:
+                await session.execute(text("INSERT INTO t VALUES (1)"))
+        thread.join()
+
+
 @pytest.mark.backends("asyncpg")
 async def test_transaction_that_outlives_its_rollback_is_discarded(database_url: str) -> None:
     """A BEGIN by hand, which the adapter does not know, does not reach the pool."""

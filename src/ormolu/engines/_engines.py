@@ -215,7 +215,7 @@ class Engines:
             is_writer = access is Access.WRITE
             prepare_connections(sync_engine, is_writer=is_writer, timeout=timeout)
         elif self.target.is_sqlite:
-            share_limit(sync_engine, timeout)
+            share_limit(sync_engine)
         else:
             ping_idle_connections(sync_engine)
         return engine

@@ -28,6 +28,10 @@ __all__ = [
 Pooler = Literal["transaction"]
 
 
+# Connections that write to one SQLite file in turn.
+_WRITERS = 4
+
+
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions:
     """How the engines of one database are made.
@@ -63,10 +67,6 @@ class EngineOptions:
         if self.pooler not in (None, "transaction"):
             message = f'pooler={self.pooler!r}: write pooler="transaction", or leave it out.'
             raise ConfigurationError(message)
-
-
-# Connections that write to one SQLite file in turn.
-_WRITERS = 4
 
 
 def engine_arguments(target: Target, access: Access, options: EngineOptions) -> dict[str, Any]:

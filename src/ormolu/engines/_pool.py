@@ -21,7 +21,6 @@ from ormolu.errors import OverloadedError
 __all__ = ["FairPool", "ping_idle_connections", "roll_back_on_return", "share_limit"]
 
 _IDLE_SECONDS = 1.0
-_SOON = 0.02
 
 
 class FairPool(AsyncAdaptedQueuePool):
@@ -93,18 +92,17 @@ def ping_idle_connections(engine: Engine) -> None:
             raise InvalidatePoolError from error
 
 
-def share_limit(engine: Engine, limit: float) -> None:
+def share_limit(engine: Engine) -> None:
     """Let the wait for SQLite's write lock end when the wait for the connection would have.
 
     Args:
         engine: An engine of `sqlite+ormolu`.
-        limit: Seconds of both together; a lock that is free soon is waited for in any case.
     """
 
     @event.listens_for(engine, "checkout")
     def _limit(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
         assert record.record_info is not None
-        connection.busy_timeout = max(limit - record.record_info["waited"], _SOON)
+        connection.shorten_wait(record.record_info["waited"])
 
 
 def roll_back_on_return(engine: Engine) -> None:

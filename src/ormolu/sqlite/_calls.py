@@ -22,9 +22,6 @@ __all__ = ["Call", "Outbox", "outbox_of"]
 # which a thread counts as stuck. A busy event loop may keep a thread from its work for 5 ms.
 _LOOK_EVERY = 0.005
 
-# Seconds that one task may go from statement to statement without a pause.
-_TASK_SECONDS = 0.001
-
 
 class Call:
     """A function to be run with a connection.
@@ -95,8 +92,6 @@ class Outbox:
         self._outcomes: deque[tuple[Call, Any, BaseException | None]] = deque()
         self._urgent: deque[tuple[Call, Any, BaseException | None]] = deque()
         self._watched: set[Crew] = set()
-        self._task = 0
-        self._task_since = 0.0
 
     def add(
         self, call: Call, result: Any, error: BaseException | None, *, is_urgent: bool = False
@@ -117,14 +112,6 @@ class Outbox:
         # The loop may have ended without waiting for us.
         with suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._deliver)
-
-    def is_time_for_others(self) -> bool:
-        """Tell whether the running task has kept the event loop for a while."""
-        task, now = id(asyncio.current_task(self.loop)), time.perf_counter()
-        is_long = task == self._task and now - self._task_since > _TASK_SECONDS
-        if is_long or task != self._task:
-            self._task, self._task_since = task, now
-        return is_long
 
     def watch(self, crew: Crew) -> None:
         """See to it, from the event loop, that nothing waits behind a long statement."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -19,6 +19,7 @@ from ormolu.sqlite._calls import Call, Outbox, outbox_of
 from ormolu.sqlite._cursor import Cursor, StreamCursor
 from ormolu.sqlite._handle import Handle, Stream
 from ormolu.sqlite._mailbox import Mailbox
+from ormolu.sqlite._pauses import Pauses
 from ormolu.sqlite._pragmas import Begin, Pragmas
 from ormolu.sqlite._short import NOT_DONE, ShortStatements
 from ormolu.sqlite._statements import Kind, kind_of
@@ -26,6 +27,9 @@ from ormolu.sqlite._statements import Kind, kind_of
 __all__ = ["Connection"]
 
 _T = TypeVar("_T")
+
+# Seconds that a lock is waited for, however long the wait for the connection was.
+_SOON = 0.02
 
 # Methods of sqlite3.Connection that are passed on to the connection's thread.
 _PASSED_ON = frozenset(
@@ -38,24 +42,8 @@ _PASSED_ON = frozenset(
 )  # fmt: skip
 
 
-class _Pause:
-    """What is awaited after a statement at once: SQLAlchemy asks that something is."""
-
-    def __init__(self, turns: int) -> None:
-        self._turns = turns
-
-    def __await__(self) -> Generator[None]:
-        for _ in range(self._turns):
-            yield
-
-
-# Gives way to the other tasks of the event loop once, or goes on.
-_OTHERS_FIRST = _Pause(1)
-_NO_PAUSE = _Pause(0)
-
-
 class Connection(AdaptedConnection):
-    """One SQLite connection, whose statements run on a thread of their own.
+    """One SQLite connection, whose statements run on threads, or at once if they are short.
 
     Methods without `async` are SQLAlchemy's side: they wait in a greenlet, as `run_sync` and the
     engine's events give one. The methods of `sqlite3.Connection` that define functions,
@@ -69,6 +57,7 @@ class Connection(AdaptedConnection):
         """Make a connection that `open` opens."""
         self._is_plain = False
         self._short: ShortStatements | None = None
+        self._pauses = Pauses()
         self.busy_timeout = pragmas.busy_timeout
         self._dbapi = dbapi
         self._pragmas = pragmas
@@ -159,6 +148,15 @@ class Connection(AdaptedConnection):
         """Show that it is one; it may be closed."""
         return f"<{type(self).__module__}.Connection at {id(self):#x}>"
 
+    def shorten_wait(self, seconds: float) -> None:
+        """Count what was waited for the connection towards what it may wait for a lock.
+
+        Args:
+            seconds: How long that was; a lock that is free soon is waited for in any case.
+        """
+        limit = self._pragmas.busy_timeout
+        self.busy_timeout = max(limit - seconds, min(limit, _SOON))
+
     def run_short_at_once(self, short: ShortStatements) -> None:
         """Let short statements run on the event loop's thread, until the user adds functions.
 
@@ -208,7 +206,7 @@ class Connection(AdaptedConnection):
         if result is NOT_DONE:
             result = self._wait(call)
         else:
-            await_(_OTHERS_FIRST if self._outbox_here().is_time_for_others() else _NO_PAUSE)
+            await_(self._pauses.after_statement())
         return cast("_T", result)
 
     def run_action(self, action: Callable[[Any], _T]) -> _T:

@@ -189,7 +189,8 @@ class Transaction:
         """Undo what the first statement of a transaction has done, which is given up."""
         if self.is_begun:
             self.sqlite.execute("ROLLBACK")
-        call.place, self._place = self._place, None
+        if self._place is not None:
+            call.place, self._place = self._place, None
 
     def leave_line(self) -> None:
         """Let the next writer go."""
