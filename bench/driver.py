@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import (
@@ -23,7 +22,7 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.orm import Session, sessionmaker
 
-from bench.floor import SETTINGS, make_engine
+from bench._blocking import make_blocking_engine, set_up
 from bench.guide_model import Base, User
 from bench.users import print_rates
 
@@ -41,9 +40,10 @@ def main() -> None:
 
 
 async def _measure(folder: Path) -> None:
-    blocking = sessionmaker(make_engine(f"sqlite:///{folder}/blocking.db"), expire_on_commit=False)
+    blocking_engine = make_blocking_engine(f"sqlite:///{folder}/blocking.db")
+    blocking = sessionmaker(blocking_engine, expire_on_commit=False)
     engines = {name: await _open(name, folder) for name in ("aiosqlite", "ormolu")}
-    Base.metadata.create_all(blocking.kw["bind"])
+    Base.metadata.create_all(blocking_engine)
     _insert_blocking(blocking)
     works = (
         ("point select", _select, _select_blocking),
@@ -62,24 +62,18 @@ async def _measure(folder: Path) -> None:
             print_rates(f"AsyncSession, {title}, {tasks} at once, {WINDOWS} windows", rates)
     for engine in engines.values():
         await engine.dispose()
+    blocking_engine.dispose()
 
 
 async def _open(name: str, folder: Path) -> AsyncEngine:
     engine = create_async_engine(f"sqlite+{name}:///{folder}/{name}.db")
     if name == "aiosqlite":
-        event.listen(engine.sync_engine, "connect", _set_up)
+        event.listen(engine.sync_engine, "connect", set_up)
     async with engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
     async with AsyncSession(engine) as session, session.begin():
         session.add(User(id=1, name="Alice"))
     return engine
-
-
-def _set_up(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    for setting in SETTINGS:
-        cursor.execute(f"PRAGMA {setting}")
-    cursor.close()
 
 
 async def _rate(engine: AsyncEngine, work: Work, tasks: int) -> float:

@@ -7,31 +7,15 @@ copied.
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel
-from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.orm import sessionmaker
 
+from bench._blocking import make_blocking_engine
 from bench.guide_model import Base, User
 
-SETTINGS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
-
-
-def make_engine(url: str) -> Engine:
-    """Return a blocking engine on SQLite with the settings of Ormolu."""
-    engine = create_engine(url)
-
-    @event.listens_for(engine, "connect")
-    def _set_up(connection: Any, _record: object) -> None:
-        for setting in SETTINGS:
-            connection.execute(f"PRAGMA {setting}")
-
-    return engine
-
-
-engine = make_engine(os.environ.get("DATABASE_URL", "sqlite://"))
+engine = make_blocking_engine(os.environ.get("DATABASE_URL", "sqlite://"))
 maker = sessionmaker(engine, expire_on_commit=False)
 
 
