@@ -2,6 +2,7 @@
 
     OrmoluError
     ├── ConfigurationError            a URL, an option or a declaration is wrong
+    ├── RefusedError                  a request asks for what it may not or cannot have
     ├── SchemaMismatchError           the database lacks what the models map
     ├── UsageError                    the code around a session must be written differently
     │   ├── NoUnitOfWorkError         no session belongs to this place
@@ -20,7 +21,8 @@ Each class has an `error_code`, and each of these has a section in docs/errors.m
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from sqlalchemy.exc import InvalidRequestError
 
@@ -35,6 +37,7 @@ __all__ = [
     "OutcomeUnknownError",
     "OverloadedError",
     "ReadOnlyError",
+    "RefusedError",
     "SchemaMismatchError",
     "SessionClosedError",
     "UnavailableError",
@@ -56,6 +59,25 @@ class ConfigurationError(OrmoluError, ValueError):
     """A URL, an option or a declaration is wrong; the message says what to write."""
 
     error_code: ClassVar[str] = "configuration"
+
+
+class RefusedError(OrmoluError):
+    """A request asks for what it may not or cannot have; nothing was changed.
+
+    Attributes:
+        code: Stable name of the reason, in the table of docs/errors.md with its HTTP status.
+        entries: One per wrong parameter or field: `loc`, `type`, `msg`, as Pydantic has them.
+    """
+
+    error_code: ClassVar[str] = "refused"
+
+    def __init__(
+        self, code: str, message: str, entries: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        """Keep the reason."""
+        self.code = code
+        self.entries = list(entries)
+        super().__init__(message)
 
 
 class SchemaMismatchError(OrmoluError):

@@ -1,0 +1,38 @@
+"""Lists of rows: filters, sorting, cursors and selections over what may be seen. No HTTP."""
+
+from ormolu.query._cursors import read_cursor, write_cursor
+from ormolu.query._filters import All, Condition, Filters, compile_condition, operators_of, search
+from ormolu.query._selection import Row, Rows, Selection, read_selection
+from ormolu.query._sorting import Sort, read_sort, rows_after, sort_columns, sort_expressions
+from ormolu.query._types import is_json, is_ordered, is_text, written_type
+from ormolu.query._views import Field, Location, Relation, View, entry_of, nearest, refuse
+
+__all__ = [
+    "All",
+    "Condition",
+    "Field",
+    "Filters",
+    "Location",
+    "Relation",
+    "Row",
+    "Rows",
+    "Selection",
+    "Sort",
+    "View",
+    "compile_condition",
+    "entry_of",
+    "is_json",
+    "is_ordered",
+    "is_text",
+    "nearest",
+    "operators_of",
+    "read_cursor",
+    "read_selection",
+    "read_sort",
+    "refuse",
+    "rows_after",
+    "search",
+    "sort_columns",
+    "sort_expressions",
+    "written_type",
+]

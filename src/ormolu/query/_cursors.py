@@ -1,0 +1,94 @@
+"""Cursors: where a page ended, opaque and signed, bound to the sort and the filters it is of.
+
+A cursor holds the sort values of the last row, so that the next page begins after them whatever
+is inserted or deleted meanwhile. Knows no HTTP.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
+
+from ormolu.query._sorting import Sort
+from ormolu.query._views import Location, refuse
+
+__all__ = ["read_cursor", "write_cursor"]
+
+_MAX_LENGTH = 4000
+_SIGNATURE_BYTES = 12
+
+_TYPES: dict[str, TypeAdapter[Any]] = {
+    kind.__name__: TypeAdapter(kind)
+    for kind in (bool, int, float, str, Decimal, datetime, date, time, timedelta, UUID)
+}
+
+
+def write_cursor(values: Sequence[Any], sort: Sort, scope: str, key: bytes) -> str:
+    """Return the cursor after a row.
+
+    Args:
+        values: The row's sort values.
+        sort: The sort that they belong to.
+        scope: What else the page depends on: the filters.
+        key: Secret to sign with.
+    """
+    tagged = [_tag(value) for value in values]
+    body = json.dumps(tagged, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(_sign(body, sort, scope, key) + body).decode().rstrip("=")
+
+
+def read_cursor(text: Any, sort: Sort, scope: str, key: bytes, location: Location) -> list[Any]:
+    """Return the sort values in a cursor.
+
+    Raises:
+        RefusedError: It is not one of ours, or of another sort or other filters.
+    """
+    refusal = refuse(
+        location, "cursor", "Is not a cursor of this list; sort and filters must stay as they were"
+    )
+    if not isinstance(text, str) or len(text) > _MAX_LENGTH or not text.isascii():
+        raise refusal
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        raise refusal from None
+    signature, body = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
+    if not hmac.compare_digest(signature, _sign(body, sort, scope, key)):
+        raise refusal
+    try:
+        return [_untag(tagged) for tagged in json.loads(body)]
+    except (KeyError, TypeError, ValueError, ValidationError):
+        raise refusal from None
+
+
+def _sign(body: bytes, sort: Sort, scope: str, key: bytes) -> bytes:
+    signed = json.dumps([[str(order) for order in sort], scope]).encode() + b"\0" + body
+    return hmac.digest(key, signed, hashlib.sha256)[:_SIGNATURE_BYTES]
+
+
+def _tag(value: Any) -> Any:
+    if value is None:
+        return None
+    kind = type(value).__name__
+    if kind == "float":
+        # JSON has no way to write every float that a database may hold.
+        return [kind, value.hex()]
+    return [kind, to_jsonable_python(value)]
+
+
+def _untag(tagged: Any) -> Any:
+    if tagged is None:
+        return None
+    kind, value = tagged
+    return float.fromhex(value) if kind == "float" else _TYPES[kind].validate_python(value)

@@ -1,0 +1,263 @@
+"""Selections: which fields and relations an answer has, and the rows for them.
+
+To-one relations come with the row itself by an outer join; each to-many relation takes one
+statement for all rows of its level, so that nothing multiplies or drops rows. Knows no HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Select, and_, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from ormolu.query._views import Location, Relation, View, refuse
+
+__all__ = ["Row", "Rows", "Selection", "read_selection"]
+
+Row = dict[str, Any]
+
+_MAX_DEPTH = 3
+_MAX_CHILDREN = 100
+
+
+@dataclass
+class Selection:
+    """What of one model an answer has.
+
+    Attributes:
+        view: What may be seen.
+        names: The fields, in order.
+        children: The relations: each with what of its target.
+    """
+
+    view: View
+    names: tuple[str, ...] = ()
+    children: dict[str, tuple[Relation, Selection]] = field(default_factory=dict)
+
+
+def read_selection(
+    view: View,
+    fields: str | Sequence[str] | None,
+    include: str | Sequence[str] | None,
+    locations: tuple[Location, Location],
+) -> Selection:
+    """Read `fields` and `include`.
+
+    Raises:
+        RefusedError: A name is unknown, or an include too deep.
+    """
+    root = Selection(view)
+    for path in _listed(include):
+        _include(root, path, locations[1])
+    chosen = _listed(fields)
+    for path in chosen:
+        _choose(root, path, locations[0])
+    _complete(root)
+    return root
+
+
+def _listed(names: str | Sequence[str] | None) -> list[str]:
+    if names is None:
+        return []
+    return names.split(",") if isinstance(names, str) else list(names)
+
+
+def _include(node: Selection, path: Any, location: Location) -> None:
+    names = path.split(".") if isinstance(path, str) else [path]
+    if len(names) > _MAX_DEPTH:
+        raise refuse(location, "include_depth", f"Must not be deeper than {_MAX_DEPTH} relations")
+    for name in names:
+        relation = node.view.relation(name, location)
+        if name not in node.children:
+            node.children[name] = (relation, Selection(relation.target))
+        node = node.children[name][1]
+
+
+def _choose(node: Selection, path: Any, location: Location) -> None:
+    *hops, last = path.split(".") if isinstance(path, str) else [path]
+    for name in hops:
+        if name not in node.children:
+            node.view.relation(name, location)
+            raise refuse(location, "not_included", f"{path!r} needs include={'.'.join(hops)}")
+        node = node.children[name][1]
+    node.view.field(last, location)
+    if last not in node.names:
+        node.names += (last,)
+
+
+def _complete(node: Selection) -> None:
+    node.names = node.names or tuple(node.view.fields)
+    for _, child in node.children.values():
+        _complete(child)
+
+
+@dataclass
+class _Part:
+    """A selection within one statement: the entity it is read from and the place of its values."""
+
+    selection: Selection
+    entity: Any
+    start: int
+    parts: dict[str, _Part] = field(default_factory=dict)
+
+    def walk(self) -> Iterator[_Part]:
+        yield self
+        for part in self.parts.values():
+            yield from part.walk()
+
+
+class Rows:
+    """Reads the rows of one answer.
+
+    Attributes:
+        truncated: Paths of to-many relations of which not all rows are in the answer.
+        statement_options: Passed to each statement.
+    """
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.truncated: list[str] = []
+        self._session = session
+
+    def prepare(
+        self, statement: Select[Any], selection: Selection, entity: Any
+    ) -> tuple[Select[Any], _Part]:
+        """Add the columns and outer joins of a selection to a statement."""
+        root = _Part(selection, entity, len(statement.selected_columns))
+        statement = _add_columns(statement, root)
+        return statement, root
+
+    async def collect(self, root: _Part, raw: Sequence[Any], path: str = "") -> list[Row]:
+        """Make the rows of an answer from what a prepared statement returned."""
+        rows: list[Row] = []
+        parents: dict[int, dict[Any, list[Row]]] = {}
+        for values in raw:
+            made = _make_row(root, values, parents)
+            assert made is not None
+            rows.append(made)
+        for part, where in _walk(root, path):
+            for name, (relation, child) in part.selection.children.items():
+                if relation.is_many:
+                    owners = parents.get(id(part), {})
+                    place = f"{where}.{name}".lstrip(".")
+                    await self._load_children(part, (relation, child), owners, place)
+        return rows
+
+    async def _load_children(
+        self,
+        part: _Part,
+        hop: tuple[Relation, Selection],
+        owners: dict[Any, list[Row]],
+        path: str,
+    ) -> None:
+        relation, selection = hop
+        for rows in owners.values():
+            for row in rows:
+                row[relation.name] = []
+        if not owners:
+            return
+        statement, root, width = self._children_statement(part.selection.view, hop, list(owners))
+        raw = (await self._session.execute(statement)).all()
+        kept, keys = [], []
+        for values in raw:
+            if values[width] > _MAX_CHILDREN:
+                if path not in self.truncated:
+                    self.truncated.append(path)
+                continue
+            kept.append(values)
+            keys.append(tuple(values[:width]))
+        children = await self.collect(root, kept, path)
+        for key, child in zip(keys, children, strict=True):
+            for row in owners[key]:
+                row[relation.name].append(child)
+
+    def _children_statement(
+        self, view: View, hop: tuple[Relation, Selection], owners: list[Any]
+    ) -> tuple[Select[Any], _Part, int]:
+        relation, selection = hop
+        parent, child = aliased(view.model), aliased(selection.view.model)
+        parent_keys = _key_columns(view, parent)
+        child_keys = _key_columns(selection.view, child)
+        place = func.row_number().over(partition_by=parent_keys, order_by=child_keys)
+        one = parent_keys[0] if len(parent_keys) == 1 else tuple_(*parent_keys)
+        wanted = [key[0] for key in owners] if len(parent_keys) == 1 else owners
+        found = (
+            select(
+                *[column.label(f"p{index}") for index, column in enumerate(parent_keys)],
+                *[column.label(f"c{index}") for index, column in enumerate(child_keys)],
+                place.label("place"),
+            )
+            .select_from(parent)
+            .join(getattr(parent, relation.name).of_type(child))
+            .where(one.in_(wanted))
+        )
+        seen = selection.view.seen_through(child)
+        if seen is not None:
+            found = found.where(seen)
+        ranked = found.subquery()
+        target = aliased(selection.view.model)
+        same = [
+            column == ranked.c[f"c{index}"]
+            for index, column in enumerate(_key_columns(selection.view, target))
+        ]
+        width = len(parent_keys)
+        statement = (
+            select(*[ranked.c[f"p{index}"] for index in range(width)], ranked.c.place)
+            .select_from(target)
+            .join(ranked, and_(*same))
+            .where(ranked.c.place <= _MAX_CHILDREN + 1)
+            .order_by(*[ranked.c[f"p{index}"] for index in range(width)], ranked.c.place)
+        )
+        statement, root = self.prepare(statement, selection, target)
+        return statement, root, width
+
+
+def _walk(part: _Part, path: str) -> Iterator[tuple[_Part, str]]:
+    yield part, path
+    for name, inner in part.parts.items():
+        yield from _walk(inner, f"{path}.{name}".lstrip("."))
+
+
+def _key_columns(view: View, entity: Any) -> list[Any]:
+    return [getattr(entity, key.name) for key in view.keys]
+
+
+def _add_columns(statement: Select[Any], part: _Part) -> Select[Any]:
+    selection, entity = part.selection, part.entity
+    columns = [getattr(entity, name) for name in selection.names]
+    # The keys tell whether an outer join found a row, and whose children are whose.
+    columns += _key_columns(selection.view, entity)
+    part.start = len(statement.selected_columns)
+    statement = statement.add_columns(
+        *[column.label(f"v{part.start + index}") for index, column in enumerate(columns)]
+    )
+    for name, (relation, child) in selection.children.items():
+        if relation.is_many:
+            continue
+        alias = aliased(child.view.model)
+        link = getattr(entity, name).of_type(alias)
+        seen = child.view.seen_through(alias)
+        statement = statement.outerjoin(alias, link if seen is None else link.and_(seen))
+        part.parts[name] = inner = _Part(child, alias, 0)
+        statement = _add_columns(statement, inner)
+    return statement
+
+
+def _make_row(
+    part: _Part, values: Sequence[Any], parents: dict[int, dict[Any, list[Row]]]
+) -> Row | None:
+    names = part.selection.names
+    start, end = part.start, part.start + len(names)
+    key = tuple(values[end : end + len(part.selection.view.keys)])
+    if key[0] is None:
+        return None
+    row: Row = dict(zip(names, values[start:end], strict=True))
+    parents.setdefault(id(part), {}).setdefault(key, []).append(row)
+    for name in part.selection.children:
+        row[name] = None
+    for name, inner in part.parts.items():
+        row[name] = _make_row(inner, values, parents)
+    return row

@@ -1,0 +1,164 @@
+"""Sorting: `-created_at,author.name:nullsfirst`, always total, the same on every backend.
+
+NULL counts as the largest value, as in PostgreSQL; the primary key comes last, so that no two
+rows are equal. Knows no HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Dialect, and_, false, or_, select
+from sqlalchemy.orm import aliased
+
+from ormolu.query._text import ordered
+from ormolu.query._types import is_ordered
+from ormolu.query._views import Field, Location, Relation, View, refuse
+
+__all__ = ["Order", "Sort", "rows_after", "read_sort", "sort_columns", "sort_expressions"]
+
+_MAX_KEYS = 8
+_MAX_HOPS = 3
+
+
+@dataclass(frozen=True)
+class Order:
+    """One key of a sort.
+
+    Attributes:
+        path: The relations on the way to the field, each with what may be seen behind it.
+        field: What is sorted by.
+        is_descending: Whether the largest comes first.
+        are_nulls_first: Whether rows without a value come first.
+    """
+
+    path: tuple[tuple[Relation, View], ...]
+    field: Field
+    is_descending: bool
+    are_nulls_first: bool
+
+    @property
+    def is_nullable(self) -> bool:
+        """Tell whether there may be no value to sort by."""
+        return bool(self.path) or self.field.is_nullable
+
+    def __str__(self) -> str:
+        """Write the key as a request writes it."""
+        name = ".".join([relation.name for relation, _ in self.path] + [self.field.name])
+        nulls = "" if self.are_nulls_first == self.is_descending else ":nulls"
+        place = nulls and f"{nulls}{'first' if self.are_nulls_first else 'last'}"
+        return f"{'-' if self.is_descending else ''}{name}{place}"
+
+
+Sort = tuple[Order, ...]
+
+
+def read_sort(view: View, keys: str | Sequence[str] | None, location: Location) -> Sort:
+    """Read a sort, and append the primary key.
+
+    Raises:
+        RefusedError: A key is unknown, not sortable, given twice, or there are too many.
+    """
+    listed = keys.split(",") if isinstance(keys, str) else list(keys or ())
+    if len(listed) > _MAX_KEYS:
+        raise refuse(location, "too_many_keys", f"Must not have more than {_MAX_KEYS} keys")
+    orders: list[Order] = []
+    seen: set[str] = set()
+    for key in listed:
+        order = _read_key(view, key, location)
+        name = ".".join([relation.name for relation, _ in order.path] + [order.field.name])
+        if name in seen:
+            raise refuse(location, "repeated", f"Has {name!r} twice")
+        seen.add(name)
+        orders.append(order)
+    for field in view.keys:
+        if field.name not in seen:
+            orders.append(Order((), field, is_descending=False, are_nulls_first=False))
+    return tuple(orders)
+
+
+def _read_key(view: View, key: Any, location: Location) -> Order:
+    if not isinstance(key, str):
+        raise refuse(location, "string_type", "Must be names of fields")
+    is_descending = key.startswith("-")
+    path, colon, nulls = key.removeprefix("-").partition(":")
+    if colon and nulls not in {"nullsfirst", "nullslast"}:
+        message = f"Must be nullsfirst or nullslast after the colon, not {nulls[:50]!r}"
+        raise refuse(location, "nulls", message)
+    are_nulls_first = nulls == "nullsfirst" if colon else is_descending
+    hops: list[tuple[Relation, View]] = []
+    *names, last = path.split(".")
+    if len(names) > _MAX_HOPS:
+        raise refuse(location, "sort_depth", f"Must not be longer than {_MAX_HOPS} hops")
+    for name in names:
+        relation = view.relation(name, location)
+        if relation.is_many:
+            raise refuse(location, "not_sortable", f"{name!r} has many rows, which have no one value")
+        view = relation.target
+        hops.append((relation, view))
+    field = view.field(last, location)
+    if not is_ordered(field.type):
+        raise refuse(location, "not_sortable", f"{last!r} has no order")
+    return Order(tuple(hops), field, is_descending, are_nulls_first)
+
+
+def sort_expressions(sort: Sort, entity: Any, dialect: Dialect) -> list[ColumnElement[Any]]:
+    """Return what each key sorts by; over a relation a subquery, which keeps the rows as they are."""
+    return [ordered(_value(order.path, order.field, entity), dialect) for order in sort]
+
+
+def _value(path: tuple[tuple[Relation, View], ...], field: Field, entity: Any) -> Any:
+    if not path:
+        return getattr(entity, field.name)
+    (relation, target), *rest = path
+    alias = aliased(target.model)
+    value = _value(tuple(rest), field, alias)
+    found = select(value).where(getattr(entity, relation.name).of_type(alias))
+    seen = target.seen_through(alias)
+    if seen is not None:
+        found = found.where(seen)
+    return found.select_from(alias).correlate(entity).scalar_subquery()
+
+
+def sort_columns(
+    sort: Sort, expressions: list[ColumnElement[Any]], dialect: Dialect
+) -> list[ColumnElement[Any]]:
+    """Return the ORDER BY."""
+    columns: list[ColumnElement[Any]] = []
+    for order, expression in zip(sort, expressions, strict=True):
+        if order.is_nullable and not _is_native(order, dialect):
+            nulls = expression.is_(None)
+            columns.append(nulls.desc() if order.are_nulls_first else nulls.asc())
+        columns.append(expression.desc() if order.is_descending else expression.asc())
+    return columns
+
+
+def _is_native(order: Order, dialect: Dialect) -> bool:
+    """Tell whether the backend puts NULL there by itself, so that an index serves."""
+    is_largest = dialect.name == "postgresql"
+    return order.are_nulls_first == (order.is_descending == is_largest)
+
+
+def rows_after(
+    sort: Sort, expressions: list[ColumnElement[Any]], values: Sequence[Any]
+) -> ColumnElement[bool]:
+    """Return the condition that a row comes after the row with these values."""
+    alternatives: list[ColumnElement[bool]] = []
+    equal: list[ColumnElement[bool]] = []
+    for order, expression, value in zip(sort, expressions, values, strict=True):
+        later = _after(order, expression, value)
+        if later is not None:
+            alternatives.append(and_(*equal, later))
+        equal.append(expression.is_(None) if value is None else expression == value)
+    return or_(false(), *alternatives)
+
+
+def _after(order: Order, expression: Any, value: Any) -> ColumnElement[bool] | None:
+    if value is None:
+        return expression.is_not(None) if order.are_nulls_first else None  # type: ignore[no-any-return]
+    later = expression < value if order.is_descending else expression > value
+    if order.is_nullable and not order.are_nulls_first:
+        return or_(later, expression.is_(None))
+    return later  # type: ignore[no-any-return]

@@ -1,0 +1,147 @@
+"""What of a model may be seen: the fields, the relations, the rows; on every hop of a path.
+
+Everything that a request names is looked up here, so what is not in a view cannot be read,
+filtered, sorted or inferred. Knows no resource and no HTTP.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy.types import TypeEngine
+
+from ormolu.errors import RefusedError
+from ormolu.query._types import filtered_type, key_type
+
+__all__ = ["Field", "Location", "Relation", "View", "entry_of", "nearest", "refuse"]
+
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One value of a row: a column, a hybrid property or a column property.
+
+    Attributes:
+        name: Name of the mapped attribute, and of the member in JSON.
+        type: SQL type of its values.
+        is_nullable: Whether it may be NULL.
+        column: Name of the column, None where it is computed.
+    """
+
+    name: str
+    type: TypeEngine[Any]
+    is_nullable: bool = True
+    column: str | None = None
+
+    @cached_property
+    def filtered(self) -> TypeAdapter[Any]:
+        """Return what reads a value to compare with."""
+        return TypeAdapter(filtered_type(self.type))
+
+    @cached_property
+    def key(self) -> TypeAdapter[Any]:
+        """Return what reads a key."""
+        return TypeAdapter(key_type(self.type))
+
+
+@dataclass(frozen=True)
+class Relation:
+    """One hop to another model.
+
+    Attributes:
+        name: Name of the mapped relationship.
+        is_many: Whether it leads to any number of rows.
+        find_target: Returns what may be seen at the other end.
+    """
+
+    name: str
+    is_many: bool
+    find_target: Callable[[], View]
+
+    @property
+    def target(self) -> View:
+        """Return what may be seen at the other end."""
+        return self.find_target()
+
+
+@dataclass(frozen=True)
+class View:
+    """What of one model may be seen.
+
+    Attributes:
+        model: The mapped class.
+        fields: Readable fields by name, in the order of the answer.
+        keys: Names of the primary key's fields; they sort even where they are not readable.
+        relations: Hops by name.
+        searchable: Names of the fields that `q` looks at.
+        visible: Which rows exist for the one who asks; None for all.
+    """
+
+    model: type[Any]
+    fields: Mapping[str, Field]
+    keys: tuple[Field, ...]
+    relations: Mapping[str, Relation]
+    searchable: tuple[str, ...] = ()
+    visible: ColumnElement[bool] | None = None
+
+    def field(self, name: str, location: Location) -> Field:
+        """Return a field.
+
+        Raises:
+            RefusedError: There is none of this name to be seen.
+        """
+        if name not in self.fields:
+            raise refuse(location, "unknown_field", self._unknown(name, self.fields))
+        return self.fields[name]
+
+    def relation(self, name: str, location: Location) -> Relation:
+        """Return a relation.
+
+        Raises:
+            RefusedError: There is none of this name to be seen.
+        """
+        if name not in self.relations:
+            raise refuse(location, "unknown_relation", self._unknown(name, self.relations))
+        return self.relations[name]
+
+    def seen_through(self, entity: Any) -> ColumnElement[bool] | None:
+        """Return the condition that a row of an alias of the model is visible; None for all."""
+        if self.visible is None:
+            return None
+        # Not adapted to the alias: the policy may hold any SQL, with names of its own.
+        keys = [getattr(self.model, key.name) for key in self.keys]
+        seen = select(*keys).where(self.visible).correlate(None)
+        columns = [getattr(entity, key.name) for key in self.keys]
+        one = columns[0] if len(columns) == 1 else tuple_(*columns)
+        return one.in_(seen)
+
+    def _unknown(self, name: str, known: Iterable[str]) -> str:
+        return f"{self.model.__name__} has no {name!r}{nearest(name, known)}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return what may have been meant, as the end of a sentence."""
+    near = difflib.get_close_matches(name[:100], list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def entry_of(location: Location, kind: str, message: str) -> dict[str, Any]:
+    """Return one entry of `errors`."""
+    return {"loc": list(location), "type": kind, "msg": message}
+
+
+def refuse(location: Location, kind: str, message: str) -> RefusedError:
+    """Return the error for one wrong parameter or field."""
+    place = ".".join(str(part) for part in location[:1] + location[-1:]) or "request"
+    if len(location) == 1:
+        place = str(location[0])
+    return RefusedError(
+        "validation_error", f"{place}: {message}", [entry_of(location, kind, message)]
+    )
