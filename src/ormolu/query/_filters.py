@@ -19,7 +19,7 @@ from ormolu.query._types import is_json, is_ordered, is_text
 from ormolu.query._views import Field, Location, Relation, View, nearest, refuse
 
 __all__ = [
-    "All", "Condition", "Filters", "compile_condition", "operators_of", "read_value", "search",
+    "All", "Condition", "Filters", "compile_condition", "describe", "operators_of", "search",
 ]  # fmt: skip
 
 _MAX_TERMS = 50
@@ -190,7 +190,7 @@ class Filters:
             return Over(relation, target, "any", self._read_path(target, rest, read, location))
         field, operator = _split(view, path, location)
         self._count(location)
-        value = read_value(_adapter(field, operator), operator, read, location)
+        value = _read_value(_adapter(field, operator), operator, read, location)
         return Term(field, operator, value)
 
     def _count(self, location: Location) -> None:
@@ -225,7 +225,7 @@ def _adapter(field: Field, operator: str) -> TypeAdapter[Any]:
     return _BOOLEAN if operator == "isnull" else field.filtered
 
 
-def read_value(
+def _read_value(
     adapter: TypeAdapter[Any],
     operator: str,
     read: Callable[[TypeAdapter[Any], str], Any],
@@ -357,10 +357,25 @@ def search(view: View, text: str, location: Location) -> Condition:
     if len(words) > _MAX_WORDS:
         raise refuse(location, "too_many_words", f"Must not have more than {_MAX_WORDS} words")
     for field in fields:
-        read_value(field.filtered, "eq", lambda adapter, _: adapter.validate_strings(text), location)
+        _read_value(field.filtered, "eq", lambda adapter, _: adapter.validate_strings(text), location)
     return All(
         tuple(
             Any_(tuple(Term(field, "ilike", f"%{literal(word)}%") for field in fields))
             for word in words
         )
     )
+
+
+def describe(condition: Condition) -> str:
+    """Write a condition down, the same for the same condition, whatever carried it."""
+    match condition:
+        case Term(field, operator, value):
+            return f"{field.name}__{operator}={value!r}"
+        case Not(part):
+            return f"not({describe(part)})"
+        case All(parts):
+            return f"and({','.join(sorted(describe(part) for part in parts))})"
+        case Any_(parts):
+            return f"or({','.join(sorted(describe(part) for part in parts))})"
+        case Over(relation, _, quantifier, part):
+            return f"{relation.name}.{quantifier}({describe(part)})"

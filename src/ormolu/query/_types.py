@@ -231,8 +231,9 @@ def _read_base64(value: Any) -> Any:
     if isinstance(value, bytes):
         return value
     try:
-        return base64.b64decode(value, validate=True)
-    except (TypeError, ValueError, binascii.Error):
+        # Answers use the alphabet of URLs; both are read.
+        return base64.b64decode(value.replace("-", "+").replace("_", "/"), validate=True)
+    except (AttributeError, ValueError, binascii.Error):
         raise PydanticCustomError("base64", "Must be text in base64") from None
 
 
@@ -287,7 +288,7 @@ def _check_time(value: time) -> time:
     return value
 
 
-_BASE64 = r"^[A-Za-z0-9+/]*={0,2}$"
+_BASE64 = r"^[A-Za-z0-9+/_-]*={0,2}$"
 _FLOAT = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _MOMENT = _require_text("2026-01-31T12:00:00Z")
 _INSTANT = Annotated[datetime, AfterValidator(_require_offset), AfterValidator(_to_utc), _MOMENT]

@@ -1,8 +1,9 @@
-"""One unit of work: a session and a transaction, from the first statement to its end.
+"""One unit of work: its session, how it ends, and what waits for its commit.
 
-Knows engines, no web framework.
+Knows engines; no web framework.
 """
 
+from ormolu.sessions._session import engine_of
 from ormolu.sessions._unit_of_work import UnitOfWork, after_commit
 
-__all__ = ["UnitOfWork", "after_commit"]
+__all__ = ["UnitOfWork", "after_commit", "engine_of"]

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, AsyncSessionTransaction
 from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.util import greenlet_spawn
@@ -26,7 +26,7 @@ from ormolu.errors import (
 )
 from ormolu.transactions import Access
 
-__all__ = ["CLOSED", "UnitSession"]
+__all__ = ["CLOSED", "UnitSession", "engine_of"]
 
 _T = TypeVar("_T")
 
@@ -274,6 +274,14 @@ class UnitSession(AsyncSession):
         """Close for good; what was not committed is rolled back."""
         self._is_closed = True
         await super().close()
+
+
+async def engine_of(session: AsyncSession) -> Engine:
+    """Return the engine that a session's statements go to."""
+    if isinstance(session, UnitSession):
+        await session.take_connection()
+    bind = session.get_bind()
+    return bind if isinstance(bind, Engine) else bind.engine
 
 
 class _Savepoint(AsyncSessionTransaction):

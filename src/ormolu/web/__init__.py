@@ -4,6 +4,8 @@ Knows sessions and engines; no resource.
 """
 
 from ormolu.web._attach import attach
-from ormolu.web._dependency import SessionDep, session_of
+from ormolu.web._dependency import SessionDep, request_session, session_of
+from ormolu.web._openapi import Describe
+from ormolu.web._problems import problems_of
 
-__all__ = ["SessionDep", "attach", "session_of"]
+__all__ = ["Describe", "SessionDep", "attach", "problems_of", "request_session", "session_of"]

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ormolu.engines import Engines
 from ormolu.sessions import UnitOfWork
 from ormolu.transactions import access_of_method, is_committed
-from ormolu.web._problems import Problems
+from ormolu.web._problems import PROBLEMS_KEY, Problems
 from ormolu.web._units import open_units
 
 __all__ = ["Gate"]
@@ -37,6 +37,7 @@ class Gate:
             # A mounted application that is attached too: the outer gate's unit of work serves.
             await self._app(scope, receive, send)
             return
+        scope.setdefault(PROBLEMS_KEY, self._problems)
         units[self._engines] = unit = UnitOfWork(self._engines, access_of_method(scope["method"]))
         exchange = _Exchange(unit, send)
         try:

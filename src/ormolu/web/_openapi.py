@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 
-__all__ = ["document_problems"]
+__all__ = ["Describe", "document_problems"]
 
 _REFERENCE = {"$ref": "#/components/schemas/Problem"}
 
@@ -38,22 +40,52 @@ _PROBLEM = {
 }
 
 
+# What an endpoint may carry as `describe`: it adds to its operation, and to the shared schemas.
+Describe = Callable[[dict[str, Any], dict[str, Any]], None]
+
+
 def document_problems(app: FastAPI) -> None:
-    """Describe FastAPI's own validation answers as the problems that they are now."""
+    """Describe FastAPI's own validation answers as the problems that they are now.
+
+    Endpoints that read and write without FastAPI's help describe themselves; see `Describe`.
+    """
     make = app.openapi
 
     def openapi() -> dict[str, Any]:
+        if app.openapi_schema is not None:
+            return app.openapi_schema
         document = make()
-        schemas = document.get("components", {}).get("schemas", {})
-        if schemas.pop("HTTPValidationError", None) is not None:
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        is_validated = schemas.pop("HTTPValidationError", None) is not None
+        is_described = _describe_endpoints(app, document, schemas)
+        if is_validated or is_described:
             schemas.pop("ValidationError", None)
             schemas["Problem"] = _PROBLEM
-            for path in document["paths"].values():
-                for operation in path.values():
-                    _replace_validation_answer(operation)
+        for path in document["paths"].values():
+            for operation in path.values():
+                _replace_validation_answer(operation)
+        if schemas:
+            document["components"]["schemas"] = dict(sorted(schemas.items()))
+        else:
+            document["components"].pop("schemas")
+        if not document["components"]:
+            document.pop("components")
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _describe_endpoints(app: FastAPI, document: dict[str, Any], schemas: dict[str, Any]) -> bool:
+    is_described = False
+    for context in iter_route_contexts(app.routes):
+        describe = getattr(getattr(context, "endpoint", None), "describe", None)
+        path = document["paths"].get(getattr(context, "path_format", None), {})
+        if describe is None or not context.include_in_schema:
+            continue
+        for method in context.methods or ():
+            describe(path[method.lower()], schemas)
+            is_described = True
+    return is_described
 
 
 def _replace_validation_answer(operation: Any) -> None:

@@ -18,30 +18,39 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ormolu.errors import UnavailableError
+from ormolu.errors import RefusedError, UnavailableError
 from ormolu.faults import fault_of
 from ormolu.transactions import is_committed
 from ormolu.web._constraints import Place, find_place
 from ormolu.web._units import units_of
 
-__all__ = ["STATUSES", "Problem", "Problems"]
+__all__ = ["PROBLEMS_KEY", "STATUSES", "Problem", "Problems", "problems_of"]
+
+PROBLEMS_KEY = "ormolu.problems"
 
 _log = logging.getLogger("ormolu")
 
 # The status of each kind of fault; docs/errors.md is tested against it.
 STATUSES: dict[str, int] = {
+    "bad_request": 400,
     "busy": 503,
     "check_violation": 422,
     "database_unavailable": 503,
     "exclusion_violation": 409,
     "forbidden": 403,
     "foreign_key_violation": 409,
+    "idempotency_key_reused": 422,
+    "in_flight": 409,
     "internal_error": 500,
     "invalid_value": 422,
+    "malformed_json": 400,
+    "not_found": 404,
     "not_null_violation": 422,
     "outcome_unknown": 503,
     "overloaded": 503,
     "pooler": 500,
+    "precondition_failed": 412,
+    "precondition_required": 428,
     "read_only_database": 503,
     "rejected": 422,
     "schema_mismatch": 500,
@@ -50,6 +59,8 @@ STATUSES: dict[str, int] = {
     "too_complex": 422,
     "too_large": 413,
     "unique_violation": 409,
+    "unsupported_media_type": 415,
+    "validation_error": 422,
 }
 
 _DETAILS: dict[str, str] = {
@@ -88,6 +99,8 @@ _ENTRIES: dict[str, tuple[str, str]] = {
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
+_STALE = "The row was changed or deleted meanwhile. Read it again."
+
 _RETRY_AFTER = {"Retry-After": "1"}
 
 
@@ -124,6 +137,15 @@ class Problems:
 
     def answer(self, request: Request, problem: Problem) -> Response:
         """Return the answer for a problem of this request."""
+        return JSONResponse(
+            self.body(request, problem),
+            status_code=problem.status,
+            headers={**problem.headers},
+            media_type="application/problem+json",
+        )
+
+    def body(self, request: Request, problem: Problem) -> dict[str, Any]:
+        """Return the members of a problem of this request."""
         body: dict[str, Any] = {
             "type": f"{self.base_url}{problem.code}",
             "title": _title(problem.status),
@@ -134,12 +156,11 @@ class Problems:
         }
         if problem.errors:
             body["errors"] = list(problem.errors)
-        return JSONResponse(
-            {**problem.extra, **body},
-            status_code=problem.status,
-            headers={**problem.headers},
-            media_type="application/problem+json",
-        )
+        return {**problem.extra, **body}
+
+    def body_of(self, request: Request, error: Exception) -> dict[str, Any]:
+        """Return the members of the problem for an error of one part of a request."""
+        return self.body(request, _problem_of(request, error))
 
     def handlers(self) -> dict[type[Exception], Handler]:
         """Return the handler of each class of error; for an error the closest class wins."""
@@ -147,6 +168,7 @@ class Problems:
             Exception: self.answer_internal_error,
             HTTPException: self.answer_http_exception,
             NoResultFound: _After(self.answer_not_found),
+            RefusedError: self.answer_refusal,
             RequestValidationError: self.answer_invalid_request,
             StaleDataError: _After(self.answer_stale_data),
             StatementError: _After(self.answer_database_error),
@@ -164,6 +186,10 @@ class Problems:
             raise error
         return self.answer(request, problem)
 
+    async def answer_refusal(self, request: Request, error: Exception) -> Response:
+        """Answer what a resource refuses."""
+        return self.answer(request, _problem_of(request, error))
+
     async def answer_not_found(self, request: Request, _error: Exception) -> Response:
         """Answer that no row was found, by the name of the model that was asked for."""
         names = [unit.last_entity for unit in units_of(request.scope).values() if unit.last_entity]
@@ -172,8 +198,7 @@ class Problems:
 
     async def answer_stale_data(self, request: Request, _error: Exception) -> Response:
         """Answer that somebody else changed or deleted the row meanwhile."""
-        detail = "The row was changed or deleted meanwhile. Read it again."
-        return self.answer(request, Problem(status=409, code="stale_data", detail=detail))
+        return self.answer(request, Problem(status=409, code="stale_data", detail=_STALE))
 
     async def answer_http_exception(self, request: Request, error: Exception) -> Response:
         """Answer an HTTPException in the shape of a problem."""
@@ -222,6 +247,12 @@ class Problems:
         return await self.answer_database_error(request, error)
 
 
+def problems_of(request: Request) -> Problems:
+    """Return what makes the problems of the application that a request goes to."""
+    problems = request.scope.get(PROBLEMS_KEY)
+    return problems if isinstance(problems, Problems) else Problems()
+
+
 @dataclass(frozen=True)
 class _After:
     """A handler of ours, after the application's own handler of one of the error's base classes.
@@ -257,6 +288,25 @@ def _title(status: int) -> str:
         return "Error"
 
 
+def _problem_of(request: Request, error: Exception) -> Problem:
+    if isinstance(error, StaleDataError):
+        return Problem(status=409, code="stale_data", detail=_STALE)
+    if not isinstance(error, RefusedError):
+        return _database_problem(request, error)
+    entries = [_validation_entry(entry) for entry in error.entries]
+    location = getattr(error, "ormolu_location", None)
+    if location is not None and not entries:
+        entries = [_validation_entry({"loc": location, "type": error.code, "msg": str(error)})]
+    is_passing = error.code == "in_flight"
+    return Problem(
+        status=STATUSES[error.code],
+        code=error.code,
+        detail=str(error),
+        errors=entries,
+        headers=_RETRY_AFTER if is_passing else {},
+    )
+
+
 def _database_problem(request: Request, error: Exception) -> Problem:
     fields: Sequence[str] = ()
     if isinstance(error, UnavailableError):
@@ -275,7 +325,7 @@ def _database_problem(request: Request, error: Exception) -> Problem:
         status=status,
         code=kind,
         detail=_detail(kind, place),
-        errors=[_field_entry(kind, name) for name in fields if kind in _ENTRIES],
+        errors=_field_entries(kind, fields, getattr(error, "ormolu_location", None)),
         headers=_RETRY_AFTER if is_transient else {},
     )
 
@@ -294,9 +344,19 @@ def _detail(kind: str, place: Place) -> str:
     return template.format(A_noun=f"{article} {noun}", fields=fields, Fields=capital)
 
 
-def _field_entry(kind: str, name: str) -> dict[str, Any]:
-    type_, message = _ENTRIES[kind]
-    return {"pointer": f"/{name}", "loc": ["body", name], "type": type_, "msg": message}
+def _field_entries(
+    kind: str, names: Sequence[str], location: Sequence[str | int] | None
+) -> list[dict[str, Any]]:
+    """Return an entry per field; the location is that of the operation in a batch that failed."""
+    type_, message = _ENTRIES.get(kind, (kind, "failed"))
+    if location is not None and not names:
+        return [_validation_entry({"loc": location, "type": type_, "msg": message})]
+    where = ["body"] if location is None else [*location, "data"]
+    return [
+        _validation_entry({"loc": [*where, name], "type": type_, "msg": message})
+        for name in names
+        if kind in _ENTRIES
+    ]
 
 
 def _validation_entry(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,112 @@
+"""From rows to answers: JSON bytes, tags, links."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from pydantic import BaseModel
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ormolu.query import Row
+from ormolu.resources._conditions import etag_of, prefers_minimal
+from ormolu.resources._idempotency import Answer
+from ormolu.resources._lists import Page
+from ormolu.resources._writes import Written
+
+__all__ = [
+    "as_response", "body_of", "encode", "headers_of", "list_answer", "path_of", "read_answer",
+    "written_answer",
+]  # fmt: skip
+
+
+def encode(value: Any) -> bytes:
+    """Return JSON: decimals as text, instants in ISO 8601, bytes in base64, no NaN."""
+    return to_json(value, bytes_mode="base64", inf_nan_mode="null")
+
+
+def body_of(row: Row, public_model: type[BaseModel] | None) -> Any:
+    """Return what an answer shows of a row, in the shape of the program's own model if it has one."""
+    if public_model is None:
+        return row
+    return public_model.model_validate(row).model_dump(mode="json", by_alias=True)
+
+
+def list_answer(request: Request, page: Page, items: Sequence[Any]) -> Answer:
+    """Return the answer for a page."""
+    body: dict[str, Any] = {"items": items, "next_cursor": page.next_cursor}
+    if page.total_kind is not None:
+        body |= {"total": page.total, "total_kind": page.total_kind}
+    headers = _truncation(page.truncated)
+    if page.truncated:
+        body["truncated"] = list(page.truncated)
+    if page.next_cursor is not None and request.method in {"GET", "HEAD"}:
+        kept = [(name, value) for name, value in request.query_params.multi_items()
+                if name not in {"cursor", "offset"}]  # fmt: skip
+        query = urlencode([*kept, ("cursor", page.next_cursor)])
+        headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+    return Answer(200, headers, encode(body))
+
+
+def read_answer(
+    body: Any, version: Any, truncated: Sequence[str], unseen: Sequence[str], *, is_whole: bool
+) -> Answer:
+    """Return the answer for one row; 304 if the client has it already."""
+    content = encode(body)
+    # Another form of the row needs another tag, and included rows change without its version.
+    variant = "" if is_whole else hashlib.sha256(content).hexdigest()[:16]
+    headers = headers_of(version, variant) | _truncation(truncated)
+    if headers.get("ETag") in unseen and "ETag" in headers:
+        return Answer(304, headers, b"")
+    return Answer(200, headers, content)
+
+
+def written_answer(
+    request: Request, written: Written, body: Any, *, is_new: bool
+) -> Answer:
+    """Return the answer for a row that was written."""
+    headers = headers_of(written.version)
+    if is_new:
+        headers["Location"] = path_of(request, written.key)
+    if prefers_minimal(request.headers.get("prefer")):
+        headers["Preference-Applied"] = "return=minimal"
+        return Answer(201 if is_new else 204, headers, b"")
+    return Answer(201 if is_new else 200, headers, encode(body))
+
+
+def headers_of(version: Any, variant: str = "") -> dict[str, str]:
+    """Return the ETag, if the row has a version."""
+    tag = etag_of(version, variant)
+    return {} if tag is None else {"ETag": tag}
+
+
+def path_of(request: Request, key: tuple[Any, ...]) -> str:
+    """Return the path of a row."""
+    path = request.url.path.rstrip("/")
+    if request.method == "PUT":
+        return path
+    return f"{path}/{','.join(quote(str(part), safe='') for part in key)}"
+
+
+def as_response(request: Request, answer: Answer) -> Response:
+    """Return what Starlette sends; for HEAD the headers alone."""
+    headers = dict(answer.headers)
+    has_body = answer.status not in {204, 304} and answer.body
+    response = Response(
+        content=answer.body if has_body and request.method != "HEAD" else b"",
+        status_code=answer.status,
+        headers=headers,
+        media_type="application/json" if has_body else None,
+    )
+    if request.method == "HEAD" and has_body:
+        response.headers["Content-Length"] = str(len(answer.body))
+    return response
+
+
+def _truncation(paths: Sequence[str]) -> dict[str, str]:
+    # Not without a word: an included relation ends after 100 rows.
+    return {"Truncated-Includes": ", ".join(paths)} if paths else {}

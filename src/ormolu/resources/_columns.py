@@ -1,0 +1,210 @@
+"""What a mapped class has: its fields as values, with what follows from its columns.
+
+Reads mappers; knows no request and no declaration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args, get_type_hints
+
+import sqlalchemy as sa
+from sqlalchemy import Column, inspect
+from sqlalchemy.ext.hybrid import HybridExtensionType, hybrid_property
+from sqlalchemy.orm import Mapped, Mapper
+from sqlalchemy.schema import DefaultClause
+from sqlalchemy.sql.elements import TextClause
+
+from ormolu.query import Field
+
+__all__ = ["Attribute", "Traits", "attributes_of", "has_events", "traits_of"]
+
+_SECRETS = re.compile(r"(?:^|_)(?:pass(?:word|wd|phrase)|secret|token|hash|salt)(?:$|_|\d)")
+
+_MAPPER_EVENTS = (
+    "before_insert", "after_insert", "before_update", "after_update", "before_delete",
+    "after_delete",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribute:
+    """One value of a model.
+
+    Attributes:
+        field: How it is read, filtered and sorted.
+        column: Its column; None where it is computed.
+        annotation: What stands in `Mapped[...]`, None where that is not known.
+        is_key: Whether it is of the primary key.
+        is_version: Whether it is the version that an ETag shows.
+        is_made: Whether the server or the program makes its values, not a client.
+        is_required: Whether an INSERT needs a value for it.
+        is_secret: Whether its name says that nobody should see it.
+    """
+
+    field: Field
+    column: Column[Any] | None = None
+    annotation: Any = None
+    is_key: bool = False
+    is_version: bool = False
+    is_made: bool = True
+    is_required: bool = False
+    is_secret: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return the name."""
+        return self.field.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traits:
+    """How a model's rows can be written.
+
+    Attributes:
+        version: Name of the version attribute, None without one.
+        is_counted: Whether the version is a number that goes up by one.
+        is_plain: Whether one statement can write a row: no inheritance, no validators.
+        has_cascades: Whether a DELETE has to look for other rows first.
+    """
+
+    version: str | None
+    is_counted: bool
+    is_plain: bool
+    has_cascades: bool
+
+
+def attributes_of(model: type[Any]) -> dict[str, Attribute]:
+    """Return all values of a model by name: columns, column properties, hybrid properties."""
+    mapper = inspect(model)
+    hints = _annotations(model)
+    found: dict[str, Attribute] = {}
+    for prop in mapper.column_attrs:
+        found[prop.key] = _of_property(mapper, prop, hints)
+    for name, descriptor in mapper.all_orm_descriptors.items():
+        if descriptor.extension_type is HybridExtensionType.HYBRID_PROPERTY:
+            assert isinstance(descriptor, hybrid_property)
+            computed = _of_hybrid(model, str(name), descriptor)
+            if computed is not None:
+                found.setdefault(str(name), computed)
+    return found
+
+
+def traits_of(mapper: Mapper[Any]) -> Traits:
+    """Return how a model's rows can be written."""
+    version = mapper.version_id_col
+    generator = mapper.version_id_generator
+    is_number = version is not None and isinstance(version.type, sa.Integer)
+    is_counted = is_number and callable(generator) and generator(41) == 42  # noqa: PLR2004
+    is_plain = (
+        len(mapper.tables) == 1
+        and mapper.polymorphic_on is None
+        and not mapper.validators
+        and (version is None or is_counted)
+    )
+    return Traits(
+        version=None if version is None else mapper.get_property_by_column(version).key,
+        is_counted=is_counted,
+        is_plain=is_plain,
+        has_cascades=any(
+            relation.cascade.delete and not relation.passive_deletes or relation.secondary is not None
+            for relation in mapper.relationships
+            if not relation.viewonly
+        ),
+    )  # fmt: skip
+
+
+def has_events(mapper: Mapper[Any]) -> bool:
+    """Tell whether the program listens to the model's flushes, which only the ORM runs."""
+    return any(len(getattr(mapper.dispatch, name)) for name in _MAPPER_EVENTS)
+
+
+def _of_property(mapper: Mapper[Any], prop: Any, hints: Mapping[str, Any]) -> Attribute:
+    column = prop.columns[0]
+    if not isinstance(column, Column):
+        return Attribute(field=Field(prop.key, column.type), is_secret=_is_secret(prop.key))
+    # With joined inheritance the key is of both tables; the first has the default.
+    columns = [each for each in prop.columns if isinstance(each, Column)]
+    is_key = any(each in set(mapper.primary_key) for each in columns)
+    is_version = mapper.version_id_col is not None and mapper.version_id_col in columns
+    is_kind = mapper.polymorphic_on is not None and mapper.polymorphic_on in columns
+    is_made = is_version or is_kind or any(_is_made(each) for each in columns)
+    return Attribute(
+        field=Field(prop.key, column.type, bool(column.nullable) and not is_key, column.name),
+        column=column,
+        annotation=hints.get(prop.key),
+        is_key=is_key,
+        is_version=is_version,
+        is_made=is_made,
+        is_required=not (column.nullable or is_made or _has_default(column)),
+        is_secret=_is_secret(prop.key),
+    )
+
+
+def _of_hybrid(model: type[Any], name: str, descriptor: hybrid_property[Any]) -> Attribute | None:
+    try:
+        expression = getattr(model, name)
+        type_ = sa.type_coerce(expression, _hybrid_type(descriptor, expression)).type
+    except Exception:  # noqa: BLE001 -- a hybrid that makes no SQL raises what its code raises
+        return None
+    return Attribute(field=Field(name, type_), is_secret=_is_secret(name))
+
+
+def _hybrid_type(descriptor: hybrid_property[Any], expression: Any) -> Any:
+    type_ = expression.type
+    if not isinstance(type_, sa.types.NullType):
+        return type_
+    hints = {int: sa.Integer(), str: sa.String(), float: sa.Float(), bool: sa.Boolean()}
+    return hints.get(get_type_hints(descriptor.fget).get("return"), type_)
+
+
+def _is_secret(name: str) -> bool:
+    return _SECRETS.search(name.lower()) is not None
+
+
+def _has_default(column: Column[Any]) -> bool:
+    return column.default is not None or column.server_default is not None
+
+
+def _is_made(column: Column[Any]) -> bool:
+    """Tell whether a column's values come from the server side by their nature."""
+    if column.computed is not None or column.identity is not None:
+        return True
+    if column.onupdate is not None or column.server_onupdate is not None:
+        return True
+    if column.primary_key:
+        table = column.table
+        is_counted = isinstance(table, sa.Table) and table.autoincrement_column is column
+        return is_counted or _has_default(column)
+    server = column.server_default
+    is_literal = isinstance(server, DefaultClause) and isinstance(server.arg, (str, TextClause))
+    if server is not None and not is_literal:
+        return True
+    # The moment of a row is noted, not claimed.
+    is_moment = isinstance(column.type, (sa.DateTime, sa.types.TypeDecorator))
+    return is_moment and _python_type(column) == "datetime" and _has_default(column)
+
+
+def _python_type(column: Column[Any]) -> str:
+    try:
+        return column.type.python_type.__name__
+    except NotImplementedError:
+        return ""
+
+
+def _annotations(model: type[Any]) -> dict[str, Any]:
+    """Return what stands in `Mapped[...]`, without None; empty if a name cannot be resolved."""
+    try:
+        hints = get_type_hints(model)
+    except (AttributeError, NameError, TypeError):
+        return {}
+    found = {}
+    for name, hint in hints.items():
+        if getattr(hint, "__origin__", None) is Mapped:
+            inner = get_args(hint)[0]
+            some = [part for part in get_args(inner) if part is not type(None)]
+            is_optional = type(None) in get_args(inner) and len(some) == 1
+            found[name] = some[0] if is_optional else inner
+    return found

@@ -1,0 +1,244 @@
+"""The declaration of a resource: one frozen value, checked when it is made."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from sqlalchemy import inspect
+from sqlalchemy.orm import Mapper
+
+from ormolu.errors import ConfigurationError
+from ormolu.query import Field, nearest
+from ormolu.resources._columns import Attribute, Traits, attributes_of, traits_of
+from ormolu.resources._hooks import HookName
+
+__all__ = ["OPERATIONS", "Declaration", "declare"]
+
+_log = logging.getLogger("ormolu")
+
+OPERATIONS = ("list", "read", "create", "update", "replace", "delete", "batch")
+
+Names = AbstractSet[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What of a model is shown to whom; see `resource` for the meaning of each field."""
+
+    model: type[Any]
+    path: str
+    hidden: Names = frozenset()
+    read_only: Names = frozenset()
+    writable: Names = frozenset()
+    searchable: Names = frozenset()
+    includes: Mapping[str, Any] = field(default_factory=dict)
+    operations: Names = frozenset(OPERATIONS)
+    policy: Callable[..., Any] | None = None
+    require_if_match: bool = False
+    idempotency: bool = False
+    max_limit: int = 1000
+    max_offset: int = 0
+    hooks: Mapping[HookName, Callable[..., Any]] = field(default_factory=dict)
+    public_model: type[BaseModel] | None = None
+    create_model: type[BaseModel] | None = None
+    update_model: type[BaseModel] | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the model's name, which its schemas and answers begin with."""
+        return self.model.__name__
+
+    @cached_property
+    def mapper(self) -> Mapper[Any]:
+        """Return the model's mapper."""
+        return inspect(self.model)  # type: ignore[no-any-return]
+
+    @cached_property
+    def traits(self) -> Traits:
+        """Return how rows can be written."""
+        return traits_of(self.mapper)
+
+    @cached_property
+    def attributes(self) -> dict[str, Attribute]:
+        """Return all values of the model."""
+        return attributes_of(self.model)
+
+    @cached_property
+    def named(self) -> Names:
+        """Return the names that a declaration speaks of, by which a secret becomes an open one."""
+        return {*self.read_only, *self.writable, *self.searchable}
+
+    @cached_property
+    def concealed(self) -> Names:
+        """Return the names of what nobody sees: hidden ones, and secrets that are not named."""
+        secrets = {
+            name for name, attribute in self.attributes.items()
+            if attribute.is_secret and name not in self.named
+        }  # fmt: skip
+        return {*self.hidden, *secrets}
+
+    @cached_property
+    def keys(self) -> tuple[Field, ...]:
+        """Return the fields of the primary key, in the order of a path."""
+        properties = [
+            self.mapper.get_property_by_column(column).key for column in self.mapper.primary_key
+        ]
+        return tuple(self.attributes[name].field for name in properties)
+
+    @cached_property
+    def readable(self) -> dict[str, Field]:
+        """Return what an answer has."""
+        return {
+            name: attribute.field
+            for name, attribute in self.attributes.items()
+            if name not in self.concealed
+        }
+
+    @cached_property
+    def accepted(self) -> dict[str, Attribute]:
+        """Return what a client may send to create a row."""
+        return {
+            name: attribute
+            for name, attribute in self.attributes.items()
+            if attribute.column is not None and self._is_accepted(attribute)
+        }
+
+    @cached_property
+    def changeable(self) -> dict[str, Attribute]:
+        """Return what a client may send to change a row: keys stay."""
+        return {
+            name: attribute for name, attribute in self.accepted.items() if not attribute.is_key
+        }
+
+    @cached_property
+    def has_client_keys(self) -> bool:
+        """Tell whether clients choose the primary key, so that a row can be put in its place."""
+        return all(key.name in self.accepted for key in self.keys)
+
+    @cached_property
+    def unique_keys(self) -> list[frozenset[str]]:
+        """Return the sets of fields of which no two rows have the same."""
+        from sqlalchemy import Table, UniqueConstraint
+
+        table = self.mapper.local_table
+        assert isinstance(table, Table)
+        groups = [constraint.columns for constraint in table.constraints
+                  if isinstance(constraint, UniqueConstraint)]  # fmt: skip
+        groups += [index.columns for index in table.indexes if index.unique]
+        groups.append(table.primary_key.columns)
+        by_column = {
+            attribute.column: name for name, attribute in self.attributes.items()
+            if attribute.column is not None
+        }  # fmt: skip
+        return [
+            frozenset(by_column[column] for column in group)
+            for group in groups
+            if len(group) and all(column in by_column for column in group)
+        ]
+
+    def _is_accepted(self, attribute: Attribute) -> bool:
+        name = attribute.name
+        if name in self.concealed or name in self.read_only:
+            return False
+        return name in self.writable or not attribute.is_made
+
+
+def declare(**options: Any) -> Declaration:
+    """Make a declaration, and check every name in it.
+
+    Raises:
+        ConfigurationError: A name or a value is wrong.
+    """
+    declaration = Declaration(**options)
+    _check_names(declaration)
+    _check_values(declaration)
+    _check_required(declaration)
+    secrets = sorted(declaration.concealed - declaration.hidden)
+    if secrets:
+        _log.info(
+            "%s: hidden by their names: %s. Name them in read_only or writable to show them.",
+            declaration.name, ", ".join(secrets),
+        )  # fmt: skip
+    return declaration
+
+
+def _check_names(declaration: Declaration) -> None:
+    known = set(declaration.attributes)
+    columns = {name for name, attribute in declaration.attributes.items()
+               if attribute.column is not None}  # fmt: skip
+    for option in ("hidden", "read_only", "searchable"):
+        _check_known(declaration, option, getattr(declaration, option), known)
+    _check_known(declaration, "writable", declaration.writable, columns)
+    relations = set(declaration.mapper.relationships.keys())
+    _check_known(declaration, "includes", declaration.includes, relations)
+    _check_known(declaration, "operations", declaration.operations, OPERATIONS)
+    _check_known(declaration, "hooks", declaration.hooks, get_args(HookName))
+    for one, other in (("hidden", "writable"), ("hidden", "searchable"), ("read_only", "writable")):
+        both = getattr(declaration, one) & getattr(declaration, other)
+        if both:
+            message = f"{_call(declaration)}: {sorted(both)} cannot be both {one} and {other}."
+            raise ConfigurationError(message)
+
+
+def _check_known(
+    declaration: Declaration, option: str, names: Iterable[str], known: Iterable[str]
+) -> None:
+    for name in sorted(names):
+        if name not in set(known):
+            message = (
+                f"{_call(declaration)}: {option} names {name!r}, which {declaration.name} does not "
+                f"have{nearest(name, known)}."
+            )
+            raise ConfigurationError(message)
+
+
+def _check_values(declaration: Declaration) -> None:
+    from ormolu.query import is_text
+
+    for name in declaration.searchable:
+        if not is_text(declaration.attributes[name].field.type):
+            message = f"{_call(declaration)}: searchable names {name!r}, which holds no text."
+            raise ConfigurationError(message)
+    if not declaration.path.startswith("/") or declaration.path.endswith("/"):
+        message = (
+            f"{_call(declaration)}: path must begin with / and not end with it, "
+            f"not {declaration.path!r}."
+        )
+        raise ConfigurationError(message)
+    if declaration.max_limit < 1:
+        message = f"{_call(declaration)}: max_limit must be at least 1."
+        raise ConfigurationError(message)
+    if declaration.require_if_match and declaration.traits.version is None:
+        message = (
+            f"{_call(declaration)}: require_if_match needs a version column: write "
+            '__mapper_args__ = {"version_id_col": version} in the model.'
+        )
+        raise ConfigurationError(message)
+
+
+def _check_required(declaration: Declaration) -> None:
+    is_made_elsewhere = declaration.policy is not None or "before_create" in declaration.hooks
+    if "create" not in declaration.operations or is_made_elsewhere:
+        return
+    missing = [
+        name
+        for name, attribute in declaration.attributes.items()
+        if attribute.is_required and name not in declaration.accepted
+    ]
+    if missing:
+        message = (
+            f"{_call(declaration)}: no row could be created, since {', '.join(missing)} is required "
+            "and cannot be sent. Give it a default, make it in hooks={'before_create': ...} or a "
+            "policy's assign, or leave 'create' out of operations."
+        )
+        raise ConfigurationError(message)
+
+
+def _call(declaration: Declaration) -> str:
+    return f"resource({declaration.name})"

@@ -1,0 +1,144 @@
+"""Exposures: what a declaration shows of its model, and of the models behind its relations.
+
+The models behind are shown as their own resources declare them, under their own policies.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from ormolu.errors import ConfigurationError
+from ormolu.query import Relation, View
+from ormolu.resources._declaration import Declaration, declare
+from ormolu.resources._policy import EVERYTHING, Policy
+from ormolu.resources._schemas import Schemas, schemas_of
+
+__all__ = ["Exposure", "Policies"]
+
+Policies = Mapping["Exposure", Policy]
+
+_INFO_KEY = "ormolu.resources"
+
+
+class Exposure:
+    """What is shown of one model.
+
+    Attributes:
+        declaration: What the program declared.
+    """
+
+    def __init__(self, declaration: Declaration, *, is_declared: bool = True) -> None:
+        self.declaration = declaration
+        self._is_declared = is_declared
+        self._siblings: weakref.WeakSet[Exposure]
+        info = declaration.mapper.local_table.metadata.info  # type: ignore[attr-defined]
+        self._siblings = info.setdefault(_INFO_KEY, weakref.WeakSet())
+        if is_declared:
+            self._siblings.add(self)
+
+    @cached_property
+    def schemas(self) -> Schemas:
+        """Return the Pydantic models."""
+        return schemas_of(self.declaration)
+
+    @property
+    def dependents(self) -> list[Exposure]:
+        """Return the declared exposures that lead to this one's model."""
+        model = self.declaration.model
+        return [
+            other
+            for other in list(self._siblings)
+            if other is not self and any(each.declaration.model is model for each in other.reached)
+        ]
+
+    @property
+    def reached(self) -> list[Exposure]:
+        """Return every exposure that a request of this one may touch, itself first."""
+        found: list[Exposure] = []
+        waiting = [self]
+        while waiting:
+            exposure = waiting.pop(0)
+            if exposure not in found:
+                found.append(exposure)
+                waiting += exposure.targets.values()
+        return found
+
+    @property
+    def targets(self) -> dict[str, Exposure]:
+        """Return what each relation leads to, as declared by now."""
+        return {name: self._target(name) for name in self.declaration.includes}
+
+    def _target(self, name: str) -> Exposure:
+        given = self.declaration.includes[name]
+        if given is not None:
+            exposure: Exposure = given.exposure
+            return exposure
+        model = self.declaration.mapper.relationships[name].mapper.class_
+        declared = [each for each in list(self._siblings) if each.declaration.model is model]
+        if len(declared) > 1:
+            paths = " and ".join(sorted(each.declaration.path for each in declared))
+            message = (
+                f"resource({self.declaration.name}): {name!r} may be shown as {paths} declare it. "
+                f"Name the one: includes={{{name!r}: the_resource}}."
+            )
+            raise ConfigurationError(message)
+        return declared[0] if declared else _default_of(model)
+
+    def view(self, policies: Policies | None) -> View:
+        """Return what one request may see; None stands for the program itself, which sees all."""
+        return _ViewMaker(policies).make(self)
+
+    def policy(self, policies: Policies | None) -> Policy:
+        """Return the policy of this exposure's own rows.
+
+        Raises:
+            ConfigurationError: It has one, and none was given for this call.
+        """
+        if policies is None or self.declaration.policy is None:
+            return (policies or {}).get(self, EVERYTHING)
+        if self not in policies:
+            name = self.declaration.name
+            message = f"{name} has a policy: give policies={{{name}: Policy(...)}} for this call."
+            raise ConfigurationError(message)
+        return policies[self]
+
+
+class _ViewMaker:
+    """Makes the views of one request, each once, so that circles of relations end."""
+
+    def __init__(self, policies: Policies | None) -> None:
+        self._policies = policies
+        self._made: dict[Exposure, View] = {}
+
+    def make(self, exposure: Exposure) -> View:
+        if exposure not in self._made:
+            self._made[exposure] = self._make(exposure)
+        return self._made[exposure]
+
+    def _make(self, exposure: Exposure) -> View:
+        declaration = exposure.declaration
+        policy = exposure.policy(self._policies)
+        fields = declaration.readable
+        if policy.hidden:
+            fields = {name: each for name, each in fields.items() if name not in policy.hidden}
+        relations = {
+            name: Relation(name, bool(declaration.mapper.relationships[name].uselist), self._later(target))
+            for name, target in exposure.targets.items()
+            if name not in policy.hidden
+        }
+        searchable = tuple(sorted(declaration.searchable))
+        return View(declaration.model, fields, declaration.keys, relations, searchable, policy.seen)
+
+    def _later(self, exposure: Exposure) -> Any:
+        return lambda: self.make(exposure)
+
+
+def _default_of(model: type[Any]) -> Exposure:
+    declaration = declare(
+        model=model, path=f"/{model.__mapper__.local_table.name}", operations=frozenset()
+    )
+    return Exposure(declaration, is_declared=False)
+

@@ -1,0 +1,324 @@
+"""One page of a list: what is asked for, and the rows for it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sqlalchemy import (
+    ClauseElement,
+    Dialect,
+    Engine,
+    Executable,
+    Select,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.compiler import compiles
+
+from ormolu.query import (
+    All,
+    Condition,
+    Filters,
+    Location,
+    Row,
+    Rows,
+    Selection,
+    Sort,
+    View,
+    compile_condition,
+    describe,
+    nearest,
+    read_cursor,
+    read_selection,
+    read_sort,
+    refuse,
+    rows_after,
+    search,
+    sort_columns,
+    sort_expressions,
+    write_cursor,
+)
+from ormolu.resources._json import read_json
+from ormolu.sessions import engine_of
+
+__all__ = ["PARAMETERS", "ListLimits", "ListQuery", "Page", "fetch_page", "read_members", "read_parameters"]
+
+PARAMETERS = ("where", "q", "sort", "limit", "cursor", "offset", "count", "fields", "include")
+
+CountMode = Literal["exact", "capped", "estimated"]
+
+_DEFAULT_LIMIT = 50
+_CAP = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListQuery:
+    """What one list request asks for, read and checked.
+
+    Attributes:
+        location: Where its parameters stand: query or body.
+    """
+
+    selection: Selection
+    sort: Sort
+    condition: Condition | None = None
+    limit: int = _DEFAULT_LIMIT
+    cursor: Any = None
+    offset: int = 0
+    count: CountMode | None = None
+    location: Location = ("query",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One page of a list.
+
+    Attributes:
+        items: The rows, by the names of their fields.
+        next_cursor: Where the next page begins; None after the last.
+        total: How many rows there are, if that was asked for.
+        total_kind: "exact", "at_least" or "estimate".
+        truncated: Paths of included to-many relations that have more than 100 rows.
+    """
+
+    items: Sequence[Row]
+    next_cursor: str | None
+    total: int | None = None
+    total_kind: Literal["exact", "at_least", "estimate"] | None = None
+    truncated: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class ListLimits:
+    """How far a list may go."""
+
+    most: int = 1000
+    offset: int = 0
+
+
+def read_parameters(
+    view: View, given: Mapping[str, Sequence[str]], limits: ListLimits
+) -> ListQuery:
+    """Read the parameters of a query string.
+
+    Raises:
+        RefusedError: One is unknown, or has a wrong value.
+    """
+    reader = _Reader(view, limits, ("query",))
+    members: dict[str, Any] = {}
+    for name, values in given.items():
+        if name in PARAMETERS:
+            if len(values) > 1:
+                raise refuse(("query", name), "repeated", f"Is given {len(values)} times")
+            members[name] = _read_text(name, values[0])
+        else:
+            reader.filter_by(name, values)
+    return reader.read(members)
+
+
+def read_members(
+    view: View, given: Mapping[str, Any], limits: ListLimits, location: Location = ("body",)
+) -> ListQuery:
+    """Read the members of a JSON object, or the arguments of a Python call.
+
+    Raises:
+        RefusedError: One is unknown, or has a wrong value.
+    """
+    reader = _Reader(view, limits, location)
+    members = {name: value for name, value in given.items() if name in PARAMETERS}
+    others = {name: value for name, value in given.items() if name not in PARAMETERS}
+    if others:
+        reader.filter_tree(others)
+    return reader.read(members)
+
+
+def _read_text(name: str, value: str) -> Any:
+    if name == "where":
+        return read_json(value.encode("utf-8", "surrogatepass"), ("query", "where"))
+    if name in {"limit", "offset"}:
+        if not (value.isascii() and value.removeprefix("-").isdigit()) or len(value) > 19:  # noqa: PLR2004
+            raise refuse(("query", name), "int_parsing", "Must be an integer")
+        return int(value)
+    return value
+
+
+class _Reader:
+    """Reads the parts of one request."""
+
+    def __init__(self, view: View, limits: ListLimits, location: Location) -> None:
+        self._view = view
+        self._limits = limits
+        self._at = location
+        self._filters = Filters(view)
+        self._conditions: list[Condition] = []
+
+    def filter_by(self, name: str, values: Sequence[str]) -> None:
+        """Add one filter of a query string."""
+        hop = name.partition(".")[0].partition("__")[0]
+        if hop not in self._view.relations and hop not in self._view.fields and name not in PARAMETERS:
+            near = nearest(name, PARAMETERS)
+            if near:
+                raise refuse((*self._at, name), "unknown_parameter", f"There is no {name!r}{near}")
+        self._conditions.append(self._filters.read_parameter(name, values, (*self._at, name)))
+
+    def filter_tree(self, tree: Mapping[str, Any]) -> None:
+        """Add filters from JSON or Python."""
+        self._conditions.append(self._filters.read_tree(tree, self._at))
+
+    def read(self, members: Mapping[str, Any]) -> ListQuery:
+        """Read all but the filters."""
+        if members.get("where") is not None:
+            tree = self._filters.read_tree(members["where"], (*self._at, "where"))
+            self._conditions.append(tree)
+        if members.get("q") is not None:
+            self._conditions.append(search(self._view, self._text(members, "q"), (*self._at, "q")))
+        fields, include = members.get("fields"), members.get("include")
+        for name in ("fields", "include", "sort"):
+            self._check_names(name, members.get(name))
+        cursor, offset = members.get("cursor"), self._number(members, "offset", 0, 0, self._limits.offset)
+        if cursor is not None and offset:
+            raise refuse((*self._at, "offset"), "exclusive", "Cannot be together with cursor")
+        return ListQuery(
+            selection=read_selection(
+                self._view, fields, include, ((*self._at, "fields"), (*self._at, "include"))
+            ),
+            sort=read_sort(self._view, members.get("sort"), (*self._at, "sort")),
+            condition=All(tuple(self._conditions)) if self._conditions else None,
+            limit=self._number(members, "limit", min(_DEFAULT_LIMIT, self._limits.most), 1, self._limits.most),
+            cursor=cursor,
+            offset=offset,
+            count=self._count(members.get("count")),
+            location=(*self._at, "cursor"),
+        )  # fmt: skip
+
+    def _text(self, members: Mapping[str, Any], name: str) -> str:
+        value = members[name]
+        if not isinstance(value, str):
+            raise refuse((*self._at, name), "string_type", "Must be a text")
+        return value
+
+    def _check_names(self, name: str, value: Any) -> None:
+        listed = value if isinstance(value, (list, tuple)) else [value]
+        if value is not None and not all(isinstance(each, str) for each in listed):
+            raise refuse((*self._at, name), "string_type", "Must be names")
+
+    def _number(
+        self, members: Mapping[str, Any], name: str, default: int, least: int, most: int
+    ) -> int:
+        value = members.get(name)
+        if value is None:
+            return default
+        place = (*self._at, name)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise refuse(place, "int_type", "Must be an integer")
+        if name == "offset" and not most:
+            message = "Is not offered here; follow next_cursor"
+            raise refuse(place, "unknown_parameter", message)
+        if not least <= value <= most:
+            raise refuse(place, "out_of_range", f"Must be from {least} to {most}")
+        return value
+
+    def _count(self, value: Any) -> CountMode | None:
+        match value:
+            case None | "exact" | "capped" | "estimated":
+                return value  # type: ignore[return-value]
+            case _:
+                message = "Must be exact, capped or estimated"
+                raise refuse((*self._at, "count"), "literal_error", message)
+
+
+async def fetch_page(session: AsyncSession, view: View, query: ListQuery) -> Page:
+    """Fetch one page: one statement, one more for each included to-many relation and for a count.
+
+    Raises:
+        RefusedError: The cursor is not of this list.
+    """
+    engine = await engine_of(session)
+    dialect = engine.dialect
+    scope = "" if query.condition is None else describe(query.condition)
+    after = None
+    if query.cursor is not None:
+        key = _cursor_key(engine, view)
+        after = read_cursor(query.cursor, query.sort, scope, key, query.location)
+    conditions = _conditions(view, query.condition, dialect)
+    expressions = sort_expressions(query.sort, view.model, dialect)
+    labelled = [each.label(f"s{index}") for index, each in enumerate(expressions)]
+    statement = select(*labelled).select_from(view.model).where(*conditions)
+    if after is not None:
+        statement = statement.where(rows_after(query.sort, expressions, after))
+    statement = statement.order_by(*sort_columns(query.sort, expressions, dialect))
+    statement = statement.limit(query.limit + 1)
+    if query.offset:
+        statement = statement.offset(query.offset)
+    rows = Rows(session)
+    statement, root = rows.prepare(statement, query.selection, view.model)
+    raw = (await session.execute(statement)).all()
+    kept = raw[: query.limit]
+    next_cursor = None
+    if len(raw) > query.limit:
+        values = kept[-1][: len(expressions)]
+        next_cursor = write_cursor(values, query.sort, scope, _cursor_key(engine, view))
+    total, kind = None, None
+    if query.count is not None:
+        total, kind = await _count(session, view, conditions, query.count, dialect)
+    items = await rows.collect(root, kept)
+    return Page(
+        items=items, next_cursor=next_cursor, total=total, total_kind=kind, truncated=rows.truncated
+    )
+
+
+def _conditions(view: View, condition: Condition | None, dialect: Dialect) -> list[Any]:
+    conditions = [] if view.visible is None else [view.visible]
+    if condition is not None:
+        conditions.append(compile_condition(condition, view.model, dialect))
+    return conditions
+
+
+async def _count(
+    session: AsyncSession, view: View, conditions: list[Any], mode: CountMode, dialect: Dialect
+) -> Any:
+    # The planner knows of rows that this request may not: it is asked only where all are visible.
+    if mode == "estimated" and dialect.name == "postgresql" and view.visible is None:
+        found = select(literal_column("1")).select_from(view.model).where(*conditions)
+        return await _estimate(session, found)
+    key = getattr(view.model, view.keys[0].name)
+    found = select(key).select_from(view.model).where(*conditions)
+    if mode != "exact":
+        found = found.limit(_CAP + 1)
+    total = await session.scalar(select(func.count()).select_from(found.order_by(None).subquery()))
+    assert total is not None
+    return (_CAP, "at_least") if mode != "exact" and total > _CAP else (total, "exact")
+
+
+class _Explained(Executable, ClauseElement):
+    """A statement whose plan is asked for."""
+
+    inherit_cache = False
+
+    def __init__(self, statement: Select[Any]) -> None:
+        self.statement = statement
+
+
+@compiles(_Explained)  # type: ignore[no-untyped-call,untyped-decorator]
+def _compile_explained(element: _Explained, compiler: Any, **options: Any) -> str:
+    return f"EXPLAIN (FORMAT JSON) {compiler.process(element.statement, **options)}"
+
+
+async def _estimate(session: AsyncSession, found: Select[Any]) -> tuple[int, str]:
+    connection = await session.connection()
+    explained = (await connection.execute(_Explained(found))).scalar_one()
+    plan = json.loads(explained) if isinstance(explained, str) else explained
+    return int(plan[0]["Plan"]["Plan Rows"]), "estimate"
+
+
+def _cursor_key(engine: Engine, view: View) -> bytes:
+    # The same in each process of a service; ORMOLU_SECRET_KEY for those who move their database.
+    secret = os.environ.get("ORMOLU_SECRET_KEY") or engine.url.render_as_string(hide_password=False)
+    return hashlib.sha256(f"{secret}\0cursor\0{view.model.__name__}".encode()).digest()

@@ -1,0 +1,345 @@
+"""The operations of a resource on a session: list, read, create, update and the others. No HTTP.
+
+A call sees and touches what its policies allow; without policies it is the program's own and
+sees everything that the declaration shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from sqlalchemy import Dialect, literal_column, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ormolu.errors import RefusedError
+from ormolu.faults import fault_of
+from ormolu.query import Location, Row, Rows, Selection, View, entry_of, refuse
+from ormolu.resources._columns import Attribute
+from ormolu.resources._exposures import Exposure, Policies
+from ormolu.resources._hooks import run_hook
+from ormolu.resources._lists import ListLimits, ListQuery, Page, fetch_page
+from ormolu.resources._writes import Key, Versions, Writer, Written
+from ormolu.sessions import after_commit, engine_of
+
+__all__ = ["Operations"]
+
+
+class Operations:
+    """What one caller does with one resource in one session.
+
+    Attributes:
+        view: What the caller may see.
+        declaration: What the program declared.
+    """
+
+    def __init__(self, exposure: Exposure, session: AsyncSession, policies: Policies | None) -> None:
+        self.declaration = exposure.declaration
+        self.view: View = exposure.view(policies)
+        self._schemas = exposure.schemas
+        self._policy = exposure.policy(policies)
+        self._session = session
+
+    @property
+    def limits(self) -> ListLimits:
+        """Return how far a list may go."""
+        return ListLimits(self.declaration.max_limit, self.declaration.max_offset)
+
+    async def list(self, query: ListQuery) -> Page:
+        """Return one page."""
+        return await fetch_page(self._session, self.view, query)
+
+    async def read(self, key: Key, selection: Selection) -> tuple[Row, Any, Sequence[str]]:
+        """Return a row, its version, and which of its relations are not whole.
+
+        Raises:
+            RefusedError: It is not there, for this caller.
+        """
+        await engine_of(self._session)
+        model, version = self.view.model, self.declaration.traits.version
+        statement = select(*([getattr(model, version).label("version")] if version else []))
+        statement = statement.select_from(model)
+        for field, value in zip(self.view.keys, key, strict=True):
+            statement = statement.where(getattr(model, field.name) == value)
+        if self.view.visible is not None:
+            statement = statement.where(self.view.visible)
+        rows = Rows(self._session)
+        statement, root = rows.prepare(statement, selection, model)
+        raw = (await self._session.execute(statement)).all()
+        if not raw:
+            raise self.not_found()
+        items = await rows.collect(root, raw)
+        return items[0], raw[0][0] if version else None, rows.truncated
+
+    async def create(self, values: Mapping[str, Any], location: Location = ("body",)) -> Written:
+        """Store a new row.
+
+        Raises:
+            RefusedError: A value is wrong, or the row would be outside the policy.
+        """
+        return (await self.create_all([(values, location)]))[0]
+
+    async def create_all(self, given: Sequence[tuple[Mapping[str, Any], Location]]) -> list[Written]:
+        """Store new rows in as few statements as the backend allows.
+
+        Raises:
+            RefusedError: As `create`.
+        """
+        rows = [self.check_new(values, location) for values, location in given]
+        hooks = self.declaration.hooks
+        rows = [await run_hook(hooks, "before_create", self._session, row) for row in rows]
+        written = await (await self._writer()).insert(rows)
+        return [await self._after("create", each) for each in written]
+
+    async def update(
+        self,
+        key: Key,
+        values: Mapping[str, Any],
+        *,
+        versions: Versions = None,
+        location: Location = ("body",),
+    ) -> Written:
+        """Change some values of a row; None is NULL, what is left out stays.
+
+        Raises:
+            RefusedError: A value is wrong, the row is not there, not writable, of another version,
+                or would leave the policy.
+        """
+        changes = self.check_changes(values, location)
+        return await self._update(key, changes, versions)
+
+    async def _update(self, key: Key, changes: dict[str, Any], versions: Versions) -> Written:
+        changes = await run_hook(
+            self.declaration.hooks, "before_update", self._session, changes
+        )
+        written = await (await self._writer()).update(key, changes, versions)
+        return await self._after("update", written) if changes else written
+
+    async def replace(
+        self,
+        key: Key,
+        values: Mapping[str, Any],
+        *,
+        versions: Versions = None,
+        is_new: bool = False,
+    ) -> tuple[Written, bool]:
+        """Put a row in the place of a key that the client chose; tell whether it is new.
+
+        Args:
+            key: The primary key.
+            values: All values; what is left out gets its default.
+            versions: What the row's version may be.
+            is_new: Whether there must be no row yet.
+
+        Raises:
+            RefusedError: As `update` and `create`; `precondition_failed` if it is there already.
+        """
+        names = [field.name for field in self.view.keys]
+        self._check_same_key(dict(zip(names, key, strict=True)), values)
+        row = self.check_new({**values, **dict(zip(names, key, strict=True))}, ("body",))
+        if not is_new:
+            changes = {name: row.get(name, _default(self.declaration.accepted[name]))
+                       for name in self.declaration.changeable if name not in self._sealed}  # fmt: skip
+            try:
+                return await self._update(key, changes, versions), False
+            except RefusedError as error:
+                if error.code != "not_found" or versions is not None:
+                    raise
+        try:
+            async with self._session.begin_nested():
+                created = await self.create(row)
+        except IntegrityError as error:
+            if fault_of(error).kind != "unique_violation" or await self._is_free(key):
+                raise
+            detail = f"A {self.declaration.name} with this key exists already."
+            raise RefusedError("precondition_failed" if is_new else "unique_violation", detail) from None
+        return created, True
+
+    async def _is_free(self, key: Key) -> bool:
+        names = [field.name for field in self.view.keys]
+        return await (await self._writer()).find(dict(zip(names, key, strict=True))) is None
+
+    def _check_same_key(self, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        for name, value in key.items():
+            if name in values and values[name] != value and str(values[name]) != str(value):
+                raise refuse(("body", name), "key", "Must be the key in the path")
+
+    async def upsert(
+        self, values: Mapping[str, Any], unique: Sequence[str], *, ignore: bool = False,
+        location: Location = ("body",),
+    ) -> tuple[Written, bool]:
+        """Create a row, or change the one with the same unique key; tell whether it is new.
+
+        Args:
+            values: As for `create`.
+            unique: Names of a unique key's fields.
+            ignore: Whether a row that is there stays as it is.
+            location: Where the values stand in the request.
+
+        Raises:
+            RefusedError: As `create` and `update`; the fields are no unique key.
+        """  # fmt: skip
+        self.check_unique(unique)
+        row = self.check_new(values, location)
+        found = await self._match(row, unique, values, ignore=ignore)
+        if found is not None:
+            return found, False
+        try:
+            async with self._session.begin_nested():
+                return await self.create(values, location), True
+        except IntegrityError as error:
+            if fault_of(error).kind != "unique_violation":
+                raise
+            # Another request was faster, or the row is one that this caller does not see.
+            found = await self._match(row, unique, values, ignore=ignore)
+            if found is None:
+                raise
+            return found, False
+
+    async def _match(
+        self, row: Mapping[str, Any], unique: Sequence[str], sent: Mapping[str, Any], *, ignore: bool
+    ) -> Written | None:
+        named = {name: row.get(name) for name in unique}
+        if any(value is None for value in named.values()):
+            return None
+        writer = await self._writer()
+        key = await writer.find(named)
+        if key is None:
+            return None
+        if ignore:
+            return await writer.read(key)
+        changes = {name: row[name] for name in sent if name in self.declaration.changeable}
+        return await self._update(key, {k: v for k, v in changes.items() if k not in unique}, None)
+
+    def check_unique(self, unique: Sequence[str]) -> None:
+        """Refuse fields that are no unique key.
+
+        Raises:
+            RefusedError: They are none, or not to be written.
+        """
+        known = [
+            sorted(group)
+            for group in self.declaration.unique_keys
+            if all(name in self.declaration.accepted and name in self.view.fields for name in group)
+        ]
+        if sorted(unique) not in known:
+            listed = " or ".join(",".join(group) for group in known) or "none"
+            message = f"Must be a unique key: {listed}"
+            raise refuse(("query", "on_conflict"), "on_conflict", message)
+
+    async def remove(self, key: Key, *, versions: Versions = None) -> None:
+        """Delete a row.
+
+        Raises:
+            RefusedError: It is not there, not writable, or of another version.
+        """
+        writer = await self._writer()
+        hooks = self.declaration.hooks
+        is_watched = any(name in hooks for name in ("before_delete", "after_delete", "after_commit"))
+        row = (await writer.read(key)).row if is_watched else {}
+        await run_hook(hooks, "before_delete", self._session, row)
+        await writer.delete(key, versions)
+        await run_hook(hooks, "after_delete", self._session, row)
+        self._note(row)
+
+    def read_versions(self, tags: Sequence[str] | None) -> Versions:
+        """Return the versions that tags mean, without those that no row can have.
+
+        Raises:
+            RefusedError: The rows of this resource have no version.
+        """
+        if tags is None:
+            return None
+        name = self.declaration.traits.version
+        if name is None:
+            message = f"A {self.declaration.name} has no version to compare If-Match with."
+            raise RefusedError("precondition_failed", message)
+        adapter = self.declaration.attributes[name].field.filtered
+        found = []
+        for tag in tags:
+            with suppress(ValidationError):
+                found.append(adapter.validate_strings(tag))
+        return found
+
+    def not_found(self) -> RefusedError:
+        """Return the error for a row that is not there."""
+        return RefusedError("not_found", f"{self.declaration.name} not found")
+
+    def check_new(self, values: Mapping[str, Any], location: Location) -> dict[str, Any]:
+        """Return the checked values of a new row, those that the policy assigns among them.
+
+        Raises:
+            RefusedError: A value is wrong, unknown, not writable or missing.
+        """
+        assigned = dict(self._policy.assign)
+        for name, value in assigned.items():
+            if name in values and values[name] != value:
+                message = f"{name} is not yours to choose."
+                raise RefusedError("forbidden", message, [entry_of((*location, name), "assigned", message)])
+        offered = {name: value for name, value in assigned.items() if name in self.declaration.accepted}
+        self._check_sealed({name: each for name, each in values.items() if name not in assigned}, location)
+        checked = _validated(self._schemas.create, {**values, **offered}, location)
+        return {**checked, **assigned}
+
+    def check_changes(self, values: Mapping[str, Any], location: Location) -> dict[str, Any]:
+        """Return the checked changes.
+
+        Raises:
+            RefusedError: A value is wrong, unknown or not writable.
+        """
+        self._check_sealed(values, location)
+        return _validated(self._schemas.update, values, location)
+
+    @property
+    def _sealed(self) -> set[str]:
+        return {*self._policy.read_only, *self._policy.hidden, *self._policy.assign}
+
+    def _check_sealed(self, values: Mapping[str, Any], location: Location) -> None:
+        for name in values:
+            if name in self._sealed:
+                raise refuse((*location, name), "extra_forbidden", "Extra inputs are not permitted")
+
+    async def _writer(self) -> Writer:
+        dialect: Dialect = (await engine_of(self._session)).dialect
+        return Writer(self._session, dialect, self.declaration, (self.view, self._policy))
+
+    async def _after(self, operation: str, written: Written) -> Written:
+        name: Any = f"after_{operation}"
+        await run_hook(self.declaration.hooks, name, self._session, written.row)
+        self._note(written.row)
+        return written
+
+    def _note(self, row: Row) -> None:
+        hook = self.declaration.hooks.get("after_commit")
+        if hook is not None:
+            after_commit(self._session, hook, row)
+
+
+def _default(attribute: Attribute) -> Any:
+    """Return what a column gets that is left out: a value, or SQL for one."""
+    column = attribute.column
+    assert column is not None
+    default: Any = column.default
+    if default is not None:
+        return default.arg(None) if default.is_callable else default.arg
+    server: Any = column.server_default
+    if server is None:
+        return None
+    text = str(server.arg).replace("'", "''")
+    return literal_column(f"'{text}'") if isinstance(server.arg, str) else server.arg
+
+
+def _validated(schema: type[BaseModel], values: Any, location: Location) -> dict[str, Any]:
+    try:
+        return schema.model_validate(values).model_dump(by_alias=True, exclude_unset=True)
+    except ValidationError as error:
+        entries = [
+            entry_of((*location, *item["loc"]), item["type"], item["msg"])
+            for item in error.errors(include_url=False, include_input=False, include_context=False)
+        ]
+        place = ".".join(str(part) for part in entries[0]["loc"])
+        detail = f"{place}: {entries[0]['msg']}"
+        raise RefusedError("validation_error", detail, entries) from None

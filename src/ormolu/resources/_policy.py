@@ -1,0 +1,81 @@
+"""Policies: which rows and columns one request may see and touch, as values and SQL."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Dialect, and_, false, true
+
+__all__ = ["EVERYTHING", "Policy"]
+
+Rows = ColumnElement[bool] | bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What one request may see and touch of a resource; what it does not name is denied.
+
+    `Policy()` sees no row and writes none. The conditions go into every statement: of lists,
+    counts, includes, filters over relations and batches too. A row that is not visible is 404,
+    one that is visible and not writable is 403, and so is a write that would leave the policy.
+
+    Attributes:
+        visible: Rows that exist for this request: an SQL condition, or all or none.
+        writable: Rows that it may create, change and delete, before and after; None for those
+            that are visible.
+        assign: Values that each created row gets; a client that sends another is answered 403.
+        hidden: Names of columns that do not exist for this request.
+        read_only: Names of columns that it may not write.
+        principal: Who asks; tells apart the idempotency keys of different clients. None takes
+            the conditions and the assigned values.
+    """
+
+    visible: Rows = False
+    writable: Rows | None = None
+    assign: Mapping[str, Any] = field(default_factory=dict)
+    hidden: AbstractSet[str] = frozenset()
+    read_only: AbstractSet[str] = frozenset()
+    principal: str | int | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether every row is visible and writable."""
+        return self.visible is True and self.writable in {None, True}
+
+    @property
+    def seen(self) -> ColumnElement[bool] | None:
+        """Return the condition of visible rows, None for all."""
+        return None if self.visible is True else _condition(self.visible)
+
+    @property
+    def touched(self) -> ColumnElement[bool] | None:
+        """Return the condition of rows that may be written, None for all."""
+        if self.is_open:
+            return None
+        writable = self.visible if self.writable is None else self.writable
+        return and_(_condition(self.visible), _condition(writable))
+
+    def identity(self, dialect: Dialect) -> str:
+        """Return a digest that two requests share if their policies allow the same."""
+        if self.principal is not None:
+            return hashlib.sha256(repr(self.principal).encode()).hexdigest()[:32]
+        parts = [repr(sorted(self.assign.items(), key=lambda item: item[0]))]
+        for condition in (self.seen, self.touched):
+            if condition is not None:
+                compiled = condition.compile(dialect=dialect)
+                parts += [str(compiled), repr(sorted(compiled.params.items()))]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _condition(rows: Rows) -> ColumnElement[bool]:
+    if isinstance(rows, bool):
+        return true() if rows else false()
+    return rows
+
+
+# What a resource without a policy allows, and Python code that names none.
+EVERYTHING = Policy(visible=True)

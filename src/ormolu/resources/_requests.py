@@ -1,0 +1,140 @@
+"""From a request to values: the key in the path, the body, the parameters. Knows Starlette."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from pydantic import ValidationError
+from starlette.requests import Request
+
+from ormolu.errors import RefusedError
+from ormolu.query import Field, Location, entry_of, refuse
+from ormolu.resources._json import read_json
+
+__all__ = ["MAX_BODY", "read_body", "read_key", "read_key_value", "read_object", "read_query"]
+
+MAX_BODY = 1024 * 1024
+
+
+def read_key(request: Request, keys: Sequence[Field], name: str) -> tuple[Any, ...]:
+    """Read the primary key, the last part of the path.
+
+    Raises:
+        RefusedError: It is not of the key's type, or no row can have it.
+    """
+    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    segment = raw.partition(b"?")[0].rstrip(b"/").rpartition(b"/")[2]
+    # Split before it is decoded: an escaped comma belongs to a value.
+    parts = segment.split(b",", len(keys) - 1)
+    texts = [_decode(part, ("path", field.name)) for part, field in zip(parts, keys, strict=False)]
+    if len(texts) != len(keys):
+        raise refuse(("path",), "key", f"Must be {','.join(field.name for field in keys)}")
+    return tuple(
+        _read_part(field, text, ("path", field.name), name)
+        for field, text in zip(keys, texts, strict=True)
+    )
+
+
+def read_key_value(
+    value: Any, keys: Sequence[Field], location: Location, name: str
+) -> tuple[Any, ...]:
+    """Read a primary key from JSON: one value, or a list or an object of several.
+
+    Raises:
+        RefusedError: It is not of the key's type, or no row can have it.
+    """
+    if isinstance(value, Mapping):
+        value = [value.get(field.name) for field in keys]
+    values = value if isinstance(value, list) and len(keys) > 1 else [value]
+    if len(values) != len(keys):
+        raise refuse(location, "key", f"Must have {', '.join(field.name for field in keys)}")
+    found = []
+    for field, each in zip(keys, values, strict=True):
+        is_integer = isinstance(each, int) and not isinstance(each, bool)
+        if not isinstance(each, str) and not is_integer:
+            raise refuse(location, "key", "Must be a key")
+        found.append(_read_part(field, each, location, name))
+    return tuple(found)
+
+
+def _read_part(field: Field, value: Any, location: Location, name: str) -> Any:
+    try:
+        if isinstance(value, str):
+            read = field.key.validate_strings(value)
+        else:
+            read = field.key.validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise refuse(location, first["type"], first["msg"]) from None
+    try:
+        field.filtered.validate_python(read)
+    except ValidationError:
+        # Such as 2**31 for an INTEGER: a key that no row can have.
+        raise RefusedError("not_found", f"{name} not found") from None
+    return read
+
+
+def _decode(part: bytes, location: Location) -> str:
+    try:
+        return unquote_to_bytes(part).decode("utf-8")
+    except UnicodeDecodeError:
+        entry = entry_of(location, "unicode", "Is not UTF-8")
+        raise RefusedError("bad_request", f"{location[0]}: Is not UTF-8", [entry]) from None
+
+
+def read_query(request: Request) -> dict[str, list[str]]:
+    """Read the parameters of the query string, each with all its values.
+
+    Raises:
+        RefusedError: It is not UTF-8, or has too many parameters.
+    """
+    raw: bytes = request.scope["query_string"]
+    found: dict[str, list[str]] = {}
+    pairs = [pair for pair in raw.replace(b"+", b" ").split(b"&") if pair]
+    for pair in pairs:
+        name, _, value = pair.partition(b"=")
+        text = _decode(name, ("query",))
+        found.setdefault(text, []).append(_decode(value, ("query", text[:100])))
+    return found
+
+
+async def read_body(request: Request, *, is_patch: bool = False) -> tuple[bytes, Any]:
+    """Read a JSON body, raw and as a value.
+
+    Raises:
+        RefusedError: It is too large, of another type, or no JSON.
+    """
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_merge_patch = is_patch and content_type == "application/merge-patch+json"
+    if content_type != "application/json" and not is_merge_patch:
+        message = "The body must be application/json."
+        raise RefusedError("unsupported_media_type", message)
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > MAX_BODY:
+        raise _too_large()
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise _too_large()
+        chunks.append(chunk)
+    raw = b"".join(chunks)
+    return raw, read_json(raw, ("body",))
+
+
+def read_object(value: Any) -> Mapping[str, Any]:
+    """Return a body that is an object.
+
+    Raises:
+        RefusedError: It is not.
+    """
+    if not isinstance(value, Mapping):
+        raise refuse(("body",), "dict_type", "Must be an object")
+    return value
+
+
+def _too_large() -> RefusedError:
+    return RefusedError("too_large", f"The body must not have more than {MAX_BODY} bytes.")

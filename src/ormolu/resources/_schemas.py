@@ -1,0 +1,104 @@
+"""From a declaration to Pydantic models: what is shown, what creates and what changes a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, create_model
+from pydantic import Field as PydanticField
+from pydantic_core import PydanticCustomError
+
+from ormolu.query import is_text, written_type
+from ormolu.resources._columns import Attribute
+from ormolu.resources._declaration import Declaration
+
+__all__ = ["Schemas", "schemas_of"]
+
+_INPUT = ConfigDict(extra="forbid", protected_namespaces=())
+_OUTPUT = ConfigDict(protected_namespaces=())
+
+
+@dataclass(frozen=True)
+class Schemas:
+    """The Pydantic models of a resource: `UserPublic`, `UserCreate`, `UserUpdate`."""
+
+    public: type[BaseModel]
+    create: type[BaseModel]
+    update: type[BaseModel]
+
+
+def schemas_of(declaration: Declaration) -> Schemas:
+    """Make the models that the declaration does not bring itself."""
+    name = declaration.name
+    public = declaration.public_model or _make(f"{name}Public", _OUTPUT, _shown(declaration))
+    create = declaration.create_model or _make(
+        f"{name}Create",
+        _INPUT,
+        {
+            name: _written(attribute, is_required=attribute.is_required)
+            for name, attribute in declaration.accepted.items()
+        },
+    )
+    update = declaration.update_model or _make(
+        f"{name}Update",
+        _INPUT,
+        {
+            name: _written(attribute, is_required=False)
+            for name, attribute in declaration.changeable.items()
+        },
+    )
+    return Schemas(public, create, update)
+
+
+def _make(name: str, config: ConfigDict, fields: dict[str, Any]) -> type[BaseModel]:
+    # Through aliases: a column may be called as a method of BaseModel is.
+    named = {
+        f"field_{index}": (type_, _aliased(info, key))
+        for index, (key, (type_, info)) in enumerate(fields.items())
+    }
+    return create_model(name, __config__=config, **named)  # type: ignore[call-overload,no-any-return]
+
+
+def _aliased(options: dict[str, Any], name: str) -> Any:
+    return PydanticField(alias=name, title=name.replace("_", " ").title(), **options)
+
+
+def _shown(declaration: Declaration) -> dict[str, Any]:
+    shown = {}
+    for name, field in declaration.readable.items():
+        attribute = declaration.attributes[name]
+        type_ = written_type(field.type, attribute.annotation)
+        shown[name] = (type_ | None if field.is_nullable else type_, _description(attribute))
+    return shown
+
+
+def _written(attribute: Attribute, *, is_required: bool) -> Any:
+    type_ = written_type(attribute.field.type, attribute.annotation)
+    if attribute.is_key and is_text(attribute.field.type):
+        type_ = Annotated[type_, AfterValidator(_check_key)]
+    if attribute.field.is_nullable:
+        type_ = type_ | None
+    options = _description(attribute)
+    if not is_required:
+        options["default"] = _default_of(attribute)
+    return type_, options
+
+
+def _description(attribute: Attribute) -> dict[str, Any]:
+    column = attribute.column
+    text = None if column is None else column.doc or column.comment
+    return {"description": text} if text else {}
+
+
+def _default_of(attribute: Attribute) -> Any:
+    default = attribute.column.default if attribute.column is not None else None
+    # A function's value is of its moment; what is left out is the column's to fill.
+    return default.arg if default is not None and default.is_scalar else None  # type: ignore[attr-defined]
+
+
+def _check_key(value: str) -> str:
+    if not value or "/" in value or value in {".", ".."}:
+        message = "Must be usable in a URL: not empty, without a slash"
+        raise PydanticCustomError("key", message)
+    return value
