@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from ormolu.errors import OutcomeUnknownError as OutcomeUnknownError
     from ormolu.errors import OverloadedError as OverloadedError
     from ormolu.errors import ReadOnlyError as ReadOnlyError
+    from ormolu.errors import RefusedError as RefusedError
     from ormolu.errors import SchemaMismatchError as SchemaMismatchError
     from ormolu.errors import SessionClosedError as SessionClosedError
     from ormolu.errors import UnavailableError as UnavailableError
     from ormolu.errors import UsageError as UsageError
     from ormolu.models import Model as Model
     from ormolu.models import UTCDateTime as UTCDateTime
+    from ormolu.resources import Policy as Policy
+    from ormolu.resources import Resource as Resource
+    from ormolu.resources import resource as resource
     from ormolu.sessions import after_commit as after_commit
     from ormolu.web import SessionDep as SessionDep
 
@@ -42,6 +46,7 @@ _ROOMS = {
             "OutcomeUnknownError",
             "OverloadedError",
             "ReadOnlyError",
+            "RefusedError",
             "SchemaMismatchError",
             "SessionClosedError",
             "UnavailableError",
@@ -53,6 +58,7 @@ _ROOMS = {
         ("Model", "UTCDateTime"),
         "ormolu.models",
     ),
+    **dict.fromkeys(("Policy", "Resource", "resource"), "ormolu.resources"),
     "after_commit": "ormolu.sessions",
     "SessionDep": "ormolu.web",
 }
@@ -69,7 +75,10 @@ __all__ = [
     "OrmoluError",
     "OutcomeUnknownError",
     "OverloadedError",
+    "Policy",
     "ReadOnlyError",
+    "RefusedError",
+    "Resource",
     "SchemaMismatchError",
     "SessionClosedError",
     "SessionDep",
@@ -77,6 +86,7 @@ __all__ = [
     "UnavailableError",
     "UsageError",
     "after_commit",
+    "resource",
 ]
 
 

@@ -10,11 +10,11 @@ from functools import cached_property
 from typing import Any, get_args
 
 from pydantic import BaseModel
-from sqlalchemy import inspect
+from sqlalchemy import MetaData, Table, UniqueConstraint, inspect
 from sqlalchemy.orm import Mapper
 
 from ormolu.errors import ConfigurationError
-from ormolu.query import Field, nearest
+from ormolu.query import Field, is_text, nearest
 from ormolu.resources._columns import Attribute, Traits, attributes_of, traits_of
 from ormolu.resources._hooks import HookName
 
@@ -58,6 +58,13 @@ class Declaration:
     def mapper(self) -> Mapper[Any]:
         """Return the model's mapper."""
         return inspect(self.model)  # type: ignore[no-any-return]
+
+    @property
+    def metadata(self) -> MetaData:
+        """Return the metadata that the model's table is in."""
+        table = self.mapper.local_table
+        assert isinstance(table, Table)
+        return table.metadata
 
     @cached_property
     def traits(self) -> Traits:
@@ -124,8 +131,6 @@ class Declaration:
     @cached_property
     def unique_keys(self) -> list[frozenset[str]]:
         """Return the sets of fields of which no two rows have the same."""
-        from sqlalchemy import Table, UniqueConstraint
-
         table = self.mapper.local_table
         assert isinstance(table, Table)
         groups = [constraint.columns for constraint in table.constraints
@@ -199,8 +204,6 @@ def _check_known(
 
 
 def _check_values(declaration: Declaration) -> None:
-    from ormolu.query import is_text
-
     for name in declaration.searchable:
         if not is_text(declaration.attributes[name].field.type):
             message = f"{_call(declaration)}: searchable names {name!r}, which holds no text."

@@ -6,7 +6,7 @@ The models behind are shown as their own resources declare them, under their own
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -28,13 +28,14 @@ class Exposure:
 
     Attributes:
         declaration: What the program declared.
+        rebuild: Makes anew what was made of `targets`, once another exposure is declared.
     """
 
     def __init__(self, declaration: Declaration, *, is_declared: bool = True) -> None:
         self.declaration = declaration
-        self._is_declared = is_declared
+        self.rebuild: Callable[[], None] = _nothing
         self._siblings: weakref.WeakSet[Exposure]
-        info = declaration.mapper.local_table.metadata.info  # type: ignore[attr-defined]
+        info = declaration.metadata.info
         self._siblings = info.setdefault(_INFO_KEY, weakref.WeakSet())
         if is_declared:
             self._siblings.add(self)
@@ -134,6 +135,10 @@ class _ViewMaker:
 
     def _later(self, exposure: Exposure) -> Any:
         return lambda: self.make(exposure)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _default_of(model: type[Any]) -> Exposure:

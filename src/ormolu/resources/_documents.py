@@ -1,0 +1,414 @@
+"""A resource in the application's OpenAPI document: parameters, bodies, answers, schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+
+from ormolu.query import Field, operators_of
+from ormolu.resources._exposures import Exposure
+from ormolu.resources._routes import Endpoint
+
+__all__ = ["describer_of"]
+
+Json = dict[str, Any]
+
+_TEMPLATE = "#/components/schemas/{model}"
+
+_PROBLEMS = {
+    "list": (422, 503),
+    "query": (400, 413, 415, 422, 503),
+    "read": (400, 404, 412, 422, 503),
+    "create": (400, 403, 409, 412, 413, 415, 422, 503),
+    "update": (400, 403, 404, 409, 412, 413, 415, 422, 428, 503),
+    "replace": (400, 403, 404, 409, 412, 413, 415, 422, 428, 503),
+    "delete": (400, 403, 404, 409, 412, 422, 428, 503),
+    "batch": (400, 403, 404, 409, 412, 413, 415, 422, 428, 503),
+}
+
+_MEANINGS = {
+    400: "No valid JSON, or not UTF-8", 403: "Visible, and not writable", 404: "No such row",
+    409: "In conflict with another row", 412: "The row is of another version",
+    413: "The body is too large", 415: "The body is not JSON", 422: "A value is wrong",
+    428: "If-Match is required", 503: "Busy; try again after Retry-After",
+}  # fmt: skip
+
+_TEXT = {"type": "string"}
+_LISTED = {"in", "not_in", "between"}
+
+
+def describer_of(endpoint: Endpoint, exposure: Exposure) -> Callable[[Json, Json], None]:
+    """Return what completes the document's operation of an endpoint."""
+
+    def describe(operation: Json, schemas: Json) -> None:
+        _Description(endpoint, exposure, schemas).complete(operation)
+
+    return describe
+
+
+class _Description:
+    """One operation: what goes into it, what comes out."""
+
+    def __init__(self, endpoint: Endpoint, exposure: Exposure, schemas: Json) -> None:
+        self._endpoint = endpoint
+        self._exposure = exposure
+        self._declaration = exposure.declaration
+        self._schemas = schemas
+        self._is_versioned = self._declaration.traits.version is not None
+
+    def complete(self, operation: Json) -> None:
+        parameters = [*self._path(), *self._query(), *self._headers()]
+        if parameters:
+            operation["parameters"] = [*operation.get("parameters", []), *parameters]
+        body = self._body()
+        if body is not None:
+            operation["requestBody"] = {"required": True, "content": body}
+        answers = {str(self._endpoint.status): self._success()}
+        answers |= self._other_successes()
+        for status in self._problems():
+            answers[str(status)] = _problem(status)
+        operation["responses"] = answers
+
+    def _problems(self) -> tuple[int, ...]:
+        statuses = _PROBLEMS[self._endpoint.name]
+        dropped = set() if self._declaration.require_if_match else {428}
+        dropped |= {403} if self._declaration.policy is None else set()
+        return tuple(status for status in statuses if status not in dropped)
+
+    def _path(self) -> list[Json]:
+        if "{" not in self._endpoint.path:
+            return []
+        return [
+            {"name": field.name, "in": "path", "required": True, "schema": _schema_of(field.key)}
+            for field in self._declaration.keys
+        ]
+
+    def _query(self) -> list[Json]:
+        name = self._endpoint.name
+        if name == "read":
+            return self._selection()
+        if name == "create":
+            match = {"type": "string", "enum": ["update", "ignore"]}
+            return [
+                _parameter("on_conflict", _TEXT, "Fields of a unique key: change the row that has it"),
+                _parameter("on_match", match, "What happens to a row with this unique key"),
+            ]
+        if name != "list":
+            return []
+        return [*self._filters(), *self._paging(), *self._selection()]
+
+    def _filters(self) -> list[Json]:
+        found = []
+        for field in self._declaration.readable.values():
+            found += [_filter(field, operator, field.name) for operator in operators_of(field)]
+        for name, target in self._exposure.targets.items():
+            for field in target.declaration.readable.values():
+                if "eq" in operators_of(field):
+                    found.append(_filter(field, "eq", f"{name}.{field.name}"))
+        return found
+
+    def _paging(self) -> list[Json]:
+        most = self._declaration.max_limit
+        limit = {"type": "integer", "minimum": 1, "maximum": most, "default": min(50, most)}
+        modes = {"type": "string", "enum": ["exact", "capped", "estimated"]}
+        found = [
+            _parameter("where", _TEXT, 'JSON: {"or": [{"name": "Ann"}, {"id__gt": 7}]}'),
+            _parameter("sort", _TEXT, "Names of fields, `-` for descending, as `-id,name:nullsfirst`"),
+            _parameter("limit", limit, "Rows of a page"),
+            _parameter("cursor", _TEXT, "`next_cursor` of the page before"),
+            _parameter("count", modes, "Whether `total` is in the answer"),
+        ]
+        if self._declaration.searchable:
+            names = ", ".join(sorted(self._declaration.searchable))
+            found.append(_parameter("q", _TEXT, f"Words to find in {names}"))
+        if self._declaration.max_offset:
+            most = self._declaration.max_offset
+            offset = {"type": "integer", "minimum": 0, "maximum": most, "default": 0}
+            found.append(_parameter("offset", offset, "Rows to skip"))
+        return found
+
+    def _selection(self) -> list[Json]:
+        found = [_parameter("fields", _TEXT, "Names of the fields in the answer")]
+        if self._declaration.includes:
+            names = ", ".join(sorted(self._declaration.includes))
+            found.append(_parameter("include", _TEXT, f"Relations in the answer: {names}"))
+        return found
+
+    def _headers(self) -> list[Json]:
+        name, found = self._endpoint.name, []
+        if self._is_versioned and name in {"update", "replace", "delete"}:
+            is_required = self._declaration.require_if_match
+            found.append(_header("If-Match", "ETag that the row must have", is_required=is_required))
+        if name == "replace":
+            found.append(_header("If-None-Match", "`*`: there must be no row yet"))
+        if self._is_versioned and name == "read":
+            found.append(_header("If-None-Match", "ETag that the client has already"))
+        if name in {"create", "update", "replace", "batch"}:
+            found.append(_header("Prefer", "`return=minimal`: an answer without a body"))
+        if self._declaration.idempotency and name in {
+            "create", "update", "replace", "delete", "batch",
+        }:  # fmt: skip
+            found.append(_header("Idempotency-Key", "The same key is the same request"))
+        return found
+
+    def _body(self) -> Json | None:
+        name, schemas = self._endpoint.name, self._exposure.schemas
+        match name:
+            case "create" | "replace":
+                return _json(self._model(schemas.create))
+            case "update":
+                reference = self._model(schemas.update)
+                return {**_json(reference), "application/merge-patch+json": {"schema": reference}}
+            case "query":
+                return _json(self._add("Query", self._query_schema()))
+            case "batch":
+                return _json(self._add("Batch", self._batch_schema()))
+            case _:
+                return None
+
+    def _success(self) -> Json:
+        name = self._endpoint.name
+        answer: Json = {"description": "Successful Response"}
+        if name == "delete":
+            return {"description": "It is deleted"}
+        if name in {"list", "query"}:
+            answer["content"] = _json(self._page())
+            return answer
+        if name == "batch":
+            answer["content"] = _json(self._add("BatchResults", _RESULTS))
+            return answer
+        answer["content"] = _json(self._public(self._exposure))
+        headers = {"ETag": _answered("Version of the row")} if self._is_versioned else {}
+        if name == "create":
+            headers["Location"] = _answered("Path of the row")
+        return {**answer, "headers": headers} if headers else answer
+
+    def _other_successes(self) -> Json:
+        match self._endpoint.name:
+            case "create":
+                shown = _json(self._public(self._exposure))
+                return {"200": {"description": "A row with this key was there", "content": shown}}
+            case "replace":
+                shown = _json(self._public(self._exposure))
+                return {
+                    "201": {"description": "It is new", "content": shown},
+                    "204": {"description": "Changed, as Prefer asks for no body"},
+                }
+            case "update":
+                return {"204": {"description": "Changed, as Prefer asks for no body"}}
+            case "read" if self._is_versioned:
+                return {"304": {"description": "The client has it already"}}
+            case "batch":
+                shown = _json(self._add("BatchResults", _RESULTS))
+                return {"207": {"description": "Some failed, if not atomic", "content": shown}}
+            case _:
+                return {}
+
+    def _public(self, exposure: Exposure) -> Json:
+        """Return a reference to the schema of a row; its relations are there if included."""
+        schema = _json_schema(exposure.schemas.public, self._schemas, "serialization")
+        name = _free_name(schema, exposure, "Public", self._schemas)
+        if name in self._schemas:
+            return _reference(name)
+        self._schemas[name] = schema
+        for relation, target in exposure.targets.items():
+            shown = self._public(target)
+            is_many = exposure.declaration.mapper.relationships[relation].uselist
+            many = {"type": "array", "items": shown, "maxItems": 100}
+            schema["properties"][relation] = (
+                many if is_many else {"anyOf": [shown, {"type": "null"}]}
+            )
+        schema["x-ormolu"] = exposure.declaration.path
+        return _reference(name)
+
+    def _model(self, model: type[BaseModel]) -> Json:
+        schema = _json_schema(model, self._schemas, "validation")
+        suffix = model.__name__.removeprefix(self._declaration.name)
+        schema["examples"] = [_example(schema, self._schemas)]
+        return self._add(suffix, schema)
+
+    def _add(self, suffix: str, schema: Json) -> Json:
+        name = f"{self._declaration.name}{suffix}"
+        if self._schemas.get(name, schema) != schema:
+            name = f"{_camel(self._declaration.path)}{suffix}"
+        self._schemas[name] = schema
+        return _reference(name)
+
+    def _page(self) -> Json:
+        items = {"type": "array", "items": self._public(self._exposure)}
+        kinds = {"type": "string", "enum": ["exact", "at_least", "estimate"]}
+        properties = {
+            "items": items,
+            "next_cursor": {"anyOf": [_TEXT, {"type": "null"}]},
+            "total": {"type": "integer"},
+            "total_kind": kinds,
+            "truncated": {"type": "array", "items": _TEXT},
+        }
+        return self._add("Page", _object(properties, ("items", "next_cursor")))
+
+    def _query_schema(self) -> Json:
+        named = {each["name"]: each["schema"] for each in [*self._paging(), *self._selection()]}
+        named["where"] = {"type": "object"}
+        for name in ("sort", "fields", "include"):
+            if name in named:
+                named[name] = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}
+        schema = _object(named, ())
+        return {**schema, "additionalProperties": True, "examples": [{"limit": 10}]}
+
+    def _batch_schema(self) -> Json:
+        schemas, operations = self._exposure.schemas, self._declaration.operations
+        key = {"anyOf": [{"type": "integer"}, _TEXT, {"type": "array"}, {"type": "object"}]}
+        tag = {"if_match": _TEXT}
+        forms = []
+        if "create" in operations:
+            data = self._model(schemas.create)
+            unique = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}
+            matched = {"type": "string", "enum": ["update", "ignore"]}
+            forms.append(_step("create", {"data": data}, ("data",)))
+            properties = {"data": data, "on_conflict": unique, "on_match": matched}
+            forms.append(_step("upsert", properties, ("data", "on_conflict")))
+        if "update" in operations:
+            data = self._model(schemas.update)
+            forms.append(_step("update", {"id": key, "data": data, **tag}, ("id", "data")))
+        if "delete" in operations:
+            forms.append(_step("delete", {"id": key, **tag}, ("id",)))
+        steps = {"type": "array", "items": {"oneOf": forms}, "minItems": 1, "maxItems": 100}
+        properties = {"operations": steps, "atomic": {"type": "boolean", "default": True}}
+        return {**_object(properties, ("operations",)), "additionalProperties": False}
+
+
+_RESULTS: Json = {
+    "title": "Batch Results",
+    "type": "object",
+    "required": ["results"],
+    "properties": {
+        "results": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["status"],
+                "properties": {
+                    "status": {"type": "integer"},
+                    "etag": _TEXT,
+                    "location": _TEXT,
+                    "body": {"type": "object"},
+                },
+            },
+        }
+    },
+}
+
+
+def _step(kind: str, properties: Json, required: tuple[str, ...]) -> Json:
+    schema = _object({"op": {"type": "string", "const": kind}, **properties}, ("op", *required))
+    return {**schema, "additionalProperties": False}
+
+
+def _object(properties: Json, required: tuple[str, ...]) -> Json:
+    schema: Json = {"type": "object", "properties": properties}
+    return {**schema, "required": list(required)} if required else schema
+
+
+def _filter(field: Field, operator: str, name: str) -> Json:
+    key = name if operator == "eq" else f"{name}__{operator}"
+    schema = {"type": "boolean"} if operator == "isnull" else _schema_of(field.filtered)
+    if operator in _LISTED:
+        sizes = {"minItems": 2, "maxItems": 2} if operator == "between" else {"maxItems": 1000}
+        schema = {"type": "array", "items": schema, **sizes}
+    return {"name": key, "in": "query", "required": False, "schema": schema}
+
+
+def _schema_of(adapter: TypeAdapter[Any]) -> Json:
+    schema = adapter.json_schema(ref_template=_TEMPLATE)
+    definitions = schema.pop("$defs", {})
+    if "$ref" in schema:
+        schema = definitions[schema["$ref"].rpartition("/")[2]]
+    return schema
+
+
+def _json_schema(model: type[BaseModel], schemas: Json, mode: Any) -> Json:
+    schema = model.model_json_schema(ref_template=_TEMPLATE, mode=mode)
+    for name, definition in schema.pop("$defs", {}).items():
+        schemas.setdefault(name, definition)
+    for member in schema.get("properties", {}).values():
+        # Left out is not null.
+        if member.get("default", ...) is None:
+            member.pop("default")
+    return schema
+
+
+def _free_name(schema: Json, exposure: Exposure, suffix: str, schemas: Json) -> str:
+    """Return the name of the schema, by the path where another schema has the model's name."""
+    name = f"{exposure.declaration.name}{suffix}"
+    taken = schemas.get(name)
+    is_ours = taken is None or taken.get("x-ormolu", taken.get("title")) == exposure.declaration.path
+    return name if is_ours else f"{_camel(exposure.declaration.path)}{suffix}"
+
+
+def _camel(path: str) -> str:
+    return "".join(part.capitalize() for part in path.replace("-", "/").replace("_", "/").split("/"))
+
+
+def _parameter(name: str, schema: Json, description: str) -> Json:
+    return {
+        "name": name, "in": "query", "required": False, "schema": schema,
+        "description": description,
+    }  # fmt: skip
+
+
+def _header(name: str, description: str, *, is_required: bool = False) -> Json:
+    return {
+        "name": name, "in": "header", "required": is_required, "schema": _TEXT,
+        "description": description,
+    }  # fmt: skip
+
+
+def _answered(description: str) -> Json:
+    return {"schema": _TEXT, "description": description}
+
+
+def _json(schema: Json) -> Json:
+    return {"application/json": {"schema": schema}}
+
+
+def _reference(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _problem(status: int) -> Json:
+    content = {"application/problem+json": {"schema": _reference("Problem")}}
+    return {"description": _MEANINGS[status], "content": content}
+
+
+def _example(schema: Json, schemas: Json) -> Json:
+    required = set(schema.get("required", ())) or set(list(schema.get("properties", {}))[:1])
+    return {
+        name: _example_of(name, member, schemas)
+        for name, member in schema.get("properties", {}).items()
+        if name in required
+    }
+
+
+_EXAMPLES = {
+    "date-time": "2026-01-31T12:00:00Z", "date": "2026-01-31", "time": "12:00:00",
+    "duration": "P1DT2H", "uuid": "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "decimal": "1",
+}  # fmt: skip
+_SIMPLE: dict[str, Any] = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}
+
+
+def _example_of(name: str, schema: Json, schemas: Json) -> Any:
+    if "$ref" in schema:
+        return _example_of(name, schemas.get(schema["$ref"].rpartition("/")[2], {}), schemas)
+    options = schema.get("anyOf", [schema])
+    first = options[0]
+    if "default" in schema:
+        return schema["default"]
+    if "enum" in first or "const" in first:
+        return first.get("enum", [first.get("const")])[0]
+    if first.get("format") in _EXAMPLES:
+        return _EXAMPLES[first["format"]]
+    if first.get("contentEncoding") == "base64":
+        return "aGVsbG8="
+    return _SIMPLE.get(first.get("type"), name.replace("_", " ")[: first.get("maxLength", 50)])

@@ -1,0 +1,290 @@
+"""`resource(Model)`: the REST face of a model, as an APIRouter and as operations in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, cast
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.routing import Route
+
+from ormolu.query import Row, read_selection
+from ormolu.resources import _requests as requests
+from ormolu.resources._declaration import OPERATIONS, declare
+from ormolu.resources._documents import describer_of
+from ormolu.resources._exposures import Exposure, Policies
+from ormolu.resources._hooks import HookName
+from ormolu.resources._idempotency import idempotency_table
+from ormolu.resources._lists import Page, read_members
+from ormolu.resources._operations import Operations
+from ormolu.resources._policy import Policy
+from ormolu.resources._routes import Endpoint, endpoint_function, endpoints_of, refusing_endpoint
+from ormolu.resources._schemas import Schemas
+from ormolu.web import request_session
+
+__all__ = ["Resource", "resource"]
+
+ModelPolicies = Mapping[type[Any], Policy]
+
+
+class Resource(APIRouter):
+    """The REST face of one model: routes for `include_router`, and the same from Python.
+
+    The Python operations take a session and what the request would say. `policies` is what the
+    caller may see and touch, by model; None is the program itself, which may everything.
+
+    Attributes:
+        exposure: What is shown.
+    """
+
+    def __init__(self, exposure: Exposure, session: Callable[..., Any]) -> None:
+        super().__init__(tags=[exposure.declaration.path.strip("/")])
+        self.exposure = exposure
+        self._session = session
+        self._build()
+        for other in exposure.dependents:
+            other.rebuild()
+        exposure.rebuild = self._build
+
+    @property
+    def schemas(self) -> Schemas:
+        """Return the Pydantic models: `public`, `create`, `update`."""
+        return self.exposure.schemas
+
+    def _build(self) -> None:
+        """Make the routes, again whenever a resource behind a relation is declared."""
+        theirs = [route for route in self.routes if not getattr(route, "is_ormolu", False)]
+        self.routes.clear()
+        endpoints = endpoints_of(self.exposure)
+        base = self.exposure.declaration.path
+        for endpoint in endpoints:
+            self._add(base, endpoint)
+        for path in dict.fromkeys(endpoint.path for endpoint in endpoints):
+            methods = {method for each in endpoints if each.path == path for method in each.methods}
+            for slash in ("", "/"):
+                function = refusing_endpoint(methods)
+                self.routes.append(
+                    Route(base + path + slash, function, methods=[], include_in_schema=False)
+                )
+        for route in self.routes:
+            route.is_ormolu = True  # type: ignore[attr-defined]
+        self.routes.extend(theirs)
+
+    def _add(self, base: str, endpoint: Endpoint) -> None:
+        function: Any = endpoint_function(endpoint, self.exposure, self._session)
+        function.describe = describer_of(endpoint, self.exposure)
+        name = function.__name__
+        shown, *others = endpoint.methods
+        path = base + endpoint.path
+        is_shown = shown != "QUERY"
+        self.add_api_route(
+            path, function, methods=[shown], name=name, operation_id=name,
+            status_code=endpoint.status, response_model=None, include_in_schema=is_shown,
+            summary=f"{endpoint.name.title()} {self.exposure.declaration.name}",
+        )  # fmt: skip
+        hidden = [(path, others)] if others else []
+        for each, methods in [*hidden, (path + "/", endpoint.methods)]:
+            self.add_api_route(
+                each, function, methods=list(methods), name=name, response_model=None,
+                include_in_schema=False, status_code=endpoint.status,
+            )  # fmt: skip
+
+    async def list(
+        self,
+        session: AsyncSession,
+        *,
+        where: Mapping[str, Any] | None = None,
+        q: str | None = None,
+        sort: str | Sequence[str] | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        offset: int | None = None,
+        count: str | None = None,
+        fields: Sequence[str] | None = None,
+        include: Sequence[str] | None = None,
+        policies: ModelPolicies | None = None,
+    ) -> Page:
+        """Return one page of rows; the arguments are those of the HTTP dialect.
+
+        Raises:
+            RefusedError: An argument names what is not there, or has a wrong value.
+        """
+        operations = self._operations(session, policies)
+        given = {
+            "where": where, "q": q, "sort": sort, "limit": limit, "cursor": cursor,
+            "offset": offset, "count": count, "fields": fields, "include": include,
+        }  # fmt: skip
+        query = read_members(operations.view, given, operations.limits, ("arguments",))
+        return await operations.list(query)
+
+    async def read(
+        self,
+        session: AsyncSession,
+        key: Any,
+        *,
+        fields: Sequence[str] | None = None,
+        include: Sequence[str] | None = None,
+        policies: ModelPolicies | None = None,
+    ) -> Row:
+        """Return one row by its primary key, a tuple if that is of several columns.
+
+        Raises:
+            RefusedError: `not_found`.
+        """
+        operations = self._operations(session, policies)
+        locations = (("arguments", "fields"), ("arguments", "include"))
+        selection = read_selection(operations.view, fields, include, locations)
+        row, _, _ = await operations.read(self._key(key), selection)
+        return row
+
+    async def create(
+        self,
+        session: AsyncSession,
+        values: Mapping[str, Any],
+        *,
+        policies: ModelPolicies | None = None,
+    ) -> Row:
+        """Store a new row, and return it. The session's unit of work commits.
+
+        Raises:
+            RefusedError: A value is wrong, or the row would be outside the policy.
+        """
+        return (await self._operations(session, policies).create(values)).row
+
+    async def update(
+        self,
+        session: AsyncSession,
+        key: Any,
+        values: Mapping[str, Any],
+        *,
+        version: Any = None,
+        policies: ModelPolicies | None = None,
+    ) -> Row:
+        """Change some values of a row, and return it.
+
+        Raises:
+            RefusedError: It is not there, not writable, or of another version; a value is wrong.
+        """
+        versions = None if version is None else [version]
+        operations = self._operations(session, policies)
+        return (await operations.update(self._key(key), values, versions=versions)).row
+
+    async def upsert(
+        self,
+        session: AsyncSession,
+        values: Mapping[str, Any],
+        *,
+        on_conflict: Sequence[str],
+        policies: ModelPolicies | None = None,
+    ) -> Row:
+        """Create a row, or change the one with the same unique key; return it.
+
+        Raises:
+            RefusedError: The fields are no unique key, or a value is wrong.
+        """
+        written, _ = await self._operations(session, policies).upsert(values, on_conflict)
+        return written.row
+
+    async def remove(
+        self,
+        session: AsyncSession,
+        key: Any,
+        *,
+        version: Any = None,
+        policies: ModelPolicies | None = None,
+    ) -> None:
+        """Delete a row. (`delete` is APIRouter's own.)
+
+        Raises:
+            RefusedError: It is not there, not writable, or of another version.
+        """
+        versions = None if version is None else [version]
+        await self._operations(session, policies).remove(self._key(key), versions=versions)
+
+    def _operations(self, session: AsyncSession, policies: ModelPolicies | None) -> Operations:
+        found: Policies | None = None
+        if policies is not None:
+            found = {
+                each: policies[each.declaration.model]
+                for each in self.exposure.reached
+                if each.declaration.model in policies
+            }
+        return Operations(self.exposure, session, found)
+
+    def _key(self, key: Any) -> tuple[Any, ...]:
+        return cast("tuple[Any, ...]", key) if isinstance(key, tuple) else (key,)
+
+
+def resource(
+    model: type[Any],
+    *,
+    path: str | None = None,
+    hidden: AbstractSet[str] = frozenset(),
+    read_only: AbstractSet[str] = frozenset(),
+    writable: AbstractSet[str] = frozenset(),
+    searchable: AbstractSet[str] = frozenset(),
+    includes: Collection[str] | Mapping[str, Resource] = (),
+    operations: AbstractSet[str] = frozenset(OPERATIONS),
+    policy: Callable[..., Any] | None = None,
+    require_if_match: bool = False,
+    idempotency: bool = False,
+    max_limit: int = 1000,
+    max_offset: int = 0,
+    hooks: Mapping[HookName, Callable[..., Any]] | None = None,
+    public_model: type[BaseModel] | None = None,
+    create_model: type[BaseModel] | None = None,
+    update_model: type[BaseModel] | None = None,
+    session: Callable[..., Any] = request_session,
+) -> Resource:
+    """Declare the REST face of a model: the whole dialect of docs/resources.md.
+
+    Args:
+        model: Mapped class.
+        path: Where it is served; None takes `/` and the table's name.
+        hidden: Columns that are never read, written, filtered or sorted, on any hop. Columns that
+            are called like secrets are hidden too, unless another option names them.
+        read_only: Columns that are shown and never written.
+        writable: Columns that clients may write although the server makes them: a key, a moment.
+        searchable: Text columns that `?q=` looks at.
+        includes: Relations that `?include=` and paths may name; a mapping names the resource that
+            declares what is shown of the other model, if there are several.
+        operations: Of list, read, create, update, replace, delete, batch.
+        policy: FastAPI dependency that returns a `Policy`.
+        require_if_match: Whether a change without If-Match is answered 428.
+        idempotency: Whether Idempotency-Key is kept, in the table `ormolu_idempotency`.
+        max_limit: Most rows of a page.
+        max_offset: Most rows that `offset` may skip; 0 leaves it out.
+        hooks: Functions of (session, values) around writes; `after_commit` takes the row alone.
+        public_model: Pydantic model of answers, instead of the generated one.
+        create_model: Pydantic model of a new row.
+        update_model: Pydantic model of changes.
+        session: Dependency that gives the session: `db.session` of a second database.
+
+    Raises:
+        ConfigurationError: A name or a value is wrong; the message says which.
+    """
+    declaration = declare(
+        model=model,
+        path=f"/{model.__mapper__.local_table.name}" if path is None else path,
+        hidden=frozenset(hidden),
+        read_only=frozenset(read_only),
+        writable=frozenset(writable),
+        searchable=frozenset(searchable),
+        includes=dict(includes) if isinstance(includes, Mapping) else dict.fromkeys(includes),
+        operations=frozenset(operations),
+        policy=policy,
+        require_if_match=require_if_match,
+        idempotency=idempotency,
+        max_limit=max_limit,
+        max_offset=max_offset,
+        hooks=dict(hooks or {}),
+        public_model=public_model,
+        create_model=create_model,
+        update_model=update_model,
+    )
+    if idempotency:
+        idempotency_table(declaration.metadata)
+    return Resource(Exposure(declaration), session)

@@ -1,0 +1,375 @@
+"""The routes of a resource: a thin face on its operations.
+
+Each endpoint reads its request, calls one operation and makes the answer; errors are raised, and
+answered where all errors are.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ormolu.errors import RefusedError
+from ormolu.query import read_selection, refuse
+from ormolu.resources import _idempotency as idempotency
+from ormolu.resources._answers import (
+    as_response,
+    body_of,
+    encode,
+    headers_of,
+    list_answer,
+    path_of,
+    read_answer,
+    written_answer,
+)
+from ormolu.resources._batches import Failure, Outcome, read_batch, run_batch
+from ormolu.resources._conditions import Conditions, prefers_minimal, read_conditions
+from ormolu.resources._exposures import Exposure, Policies
+from ormolu.resources._idempotency import Answer
+from ormolu.resources._lists import read_members, read_parameters
+from ormolu.resources._operations import Operations
+from ormolu.resources._requests import (
+    read_body,
+    read_key,
+    read_key_value,
+    read_object,
+    read_query,
+)
+from ormolu.sessions import engine_of
+from ormolu.web import problems_of
+
+__all__ = ["Endpoint", "endpoint_function", "endpoints_of", "refusing_endpoint"]
+
+Handler = Callable[["Call"], Awaitable[Answer]]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One operation at one method and path.
+
+    Attributes:
+        name: Of the operation; its function's name and operation id derive from it.
+        path: Path relative to the resource's, with a parameter per key.
+        methods: The documented method first.
+        status: What a success is documented as.
+        needs: The operations of the declaration that bring it.
+    """
+
+    name: str
+    path: str
+    methods: tuple[str, ...]
+    status: int
+    needs: str
+    handler: Handler
+
+
+class Call:
+    """One request to a resource."""
+
+    def __init__(
+        self, request: Request, session: AsyncSession, exposure: Exposure, policies: Policies
+    ) -> None:
+        self.request = request
+        self.session = session
+        self.declaration = exposure.declaration
+        self.operations = Operations(exposure, session, policies)
+        self._policy = exposure.policy(policies)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Return the primary key in the path."""
+        return read_key(self.request, self.declaration.keys, self.declaration.name)
+
+    @property
+    def conditions(self) -> Conditions:
+        """Return what If-Match and If-None-Match say."""
+        headers = self.request.headers
+        return read_conditions(headers.get("if-match"), headers.get("if-none-match"))
+
+    def versions(self, conditions: Conditions) -> Any:
+        """Return the versions that a write may change.
+
+        Raises:
+            RefusedError: If-Match is required and not there.
+        """
+        is_missing = conditions.versions is None and not conditions.is_any
+        if is_missing and self.declaration.require_if_match:
+            message = "If-Match is required here: read the row, and send its ETag."
+            raise RefusedError("precondition_required", message)
+        return self.operations.read_versions(conditions.versions)
+
+    def parameters(self, *known: str) -> dict[str, str]:
+        """Return the query string's parameters, of which only these are known.
+
+        Raises:
+            RefusedError: One is unknown, or given twice.
+        """
+        found = {}
+        for name, values in read_query(self.request).items():
+            if name not in known:
+                raise refuse(("query", name), "unknown_parameter", f"There is no {name!r} here")
+            if len(values) > 1:
+                raise refuse(("query", name), "repeated", f"Is given {len(values)} times")
+            found[name] = values[0]
+        return found
+
+    def shown(self, row: Mapping[str, Any]) -> Any:
+        """Return what an answer shows of a row."""
+        return body_of(dict(row), self.declaration.public_model)
+
+    async def once(self, raw: bytes, work: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Do the work, or give the answer again that this Idempotency-Key had already.
+
+        Raises:
+            RefusedError: The key is wrong, or the resource keeps none.
+        """
+        header = self.request.headers.get("idempotency-key")
+        if header is None:
+            return await work()
+        if not self.declaration.idempotency:
+            message = "Idempotency-Key is not kept here; send the request without it."
+            raise refuse(("header", "idempotency-key"), "unknown_parameter", message)
+        key = idempotency.read_key(header)
+        dialect = (await engine_of(self.session)).dialect
+        request = self.request
+        scope = f"{self._policy.identity(dialect)} {request.method} {request.url.path}"
+        parts = {"query": request.url.query, "prefer": request.headers.get("prefer")}
+        payload = idempotency.payload_of(parts, raw)
+        table = idempotency.idempotency_table(self.declaration.metadata)
+        attempt = await idempotency.begin(self.session, table, scope, key, payload)
+        if isinstance(attempt, Answer):
+            headers = {**attempt.headers, "Idempotency-Replayed": "true"}
+            return Answer(attempt.status, headers, attempt.body)
+        answer = await work()
+        await idempotency.finish(self.session, attempt, answer)
+        return answer
+
+
+async def _list(call: Call) -> Answer:
+    operations = call.operations
+    query = read_parameters(operations.view, read_query(call.request), operations.limits)
+    return await _page(call, query)
+
+
+async def _query(call: Call) -> Answer:
+    call.parameters()
+    _, body = await read_body(call.request)
+    operations = call.operations
+    query = read_members(operations.view, read_object(body), operations.limits)
+    return await _page(call, query)
+
+
+async def _page(call: Call, query: Any) -> Answer:
+    page = await call.operations.list(query)
+    is_whole = not query.selection.children and len(query.selection.names) == len(
+        call.operations.view.fields
+    )
+    items = [call.shown(row) for row in page.items] if is_whole else page.items
+    return list_answer(call.request, page, items)
+
+
+async def _read(call: Call) -> Answer:
+    given = call.parameters("fields", "include")
+    view = call.operations.view
+    locations = (("query", "fields"), ("query", "include"))
+    selection = read_selection(view, given.get("fields"), given.get("include"), locations)
+    key, conditions = call.key, call.conditions
+    row, version, truncated = await call.operations.read(key, selection)
+    _check_version(call, conditions, version)
+    is_whole = not given
+    body = call.shown(row) if is_whole else row
+    return read_answer(body, version, truncated, conditions.unseen, is_whole=is_whole)
+
+
+def _check_version(call: Call, conditions: Conditions, version: Any) -> None:
+    versions = call.operations.read_versions(conditions.versions)
+    if versions is not None and version not in versions:
+        raise RefusedError("precondition_failed", "The row is of another version.")
+
+
+async def _create(call: Call) -> Answer:
+    given = call.parameters("on_conflict", "on_match")
+    conditions = call.conditions
+    if conditions.versions is not None or conditions.is_any:
+        message = "If-Match cannot hold for a row that is not there yet."
+        raise RefusedError("precondition_failed", message)
+    if "on_match" in given and "on_conflict" not in given:
+        raise refuse(("query", "on_match"), "missing", "Needs on_conflict")
+    if given.get("on_match", "update") not in {"update", "ignore"}:
+        raise refuse(("query", "on_match"), "literal_error", "Must be update or ignore")
+    raw, body = await read_body(call.request)
+    values = read_object(body)
+
+    async def work() -> Answer:
+        if "on_conflict" not in given:
+            written, is_new = await call.operations.create(values), True
+        else:
+            written, is_new = await call.operations.upsert(
+                values, given["on_conflict"].split(","), ignore=given.get("on_match") == "ignore"
+            )
+        return written_answer(call.request, written, call.shown(written.row), is_new=is_new)
+
+    return await call.once(raw, work)
+
+
+async def _update(call: Call) -> Answer:
+    call.parameters()
+    raw, body = await read_body(call.request, is_patch=True)
+    key, values = call.key, read_object(body)
+    versions = call.versions(call.conditions)
+
+    async def work() -> Answer:
+        written = await call.operations.update(key, values, versions=versions)
+        return written_answer(call.request, written, call.shown(written.row), is_new=False)
+
+    return await call.once(raw, work)
+
+
+async def _replace(call: Call) -> Answer:
+    call.parameters()
+    raw, body = await read_body(call.request)
+    key, values, conditions = call.key, read_object(body), call.conditions
+    versions = None if conditions.is_new else call.versions(conditions)
+
+    async def work() -> Answer:
+        written, is_new = await call.operations.replace(
+            key, values, versions=versions, is_new=conditions.is_new
+        )
+        return written_answer(call.request, written, call.shown(written.row), is_new=is_new)
+
+    return await call.once(raw, work)
+
+
+async def _delete(call: Call) -> Answer:
+    call.parameters()
+    key, versions = call.key, call.versions(call.conditions)
+
+    async def work() -> Answer:
+        await call.operations.remove(key, versions=versions)
+        return Answer(204, {}, b"")
+
+    return await call.once(b"", work)
+
+
+async def _batch(call: Call) -> Answer:
+    call.parameters()
+    raw, body = await read_body(call.request)
+    declaration, operations = call.declaration, call.operations
+    allowed = [name for name in ("create", "update", "delete") if name in declaration.operations]
+    allowed += ["upsert"] if "create" in allowed else []
+    steps, is_atomic = read_batch(
+        body,
+        operations,
+        lambda value, location: read_key_value(value, declaration.keys, location, declaration.name),
+        allowed,
+    )
+
+    async def work() -> Answer:
+        done = await run_batch(call.session, operations, steps, is_atomic=is_atomic)
+        is_minimal = prefers_minimal(call.request.headers.get("prefer"))
+        results = [_result(call, each, is_minimal=is_minimal) for each in done]
+        headers = {"Preference-Applied": "return=minimal"} if is_minimal else {}
+        status = 207 if any(isinstance(each, Failure) for each in done) else 200
+        return Answer(status, headers, encode({"results": results}))
+
+    return await call.once(raw, work)
+
+
+def _result(call: Call, done: Outcome | Failure, *, is_minimal: bool) -> dict[str, Any]:
+    if isinstance(done, Failure):
+        body = problems_of(call.request).body_of(call.request, done.error)
+        return {"status": body["status"], "body": body}
+    if done.written is None:
+        return {"status": done.status}
+    written = done.written
+    result: dict[str, Any] = {"status": done.status}
+    tag = headers_of(written.version).get("ETag")
+    if tag is not None:
+        result["etag"] = tag
+    if done.status == 201:  # noqa: PLR2004 -- Created
+        result["location"] = path_of(call.request, written.key).replace(":batch/", "/")
+    return result if is_minimal else {**result, "body": call.shown(written.row)}
+
+
+def endpoints_of(exposure: Exposure) -> list[Endpoint]:
+    """Return the endpoints that a declaration asks for."""
+    declaration = exposure.declaration
+    item = "/" + ",".join(f"{{{field.name}}}" for field in declaration.keys)
+    endpoints = [
+        Endpoint("list", "", ("GET", "HEAD"), 200, "list", _list),
+        Endpoint("query", "", ("QUERY",), 200, "list", _query),
+        Endpoint("query", ":query", ("POST",), 200, "list", _query),
+        Endpoint("create", "", ("POST",), 201, "create", _create),
+        Endpoint("batch", ":batch", ("POST",), 200, "batch", _batch),
+        Endpoint("read", item, ("GET", "HEAD"), 200, "read", _read),
+        Endpoint("update", item, ("PATCH",), 200, "update", _update),
+        Endpoint("replace", item, ("PUT",), 200, "replace", _replace),
+        Endpoint("delete", item, ("DELETE",), 204, "delete", _delete),
+    ]
+    return [
+        endpoint
+        for endpoint in endpoints
+        if endpoint.needs in declaration.operations
+        and (endpoint.needs != "replace" or declaration.has_client_keys)
+    ]
+
+
+def endpoint_function(
+    endpoint: Endpoint, exposure: Exposure, session: Callable[..., Any]
+) -> Callable[..., Awaitable[Response]]:
+    """Return the function that FastAPI calls for an endpoint."""
+
+    async def answer(request: Request, session: AsyncSession, policies: Policies) -> Response:
+        call = Call(request, session, exposure, policies)
+        return as_response(request, await endpoint.handler(call))
+
+    answer.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            _parameter("request", Request),
+            _parameter("session", Annotated[AsyncSession, Depends(session)]),
+            _parameter("policies", Annotated[Any, Depends(_policies_dependency(exposure))]),
+        ]
+    )
+    answer.__name__ = f"{endpoint.name}_{exposure.declaration.path.strip('/').replace('/', '_')}"
+    answer.__doc__ = None
+    return answer
+
+
+def _policies_dependency(exposure: Exposure) -> Callable[..., Any]:
+    """Return a dependency on the policies of all that a request may touch."""
+    guarded = [each for each in exposure.reached if each.declaration.policy is not None]
+
+    async def policies(**found: Any) -> Policies:
+        return {each: found[f"policy_{index}"] for index, each in enumerate(guarded)}
+
+    policies.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            _parameter(f"policy_{index}", Annotated[Any, Depends(each.declaration.policy)])
+            for index, each in enumerate(guarded)
+        ]
+    )
+    return policies
+
+
+def _parameter(name: str, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
+
+
+def refusing_endpoint(methods: set[str]) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers the methods that a path does not have: 405, and OPTIONS."""
+    allow = ", ".join(sorted({*methods, "OPTIONS"}))
+
+    async def refuse_method(request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": allow})
+        raise HTTPException(405, headers={"Allow": allow})
+
+    return refuse_method
