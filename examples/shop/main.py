@@ -151,7 +151,11 @@ db.attach(app)
 customers = resource(Customer, policy=only_me, includes={"orders"}, idempotency=True)
 products = resource(Product, searchable={"title", "description"}, max_offset=10_000)
 orders = resource(
-    Order, policy=own_orders, read_only={"customer_id"}, includes={"customer", "lines"}, idempotency=True
+    Order,
+    policy=own_orders,
+    read_only={"customer_id"},
+    includes={"customer", "lines"},
+    idempotency=True,
 )
 lines = resource(Line, policy=own_lines, includes={"order", "product"})
 for router in (customers, products, orders, lines):

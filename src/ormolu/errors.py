@@ -71,9 +71,7 @@ class RefusedError(OrmoluError):
 
     error_code: ClassVar[str] = "refused"
 
-    def __init__(
-        self, code: str, message: str, entries: Sequence[Mapping[str, Any]] = ()
-    ) -> None:
+    def __init__(self, code: str, message: str, entries: Sequence[Mapping[str, Any]] = ()) -> None:
         """Keep the reason."""
         self.code = code
         self.entries = list(entries)

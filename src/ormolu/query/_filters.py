@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import ColumnElement, Dialect, and_, false, not_, or_, true
 from sqlalchemy.orm import aliased
 
-from ormolu.query._text import equals, is_one_of, literal, matches, ordered
+from ormolu.query._text import bound, equals, is_one_of, literal, matches, ordered
 from ormolu.query._types import is_json, is_ordered, is_text
 from ormolu.query._views import Field, Location, Relation, View, nearest, refuse
 
@@ -143,7 +143,9 @@ class Filters:
             return Not(self._read_object(view, inner, location, depth + 1))
         if key in view.relations:
             return self._read_relation(view.relations[key], inner, location, depth)
-        return self._read_path(view, key, lambda adapter, op: _read_json(adapter, op, inner), location)
+        return self._read_path(
+            view, key, lambda adapter, op: _read_json(adapter, op, inner), location
+        )
 
     def _read_list(
         self, view: View, inner: Any, location: Location, depth: int
@@ -213,7 +215,9 @@ def _split(view: View, path: str, location: Location) -> tuple[Field, str]:
     written = _ALIASES.get(operator, operator)
     if written not in known:
         listed = ", ".join(known)
-        message = f"{name!r} has no operator {operator!r}{nearest(operator, known)}. It has {listed}"
+        message = (
+            f"{name!r} has no operator {operator!r}{nearest(operator, known)}. It has {listed}"
+        )
         raise refuse(location, "unknown_operator", message)
     return field, written
 
@@ -329,9 +333,9 @@ def _compare(expression: Any, operator: str, value: Any, dialect: Dialect) -> Co
         return _compare_text(expression, operator, value, dialect)
     least = ordered(expression, dialect)
     if operator == "between":
-        return and_(least >= value[0], least <= value[1])
+        return and_(least >= bound(least, value[0]), least <= bound(least, value[1]))
     compare = {"lt": least.__lt__, "le": least.__le__, "gt": least.__gt__, "ge": least.__ge__}
-    return compare[operator](value)
+    return compare[operator](bound(least, value))  # type: ignore[no-any-return]
 
 
 def _compare_text(
@@ -357,7 +361,9 @@ def search(view: View, text: str, location: Location) -> Condition:
     if len(words) > _MAX_WORDS:
         raise refuse(location, "too_many_words", f"Must not have more than {_MAX_WORDS} words")
     for field in fields:
-        _read_value(field.filtered, "eq", lambda adapter, _: adapter.validate_strings(text), location)
+        _read_value(
+            field.filtered, "eq", lambda adapter, _: adapter.validate_strings(text), location
+        )
     return All(
         tuple(
             Any_(tuple(Term(field, "ilike", f"%{literal(word)}%") for field in fields))

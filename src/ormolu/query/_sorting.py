@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Dialect, and_, false, or_, select
 from sqlalchemy.orm import aliased
 
-from ormolu.query._text import ordered
+from ormolu.query._text import bound, ordered
 from ormolu.query._types import is_ordered
 from ormolu.query._views import Field, Location, Relation, View, refuse
 
@@ -95,7 +95,9 @@ def _read_key(view: View, key: Any, location: Location) -> Order:
     for name in names:
         relation = view.relation(name, location)
         if relation.is_many:
-            raise refuse(location, "not_sortable", f"{name!r} has many rows, which have no one value")
+            raise refuse(
+                location, "not_sortable", f"{name!r} has many rows, which have no one value"
+            )
         view = relation.target
         hops.append((relation, view))
     field = view.field(last, location)
@@ -158,7 +160,8 @@ def rows_after(
 def _after(order: Order, expression: Any, value: Any) -> ColumnElement[bool] | None:
     if value is None:
         return expression.is_not(None) if order.are_nulls_first else None  # type: ignore[no-any-return]
-    later = expression < value if order.is_descending else expression > value
+    least = bound(expression, value)
+    later = expression < least if order.is_descending else expression > least
     if order.is_nullable and not order.are_nulls_first:
         return or_(later, expression.is_(None))
     return later  # type: ignore[no-any-return]

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Dialect, and_, cast, collate, func
 
 from ormolu.query._types import is_text
 
-__all__ = ["equals", "is_one_of", "literal", "matches", "ordered"]
+__all__ = ["bound", "equals", "is_one_of", "literal", "matches", "ordered"]
 
 _ESCAPE = "!"
 
@@ -28,6 +28,11 @@ def ordered(expression: Any, dialect: Dialect) -> ColumnElement[Any]:
         # PostgreSQL and MariaDB sort an enum by its declaration.
         return _exact(cast(expression, sa.String(255)), dialect)
     return _exact(expression, dialect)
+
+
+def bound(expression: Any, value: Any) -> ColumnElement[Any]:
+    """Return a value as a parameter; SQLAlchemy would compare True only with `=`."""
+    return sa.literal(value, expression.type)
 
 
 def equals(expression: Any, value: Any, dialect: Dialect) -> ColumnElement[bool]:

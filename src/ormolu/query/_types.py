@@ -162,7 +162,10 @@ class _Reader:
 def _text(characters: int | None, size: int | None) -> Any:
     rules: list[Any] = [Field(strict=True, max_length=characters), AfterValidator(_check_text)]
     if size is not None:
-        rules += [AfterValidator(_at_most(size, str.encode)), Field(json_schema_extra={"maxLength": size})]
+        rules += [
+            AfterValidator(_at_most(size, str.encode)),
+            Field(json_schema_extra={"maxLength": size}),
+        ]
     return Annotated[(str, *rules)]  # type: ignore[return-value]
 
 
@@ -304,9 +307,22 @@ _MAKERS: tuple[tuple[Any, Callable[[_Reader, Any], Any]], ...] = (
     (sa.Numeric, _Reader.decimal),
     (sa.DateTime, _Reader.moment),
     (sa.Date, lambda _reader, _type: Annotated[date, _require_text("2026-01-31")]),
-    (sa.Time, lambda _r, _t: Annotated[time, AfterValidator(_check_time), _require_text("12:00:00")]),
-    (sa.Interval, lambda _r, _t: Annotated[timedelta, AfterValidator(_check_interval), _require_text("P1DT2H")]),
-    (sa.Uuid, lambda _reader, _type: Annotated[uuid.UUID, _require_text(str(uuid.NAMESPACE_DNS), is_number_fine=True)]),
+    (
+        sa.Time,
+        lambda _r, _t: Annotated[time, AfterValidator(_check_time), _require_text("12:00:00")],
+    ),
+    (
+        sa.Interval,
+        lambda _r, _t: Annotated[
+            timedelta, AfterValidator(_check_interval), _require_text("P1DT2H")
+        ],
+    ),
+    (
+        sa.Uuid,
+        lambda _reader, _type: Annotated[
+            uuid.UUID, _require_text(str(uuid.NAMESPACE_DNS), is_number_fine=True)
+        ],
+    ),
     (sa.LargeBinary, _Reader.bytes),
     (sa.JSON, _Reader.json),
     (sa.ARRAY, _Reader.array),

@@ -65,9 +65,7 @@ def read_answer(
     return Answer(200, headers, content)
 
 
-def written_answer(
-    request: Request, written: Written, body: Any, *, is_new: bool
-) -> Answer:
+def written_answer(request: Request, written: Written, body: Any, *, is_new: bool) -> Answer:
     """Return the answer for a row that was written."""
     headers = headers_of(written.version)
     if is_new:

@@ -104,7 +104,11 @@ def read_batch(
 
 
 def _read_step(
-    given: Any, location: Location, operations: Operations, read_key: ReadKey, allowed: Sequence[str]
+    given: Any,
+    location: Location,
+    operations: Operations,
+    read_key: ReadKey,
+    allowed: Sequence[str],
 ) -> Step:
     if not isinstance(given, Mapping):
         raise refuse(location, "dict_type", "Must be an object")
@@ -132,7 +136,9 @@ def _read_step(
     )
 
 
-def _read_versions(given: Mapping[str, Any], location: Location, operations: Operations) -> Versions:
+def _read_versions(
+    given: Mapping[str, Any], location: Location, operations: Operations
+) -> Versions:
     tag = given.get("if_match")
     declaration = operations.declaration
     if tag is None:
@@ -229,7 +235,9 @@ async def _create(operations: Operations, step: Step) -> Outcome:
 
 async def _update(operations: Operations, step: Step) -> Outcome:
     location = (*step.location, "data")
-    written = await operations.update(step.key, step.data, versions=step.versions, location=location)
+    written = await operations.update(
+        step.key, step.data, versions=step.versions, location=location
+    )
     return Outcome(200, written)
 
 

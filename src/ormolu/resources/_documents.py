@@ -92,7 +92,9 @@ class _Description:
         if name == "create":
             match = {"type": "string", "enum": ["update", "ignore"]}
             return [
-                _parameter("on_conflict", _TEXT, "Fields of a unique key: change the row that has it"),
+                _parameter(
+                    "on_conflict", _TEXT, "Fields of a unique key: change the row that has it"
+                ),
                 _parameter("on_match", match, "What happens to a row with this unique key"),
             ]
         if name != "list":
@@ -115,7 +117,9 @@ class _Description:
         modes = {"type": "string", "enum": ["exact", "capped", "estimated"]}
         found = [
             _parameter("where", _TEXT, 'JSON: {"or": [{"name": "Ann"}, {"id__gt": 7}]}'),
-            _parameter("sort", _TEXT, "Names of fields, `-` for descending, as `-id,name:nullsfirst`"),
+            _parameter(
+                "sort", _TEXT, "Names of fields, `-` for descending, as `-id,name:nullsfirst`"
+            ),
             _parameter("limit", limit, "Rows of a page"),
             _parameter("cursor", _TEXT, "`next_cursor` of the page before"),
             _parameter("count", modes, "Whether `total` is in the answer"),
@@ -140,7 +144,9 @@ class _Description:
         name, found = self._endpoint.name, []
         if self._is_versioned and name in {"update", "replace", "delete"}:
             is_required = self._declaration.require_if_match
-            found.append(_header("If-Match", "ETag that the row must have", is_required=is_required))
+            found.append(
+                _header("If-Match", "ETag that the row must have", is_required=is_required)
+            )
         if name == "replace":
             found.append(_header("If-None-Match", "`*`: there must be no row yet"))
         if self._is_versioned and name == "read":
@@ -208,11 +214,14 @@ class _Description:
 
     def _public(self, exposure: Exposure) -> Json:
         """Return a reference to the schema of a row; its relations are there if included."""
-        schema = _json_schema(exposure.schemas.public, self._schemas, "serialization")
-        name = _free_name(schema, exposure, "Public", self._schemas)
-        if name in self._schemas:
+        name = f"{exposure.declaration.name}Public"
+        if self._schemas.get(name, exposure.shown) is not exposure.shown:
+            # A model of the program's own has this name, or another resource of the same model.
+            name = f"{_camel(exposure.declaration.path)}Public"
+        if name in self._schemas and self._schemas[name] is exposure.shown:
             return _reference(name)
-        self._schemas[name] = schema
+        schema = _json_schema(exposure.schemas.public, self._schemas, "serialization")
+        exposure.shown = self._schemas[name] = schema
         for relation, target in exposure.targets.items():
             shown = self._public(target)
             is_many = exposure.declaration.mapper.relationships[relation].uselist
@@ -220,7 +229,6 @@ class _Description:
             schema["properties"][relation] = (
                 many if is_many else {"anyOf": [shown, {"type": "null"}]}
             )
-        schema["x-ormolu"] = exposure.declaration.path
         return _reference(name)
 
     def _model(self, model: type[BaseModel]) -> Json:
@@ -339,16 +347,10 @@ def _json_schema(model: type[BaseModel], schemas: Json, mode: Any) -> Json:
     return schema
 
 
-def _free_name(schema: Json, exposure: Exposure, suffix: str, schemas: Json) -> str:
-    """Return the name of the schema, by the path where another schema has the model's name."""
-    name = f"{exposure.declaration.name}{suffix}"
-    taken = schemas.get(name)
-    is_ours = taken is None or taken.get("x-ormolu", taken.get("title")) == exposure.declaration.path
-    return name if is_ours else f"{_camel(exposure.declaration.path)}{suffix}"
-
-
 def _camel(path: str) -> str:
-    return "".join(part.capitalize() for part in path.replace("-", "/").replace("_", "/").split("/"))
+    return "".join(
+        part.capitalize() for part in path.replace("-", "/").replace("_", "/").split("/")
+    )
 
 
 def _parameter(name: str, schema: Json, description: str) -> Json:

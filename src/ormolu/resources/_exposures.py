@@ -28,12 +28,14 @@ class Exposure:
 
     Attributes:
         declaration: What the program declared.
+        shown: The schema of a row in the document that was made last.
         rebuild: Makes anew what was made of `targets`, once another exposure is declared.
     """
 
     def __init__(self, declaration: Declaration, *, is_declared: bool = True) -> None:
         self.declaration = declaration
         self.rebuild: Callable[[], None] = _nothing
+        self.shown: Any = None
         self._siblings: weakref.WeakSet[Exposure]
         info = declaration.metadata.info
         self._siblings = info.setdefault(_INFO_KEY, weakref.WeakSet())
@@ -126,7 +128,9 @@ class _ViewMaker:
         if policy.hidden:
             fields = {name: each for name, each in fields.items() if name not in policy.hidden}
         relations = {
-            name: Relation(name, bool(declaration.mapper.relationships[name].uselist), self._later(target))
+            name: Relation(
+                name, bool(declaration.mapper.relationships[name].uselist), self._later(target)
+            )
             for name, target in exposure.targets.items()
             if name not in policy.hidden
         }
@@ -146,4 +150,3 @@ def _default_of(model: type[Any]) -> Exposure:
         model=model, path=f"/{model.__mapper__.local_table.name}", operations=frozenset()
     )
     return Exposure(declaration, is_declared=False)
-

@@ -148,9 +148,7 @@ async def finish(session: AsyncSession, attempt: Attempt, answer: Answer) -> Non
     await session.execute(
         update(table)
         .where((table.c.scope == attempt.scope) & (table.c.key == attempt.key))
-        .values(
-            status=answer.status, headers=json.dumps(dict(answer.headers)), body=answer.body
-        )
+        .values(status=answer.status, headers=json.dumps(dict(answer.headers)), body=answer.body)
     )
 
 

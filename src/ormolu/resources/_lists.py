@@ -48,7 +48,15 @@ from ormolu.query import (
 from ormolu.resources._json import read_json
 from ormolu.sessions import engine_of
 
-__all__ = ["PARAMETERS", "ListLimits", "ListQuery", "Page", "fetch_page", "read_members", "read_parameters"]
+__all__ = [
+    "PARAMETERS",
+    "ListLimits",
+    "ListQuery",
+    "Page",
+    "fetch_page",
+    "read_members",
+    "read_parameters",
+]
 
 PARAMETERS = ("where", "q", "sort", "limit", "cursor", "offset", "count", "fields", "include")
 
@@ -162,7 +170,11 @@ class _Reader:
     def filter_by(self, name: str, values: Sequence[str]) -> None:
         """Add one filter of a query string."""
         hop = name.partition(".")[0].partition("__")[0]
-        if hop not in self._view.relations and hop not in self._view.fields and name not in PARAMETERS:
+        if (
+            hop not in self._view.relations
+            and hop not in self._view.fields
+            and name not in PARAMETERS
+        ):
             near = nearest(name, PARAMETERS)
             if near:
                 raise refuse((*self._at, name), "unknown_parameter", f"There is no {name!r}{near}")
@@ -182,7 +194,10 @@ class _Reader:
         fields, include = members.get("fields"), members.get("include")
         for name in ("fields", "include", "sort"):
             self._check_names(name, members.get(name))
-        cursor, offset = members.get("cursor"), self._number(members, "offset", 0, 0, self._limits.offset)
+        cursor, offset = (
+            members.get("cursor"),
+            self._number(members, "offset", 0, 0, self._limits.offset),
+        )
         if cursor is not None and offset:
             raise refuse((*self._at, "offset"), "exclusive", "Cannot be together with cursor")
         return ListQuery(

@@ -36,7 +36,9 @@ class Operations:
         declaration: What the program declared.
     """
 
-    def __init__(self, exposure: Exposure, session: AsyncSession, policies: Policies | None) -> None:
+    def __init__(
+        self, exposure: Exposure, session: AsyncSession, policies: Policies | None
+    ) -> None:
         self.declaration = exposure.declaration
         self.view: View = exposure.view(policies)
         self._schemas = exposure.schemas
@@ -82,7 +84,9 @@ class Operations:
         """
         return (await self.create_all([(values, location)]))[0]
 
-    async def create_all(self, given: Sequence[tuple[Mapping[str, Any], Location]]) -> list[Written]:
+    async def create_all(
+        self, given: Sequence[tuple[Mapping[str, Any], Location]]
+    ) -> list[Written]:
         """Store new rows in as few statements as the backend allows.
 
         Raises:
@@ -112,9 +116,7 @@ class Operations:
         return await self._update(key, changes, versions)
 
     async def _update(self, key: Key, changes: dict[str, Any], versions: Versions) -> Written:
-        changes = await run_hook(
-            self.declaration.hooks, "before_update", self._session, changes
-        )
+        changes = await run_hook(self.declaration.hooks, "before_update", self._session, changes)
         written = await (await self._writer()).update(key, changes, versions)
         return await self._after("update", written) if changes else written
 
@@ -155,7 +157,9 @@ class Operations:
             if fault_of(error).kind != "unique_violation" or await self._is_free(key):
                 raise
             detail = f"A {self.declaration.name} with this key exists already."
-            raise RefusedError("precondition_failed" if is_new else "unique_violation", detail) from None
+            raise RefusedError(
+                "precondition_failed" if is_new else "unique_violation", detail
+            ) from None
         return created, True
 
     async def _is_free(self, key: Key) -> bool:
@@ -168,7 +172,11 @@ class Operations:
                 raise refuse(("body", name), "key", "Must be the key in the path")
 
     async def upsert(
-        self, values: Mapping[str, Any], unique: Sequence[str], *, ignore: bool = False,
+        self,
+        values: Mapping[str, Any],
+        unique: Sequence[str],
+        *,
+        ignore: bool = False,
         location: Location = ("body",),
     ) -> tuple[Written, bool]:
         """Create a row, or change the one with the same unique key; tell whether it is new.
@@ -200,7 +208,12 @@ class Operations:
             return found, False
 
     async def _match(
-        self, row: Mapping[str, Any], unique: Sequence[str], sent: Mapping[str, Any], *, ignore: bool
+        self,
+        row: Mapping[str, Any],
+        unique: Sequence[str],
+        sent: Mapping[str, Any],
+        *,
+        ignore: bool,
     ) -> Written | None:
         named = {name: row.get(name) for name in unique}
         if any(value is None for value in named.values()):
@@ -238,7 +251,9 @@ class Operations:
         """
         writer = await self._writer()
         hooks = self.declaration.hooks
-        is_watched = any(name in hooks for name in ("before_delete", "after_delete", "after_commit"))
+        is_watched = any(
+            name in hooks for name in ("before_delete", "after_delete", "after_commit")
+        )
         row = (await writer.read(key)).row if is_watched else {}
         await run_hook(hooks, "before_delete", self._session, row)
         await writer.delete(key, versions)
@@ -278,9 +293,15 @@ class Operations:
         for name, value in assigned.items():
             if name in values and values[name] != value:
                 message = f"{name} is not yours to choose."
-                raise RefusedError("forbidden", message, [entry_of((*location, name), "assigned", message)])
-        offered = {name: value for name, value in assigned.items() if name in self.declaration.accepted}
-        self._check_sealed({name: each for name, each in values.items() if name not in assigned}, location)
+                raise RefusedError(
+                    "forbidden", message, [entry_of((*location, name), "assigned", message)]
+                )
+        offered = {
+            name: value for name, value in assigned.items() if name in self.declaration.accepted
+        }
+        self._check_sealed(
+            {name: each for name, each in values.items() if name not in assigned}, location
+        )
         checked = _validated(self._schemas.create, {**values, **offered}, location)
         return {**checked, **assigned}
 

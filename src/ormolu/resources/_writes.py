@@ -199,9 +199,7 @@ class Writer:
         await self._session.flush()
         return [await self._reread(tuple(inspect(instance).identity)) for instance in instances]
 
-    async def _update_instance(
-        self, key: Key, values: Mapping[str, Any], version: Any
-    ) -> Written:
+    async def _update_instance(self, key: Key, values: Mapping[str, Any], version: Any) -> Written:
         instance = await self._instance(key, versions)
         for name, value in values.items():
             setattr(instance, name, self._settled(name, value))
@@ -277,7 +275,9 @@ class Writer:
         return case((and_(true(), touched), 1), else_=0)
 
     def _returned(self) -> list[Any]:
-        columns = [getattr(self._model, name).label(f"v{place}") for place, name in enumerate(self._names)]
+        columns = [
+            getattr(self._model, name).label(f"v{place}") for place, name in enumerate(self._names)
+        ]
         columns += [column.label(f"k{index}") for index, column in enumerate(self._keys())]
         columns.append(self._allowed().label("allowed"))
         if self._traits.version is not None:
@@ -315,4 +315,3 @@ class Writer:
         attribute = self._declaration.attributes[name]
         is_json = isinstance(attribute.field.type, JSON)
         return null() if value is None and is_json else value
-
