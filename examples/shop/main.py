@@ -116,38 +116,6 @@ def _known(customer_id: int | None) -> int:
     return customer_id
 
 
-async def seed() -> None:
-    """Fill an empty shop."""
-    async with db.unit_of_work() as session:
-        if await session.scalar(select(func.count()).select_from(Product)):
-            return
-        session.add_all(
-            [
-                Customer(email=f"{name.lower()}@example.com", name=name)
-                for name in ("Ann", "Bo", "Cy")
-            ]
-        )
-        session.add_all(
-            [
-                Product(sku="bike-1", title="Red bike", price=Decimal("499.00"), tags=["bike"]),
-                Product(sku="bell-1", title="Bell", description="Loud", price=Decimal("9.50")),
-            ]
-        )
-        await session.flush()
-        order = Order(customer_id=1, lines=[Line(sku="bike-1", quantity=1)])
-        session.add_all([order, Order(customer_id=2)])
-
-
-@asynccontextmanager
-async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    """Seed the shop at the start."""
-    await seed()
-    yield
-
-
-db = Database()
-app = FastAPI(title="Shop", lifespan=lifespan)
-db.attach(app)
 customers = resource(Customer, policy=only_me, includes={"orders"}, idempotency=True)
 products = resource(Product, searchable={"title", "description"}, max_offset=10_000)
 orders = resource(
@@ -158,5 +126,36 @@ orders = resource(
     idempotency=True,
 )
 lines = resource(Line, policy=own_lines, includes={"order", "product"})
-for router in (customers, products, orders, lines):
-    app.include_router(router)
+
+
+async def seed(database: Database) -> None:
+    """Fill an empty shop."""
+    async with database.unit_of_work() as session:
+        if await session.scalar(select(func.count()).select_from(Product)):
+            return
+        names = ("Ann", "Bo", "Cy")
+        session.add_all([Customer(email=f"{name.lower()}@example.com", name=name) for name in names])
+        bike = Product(sku="bike-1", title="Red bike", price=Decimal("499.00"), tags=["bike"])
+        bell = Product(sku="bell-1", title="Bell", description="Loud", price=Decimal("9.50"))
+        session.add_all([bike, bell])
+        await session.flush()
+        order = Order(customer_id=1, lines=[Line(sku="bike-1", quantity=1)])
+        session.add_all([order, Order(customer_id=2)])
+
+
+def make_app(database: Database) -> FastAPI:
+    """Return the shop on a database."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await seed(database)
+        yield
+
+    app = FastAPI(title="Shop", lifespan=lifespan)
+    database.attach(app)
+    for router in (customers, products, orders, lines):
+        app.include_router(router)
+    return app
+
+
+app = make_app(Database())

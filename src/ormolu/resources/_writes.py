@@ -15,6 +15,7 @@ from sqlalchemy import (
     ClauseElement,
     ColumnElement,
     Dialect,
+    Table,
     and_,
     case,
     delete,
@@ -111,14 +112,29 @@ class Writer:
                 found[index] = await self._insert_one(rows[index])
             else:
                 groups.setdefault(tuple(sorted(values)), []).append(index)
+        for indexes in groups.values():
+            written = await self._insert_group([stored[index] for index in indexes])
+            found.update(zip(indexes, written, strict=True))
+        return [found[index] for index in range(len(rows))]
+
+    async def _insert_group(self, rows: list[dict[str, Any]]) -> list[Written]:
         is_whole = self._can_return(is_insert=True)
         returned = self._returned() if is_whole else self._keys()
-        for indexes in groups.values():
-            statement = insert(self._model).returning(*returned, sort_by_parameter_order=True)
-            result = await self._session.execute(statement, [stored[index] for index in indexes])
-            for index, row in zip(indexes, result.all(), strict=True):
-                found[index] = self._checked(row) if is_whole else await self._reread(tuple(row))
-        return [found[index] for index in range(len(rows))]
+        is_counted = self._dialect.name == "sqlite" and self._has_counted_key
+        statement = insert(self._model).returning(*returned, sort_by_parameter_order=not is_counted)
+        raw = list((await self._session.execute(statement, rows)).all())
+        if not is_whole:
+            return [await self._reread(tuple(row)) for row in raw]
+        written = [self._checked(row) for row in raw]
+        # SQLite numbers the rows in their order, and does not promise to return them in it.
+        return sorted(written, key=lambda each: each.key) if is_counted else written
+
+    @property
+    def _has_counted_key(self) -> bool:
+        table = self._declaration.mapper.local_table
+        names = [key.name for key in self._view.keys]
+        is_made = self._declaration.attributes[names[0]].is_made
+        return isinstance(table, Table) and table.autoincrement_column is not None and is_made
 
     async def update(self, key: Key, values: Mapping[str, Any], versions: Versions) -> Written:
         """Change one row.

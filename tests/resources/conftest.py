@@ -1,0 +1,46 @@
+"""The shop and the people, served on each backend; and what was sent to the database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import httpx2
+import pytest
+from sqlalchemy import Engine, event
+
+from examples.shop import main as shop
+from ormolu import Database
+from tests.fixtures.apps import client_of
+from tests.resources.people import served
+
+ANN = {"X-Customer-Id": "1"}
+BO = {"X-Customer-Id": "2"}
+
+
+@pytest.fixture
+async def shop_client(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the seeded shop, who is Ann."""
+    async with client_of(shop.make_app(Database(database_url))) as client:
+        client.headers.update(ANN)
+        yield client
+
+
+@pytest.fixture
+async def people_client(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the people, on an empty database."""
+    async with served(database_url) as (client, _):
+        yield client
+
+
+@pytest.fixture
+def statements() -> Iterator[list[str]]:
+    """The statements sent, without those that only begin, end or prepare a transaction."""
+    sent: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.split()[0] in {"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"}:
+            sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(Engine, "before_cursor_execute", note)
