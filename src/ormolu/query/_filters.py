@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Strict, TypeAdapter, ValidationError
 from sqlalchemy import ColumnElement, Dialect, and_, false, not_, or_, true
 from sqlalchemy.orm import aliased
 
 from ormolu.query._text import bound, equals, is_one_of, literal, matches, ordered
-from ormolu.query._types import is_json, is_ordered, is_text
+from ormolu.query._types import is_compared, is_json, is_text
 from ormolu.query._views import Field, Location, Relation, View, nearest, refuse
 
 __all__ = [
@@ -83,7 +83,7 @@ def operators_of(field: Field) -> tuple[str, ...]:
     if is_json(field.type):
         return ("isnull",)
     found = ["eq", "ne", "in", "not_in", "isnull"]
-    if is_ordered(field.type):
+    if is_compared(field.type):
         found += _ORDER
     if is_text(field.type):
         found += _PATTERNS
@@ -222,7 +222,7 @@ def _split(view: View, path: str, location: Location) -> tuple[Field, str]:
     return field, written
 
 
-_BOOLEAN: TypeAdapter[Any] = TypeAdapter(bool)
+_BOOLEAN: TypeAdapter[Any] = TypeAdapter(Annotated[bool, Strict()])
 
 
 def _adapter(field: Field, operator: str) -> TypeAdapter[Any]:

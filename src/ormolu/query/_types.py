@@ -22,7 +22,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ormolu.models import UTCDateTime
 
-__all__ = ["filtered_type", "is_json", "is_ordered", "is_text", "key_type", "written_type"]
+__all__ = ["filtered_type", "is_compared", "is_json", "is_ordered", "is_text", "key_type", "written_type"]
 
 # JSON in MariaDB is checked to this depth; its VARCHAR wants a length, its TEXT and BLOB end here.
 _JSON_DEPTH = 32
@@ -65,6 +65,11 @@ def is_ordered(type_: TypeEngine[Any]) -> bool:
     """Tell whether a column's values have an order that is the same everywhere."""
     plain = _undecorated(type_)
     return isinstance(plain, _ORDERED)
+
+
+def is_compared(type_: TypeEngine[Any]) -> bool:
+    """Tell whether a column's values can be compared with one of a request's."""
+    return is_ordered(type_) and not isinstance(_undecorated(type_), (sa.Enum, sa.Uuid))
 
 
 _ORDERED = (

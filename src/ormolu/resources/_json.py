@@ -63,4 +63,6 @@ def _check_depth(value: Any, location: Location) -> None:
 
 def _refuse(location: Location, message: str) -> RefusedError:
     entry = entry_of(location, "json_invalid", message)
-    return RefusedError("malformed_json", f"{location[0]}: {message}", [entry])
+    # A body that is no JSON is no request; a parameter that is none is a wrong value.
+    code = "malformed_json" if location[0] == "body" else "validation_error"
+    return RefusedError(code, f"{'.'.join(map(str, location))}: {message}", [entry])

@@ -120,7 +120,7 @@ class Writer:
     async def _insert_group(self, rows: list[dict[str, Any]]) -> list[Written]:
         is_whole = self._can_return(is_insert=True)
         returned = self._returned() if is_whole else self._keys()
-        is_counted = self._dialect.name == "sqlite" and self._has_counted_key
+        is_counted = self._dialect.name == "sqlite" and self._has_counted_key(rows[0])
         statement = insert(self._model).returning(*returned, sort_by_parameter_order=not is_counted)
         raw = list((await self._session.execute(statement, rows)).all())
         if not is_whole:
@@ -129,12 +129,10 @@ class Writer:
         # SQLite numbers the rows in their order, and does not promise to return them in it.
         return sorted(written, key=lambda each: each.key) if is_counted else written
 
-    @property
-    def _has_counted_key(self) -> bool:
+    def _has_counted_key(self, values: Mapping[str, Any]) -> bool:
         table = self._declaration.mapper.local_table
-        names = [key.name for key in self._view.keys]
-        is_made = self._declaration.attributes[names[0]].is_made
-        return isinstance(table, Table) and table.autoincrement_column is not None and is_made
+        is_given = any(key.name in values for key in self._view.keys)
+        return isinstance(table, Table) and table.autoincrement_column is not None and not is_given
 
     async def update(self, key: Key, values: Mapping[str, Any], versions: Versions) -> Written:
         """Change one row.
