@@ -27,7 +27,7 @@ help:  ## Show the targets
 setup: .venv/.developed  ## Make the environment with everything in it
 
 run: .venv/.served  ## Serve the users API on PORT (8000), DATABASE_URL or a SQLite file
-	@echo "Users API: http://127.0.0.1:$(PORT)/users/  Docs: http://127.0.0.1:$(PORT)/docs"
+	@echo "Users API: http://127.0.0.1:$(PORT)/users/ and http://127.0.0.1:$(PORT)/people  Docs: http://127.0.0.1:$(PORT)/docs"
 	@exec $(BIN)/python -m uvicorn --app-dir examples/users main:app --host 127.0.0.1 --port $(PORT)
 
 test: setup  ## Run every test, on every backend, with 100 % branch coverage of src

@@ -134,7 +134,7 @@ async def seed(database: Database) -> None:
         if await session.scalar(select(func.count()).select_from(Product)):
             return
         names = ("Ann", "Bo", "Cy")
-        session.add_all([Customer(email=f"{name.lower()}@example.com", name=name) for name in names])
+        session.add_all(Customer(email=f"{name.lower()}@example.com", name=name) for name in names)
         bike = Product(sku="bike-1", title="Red bike", price=Decimal("499.00"), tags=["bike"])
         bell = Product(sku="bell-1", title="Bell", description="Loud", price=Decimal("9.50"))
         session.add_all([bike, bell])

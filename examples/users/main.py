@@ -1,4 +1,4 @@
-"""The users API: create, read and list, written by hand on `SessionDep`."""
+"""The users API twice: written by hand on `SessionDep`, and as a resource at `/people`."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ormolu import Database, Model, SessionDep
+from ormolu import Database, Model, SessionDep, resource
 
 
 class User(Model):
@@ -43,6 +43,7 @@ class UserPublic(BaseModel):
 db = Database()
 app = FastAPI(title="Users")
 db.attach(app)
+app.include_router(resource(User, path="/people"))
 
 
 async def new_user(

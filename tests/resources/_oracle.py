@@ -130,7 +130,10 @@ def random_tree(source: Random, depth: int = 0) -> dict[str, Any]:
 
 def random_sort(source: Random) -> list[str]:
     """Return a random sort; not by UUID, whose order is each backend's own."""
-    names = source.sample([*(name for name in NAMES if name != "code"), "team.city", "team.name", "double"], source.randint(0, 3))
+    names = source.sample(
+        [*(name for name in NAMES if name != "code"), "team.city", "team.name", "double"],
+        source.randint(0, 3),
+    )
     return [
         f"{source.choice(['', '-'])}{name}{source.choice(['', '', ':nullsfirst', ':nullslast'])}"
         for name in names
@@ -157,12 +160,12 @@ def _compare_by(one: Row, other: Row, key: str) -> int:
     if left is None or right is None:
         order = (left is None) - (right is None)
         return -order if are_first else order
-    order = (left > right) - (left < right)
+    order = int(left > right) - int(left < right)
     return -order if key.startswith("-") else order
 
 
 def _at(row: Row, path: str) -> Any:
     for name in path.split("."):
-        row = row[name] if row is not None else None  # type: ignore[assignment]
+        row = row[name] if row is not None else None
     # An enum sorts by what is stored of it, its name.
     return row.name if isinstance(row, Colour) else row

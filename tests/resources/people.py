@@ -121,7 +121,26 @@ teams = resource(Team)
 pets = resource(Pet, includes={"owner"})
 clubs = resource(Club)
 
-LETTERS = ("a", "b", "B", "Z", "é", "ß", " ", "%", "_", "*", "[", "]", "?", "\\", "!", "'", "10", "9")
+LETTERS = (
+    "a",
+    "b",
+    "B",
+    "Z",
+    "é",
+    "ß",
+    " ",
+    "%",
+    "_",
+    "*",
+    "[",
+    "]",
+    "?",
+    "\\",
+    "!",
+    "'",
+    "10",
+    "9",
+)
 
 
 def text(source: random.Random) -> str:

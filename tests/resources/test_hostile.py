@@ -127,8 +127,7 @@ HEADERS: list[tuple[dict[str, str], int]] = [
     ({**JSON, "If-None-Match": "x"}, 422), ({**JSON, "Idempotency-Key": "k"}, 422),
 ]  # fmt: skip
 
-BATCHES: list[tuple[Any, int]] = [
-    *[(body, 422) for body in (
+WRONG_BATCHES: list[Any] = [
         None, [], 5, {}, {"operations": None}, {"operations": []}, {"operations": {}},
         {"operations": [1]}, {"operations": [{}]}, {"operations": [{"op": "nope"}]},
         {"operations": [{"op": ["create"]}]}, {"operations": [{"op": "create"}]},
@@ -150,7 +149,10 @@ BATCHES: list[tuple[Any, int]] = [
         {"operations": [{"op": "create", "data": {"name": "a"}}], "atomic": 1},
         {"operations": [{"op": "create", "data": {"name": "a"}}], "nope": 1},
         {"operations": [{"op": "create", "data": {"name": "a"}}, {"op": "create", "data": {"name": 5}}]},
-    )],
+]  # fmt: skip
+
+BATCHES: list[tuple[Any, int]] = [
+    *[(body, 422) for body in WRONG_BATCHES],
     ({"operations": [{"op": "delete", "id": 2**31}]}, 404),
     ({"operations": [{"op": "delete", "id": 10**30}]}, 404),
     ({"operations": [{"op": "create", "data": {"name": "a"}}, {"op": "delete", "id": 99}]}, 404),
@@ -171,7 +173,9 @@ class _Attack:
         is_problem = answer.headers.get("content-type") == "application/problem+json"
         if answer.status_code != expected or not is_problem or '"detail"' not in answer.text:
             sent = str(options.get("content", ""))[:80]
-            self.wrong.append(f"{method} {path[:120]} {sent}: {answer.status_code} {answer.text[:160]}")
+            self.wrong.append(
+                f"{method} {path[:120]} {sent}: {answer.status_code} {answer.text[:160]}"
+            )
 
     async def check(self) -> None:
         assert self.wrong == []
@@ -240,7 +244,11 @@ async def test_hostile_keys_of_clients(shop_client: httpx2.AsyncClient) -> None:
     product = {"title": "a", "price": "1"}
     for sku in ("", "a/b", ".", "..", "x" * 21, "a\x00", 5, None):
         await attack.send(422, "POST", "/products", json={**product, "sku": sku})
-    for path, status in (("/products/a%00b", 422), ("/products/%ff", 400), ("/products/x%2Fy", 404)):
+    for path, status in (
+        ("/products/a%00b", 422),
+        ("/products/%ff", 400),
+        ("/products/x%2Fy", 404),
+    ):
         await attack.send(status, "GET", path)
     for key in ("", " ", "x" * 256, "é", "a\x7f"):
         headers = {**ANN, "Idempotency-Key": key.encode()}

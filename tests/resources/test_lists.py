@@ -37,7 +37,11 @@ async def test_every_page_is_walked(database_url: str) -> None:
         rows = await fill(db)
         source = random.Random(3)
         for name in [*SORTABLE, "code", "team.city", "double"]:
-            for sort in ([name], [f"-{name}"], [f"{name}:nullsfirst", f"-{source.choice(SORTABLE)}"]):
+            for sort in (
+                [name],
+                [f"-{name}"],
+                [f"{name}:nullsfirst", f"-{source.choice(SORTABLE)}"],
+            ):
                 sort = list({each.strip("-").partition(":")[0]: each for each in sort}.values())
                 found = await _walk(db, sort, source.randint(1, 9))
                 assert sorted(found) == [row["id"] for row in rows], sort

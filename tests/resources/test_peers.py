@@ -62,7 +62,9 @@ async def test_count_can_be_capped_and_estimated(people_client: httpx2.AsyncClie
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "1001", "100000000", "x", "1.5", "", "9" * 30])
-async def test_limits_are_refused_not_clamped(people_client: httpx2.AsyncClient, limit: str) -> None:
+async def test_limits_are_refused_not_clamped(
+    people_client: httpx2.AsyncClient, limit: str
+) -> None:
     """No limit is unbounded, and none is changed without a word."""
     answer = await people_client.get(f"/people?limit={limit}")
     assert answer.status_code == 422
@@ -111,7 +113,11 @@ async def test_null_can_be_set_where_there_is_a_default(people_client: httpx2.As
 async def test_wildcards_mean_themselves(people_client: httpx2.AsyncClient) -> None:
     """fastapi-filter and the admins leave % and _ of a search unescaped."""
     await _fill(people_client, {"name": "100%"}, {"name": "1000"}, {"name": "a_b"}, {"name": "axb"})
-    for query, found in (("name__contains=0%25", [1]), ("name__startswith=a_", [3]), ("q=a_B", [3])):
+    for query, found in (
+        ("name__contains=0%25", [1]),
+        ("name__startswith=a_", [3]),
+        ("q=a_B", [3]),
+    ):
         page = (await people_client.get(f"/people?{query}")).json()
         assert [row["id"] for row in page["items"]] == found, query
 
@@ -125,7 +131,9 @@ async def test_children_beyond_the_limit_are_told(people_client: httpx2.AsyncCli
     answer = await people_client.get("/people?include=pets")
     assert len(answer.json()["items"][0]["pets"]) == 100
     assert answer.json()["truncated"] == ["pets"]
-    assert (await people_client.get("/people/1?include=pets")).headers["Truncated-Includes"] == "pets"
+    assert (await people_client.get("/people/1?include=pets")).headers[
+        "Truncated-Includes"
+    ] == "pets"
 
 
 async def test_cursor_is_bound_and_signed(people_client: httpx2.AsyncClient) -> None:

@@ -28,7 +28,9 @@ class Shop:
         return {key: row for key, row in self.orders.items() if row["customer_id"] == customer}
 
 
-async def _send(client: httpx2.AsyncClient, customer: int, method: str, path: str, **options: Any) -> Any:
+async def _send(
+    client: httpx2.AsyncClient, customer: int, method: str, path: str, **options: Any
+) -> Any:
     headers = {"X-Customer-Id": str(customer)}
     return await client.request(method, path, headers=headers, **options)
 
@@ -175,7 +177,7 @@ def test_policy_denies_what_it_does_not_name() -> None:
 
 
 async def test_python_calls_take_policies(database_url: str) -> None:
-    """Without policies a call is the program's own; with some, all that it touches must be there."""
+    """Without policies a call sees all; with some, it needs one for all that it touches."""
     async with Database(database_url) as db:
         await shop.seed(db)
         async with db.unit_of_work() as session:

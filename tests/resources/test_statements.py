@@ -28,9 +28,7 @@ async def test_create_is_one_insert(
     assert "RETURNING" in statements[0]
 
 
-async def test_read_is_one_select(
-    people_client: httpx2.AsyncClient, statements: list[str]
-) -> None:
+async def test_read_is_one_select(people_client: httpx2.AsyncClient, statements: list[str]) -> None:
     """A read is one SELECT."""
     path = await _made(people_client)
     statements.clear()
@@ -91,5 +89,7 @@ async def test_creates_of_a_batch_are_one_insert(
     steps: list[Any] = [{"op": "create", "data": {"name": f"p{n}"}} for n in range(50)]
     statements.clear()
     answer = await people_client.post("/people:batch", json={"operations": steps})
-    assert [each["body"]["name"] for each in answer.json()["results"]] == [f"p{n}" for n in range(50)]
+    assert [each["body"]["name"] for each in answer.json()["results"]] == [
+        f"p{n}" for n in range(50)
+    ]
     assert len(statements) == 1

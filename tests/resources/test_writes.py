@@ -30,7 +30,9 @@ async def test_slash_makes_no_difference(shop_client: httpx2.AsyncClient) -> Non
     for path in ("/products", "/products/bike-1"):
         one, other = await shop_client.get(path), await shop_client.get(path + "/")
         assert (one.status_code, one.content) == (200, other.content)
-    assert (await shop_client.post("/products/", json=BIKE)).headers["Location"] == "/products/bike-2"
+    assert (await shop_client.post("/products/", json=BIKE)).headers[
+        "Location"
+    ] == "/products/bike-2"
 
 
 async def test_patch_keeps_what_is_absent(shop_client: httpx2.AsyncClient) -> None:
@@ -117,15 +119,21 @@ async def test_links_go_with_their_row(people_client: httpx2.AsyncClient) -> Non
 async def test_conditions_are_in_the_statement(shop_client: httpx2.AsyncClient) -> None:
     """412 for a stale tag, and nothing is changed; the right one gives the next version."""
     stale = {"If-Match": '"7"'}
-    assert (await shop_client.patch("/orders/1", json={"note": "a"}, headers=stale)).status_code == 412
+    assert (
+        await shop_client.patch("/orders/1", json={"note": "a"}, headers=stale)
+    ).status_code == 412
     assert (await shop_client.delete("/orders/1", headers=stale)).status_code == 412
     right = {"If-Match": '"7", "1"'}
     done = await shop_client.patch("/orders/1", json={"note": "a"}, headers=right)
     assert (done.status_code, done.headers["ETag"]) == (200, '"2"')
     weak = {"If-Match": 'W/"2"'}
-    assert (await shop_client.patch("/orders/1", json={"note": "b"}, headers=weak)).status_code == 412
+    assert (
+        await shop_client.patch("/orders/1", json={"note": "b"}, headers=weak)
+    ).status_code == 412
     odd = {"If-Match": '"abc"'}
-    assert (await shop_client.patch("/orders/1", json={"note": "b"}, headers=odd)).status_code == 412
+    assert (
+        await shop_client.patch("/orders/1", json={"note": "b"}, headers=odd)
+    ).status_code == 412
     broken = {"If-Match": "2"}
     assert (await shop_client.patch("/orders/1", json={}, headers=broken)).status_code == 422
     unversioned = await shop_client.patch("/products/bell-1", json={"price": 1}, headers=right)
@@ -138,11 +146,13 @@ async def test_read_answers_304(shop_client: httpx2.AsyncClient) -> None:
     assert (await shop_client.get("/orders/1", headers=known)).status_code == 304
     other = await shop_client.get("/orders/1?include=lines", headers=known)
     assert other.status_code == 200
-    again = {"If-None-Match": f'W/{other.headers["ETag"]}'}
+    again = {"If-None-Match": f"W/{other.headers['ETag']}"}
     assert (await shop_client.get("/orders/1?include=lines", headers=again)).status_code == 304
     # Its version part is still good for a write.
     tag = {"If-Match": other.headers["ETag"]}
-    assert (await shop_client.patch("/orders/1", json={"note": "a"}, headers=tag)).status_code == 200
+    assert (
+        await shop_client.patch("/orders/1", json={"note": "a"}, headers=tag)
+    ).status_code == 200
 
 
 async def test_prefer_minimal_answers_without_a_body(shop_client: httpx2.AsyncClient) -> None:
@@ -191,6 +201,7 @@ async def test_batch_of_each_on_its_own(shop_client: httpx2.AsyncClient) -> None
 
 async def test_batch_checks_versions(shop_client: httpx2.AsyncClient) -> None:
     """`if_match` is the If-Match of one operation."""
+
     def batch(tag: str) -> Any:
         step = {"op": "update", "id": 1, "if_match": tag, "data": {"note": "x"}}
         return shop_client.post("/orders:batch", json={"operations": [step]})
@@ -226,6 +237,7 @@ async def test_failed_request_leaves_its_key_free(shop_client: httpx2.AsyncClien
 
 async def test_duplicates_at_once_have_one_effect(shop_client: httpx2.AsyncClient) -> None:
     """50 keys, each 8 times at once: 50 rows."""
+
     async def send(number: int) -> httpx2.Response:
         headers = {"Idempotency-Key": f"k{number}"}
         while True:

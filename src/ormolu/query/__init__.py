@@ -2,7 +2,7 @@
 
 from ormolu.query._cursors import read_cursor, write_cursor
 from ormolu.query._filters import (
-    All,
+    AllOf,
     Condition,
     Filters,
     compile_condition,
@@ -16,7 +16,7 @@ from ormolu.query._types import is_json, is_ordered, is_text, written_type
 from ormolu.query._views import Field, Location, Relation, View, entry_of, nearest, refuse
 
 __all__ = [
-    "All",
+    "AllOf",
     "Condition",
     "Field",
     "Filters",
@@ -43,5 +43,6 @@ __all__ = [
     "search",
     "sort_columns",
     "sort_expressions",
+    "write_cursor",
     "written_type",
 ]

@@ -19,7 +19,7 @@ from ormolu.query._types import is_compared, is_json, is_text
 from ormolu.query._views import Field, Location, Relation, View, nearest, refuse
 
 __all__ = [
-    "All", "Condition", "Filters", "compile_condition", "describe", "operators_of", "search",
+    "AllOf", "Condition", "Filters", "compile_condition", "describe", "operators_of", "search",
 ]  # fmt: skip
 
 _MAX_TERMS = 50
@@ -45,14 +45,14 @@ class Term:
 
 
 @dataclass(frozen=True)
-class All:
+class AllOf:
     """Every one of these holds."""
 
     parts: tuple[Condition, ...]
 
 
 @dataclass(frozen=True)
-class Any_:
+class AnyOf:
     """At least one of these holds."""
 
     parts: tuple[Condition, ...]
@@ -75,7 +75,7 @@ class Over:
     part: Condition
 
 
-Condition = Term | All | Any_ | Not | Over
+Condition = Term | AllOf | AnyOf | Not | Over
 
 
 def operators_of(field: Field) -> tuple[str, ...]:
@@ -131,14 +131,14 @@ class Filters:
             self._read_member(view, key, inner, (*location, str(key)), depth)
             for key, inner in tree.items()
         ]
-        return parts[0] if len(parts) == 1 else All(tuple(parts))
+        return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
 
     def _read_member(
         self, view: View, key: str, inner: Any, location: Location, depth: int
     ) -> Condition:
         if key in {"and", "or"} and key not in view.fields:
             parts = self._read_list(view, inner, location, depth)
-            return All(parts) if key == "and" else Any_(parts)
+            return AllOf(parts) if key == "and" else AnyOf(parts)
         if key == "not" and key not in view.fields:
             return Not(self._read_object(view, inner, location, depth + 1))
         if key in view.relations:
@@ -174,7 +174,7 @@ class Filters:
             )
             for quantifier, tree in inner.items()
         )  # fmt: skip
-        return All(parts)
+        return AllOf(parts)
 
     def _read_path(
         self,
@@ -247,7 +247,7 @@ def _read_value(
         raise refuse(location, first["type"], first["msg"]) from None
     if operator in _LISTS and len(value) > _MAX_VALUES:
         raise refuse(location, "too_many_values", f"Must not have more than {_MAX_VALUES} values")
-    if operator == "between" and len(value) != 2:  # noqa: PLR2004
+    if operator == "between" and len(value) != 2:
         raise refuse(location, "between", "Must have two values, the least and the greatest")
     if operator == "like" and _ends_in_escape(value):
         raise refuse(location, "pattern", "Must not end with a single backslash")
@@ -284,10 +284,10 @@ def compile_condition(
             return _compile_term(condition, entity, dialect, is_negated=is_negated)
         case Not(part):
             return inner(part, flip=True)
-        case All(parts):
+        case AllOf(parts):
             listed = [inner(part) for part in parts]
             return or_(false(), *listed) if is_negated else and_(true(), *listed)
-        case Any_(parts):
+        case AnyOf(parts):
             listed = [inner(part) for part in parts]
             return and_(true(), *listed) if is_negated else or_(false(), *listed)
         case Over():
@@ -303,7 +303,9 @@ def _compile_over(
     seen = over.target.seen_through(alias)
     criterion = part if seen is None else and_(part, seen)
     comparator = getattr(entity, over.relation.name).of_type(alias)
-    found = comparator.any(criterion) if over.relation.is_many else comparator.has(criterion)
+    is_many = over.relation.is_many
+    found: ColumnElement[bool]
+    found = comparator.any(criterion) if is_many else comparator.has(criterion)
     is_absence = over.quantifier in {"none", "every"}
     return not_(found) if is_absence != is_negated else found
 
@@ -317,7 +319,8 @@ def _compile_term(
         operator, is_negated = {"ne": "eq", "not_in": "in"}[operator], not is_negated
     if operator == "isnull" or value is None:
         is_null = value is None or value
-        return expression.is_not(None) if is_null == is_negated else expression.is_(None)  # type: ignore[no-any-return]
+        found: ColumnElement[bool] = expression.is_(None)
+        return not_(found) if is_null == is_negated else found
     holds = _compare(expression, operator, value, dialect)
     if not is_negated:
         return holds
@@ -335,7 +338,7 @@ def _compare(expression: Any, operator: str, value: Any, dialect: Dialect) -> Co
     if operator == "between":
         return and_(least >= bound(least, value[0]), least <= bound(least, value[1]))
     compare = {"lt": least.__lt__, "le": least.__le__, "gt": least.__gt__, "ge": least.__ge__}
-    return compare[operator](bound(least, value))  # type: ignore[no-any-return]
+    return compare[operator](bound(least, value))
 
 
 def _compare_text(
@@ -364,9 +367,9 @@ def search(view: View, text: str, location: Location) -> Condition:
         _read_value(
             field.filtered, "eq", lambda adapter, _: adapter.validate_strings(text), location
         )
-    return All(
+    return AllOf(
         tuple(
-            Any_(tuple(Term(field, "ilike", f"%{literal(word)}%") for field in fields))
+            AnyOf(tuple(Term(field, "ilike", f"%{literal(word)}%") for field in fields))
             for word in words
         )
     )
@@ -379,9 +382,9 @@ def describe(condition: Condition) -> str:
             return f"{field.name}__{operator}={value!r}"
         case Not(part):
             return f"not({describe(part)})"
-        case All(parts):
+        case AllOf(parts):
             return f"and({','.join(sorted(describe(part) for part in parts))})"
-        case Any_(parts):
+        case AnyOf(parts):
             return f"or({','.join(sorted(describe(part) for part in parts))})"
         case Over(relation, _, quantifier, part):
             return f"{relation.name}.{quantifier}({describe(part)})"

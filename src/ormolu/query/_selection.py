@@ -153,7 +153,7 @@ class Rows:
         owners: dict[Any, list[Row]],
         path: str,
     ) -> None:
-        relation, selection = hop
+        relation = hop[0]
         for rows in owners.values():
             for row in rows:
                 row[relation.name] = []
@@ -204,7 +204,7 @@ class Rows:
             for index, column in enumerate(_key_columns(selection.view, target))
         ]
         width = len(parent_keys)
-        statement = (
+        statement: Select[Any] = (
             select(*[ranked.c[f"p{index}"] for index in range(width)], ranked.c.place)
             .select_from(target)
             .join(ranked, and_(*same))

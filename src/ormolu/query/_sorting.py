@@ -17,7 +17,7 @@ from ormolu.query._text import bound, ordered
 from ormolu.query._types import is_ordered
 from ormolu.query._views import Field, Location, Relation, View, refuse
 
-__all__ = ["Order", "Sort", "rows_after", "read_sort", "sort_columns", "sort_expressions"]
+__all__ = ["Order", "Sort", "read_sort", "rows_after", "sort_columns", "sort_expressions"]
 
 _MAX_KEYS = 8
 _MAX_HOPS = 3
@@ -73,9 +73,11 @@ def read_sort(view: View, keys: str | Sequence[str] | None, location: Location) 
             raise refuse(location, "repeated", f"Has {name!r} twice")
         seen.add(name)
         orders.append(order)
-    for field in view.keys:
-        if field.name not in seen:
-            orders.append(Order((), field, is_descending=False, are_nulls_first=False))
+    orders.extend(
+        Order((), field, is_descending=False, are_nulls_first=False)
+        for field in view.keys
+        if field.name not in seen
+    )
     return tuple(orders)
 
 
@@ -107,7 +109,7 @@ def _read_key(view: View, key: Any, location: Location) -> Order:
 
 
 def sort_expressions(sort: Sort, entity: Any, dialect: Dialect) -> list[ColumnElement[Any]]:
-    """Return what each key sorts by; over a relation a subquery, which keeps the rows as they are."""
+    """Return what each key sorts by; over a relation by a subquery."""
     return [ordered(_value(order.path, order.field, entity), dialect) for order in sort]
 
 
@@ -159,9 +161,9 @@ def rows_after(
 
 def _after(order: Order, expression: Any, value: Any) -> ColumnElement[bool] | None:
     if value is None:
-        return expression.is_not(None) if order.are_nulls_first else None  # type: ignore[no-any-return]
+        return expression.is_not(None) if order.are_nulls_first else None
     least = bound(expression, value)
-    later = expression < least if order.is_descending else expression > least
+    later: ColumnElement[bool] = expression < least if order.is_descending else expression > least
     if order.is_nullable and not order.are_nulls_first:
         return or_(later, expression.is_(None))
-    return later  # type: ignore[no-any-return]
+    return later

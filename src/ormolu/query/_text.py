@@ -26,8 +26,9 @@ def ordered(expression: Any, dialect: Dialect) -> ColumnElement[Any]:
     """Return the expression by which values sort and compare."""
     if isinstance(expression.type, sa.Enum):
         # PostgreSQL and MariaDB sort an enum by its declaration.
-        return _exact(cast(expression, sa.String(255)), dialect)
-    return _exact(expression, dialect)
+        expression = cast(expression, sa.String(255))
+    exact: ColumnElement[Any] = _exact(expression, dialect)
+    return exact
 
 
 def bound(expression: Any, value: Any) -> ColumnElement[Any]:
@@ -55,7 +56,7 @@ def is_one_of(expression: Any, values: list[Any], dialect: Dialect) -> ColumnEle
 def matches(
     expression: Any, pattern: str, dialect: Dialect, *, ignore_case: bool = False
 ) -> ColumnElement[bool]:
-    """Return whether text matches a pattern of `%`, `_` and `\\` before what means itself."""
+    """Return whether text matches a pattern; a backslash makes `%` and `_` mean themselves."""
     pieces = _PIECES.findall(pattern)
     if dialect.name == "sqlite" and not ignore_case:
         return expression.op("GLOB", is_comparison=True)(_globbed(pieces))  # type: ignore[no-any-return]

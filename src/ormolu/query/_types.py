@@ -22,7 +22,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ormolu.models import UTCDateTime
 
-__all__ = ["filtered_type", "is_compared", "is_json", "is_ordered", "is_text", "key_type", "written_type"]
+__all__ = [
+    "filtered_type", "is_compared", "is_json", "is_ordered", "is_text", "key_type", "written_type",
+]  # fmt: skip
 
 # JSON in MariaDB is checked to this depth; its VARCHAR wants a length, its TEXT and BLOB end here.
 _JSON_DEPTH = 32
@@ -31,7 +33,7 @@ _TEXT_BYTES = 65_535
 
 _SHIFTS = {sa.SmallInteger: 15, sa.BigInteger: 63, sa.Integer: 31}
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- SQLite and MariaDB store an interval as such
+_EPOCH = datetime(1970, 1, 1)
 
 
 def written_type(type_: TypeEngine[Any], annotation: Any = None) -> Any:
@@ -73,8 +75,8 @@ def is_compared(type_: TypeEngine[Any]) -> bool:
 
 
 _ORDERED = (
-    sa.String, sa.Integer, sa.Float, sa.Numeric, sa.Boolean, sa.Date, sa.DateTime, sa.Time, sa.Interval,
-    sa.Uuid,
+    sa.String, sa.Integer, sa.Float, sa.Numeric, sa.Boolean, sa.Date, sa.DateTime, sa.Time,
+    sa.Interval, sa.Uuid,
 )  # fmt: skip
 
 
@@ -146,15 +148,14 @@ class _Reader:
 
     def json(self, _type: Any) -> Any:
         shape = getattr(self._annotation, "__origin__", self._annotation)
-        base = shape if shape in {dict, list} else Any
-        container: Any = {dict: dict[str, Any], list: list[Any]}.get(base, Any)
+        container: Any = dict[str, Any] if shape is dict else list[Any] if shape is list else Any
         return Annotated[container, AfterValidator(_check_json)]
 
     def array(self, type_: Any) -> Any:
         item = self.read(type_.item_type)
         for _ in range((type_.dimensions or 1) - 1):
-            item = list[item]
-        return list[item]
+            item = list[item]  # type: ignore[valid-type]
+        return list[item]  # type: ignore[valid-type]
 
     def _python_type(self, type_: TypeEngine[Any]) -> Any:
         try:
@@ -171,7 +172,7 @@ def _text(characters: int | None, size: int | None) -> Any:
             AfterValidator(_at_most(size, str.encode)),
             Field(json_schema_extra={"maxLength": size}),
         ]
-    return Annotated[(str, *rules)]  # type: ignore[return-value]
+    return Annotated[(str, *rules)]
 
 
 def _at_most(size: int, encode: Callable[[Any], bytes] = bytes) -> Callable[[Any], Any]:
@@ -232,7 +233,7 @@ def _is_plain_number(text: str) -> bool:
     digits = text.removeprefix("-")
     whole, point, fraction = digits.partition(".")
     is_fraction = fraction.isdigit() if point else True
-    return digits.isascii() and whole.isdigit() and is_fraction and len(text) <= 100  # noqa: PLR2004
+    return digits.isascii() and whole.isdigit() and is_fraction and len(text) <= 100
 
 
 def _read_base64(value: Any) -> Any:

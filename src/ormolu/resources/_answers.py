@@ -30,7 +30,7 @@ def encode(value: Any) -> bytes:
 
 
 def body_of(row: Row, public_model: type[BaseModel] | None) -> Any:
-    """Return what an answer shows of a row, in the shape of the program's own model if it has one."""
+    """Return what an answer shows of a row, in the program's own shape if it has one."""
     if public_model is None:
         return row
     return public_model.model_validate(row).model_dump(mode="json", by_alias=True)

@@ -97,7 +97,7 @@ def traits_of(mapper: Mapper[Any]) -> Traits:
     version = mapper.version_id_col
     generator = mapper.version_id_generator
     is_number = version is not None and isinstance(version.type, sa.Integer)
-    is_counted = is_number and callable(generator) and generator(41) == 42  # noqa: PLR2004
+    is_counted = is_number and callable(generator) and generator(41) == 42
     is_plain = (
         len(mapper.tables) == 1
         and mapper.polymorphic_on is None
@@ -109,7 +109,8 @@ def traits_of(mapper: Mapper[Any]) -> Traits:
         is_counted=is_counted,
         is_plain=is_plain,
         has_cascades=any(
-            relation.cascade.delete and not relation.passive_deletes or relation.secondary is not None
+            relation.secondary is not None
+            or (relation.cascade.delete and not relation.passive_deletes)
             for relation in mapper.relationships
             if not relation.viewonly
         ),
@@ -147,7 +148,7 @@ def _of_hybrid(model: type[Any], name: str, descriptor: hybrid_property[Any]) ->
     try:
         expression = getattr(model, name)
         type_ = sa.type_coerce(expression, _hybrid_type(descriptor, expression)).type
-    except Exception:  # noqa: BLE001 -- a hybrid that makes no SQL raises what its code raises
+    except Exception:
         return None
     return Attribute(field=Field(name, type_), is_secret=_is_secret(name))
 
@@ -156,6 +157,7 @@ def _hybrid_type(descriptor: hybrid_property[Any], expression: Any) -> Any:
     type_ = expression.type
     if not isinstance(type_, sa.types.NullType):
         return type_
+    hints: dict[Any, Any]
     hints = {int: sa.Integer(), str: sa.String(), float: sa.Float(), bool: sa.Boolean()}
     return hints.get(get_type_hints(descriptor.fget).get("return"), type_)
 

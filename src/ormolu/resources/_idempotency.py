@@ -117,7 +117,7 @@ async def begin(
     now = datetime.now(UTC)
     values = {"scope": scope, "key": key, "fingerprint": fingerprint, "created_at": now}
     is_mine = (table.c.scope == scope) & (table.c.key == key)
-    if random.randrange(_PURGED_ONE_IN) == 0:  # noqa: S311 -- no secret
+    if random.randrange(_PURGED_ONE_IN) == 0:
         await _purge(session, table, now)
     try:
         async with session.begin_nested():

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.compiler import compiles
 
 from ormolu.query import (
-    All,
+    AllOf,
     Condition,
     Filters,
     Location,
@@ -151,7 +151,7 @@ def _read_text(name: str, value: str) -> Any:
     if name == "where":
         return read_json(value.encode("utf-8", "surrogatepass"), ("query", "where"))
     if name in {"limit", "offset"}:
-        if not (value.isascii() and value.removeprefix("-").isdigit()) or len(value) > 19:  # noqa: PLR2004
+        if not (value.isascii() and value.removeprefix("-").isdigit()) or len(value) > 19:
             raise refuse(("query", name), "int_parsing", "Must be an integer")
         return int(value)
     return value
@@ -205,13 +205,17 @@ class _Reader:
                 self._view, fields, include, ((*self._at, "fields"), (*self._at, "include"))
             ),
             sort=read_sort(self._view, members.get("sort"), (*self._at, "sort")),
-            condition=All(tuple(self._conditions)) if self._conditions else None,
-            limit=self._number(members, "limit", min(_DEFAULT_LIMIT, self._limits.most), 1, self._limits.most),
+            condition=AllOf(tuple(self._conditions)) if self._conditions else None,
+            limit=self._limit(members),
             cursor=cursor,
             offset=offset,
             count=self._count(members.get("count")),
             location=(*self._at, "cursor"),
         )  # fmt: skip
+
+    def _limit(self, members: Mapping[str, Any]) -> int:
+        most = self._limits.most
+        return self._number(members, "limit", min(_DEFAULT_LIMIT, most), 1, most)
 
     def _text(self, members: Mapping[str, Any], name: str) -> str:
         value = members[name]
@@ -243,7 +247,7 @@ class _Reader:
     def _count(self, value: Any) -> CountMode | None:
         match value:
             case None | "exact" | "capped" | "estimated":
-                return value  # type: ignore[return-value]
+                return value
             case _:
                 message = "Must be exact, capped or estimated"
                 raise refuse((*self._at, "count"), "literal_error", message)
@@ -300,14 +304,12 @@ async def _count(
     session: AsyncSession, view: View, conditions: list[Any], mode: CountMode, dialect: Dialect
 ) -> Any:
     # The planner knows of rows that this request may not: it is asked only where all are visible.
+    found: Select[Any] = select(literal_column("1")).select_from(view.model).where(*conditions)
     if mode == "estimated" and dialect.name == "postgresql" and view.visible is None:
-        found = select(literal_column("1")).select_from(view.model).where(*conditions)
         return await _estimate(session, found)
-    key = getattr(view.model, view.keys[0].name)
-    found = select(key).select_from(view.model).where(*conditions)
     if mode != "exact":
         found = found.limit(_CAP + 1)
-    total = await session.scalar(select(func.count()).select_from(found.order_by(None).subquery()))
+    total = await session.scalar(select(func.count()).select_from(found.subquery()))
     assert total is not None
     return (_CAP, "at_least") if mode != "exact" and total > _CAP else (total, "exact")
 
@@ -321,7 +323,7 @@ class _Explained(Executable, ClauseElement):
         self.statement = statement
 
 
-@compiles(_Explained)  # type: ignore[no-untyped-call,untyped-decorator]
+@compiles(_Explained)
 def _compile_explained(element: _Explained, compiler: Any, **options: Any) -> str:
     return f"EXPLAIN (FORMAT JSON) {compiler.process(element.statement, **options)}"
 

@@ -50,7 +50,7 @@ class Operations:
         """Return how far a list may go."""
         return ListLimits(self.declaration.max_limit, self.declaration.max_offset)
 
-    async def list(self, query: ListQuery) -> Page:
+    async def fetch(self, query: ListQuery) -> Page:
         """Return one page."""
         return await fetch_page(self._session, self.view, query)
 
@@ -143,8 +143,9 @@ class Operations:
         self._check_same_key(dict(zip(names, key, strict=True)), values)
         row = self.check_new({**values, **dict(zip(names, key, strict=True))}, ("body",))
         if not is_new:
-            changes = {name: row.get(name, _default(self.declaration.accepted[name]))
-                       for name in self.declaration.changeable if name not in self._sealed}  # fmt: skip
+            open_names = [name for name in self.declaration.changeable if name not in self._sealed]
+            accepted = self.declaration.accepted
+            changes = {name: row.get(name, _default(accepted[name])) for name in open_names}
             try:
                 return await self._update(key, changes, versions), False
             except RefusedError as error:

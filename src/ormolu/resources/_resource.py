@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, cast
+from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.routing import Route
 
 from ormolu.query import Row, read_selection
-from ormolu.resources import _requests as requests
 from ormolu.resources._declaration import OPERATIONS, declare
 from ormolu.resources._documents import describer_of
 from ormolu.resources._exposures import Exposure, Policies
@@ -92,7 +91,7 @@ class Resource(APIRouter):
                 include_in_schema=False, status_code=endpoint.status,
             )  # fmt: skip
 
-    async def list(
+    async def list(  # noqa: PLR0913 -- the parameters of the dialect
         self,
         session: AsyncSession,
         *,
@@ -118,7 +117,7 @@ class Resource(APIRouter):
             "offset": offset, "count": count, "fields": fields, "include": include,
         }  # fmt: skip
         query = read_members(operations.view, given, operations.limits, ("arguments",))
-        return await operations.list(query)
+        return await operations.fetch(query)
 
     async def read(
         self,
@@ -196,7 +195,7 @@ class Resource(APIRouter):
         version: Any = None,
         policies: ModelPolicies | None = None,
     ) -> None:
-        """Delete a row. (`delete` is APIRouter's own.)
+        """Delete a row; `delete` is APIRouter's own name.
 
         Raises:
             RefusedError: It is not there, not writable, or of another version.
@@ -215,10 +214,10 @@ class Resource(APIRouter):
         return Operations(self.exposure, session, found)
 
     def _key(self, key: Any) -> tuple[Any, ...]:
-        return cast("tuple[Any, ...]", key) if isinstance(key, tuple) else (key,)
+        return key if isinstance(key, tuple) else (key,)
 
 
-def resource(
+def resource(  # noqa: PLR0913 -- one declaration, in one place
     model: type[Any],
     *,
     path: str | None = None,

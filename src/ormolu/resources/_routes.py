@@ -168,7 +168,7 @@ async def _query(call: Call) -> Answer:
 
 
 async def _page(call: Call, query: Any) -> Answer:
-    page = await call.operations.list(query)
+    page = await call.operations.fetch(query)
     is_whole = not query.selection.children and len(query.selection.names) == len(
         call.operations.view.fields
     )
@@ -294,7 +294,7 @@ def _result(call: Call, done: Outcome | Failure, *, is_minimal: bool) -> dict[st
     tag = headers_of(written.version).get("ETag")
     if tag is not None:
         result["etag"] = tag
-    if done.status == 201:  # noqa: PLR2004 -- Created
+    if done.status == 201:
         result["location"] = path_of(call.request, written.key).replace(":batch/", "/")
     return result if is_minimal else {**result, "body": call.shown(written.row)}
 

@@ -213,7 +213,9 @@ class Writer:
         await self._session.flush()
         return [await self._reread(tuple(inspect(instance).identity)) for instance in instances]
 
-    async def _update_instance(self, key: Key, values: Mapping[str, Any], version: Any) -> Written:
+    async def _update_instance(
+        self, key: Key, values: Mapping[str, Any], versions: Versions
+    ) -> Written:
         instance = await self._instance(key, versions)
         for name, value in values.items():
             setattr(instance, name, self._settled(name, value))

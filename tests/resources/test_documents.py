@@ -1,0 +1,124 @@
+"""The OpenAPI document of resources: complete, clean, and true."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from examples.shop import main as shop
+from ormolu import Database
+from tests.resources.people import app_of
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    """The shop's."""
+    return shop.make_app(Database("sqlite://")).openapi()
+
+
+def test_schemas_have_the_names_that_people_expect(document: dict[str, Any]) -> None:
+    """Three of each model, and nothing of FastAPI's own validation."""
+    names = set(document["components"]["schemas"])
+    assert {"OrderPublic", "OrderCreate", "OrderUpdate", "OrderPage", "Problem", "Status"} <= names
+    assert not {name for name in names if "HTTPValidation" in name or "__" in name}
+
+
+def test_operation_ids_are_stable_and_unique(document: dict[str, Any]) -> None:
+    """They are made of the operation and the path."""
+    ids = [each["operationId"] for path in document["paths"].values() for each in path.values()]
+    assert len(ids) == len(set(ids))
+    assert {"list_orders", "create_orders", "read_orders", "batch_orders", "query_orders"} <= set(ids)
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    """No schema is missing."""
+
+    def walk(node: Any) -> None:
+        if isinstance(node, dict):
+            if "$ref" in node:
+                assert node["$ref"].rpartition("/")[2] in document["components"]["schemas"]
+            for inner in node.values():
+                walk(inner)
+        elif isinstance(node, list):
+            for inner in node:
+                walk(inner)
+
+    walk(document)
+
+
+def test_schemas_say_what_the_columns_hold(document: dict[str, Any]) -> None:
+    """Types, lengths, ranges, enums, nullability, defaults, relations."""
+    schemas = document["components"]["schemas"]
+    product = schemas["ProductCreate"]
+    assert product["required"] == ["sku", "title", "price"]
+    assert product["properties"]["sku"]["maxLength"] == 20
+    assert product["properties"]["price"]["format"] == "decimal"
+    assert product["additionalProperties"] is False
+    assert product["examples"] == [{"sku": "sku", "title": "title", "price": "1"}]
+    assert schemas["Status"]["enum"] == ["open", "paid", "sent"]
+    order = schemas["OrderPublic"]
+    assert order["properties"]["lines"]["items"] == {"$ref": "#/components/schemas/LinePublic"}
+    assert "lines" not in order["required"]
+    assert "customer_id" not in schemas["OrderCreate"]["properties"]
+    assert "password_hash" not in schemas["CustomerPublic"]["properties"]
+    assert "default" not in schemas["OrderUpdate"]["properties"]["note"]
+    quantity = schemas["LineCreate"]["properties"]["quantity"]
+    assert (quantity["minimum"], quantity["maximum"]) == (-(2**31), 2**31 - 1)
+
+
+def test_every_parameter_is_typed(document: dict[str, Any]) -> None:
+    """Filters have the type of their column, keys that of theirs."""
+    found = {each["name"]: each["schema"] for each in document["paths"]["/lines"]["get"]["parameters"]}
+    assert found["quantity__gte" if "quantity__gte" in found else "quantity__ge"]["type"] == "integer"
+    assert found["quantity__in"]["items"]["type"] == "integer"
+    assert found["product.title"]["type"] == "string"
+    assert found["limit"]["maximum"] == 1000
+    path = document["paths"]["/lines/{order_id},{sku}"]["get"]["parameters"]
+    assert [each["name"] for each in path if each["in"] == "path"] == ["order_id", "sku"]
+    orders = document["paths"]["/orders/{id}"]["patch"]
+    assert "If-Match" in {each["name"] for each in orders["parameters"]}
+    assert {"403", "404", "409", "412", "422"} <= set(orders["responses"])
+
+
+def test_own_models_keep_their_names() -> None:
+    """A hand-written UserPublic beside a resource's: each has a name of its own."""
+    app = FastAPI()
+
+    class ProductPublic(BaseModel):
+        mine: int
+
+    @app.get("/mine")
+    async def mine() -> ProductPublic:
+        return ProductPublic(mine=1)
+
+    Database("sqlite://").attach(app)
+    app.include_router(shop.products)
+    schemas = app.openapi()["components"]["schemas"]
+    assert list(schemas["ProductPublic"]["properties"]) == ["mine"]
+    assert "sku" in schemas["ProductsPublic"]["properties"]
+    assert app.openapi()["components"]["schemas"] == schemas
+
+
+async def test_answers_are_as_documented(people_client: httpx2.AsyncClient) -> None:
+    """A row has exactly the properties of its schema."""
+    row = (await people_client.post("/people", json={"name": "a"})).json()
+    document = (await people_client.get("/openapi.json")).json()
+    schema = document["components"]["schemas"]["PersonPublic"]
+    assert set(row) == set(schema["properties"]) - {"team", "pets", "clubs"}
+    assert set(schema["required"]) == set(row)
+
+
+def test_prefix_and_dependencies_are_kept() -> None:
+    """`include_router(prefix=...)` moves the paths; mounted applications have documents too."""
+    app = FastAPI()
+    Database("sqlite://").attach(app)
+    app.include_router(shop.products, prefix="/api")
+    assert "/api/products/{sku}" in app.openapi()["paths"]
+    assert app.openapi()["paths"]["/api/products"]["get"]["parameters"]
+    assert app_of(Database("sqlite://")).openapi()["paths"]["/people:query"]["post"]["requestBody"]
