@@ -16,6 +16,12 @@ from tests.resources.people import app_of
 pytestmark = pytest.mark.anyio
 
 
+class ProductPublic(BaseModel):
+    """Somebody's own, called as the shop's."""
+
+    mine: int
+
+
 @pytest.fixture
 def document() -> dict[str, Any]:
     """The shop's."""
@@ -33,7 +39,9 @@ def test_operation_ids_are_stable_and_unique(document: dict[str, Any]) -> None:
     """They are made of the operation and the path."""
     ids = [each["operationId"] for path in document["paths"].values() for each in path.values()]
     assert len(ids) == len(set(ids))
-    assert {"list_orders", "create_orders", "read_orders", "batch_orders", "query_orders"} <= set(ids)
+    assert {"list_orders", "create_orders", "read_orders", "batch_orders", "query_orders"} <= set(
+        ids
+    )
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
@@ -74,8 +82,12 @@ def test_schemas_say_what_the_columns_hold(document: dict[str, Any]) -> None:
 
 def test_every_parameter_is_typed(document: dict[str, Any]) -> None:
     """Filters have the type of their column, keys that of theirs."""
-    found = {each["name"]: each["schema"] for each in document["paths"]["/lines"]["get"]["parameters"]}
-    assert found["quantity__gte" if "quantity__gte" in found else "quantity__ge"]["type"] == "integer"
+    found = {
+        each["name"]: each["schema"] for each in document["paths"]["/lines"]["get"]["parameters"]
+    }
+    assert (
+        found["quantity__gte" if "quantity__gte" in found else "quantity__ge"]["type"] == "integer"
+    )
     assert found["quantity__in"]["items"]["type"] == "integer"
     assert found["product.title"]["type"] == "string"
     assert found["limit"]["maximum"] == 1000
@@ -89,9 +101,6 @@ def test_every_parameter_is_typed(document: dict[str, Any]) -> None:
 def test_own_models_keep_their_names() -> None:
     """A hand-written UserPublic beside a resource's: each has a name of its own."""
     app = FastAPI()
-
-    class ProductPublic(BaseModel):
-        mine: int
 
     @app.get("/mine")
     async def mine() -> ProductPublic:

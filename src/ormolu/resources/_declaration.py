@@ -238,7 +238,8 @@ def _check_required(declaration: Declaration) -> None:
         message = (
             f"{_call(declaration)}: no row could be created, since {', '.join(missing)} is "
             "required and cannot be sent. Give it a default, make it in "
-            "hooks={'before_create': ...} or a policy's assign, or leave 'create' out of operations."
+            "hooks={'before_create': ...} or a policy's assign, or leave 'create' out of "
+            "operations."
         )
         raise ConfigurationError(message)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
-from ormolu.query import Field, operators_of
 from ormolu.resources._exposures import Exposure
+from ormolu.resources._parameters import Parameters
 from ormolu.resources._routes import Endpoint
 
 __all__ = ["describer_of"]
@@ -36,7 +36,6 @@ _MEANINGS = {
 }  # fmt: skip
 
 _TEXT = {"type": "string"}
-_LISTED = {"in", "not_in", "between"}
 
 
 def describer_of(endpoint: Endpoint, exposure: Exposure) -> Callable[[Json, Json], None]:
@@ -59,7 +58,7 @@ class _Description:
         self._is_versioned = self._declaration.traits.version is not None
 
     def complete(self, operation: Json) -> None:
-        parameters = [*self._path(), *self._query(), *self._headers()]
+        parameters = Parameters(self._endpoint, self._exposure).all
         if parameters:
             operation["parameters"] = [*operation.get("parameters", []), *parameters]
         body = self._body()
@@ -76,88 +75,6 @@ class _Description:
         dropped = set() if self._declaration.require_if_match else {428}
         dropped |= {403} if self._declaration.policy is None else set()
         return tuple(status for status in statuses if status not in dropped)
-
-    def _path(self) -> list[Json]:
-        if "{" not in self._endpoint.path:
-            return []
-        return [
-            {"name": field.name, "in": "path", "required": True, "schema": _schema_of(field.key)}
-            for field in self._declaration.keys
-        ]
-
-    def _query(self) -> list[Json]:
-        name = self._endpoint.name
-        if name == "read":
-            return self._selection()
-        if name == "create":
-            match = {"type": "string", "enum": ["update", "ignore"]}
-            return [
-                _parameter(
-                    "on_conflict", _TEXT, "Fields of a unique key: change the row that has it"
-                ),
-                _parameter("on_match", match, "What happens to a row with this unique key"),
-            ]
-        if name != "list":
-            return []
-        return [*self._filters(), *self._paging(), *self._selection()]
-
-    def _filters(self) -> list[Json]:
-        found = []
-        for field in self._declaration.readable.values():
-            found += [_filter(field, operator, field.name) for operator in operators_of(field)]
-        for name, target in self._exposure.targets.items():
-            for field in target.declaration.readable.values():
-                if "eq" in operators_of(field):
-                    found.append(_filter(field, "eq", f"{name}.{field.name}"))
-        return found
-
-    def _paging(self) -> list[Json]:
-        most = self._declaration.max_limit
-        limit = {"type": "integer", "minimum": 1, "maximum": most, "default": min(50, most)}
-        modes = {"type": "string", "enum": ["exact", "capped", "estimated"]}
-        found = [
-            _parameter("where", _TEXT, 'JSON: {"or": [{"name": "Ann"}, {"id__gt": 7}]}'),
-            _parameter(
-                "sort", _TEXT, "Names of fields, `-` for descending, as `-id,name:nullsfirst`"
-            ),
-            _parameter("limit", limit, "Rows of a page"),
-            _parameter("cursor", _TEXT, "`next_cursor` of the page before"),
-            _parameter("count", modes, "Whether `total` is in the answer"),
-        ]
-        if self._declaration.searchable:
-            names = ", ".join(sorted(self._declaration.searchable))
-            found.append(_parameter("q", _TEXT, f"Words to find in {names}"))
-        if self._declaration.max_offset:
-            most = self._declaration.max_offset
-            offset = {"type": "integer", "minimum": 0, "maximum": most, "default": 0}
-            found.append(_parameter("offset", offset, "Rows to skip"))
-        return found
-
-    def _selection(self) -> list[Json]:
-        found = [_parameter("fields", _TEXT, "Names of the fields in the answer")]
-        if self._declaration.includes:
-            names = ", ".join(sorted(self._declaration.includes))
-            found.append(_parameter("include", _TEXT, f"Relations in the answer: {names}"))
-        return found
-
-    def _headers(self) -> list[Json]:
-        name, found = self._endpoint.name, []
-        if self._is_versioned and name in {"update", "replace", "delete"}:
-            is_required = self._declaration.require_if_match
-            found.append(
-                _header("If-Match", "ETag that the row must have", is_required=is_required)
-            )
-        if name == "replace":
-            found.append(_header("If-None-Match", "`*`: there must be no row yet"))
-        if self._is_versioned and name == "read":
-            found.append(_header("If-None-Match", "ETag that the client has already"))
-        if name in {"create", "update", "replace", "batch"}:
-            found.append(_header("Prefer", "`return=minimal`: an answer without a body"))
-        if self._declaration.idempotency and name in {
-            "create", "update", "replace", "delete", "batch",
-        }:  # fmt: skip
-            found.append(_header("Idempotency-Key", "The same key is the same request"))
-        return found
 
     def _body(self) -> Json | None:
         name, schemas = self._endpoint.name, self._exposure.schemas
@@ -257,7 +174,8 @@ class _Description:
         return self._add("Page", _object(properties, ("items", "next_cursor")))
 
     def _query_schema(self) -> Json:
-        named = {each["name"]: each["schema"] for each in [*self._paging(), *self._selection()]}
+        offered = Parameters(self._endpoint, self._exposure)
+        named = {each["name"]: each["schema"] for each in [*offered.paging, *offered.selection]}
         named["where"] = {"type": "object"}
         for name in ("sort", "fields", "include"):
             if name in named:
@@ -319,23 +237,6 @@ def _object(properties: Json, required: tuple[str, ...]) -> Json:
     return {**schema, "required": list(required)} if required else schema
 
 
-def _filter(field: Field, operator: str, name: str) -> Json:
-    key = name if operator == "eq" else f"{name}__{operator}"
-    schema = {"type": "boolean"} if operator == "isnull" else _schema_of(field.filtered)
-    if operator in _LISTED:
-        sizes = {"minItems": 2, "maxItems": 2} if operator == "between" else {"maxItems": 1000}
-        schema = {"type": "array", "items": schema, **sizes}
-    return {"name": key, "in": "query", "required": False, "schema": schema}
-
-
-def _schema_of(adapter: TypeAdapter[Any]) -> Json:
-    schema = adapter.json_schema(ref_template=_TEMPLATE)
-    definitions = schema.pop("$defs", {})
-    if "$ref" in schema:
-        schema = definitions[schema["$ref"].rpartition("/")[2]]
-    return schema
-
-
 def _json_schema(model: type[BaseModel], schemas: Json, mode: Any) -> Json:
     schema = model.model_json_schema(ref_template=_TEMPLATE, mode=mode)
     for name, definition in schema.pop("$defs", {}).items():
@@ -351,20 +252,6 @@ def _camel(path: str) -> str:
     return "".join(
         part.capitalize() for part in path.replace("-", "/").replace("_", "/").split("/")
     )
-
-
-def _parameter(name: str, schema: Json, description: str) -> Json:
-    return {
-        "name": name, "in": "query", "required": False, "schema": schema,
-        "description": description,
-    }  # fmt: skip
-
-
-def _header(name: str, description: str, *, is_required: bool = False) -> Json:
-    return {
-        "name": name, "in": "header", "required": is_required, "schema": _TEXT,
-        "description": description,
-    }  # fmt: skip
 
 
 def _answered(description: str) -> Json:
