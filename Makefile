@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup run test lint bench soak
+.PHONY: help setup run test lint bench soak fuzz
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -51,3 +51,6 @@ bench: setup  ## Measure against the guide's program and a constant answer, in o
 
 soak: setup  ## Load the SQLite driver for 10 minutes, and watch memory, threads and the log
 	@$(BIN)/python -m bench.soak
+
+fuzz: setup  ## Send requests made from the shop's OpenAPI document for 10 minutes
+	@$(BIN)/python -m tests.resources.fuzz 600

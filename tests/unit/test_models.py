@@ -294,3 +294,32 @@ async def test_loader_options_load(db: Database) -> None:
         book = await session.scalar(select(Book).options(joinedload(Book.author)))
         assert book is not None
         assert book.author is ann
+
+
+def _pair_of(base: type[Model]) -> tuple[type[Any], type[Any]]:
+    class Parent(base):  # type: ignore[misc,valid-type]
+        __tablename__ = "parents"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        children = relationship("Child")
+
+    class Child(base):  # type: ignore[misc,valid-type]
+        __tablename__ = "children"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        parent_id: Mapped[int] = mapped_column(ForeignKey("parents.id"))
+
+    return Parent, Child
+
+
+def test_bases_of_two_databases_may_have_classes_of_one_name() -> None:
+    """A base with its own metadata finds its own classes by name."""
+
+    class One(Model):
+        __abstract__ = True
+        metadata = MetaData()
+
+    class Other(Model):
+        __abstract__ = True
+        metadata = MetaData()
+
+    for parent, child in (_pair_of(One), _pair_of(Other)):
+        assert parent.children.property.mapper.class_ is child

@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
     event,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapper, QueryableAttribute
+from sqlalchemy.orm import DeclarativeBase, Mapper, QueryableAttribute, registry
 
 from ormolu.models._datetimes import UTCDateTime
 from ormolu.models._json import track_json
@@ -65,6 +65,10 @@ class Model(DeclarativeBase):
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Map the class, then index its foreign keys and make its relations explicit."""
+        if "metadata" in cls.__dict__ and "registry" not in cls.__dict__:
+            # Another database may have classes of the same names; each finds its own.
+            own = registry(metadata=cls.metadata, type_annotation_map=cls.type_annotation_map)
+            cls.registry = cls._sa_registry = own
         super().__init_subclass__(**options)
         for attribute in cls.__dict__.values():
             if isinstance(attribute, QueryableAttribute):
