@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup run test lint bench soak fuzz
+.PHONY: help setup run test lint bench soak fuzz clients
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -54,3 +54,6 @@ soak: setup  ## Load the SQLite driver for 10 minutes, and watch memory, threads
 
 fuzz: setup  ## Send requests made from the shop's OpenAPI document for 10 minutes
 	@$(BIN)/python -m tests.resources.fuzz 600
+
+clients: setup  ## Generate clients from the shop's OpenAPI document, and use them; needs npx
+	@scripts/check-clients

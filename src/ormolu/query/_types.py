@@ -285,7 +285,7 @@ def _refuse_offset(value: datetime) -> datetime:
 
 def _check_interval(value: timedelta) -> timedelta:
     try:
-        _EPOCH + value
+        _ = _EPOCH + value
     except OverflowError:
         raise PydanticCustomError("interval_range", "Is too long") from None
     return value

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ormolu.resources._exposures import Exposure
-from ormolu.resources._parameters import Parameters
+from ormolu.resources._parameters import Parameters, schema_of
 from ormolu.resources._routes import Endpoint
 
 __all__ = ["describer_of"]
@@ -100,7 +100,7 @@ class _Description:
             answer["content"] = _json(self._page())
             return answer
         if name == "batch":
-            answer["content"] = _json(self._add("BatchResults", _RESULTS))
+            answer["content"] = _json(self._results())
             return answer
         answer["content"] = _json(self._public(self._exposure))
         headers = {"ETag": _answered("Version of the row")} if self._is_versioned else {}
@@ -124,7 +124,7 @@ class _Description:
             case "read" if self._is_versioned:
                 return {"304": {"description": "The client has it already"}}
             case "batch":
-                shown = _json(self._add("BatchResults", _RESULTS))
+                shown = _json(self._results())
                 return {"207": {"description": "Some failed, if not atomic", "content": shown}}
             case _:
                 return {}
@@ -161,6 +161,10 @@ class _Description:
         self._schemas[name] = schema
         return _reference(name)
 
+    def _results(self) -> Json:
+        self._schemas["BatchResults"] = _RESULTS
+        return _reference("BatchResults")
+
     def _page(self) -> Json:
         items = {"type": "array", "items": self._public(self._exposure)}
         kinds = {"type": "string", "enum": ["exact", "at_least", "estimate"]}
@@ -185,7 +189,10 @@ class _Description:
 
     def _batch_schema(self) -> Json:
         schemas, operations = self._exposure.schemas, self._declaration.operations
-        key = {"anyOf": [{"type": "integer"}, _TEXT, {"type": "array"}, {"type": "object"}]}
+        keys = [schema_of(field.key) for field in self._declaration.keys]
+        size = {"minItems": len(keys), "maxItems": len(keys)}
+        several = {"type": "array", "items": {"anyOf": [{"type": "integer"}, _TEXT]}, **size}
+        key = keys[0] if len(keys) == 1 else several
         tag = {"if_match": _TEXT}
         forms = []
         if "create" in operations:

@@ -61,7 +61,7 @@ class Exposure:
     def reached(self) -> list[Exposure]:
         """Return every exposure that a request of this one may touch, itself first."""
         found: list[Exposure] = []
-        waiting = [self]
+        waiting: list[Exposure] = [self]
         while waiting:
             exposure = waiting.pop(0)
             if exposure not in found:

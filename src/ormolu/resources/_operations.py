@@ -62,7 +62,8 @@ class Operations:
         """
         await engine_of(self._session)
         model, version = self.view.model, self.declaration.traits.version
-        statement = select(*([getattr(model, version).label("version")] if version else []))
+        columns: list[Any] = [getattr(model, version).label("version")] if version else []
+        statement: Any = select(*columns)
         statement = statement.select_from(model)
         for field, value in zip(self.view.keys, key, strict=True):
             statement = statement.where(getattr(model, field.name) == value)

@@ -10,7 +10,7 @@ from ormolu.query import Field, operators_of
 from ormolu.resources._exposures import Exposure
 from ormolu.resources._routes import Endpoint
 
-__all__ = ["Parameters"]
+__all__ = ["Parameters", "schema_of"]
 
 Json = dict[str, Any]
 
@@ -37,7 +37,7 @@ class Parameters:
         if "{" not in self._endpoint.path:
             return []
         return [
-            {"name": field.name, "in": "path", "required": True, "schema": _schema_of(field.key)}
+            {"name": field.name, "in": "path", "required": True, "schema": schema_of(field.key)}
             for field in self._declaration.keys
         ]
 
@@ -122,14 +122,15 @@ class Parameters:
 
 def _filter(field: Field, operator: str, name: str) -> Json:
     key = name if operator == "eq" else f"{name}__{operator}"
-    schema = {"type": "boolean"} if operator == "isnull" else _schema_of(field.filtered)
+    schema = {"type": "boolean"} if operator == "isnull" else schema_of(field.filtered)
     if operator in _LISTED:
         sizes = {"minItems": 2, "maxItems": 2} if operator == "between" else {"maxItems": 1000}
         schema = {"type": "array", "items": schema, **sizes}
     return {"name": key, "in": "query", "required": False, "schema": schema}
 
 
-def _schema_of(adapter: TypeAdapter[Any]) -> Json:
+def schema_of(adapter: TypeAdapter[Any]) -> Json:
+    """Return the schema of a single value."""
     schema = adapter.json_schema(ref_template=_TEMPLATE)
     definitions = schema.pop("$defs", {})
     if "$ref" in schema:

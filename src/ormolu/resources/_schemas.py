@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Union
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, create_model
 from pydantic import Field as PydanticField
@@ -69,7 +69,7 @@ def _shown(declaration: Declaration) -> dict[str, Any]:
     for name, field in declaration.readable.items():
         attribute = declaration.attributes[name]
         type_ = written_type(field.type, attribute.annotation)
-        shown[name] = (type_ | None if field.is_nullable else type_, _description(attribute))
+        shown[name] = (_optional(type_) if field.is_nullable else type_, _description(attribute))
     return shown
 
 
@@ -78,11 +78,16 @@ def _written(attribute: Attribute, *, is_required: bool) -> Any:
     if attribute.is_key and is_text(attribute.field.type):
         type_ = Annotated[type_, AfterValidator(_check_key)]
     if attribute.field.is_nullable:
-        type_ = type_ | None
+        type_ = _optional(type_)
     options = _description(attribute)
     if not is_required:
         options["default"] = _default_of(attribute)
     return type_, options
+
+
+def _optional(type_: Any) -> Any:
+    # An Annotated has no `|` before Python 3.14.
+    return Union[type_, None]  # noqa: UP007
 
 
 def _description(attribute: Attribute) -> dict[str, Any]:
