@@ -128,6 +128,7 @@ class Operations:
         *,
         versions: Versions = None,
         is_new: bool = False,
+        is_old: bool = False,
     ) -> tuple[Written, bool]:
         """Put a row in the place of a key that the client chose; tell whether it is new.
 
@@ -136,6 +137,7 @@ class Operations:
             values: All values; what is left out gets its default.
             versions: What the row's version may be.
             is_new: Whether there must be no row yet.
+            is_old: Whether there must be one.
 
         Raises:
             RefusedError: As `update` and `create`; `precondition_failed` if it is there already.
@@ -150,8 +152,11 @@ class Operations:
             try:
                 return await self._update(key, changes, versions), False
             except RefusedError as error:
-                if error.code != "not_found" or versions is not None:
+                if error.code != "not_found":
                     raise
+                if versions is not None or is_old:
+                    detail = f"There is no {self.declaration.name} with this key."
+                    raise RefusedError("precondition_failed", detail) from None
         try:
             async with self._session.begin_nested():
                 created = await self.create(row)

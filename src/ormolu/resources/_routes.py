@@ -241,7 +241,7 @@ async def _replace(call: Call) -> Answer:
 
     async def work() -> Answer:
         written, is_new = await call.operations.replace(
-            key, values, versions=versions, is_new=conditions.is_new
+            key, values, versions=versions, is_new=conditions.is_new, is_old=conditions.is_any
         )
         return written_answer(call.request, written, call.shown(written.row), is_new=is_new)
 

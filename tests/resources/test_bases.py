@@ -1,0 +1,115 @@
+"""Models of other bases: SQLModel, a plain DeclarativeBase, dataclasses, columns of other names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    MappedAsDataclass,
+    mapped_column,
+    registry,
+    relationship,
+)
+from sqlmodel import Field, SQLModel
+
+from ormolu import Database, resource
+from tests.fixtures.apps import client_of
+
+pytestmark = pytest.mark.anyio
+
+
+class Hero(SQLModel, table=True):
+    __tablename__ = "resource_heroes"
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(index=True, max_length=10)
+
+
+class Plain(DeclarativeBase):
+    """Without the defaults of `Model`."""
+
+
+class Part(Plain):
+    __tablename__ = "parts"
+    id: Mapped[int] = mapped_column("part_id", primary_key=True)
+    name: Mapped[str] = mapped_column("part_name", String(10), unique=True)
+    limit: Mapped[int] = mapped_column(default=5)
+    whole_id: Mapped[int | None] = mapped_column("whole", ForeignKey("parts.part_id"))
+    whole: Mapped[Part | None] = relationship(remote_side="Part.id", back_populates="parts")
+    parts: Mapped[list[Part]] = relationship(back_populates="whole")
+
+
+class Data(MappedAsDataclass, DeclarativeBase):
+    """Whose constructor is a dataclass's."""
+
+
+class Item(Data):
+    __tablename__ = "items"
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    name: Mapped[str] = mapped_column(String(10))
+    schema: Mapped[str] = mapped_column(String(10), default="y")
+
+
+class Imperative:
+    """Mapped without a base."""
+
+
+metadata = MetaData()
+registry(metadata=metadata).map_imperatively(
+    Imperative,
+    Table(
+        "imperatives", metadata,
+        Column("id", Integer, primary_key=True), Column("name", String(10), nullable=False),
+    ),
+)  # fmt: skip
+
+ROUTERS: list[Any] = [
+    (resource(Hero), SQLModel.metadata),
+    (resource(Part, includes={"whole", "parts"}), Plain.metadata),
+    (resource(Item), Data.metadata),
+    (resource(Imperative), metadata),
+]
+
+
+@pytest.mark.parametrize("number", range(len(ROUTERS)))
+async def test_any_mapped_class_is_served(number: int, database_url: str) -> None:
+    """Create, change, list, read and delete."""
+    router, tables = ROUTERS[number]
+    app = FastAPI()
+    Database(database_url, metadata=tables).attach(app)
+    app.include_router(router)
+    path = router.exposure.declaration.path
+    async with client_of(app) as client:
+        for name in ("a", "b"):
+            assert (await client.post(path, json={"name": name})).status_code == 201
+        changed = await client.patch(f"{path}/1", json={"name": "z"})
+        assert (changed.status_code, changed.json()["name"]) == (200, "z")
+        page = (await client.get(f"{path}?name__like=z%25&sort=-name")).json()
+        assert [row["id"] for row in page["items"]] == [1]
+        assert (await client.get(f"{path}/1")).json() == changed.json()
+        assert (await client.delete(f"{path}/2")).status_code == 204
+        assert (await client.get("/openapi.json")).status_code == 200
+
+
+async def test_rows_may_refer_to_their_own_table(database_url: str) -> None:
+    """Includes, filters and sorts along a relation to itself."""
+    app = FastAPI()
+    Database(database_url, metadata=Plain.metadata).attach(app)
+    app.include_router(ROUTERS[1][0])
+    async with client_of(app) as client:
+        for name, whole in (("a", None), ("b", 1), ("c", 2)):
+            answer = await client.post("/parts", json={"name": name, "whole_id": whole})
+            assert answer.status_code == 201
+        path = "/parts?include=whole.whole,parts.parts&sort=-whole.name&limit__eq=5"
+        rows = (await client.get(path)).json()["items"]
+        assert [row["name"] for row in rows] == ["a", "c", "b"]
+        assert rows[1]["whole"]["whole"]["name"] == "a"
+        assert rows[0]["parts"][0]["parts"][0]["name"] == "c"
+        found = (await client.get("/parts?whole.whole.name=a")).json()["items"]
+        assert [row["name"] for row in found] == ["c"]
+        clash = await client.patch("/parts/2", json={"name": "a"})
+        assert clash.json()["errors"][0]["pointer"] == "/name"
