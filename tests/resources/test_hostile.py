@@ -35,7 +35,7 @@ BODIES: list[tuple[bytes, int]] = [
         b'{"name": NaN}', b'{"name": "a", "ratio": Infinity}', b'{"name": "a", "ratio": -Infinity}',
         b'{"name": "\xed\xa0\x80"}', b'{"name": "a", "age": 01}', b'{"name": "a"} {}', b"nul",
         _raw("extra", '{"a": 1, "a": 2}'), _raw("age", "9" * 5000), b"[" * 100_000,
-        _raw("extra", _deep(2000)), b'{"name": "a\x01"}',
+        _raw("extra", _deep(2000)), _raw("extra", _deep(200)), b'{"name": "a\x01"}',
     )],
     *[(body, 422) for body in (
         b"[]", b"null", b"1", b'"a"', b"true", b"{}", b'{"name": null}', b'{"name": 5}',
@@ -112,7 +112,7 @@ QUERIES = [
         "where=1&where=2", "q=%00", "sort=nope", "sort=-", "sort=secret", "sort=team", "sort=pets.name",
         "sort=extra", "sort=name:x", "sort=a&sort=b", "sort=" + ",".join("abcdefghi"),
         "limit=0", "limit=1001", "limit=x", "limit=1e3", "offset=-1", "offset=9223372036854775808",
-        "offset=1001", "cursor=x", "cursor=%00", "cursor=" + "A" * 5000, "count=yes", "count=", "fields=",
+        "offset=1001", "cursor=x", "cursor=%00", "cursor=" + "A" * 5000, "count=1", "cursor=x&offset=1", "team.team.team.team.team.team.name=1", "count=yes", "count=", "fields=",
         "fields=nope", "fields=secret", "fields=id,", "fields=team.name", "include=nope", "include=",
         "include=secret", "include=team.nope", "include=a.b.c.d", "page=1", "filter=1", "prize=1",
     )],
@@ -127,6 +127,14 @@ HEADERS: list[tuple[dict[str, str], int]] = [
     ({**JSON, "If-None-Match": "x"}, 422), ({**JSON, "Idempotency-Key": "k"}, 422),
 ]  # fmt: skip
 
+QUERY_BODIES: list[Any] = [
+    [], None, 5, {"nope": 1}, {"where": []}, {"q": 5}, {"q": " ".join("abcdefghijk")}, {"sort": [5]},
+    {"sort": 5}, {"fields": 5}, {"fields": [[]]}, {"include": {}}, {"limit": "5"}, {"limit": True},
+    {"limit": 1.5}, {"offset": -1}, {"count": 1}, {"cursor": 5}, {"cursor": []}, {"age": "x"},
+    {"age__in": "x"}, {"age__between": [1]}, {"name": {}}, {"name": 5}, {"pets": []},
+    {"pets": {"any": 1}}, {"born": 5}, {"code": 5}, {"extra": {}}, {"raw": 5},
+]  # fmt: skip
+
 WRONG_BATCHES: list[Any] = [
         None, [], 5, {}, {"operations": None}, {"operations": []}, {"operations": {}},
         {"operations": [1]}, {"operations": [{}]}, {"operations": [{"op": "nope"}]},
@@ -138,7 +146,7 @@ WRONG_BATCHES: list[Any] = [
         {"operations": [{"op": "update", "id": "x", "data": {}}]},
         {"operations": [{"op": "update", "id": [1, 2], "data": {}}]},
         {"operations": [{"op": "update", "id": True, "data": {}}]},
-        {"operations": [{"op": "delete", "id": {}}]}, {"operations": [{"op": "delete", "id": 1.5}]},
+        {"operations": [{"op": "delete", "id": {}}]}, {"operations": [{"op": "delete", "id": []}]}, {"operations": [{"op": "delete", "id": 1.5}]},
         {"operations": [{"op": "delete", "id": 1, "if_match": 3}]},
         {"operations": [{"op": "delete", "id": 1, "if_match": "x"}]},
         {"operations": [{"op": "upsert", "data": {"name": "a"}}]},
@@ -232,6 +240,12 @@ async def test_hostile_headers(people_client: httpx2.AsyncClient) -> None:
 async def test_hostile_batches(people_client: httpx2.AsyncClient) -> None:
     """A batch with anything wrong in it stores nothing."""
     attack = _Attack(people_client)
+    for body in QUERY_BODIES:
+        content = json.dumps(body).encode()
+        await attack.send(422, "POST", "/people:query", content=content, headers=JSON)
+    for path in ("/people?x=1", "/people?on_match=ignore", "/people?on_match=x&on_conflict=email",
+                 "/people?on_conflict=email&on_conflict=email", "/people:query?limit=1"):  # fmt: skip
+        await attack.send(422, "POST", path, content=b'{"name": "a"}', headers=JSON)
     for body, status in BATCHES:
         content = json.dumps(body).encode()
         await attack.send(status, "POST", "/people:batch", content=content, headers=JSON)

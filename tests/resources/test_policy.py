@@ -146,7 +146,7 @@ async def test_random_programs_stay_within_their_policies(database_url: str) -> 
             order = shop.Order(customer_id=2, status=shop.Status.PAID)
             session.add(order)
         held.orders[order.id] = {"customer_id": 2, "status": "paid", "note": None, "lines": []}
-        for _ in range(200):
+        for _ in range(120):
             await source.choice(steps)(client, held, source.randint(1, 2), source)
             if len(held.orders) < 3:
                 await _create(client, held, 1, random.Random(0))

@@ -290,7 +290,7 @@ def compile_condition(
         case AnyOf(parts):
             listed = [inner(part) for part in parts]
             return and_(true(), *listed) if is_negated else or_(false(), *listed)
-        case Over():
+        case _:
             return _compile_over(condition, entity, dialect, is_negated=is_negated)
 
 
@@ -386,5 +386,6 @@ def describe(condition: Condition) -> str:
             return f"and({','.join(sorted(describe(part) for part in parts))})"
         case AnyOf(parts):
             return f"or({','.join(sorted(describe(part) for part in parts))})"
-        case Over(relation, _, quantifier, part):
-            return f"{relation.name}.{quantifier}({describe(part)})"
+        case _:
+            inner = describe(condition.part)
+            return f"{condition.relation.name}.{condition.quantifier}({inner})"

@@ -104,11 +104,6 @@ class _Part:
     start: int
     parts: dict[str, _Part] = field(default_factory=dict)
 
-    def walk(self) -> Iterator[_Part]:
-        yield self
-        for part in self.parts.values():
-            yield from part.walk()
-
 
 class Rows:
     """Reads the rows of one answer.

@@ -105,7 +105,7 @@ class _Reader:
     def enumeration(self, type_: Any) -> Any:
         if type_.enum_class is not None:
             return type_.enum_class
-        return Literal[tuple(type_.enums)] if type_.enums else _text(None, None)
+        return Literal[tuple(type_.enums)]
 
     def string(self, type_: Any) -> Any:
         if not self._is_limited:

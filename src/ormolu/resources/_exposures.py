@@ -34,7 +34,7 @@ class Exposure:
 
     def __init__(self, declaration: Declaration, *, is_declared: bool = True) -> None:
         self.declaration = declaration
-        self.rebuild: Callable[[], None] = _nothing
+        self.rebuild: Callable[[], None] | None = None
         self.shown: Any = None
         self._siblings: weakref.WeakSet[Exposure]
         info = declaration.metadata.info
@@ -139,10 +139,6 @@ class _ViewMaker:
 
     def _later(self, exposure: Exposure) -> Any:
         return lambda: self.make(exposure)
-
-
-def _nothing() -> None:
-    pass
 
 
 def _default_of(model: type[Any]) -> Exposure:

@@ -45,7 +45,8 @@ class Resource(APIRouter):
         self._session = session
         self._build()
         for other in exposure.dependents:
-            other.rebuild()
+            if other.rebuild is not None:
+                other.rebuild()
         exposure.rebuild = self._build
 
     @property

@@ -1,0 +1,347 @@
+"""Corners of resources: rare types, waits and repeats, carriers that disagree."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import (
+    JSON,
+    Computed,
+    DateTime,
+    Enum,
+    FetchedValue,
+    Float,
+    Identity,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    String,
+    func,
+    insert,
+    text,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.orm import Mapped, column_property, mapped_column
+from sqlalchemy.types import ARRAY, UserDefinedType
+
+from examples.shop import main as shop
+from ormolu import Database, Model, Policy, RefusedError, resource
+from ormolu.resources import _idempotency
+from ormolu.resources._columns import attributes_of
+from tests.fixtures.apps import client_of
+from tests.fixtures.backends import Backend
+from tests.resources.people import Base as People
+from tests.resources.people import people, served
+
+pytestmark = pytest.mark.anyio
+
+
+class Base(Model):
+    """Tables of their own."""
+
+    __abstract__ = True
+    metadata = MetaData(naming_convention=Model.metadata.naming_convention)
+
+
+class Rare(Base):
+    __tablename__ = "rares"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    size: Mapped[str] = mapped_column(Enum("small", "large", name="size"), default="small")
+    rate: Mapped[Any] = mapped_column(Numeric(6, 2, asdecimal=False), nullable=True)
+    whole: Mapped[Any] = mapped_column(Numeric(6, 0), nullable=True)
+    local: Mapped[Any] = mapped_column(DateTime(), nullable=True)
+    items: Mapped[list[Any] | None] = mapped_column(JSON)
+    any: Mapped[Any] = mapped_column(JSON, nullable=True)
+    raw: Mapped[bytes] = mapped_column(LargeBinary(9), default=b"", nullable=False)
+    twice: Mapped[float | None] = mapped_column(Float, Computed("whole * 2"))
+
+
+class Odd(Base):
+    __tablename__ = "odds"
+    __abstract__ = False
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    made: Mapped[str] = mapped_column(String(9), FetchedValue())
+
+    @hybrid_property
+    def broken(self) -> int:
+        """Have no SQL."""
+        return len(self.made) // "x"  # type: ignore[operator]
+
+    @hybrid_property
+    def vague(self) -> int:
+        """Have SQL of no known type."""
+        return func.length(self.made)  # type: ignore[return-value]
+
+    now = column_property(func.now())
+
+
+class Point(UserDefinedType[Any]):
+    """A type that tells nothing of its values."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "point"
+
+
+class Place(Base):
+    __tablename__ = "places"
+    __table_args__ = {"info": {"skip": True}}  # noqa: RUF012
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[Any] = mapped_column(Point(), default=text("NULL"), nullable=True)
+    tags: Mapped[Any] = mapped_column(ARRAY(String(5)), nullable=True)
+    grid: Mapped[Any] = mapped_column(postgresql.ARRAY(String(5), dimensions=2), nullable=True)
+
+
+rares = resource(Rare)
+TABLES = [Rare.__table__]
+
+
+@asynccontextmanager
+async def rare_client(url: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """Serve rare types alone: not every backend has those of the other models."""
+    engine = create_async_engine(Database(url).url)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: Base.metadata.create_all(sync, tables=TABLES))
+    await engine.dispose()
+    app = FastAPI()
+    Database(url, metadata=Base.metadata, schema="ignore").attach(app)
+    app.include_router(rares)
+    async with client_of(app) as client:
+        yield client
+
+
+async def test_rare_types_are_round(database_url: str) -> None:
+    """What is sent is read, in each type; what does not fit is refused."""
+    row = {
+        "size": "large", "rate": 1.5, "whole": "12", "local": "2026-01-31T12:00:00", "items": [1, "a"],
+        "any": [None, {"a": True}], "raw": "aGk=",
+    }  # fmt: skip
+    async with rare_client(database_url) as client:
+        made = await client.post("/rares", json=row)
+        assert made.status_code == 201, made.text
+        assert (await client.get("/rares/1")).json() == {**row, "id": 1, "twice": 24.0}
+        for wrong in (
+            {"size": "x"}, {"rate": "1"}, {"whole": "1.5"}, {"local": "2026-01-31T12:00:00Z"},
+            {"items": {}}, {"items": ["a\x00"]}, {"twice": 1}, {"raw": "aGVsbG8gd29ybGQ="},
+        ):  # fmt: skip
+            assert (await client.post("/rares", json=wrong)).status_code == 422, wrong
+        document = (await client.get("/openapi.json")).json()
+        schema = document["components"]["schemas"]["RareCreate"]
+        assert schema["properties"]["size"]["enum"] == ["small", "large"]
+
+
+async def test_null_json_in_a_batch_is_null(database_url: str) -> None:
+    """SQL's NULL, not JSON's, beside rows that have a value."""
+    async with rare_client(database_url) as client:
+        data: list[Any] = [{"any": None}, {"any": 1}, {"any": None}]
+        steps = [{"op": "create", "data": each} for each in data]
+        done = await client.post("/rares:batch", json={"operations": steps})
+        assert [each["body"]["any"] for each in done.json()["results"]] == [None, 1, None]
+        found = (await client.get("/rares?any__isnull=true")).json()["items"]
+        assert len(found) == 2
+
+
+def test_columns_tell_what_they_are() -> None:
+    """What the server makes, what has no SQL, what has no type."""
+    odd = attributes_of(Odd)
+    assert "broken" not in odd
+    assert odd["made"].is_made
+    assert odd["id"].is_made
+    assert odd["vague"].column is None
+    place = resource(Place).schemas.create.model_json_schema()["properties"]
+    assert place["tags"]["anyOf"][0]["items"]["maxLength"] == 5
+    assert place["grid"]["anyOf"][0]["items"]["type"] == "array"
+
+
+async def test_words_and_lists_from_python(database_url: str) -> None:
+    """Python may give one value for a list; relation objects need no quantifier."""
+    async with Database(database_url, metadata=People.metadata) as db, db.unit_of_work() as session:
+        await people.create(session, {"name": "Ann", "age": 3})
+        found = await people.list(session, where={"age__in": 3, "name__not_in": ["Bo"]})
+        assert len(found.items) == 1
+        assert not (await people.list(session, where={"pets": {"name": "x"}})).items
+        page = await people.list(session, fields=["id", "id", "team.name"], include=["team"])
+        assert page.items == [{"id": 1, "team": None}]
+        with pytest.raises(RefusedError, match="names"):
+            await people.list(session, sort=[5])  # type: ignore[list-item]
+        with pytest.raises(RefusedError, match="include=team"):
+            await people.list(session, fields=["team.name"])
+
+
+async def test_fields_of_relations_can_be_chosen(database_url: str) -> None:
+    """`fields` goes through what is included."""
+    async with served(database_url) as (client, _):
+        await client.post("/teams", json={"name": "T"})
+        await client.post("/people", json={"name": "Ann", "team_id": 1})
+        answer = await client.get("/people?include=team&fields=name,team.name")
+        assert answer.json()["items"] == [{"name": "Ann", "team": {"name": "T"}}]
+        one = await client.get("/people/1?fields=name")
+        assert one.json() == {"name": "Ann"}
+        for path in (
+            "/people/1?nope=1",
+            "/people/1?fields=id&fields=id",
+            "/teams?q=a",
+            "/teams?offset=1",
+        ):
+            assert (await client.get(path)).status_code == 422, path
+        head = await client.head("/people/1")
+        assert (head.content, int(head.headers["Content-Length"]) > 10) == (b"", True)
+        assert (await client.options("/people/1")).headers["Allow"].startswith("DELETE, GET")
+
+
+async def test_body_without_a_length_is_bounded(people_client: httpx2.AsyncClient) -> None:
+    """A stream ends at 1 MiB."""
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b" " * 65_536
+
+    headers = {"Content-Type": "application/json"}
+    answer = await people_client.post("/people", content=endless(), headers=headers)
+    assert answer.status_code == 413
+
+
+async def test_read_checks_if_match(shop_client: httpx2.AsyncClient) -> None:
+    """GET with a stale If-Match is 412."""
+    assert (await shop_client.get("/orders/1", headers={"If-Match": '"9"'})).status_code == 412
+    assert (await shop_client.get("/orders/1", headers={"If-Match": '"1"'})).status_code == 200
+    broken = {"If-Match": '"1" "2"'}
+    assert (await shop_client.get("/orders/1", headers=broken)).status_code == 422
+
+
+async def test_upserts_stay_within_the_policy(shop_client: httpx2.AsyncClient) -> None:
+    """A row that cannot be seen is not changed; NULL is in no conflict; a wrong row is refused."""
+    body = {"email": "bo@example.com", "name": "Me"}
+    hidden = await shop_client.post("/customers?on_conflict=email", json=body)
+    assert hidden.status_code in {403, 409}
+    seen = await shop_client.post(
+        "/customers?on_conflict=email&on_match=ignore",
+        json={"email": "ann@example.com", "name": "x"},
+    )
+    assert (seen.status_code, seen.json()["name"]) == (200, "Ann")
+    missing = await shop_client.post(
+        "/lines?on_conflict=order_id,sku", json={"order_id": 1, "sku": "none", "quantity": 1}
+    )
+    assert missing.status_code == 409
+    put = await shop_client.put("/lines/1,none", json={"quantity": 1})
+    assert put.status_code == 409
+
+
+async def test_put_where_it_is_forbidden(database_url: str) -> None:
+    """A row that is seen and sealed is not replaced; one that is unseen is in the way."""
+
+    async def nothing() -> Policy:
+        return Policy(visible=True, writable=False)
+
+    async def blind() -> Policy:
+        return Policy(visible=shop.Product.sku == "other", writable=True)
+
+    sealed = resource(shop.Product, path="/sealed", policy=nothing)
+    unseen = resource(shop.Product, path="/unseen", policy=blind)
+    app = shop.make_app(Database(database_url))
+    for router in (sealed, unseen):
+        app.include_router(router)
+    body = {"title": "T", "price": "1"}
+    async with client_of(app) as client:
+        assert (await client.put("/sealed/bike-1", json=body)).status_code == 403
+        assert (await client.put("/unseen/bike-1", json=body)).status_code == 409
+        assert (await client.put("/unseen/other", json=body)).status_code == 201
+        names = set((await client.get("/openapi.json")).json()["components"]["schemas"])
+        assert {"ProductPublic", "SealedPublic", "UnseenPublic"} <= names
+
+
+async def test_upsert_of_null_is_a_create(database_url: str) -> None:
+    """NULL is in no conflict with NULL."""
+    async with served(database_url) as (client, _):
+        for _ in range(2):
+            answer = await client.post(
+                "/people?on_conflict=email", json={"name": "a", "email": None}
+            )
+            assert answer.status_code == 201
+
+
+@pytest.mark.backends("asyncpg", "psycopg", "mariadb")
+async def test_key_in_flight_is_409(database_url: str, backend: Backend) -> None:
+    """A twin that waits too long for the first is told so."""
+    db = Database(database_url)
+    table = _idempotency.idempotency_table(Model.metadata)
+    async with client_of(shop.make_app(db)) as client:
+        headers = {"X-Customer-Id": "1", "Idempotency-Key": "k"}
+        assert (await client.post("/orders", json={}, headers=headers)).status_code == 201
+        async with db.unit_of_work() as session:
+            row = (await session.execute(table.select())).one()
+            await session.execute(table.delete())
+        async with db.unit_of_work() as session:
+            await session.execute(insert(table).values(**row._mapping))
+            answer = await client.post("/orders", json={}, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (409, "in_flight")
+            assert answer.headers["Retry-After"] == "1"
+
+
+async def test_keys_end_after_a_day(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An old key is free again, and old keys are deleted; one without an answer is in flight."""
+    db = Database(database_url)
+    table = _idempotency.idempotency_table(Model.metadata)
+
+    async def change(session: AsyncSession, **values: Any) -> None:
+        await session.execute(table.update().values(**values))
+
+    async with client_of(shop.make_app(db)) as client:
+        client.headers.update({"X-Customer-Id": "1", "Idempotency-Key": "k"})
+        first = await client.post("/orders", json={})
+        async with db.unit_of_work() as session:
+            await change(session, created_at=datetime.now(UTC) - timedelta(hours=25))
+        second = await client.post("/orders", json={})
+        assert second.json()["id"] != first.json()["id"]
+        async with db.unit_of_work() as session:
+            await change(session, status=None)
+        assert (await client.post("/orders", json={})).status_code == 409
+        async with db.unit_of_work() as session:
+            await change(session, created_at=datetime.now(UTC) - timedelta(hours=25), status=201)
+        monkeypatch.setattr(_idempotency, "_PURGED_ONE_IN", 1)
+        assert (await client.post("/orders", json={})).status_code == 201
+        async with db.unit_of_work() as session:
+            await session.execute(text(f"DROP TABLE {table.name}"))
+        assert (await client.post("/orders", json={})).status_code == 500
+
+
+def test_principal_tells_clients_apart() -> None:
+    """Keys of two principals differ; without one the policy itself is the difference."""
+    dialect = create_async_engine("sqlite+ormolu://").dialect
+    one, other = Policy(principal=1), Policy(principal=2)
+    assert one.identity(dialect) != other.identity(dialect)
+    mine = [Policy(visible=shop.Order.customer_id == number) for number in (1, 1, 2)]
+    identities = [policy.identity(dialect) for policy in mine]
+    assert identities[0] == identities[1] != identities[2]
+    assert Policy(visible=True).identity(dialect) == Policy(visible=True).identity(dialect)
+
+
+async def test_plain_sessions_will_do(database_url: str) -> None:
+    """An AsyncSession of SQLAlchemy's own is taken too."""
+    async with Database(database_url, metadata=People.metadata) as db:
+        async with AsyncSession(db.engine) as session:
+            assert (await people.create(session, {"name": "Ann"}))["id"] == 1
+            await session.commit()
+        async with db.engine.connect() as connection, AsyncSession(connection) as session:
+            assert len((await people.list(session)).items) == 1
+
+
+async def test_deadlocks_are_the_whole_batch_s(database_url: str, backend: Backend) -> None:
+    """What is nobody's fault is not put on one operation: the batch is told to come again."""
+    async with served(database_url) as (client, db):
+        await client.post("/people", json={"name": "Ann"})
+        async with db.unit_of_work() as session:
+            await people.update(session, 1, {"name": "Held"})
+            steps: list[Any] = [{"op": "update", "id": 1, "data": {"name": "x"}}]
+            steps += [{"op": "create", "data": {"name": "x", "team_id": None}}] * 2
+            body = {"operations": steps, "atomic": False}
+            assert (await client.post("/people:batch", json=body)).status_code == 503
