@@ -125,7 +125,7 @@ orders = resource(
     includes={"customer", "lines"},
     idempotency=True,
 )
-lines = resource(Line, policy=own_lines, includes={"order", "product"})
+lines = resource(Line, policy=own_lines, includes={"order": orders, "product": products})
 
 
 async def seed(database: Database) -> None:

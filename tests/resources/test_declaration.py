@@ -188,6 +188,7 @@ def test_two_resources_of_an_included_model_must_be_named() -> None:
 
     with pytest.raises(ConfigurationError, match="/one and /two"):
         resource(Letter, includes={"stamp"})
+    # What was refused is forgotten.
     letters = resource(Letter, includes={"stamp": two})
     assert letters.exposure.targets["stamp"] is two.exposure
     assert one.exposure.reached == [one.exposure]
@@ -281,6 +282,7 @@ async def test_hooks_run_inside_the_transaction(database_url: str) -> None:
         assert (await client.patch("/stamps/1", json={"text": "bad"})).status_code == 403
         assert (await client.patch("/stamps/1", json={"text": "b"})).status_code == 200
         await client.delete("/stamps/1")
+        assert (await client.delete("/stamps/9")).status_code == 404
         assert seen[4:] == ["b", "b", {"id": 1, "text": "b"}]
 
 

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from examples.shop import main as shop
-from ormolu import Database
+from ormolu import Database, resource
 from tests.resources.people import app_of
 
 pytestmark = pytest.mark.anyio
@@ -112,6 +112,23 @@ def test_own_models_keep_their_names() -> None:
     assert list(schemas["ProductPublic"]["properties"]) == ["mine"]
     assert "sku" in schemas["ProductsPublic"]["properties"]
     assert app.openapi()["components"]["schemas"] == schemas
+
+
+def test_batches_offer_what_is_declared() -> None:
+    """A batch has the operations of its resource."""
+    app = FastAPI()
+    Database("sqlite://").attach(app)
+    for name in ("create", "update", "delete"):
+        app.include_router(resource(shop.Product, path=f"/{name}", operations={"batch", name}))
+    schemas = app.openapi()["components"]["schemas"]
+    found = [
+        {
+            step["properties"]["op"]["const"]
+            for step in schema["properties"]["operations"]["items"]["oneOf"]
+        }
+        for schema in (schemas["ProductBatch"], schemas["UpdateBatch"], schemas["DeleteBatch"])
+    ]
+    assert found == [{"create", "upsert"}, {"update"}, {"delete"}]
 
 
 async def test_answers_are_as_documented(people_client: httpx2.AsyncClient) -> None:

@@ -147,7 +147,16 @@ async def test_cursor_is_bound_and_signed(people_client: httpx2.AsyncClient) -> 
     for query in ("", "sort=-name&age__isnull=true", "sort=name"):
         answer = await people_client.get(f"/people?{query}&cursor={cursor}")
         assert answer.status_code == 422, query
-    for wrong in (cursor[:-2], "A" + cursor[1:], "x", "%00", "é", "A" * 5000, "=", "null"):
+    for wrong in (
+        cursor[:-2],
+        ("B" if cursor[0] == "A" else "A") + cursor[1:],
+        "x",
+        "%00",
+        "é",
+        "A" * 5000,
+        "=",
+        "null",
+    ):
         params = {"sort": "name", "age__isnull": "true", "cursor": wrong}
         assert (await people_client.get("/people", params=params)).status_code == 422, wrong
 

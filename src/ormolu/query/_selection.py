@@ -110,11 +110,10 @@ class Rows:
 
     Attributes:
         truncated: Paths of to-many relations of which not all rows are in the answer.
-        statement_options: Passed to each statement.
     """
 
     def __init__(self, session: AsyncSession) -> None:
-        self.truncated: list[str] = []
+        self.truncated: set[str] = set()
         self._session = session
 
     def prepare(
@@ -159,8 +158,7 @@ class Rows:
         kept, keys = [], []
         for values in raw:
             if values[width] > _MAX_CHILDREN:
-                if path not in self.truncated:
-                    self.truncated.append(path)
+                self.truncated.add(path)
                 continue
             kept.append(values)
             keys.append(tuple(values[:width]))

@@ -81,9 +81,7 @@ def read_sort(view: View, keys: str | Sequence[str] | None, location: Location) 
     return tuple(orders)
 
 
-def _read_key(view: View, key: Any, location: Location) -> Order:
-    if not isinstance(key, str):
-        raise refuse(location, "string_type", "Must be names of fields")
+def _read_key(view: View, key: str, location: Location) -> Order:
     is_descending = key.startswith("-")
     path, colon, nulls = key.removeprefix("-").partition(":")
     if colon and nulls not in {"nullsfirst", "nullslast"}:

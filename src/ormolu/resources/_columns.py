@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, Mapper
 from sqlalchemy.schema import DefaultClause
 from sqlalchemy.sql.elements import TextClause
 
+from ormolu.models import UTCDateTime
 from ormolu.query import Field
 
 __all__ = ["Attribute", "Traits", "attributes_of", "has_events", "traits_of"]
@@ -185,15 +186,7 @@ def _is_made(column: Column[Any]) -> bool:
     if server is not None and not is_literal:
         return True
     # The moment of a row is noted, not claimed.
-    is_moment = isinstance(column.type, (sa.DateTime, sa.types.TypeDecorator))
-    return is_moment and _python_type(column) == "datetime" and _has_default(column)
-
-
-def _python_type(column: Column[Any]) -> str:
-    try:
-        return column.type.python_type.__name__
-    except NotImplementedError:
-        return ""
+    return isinstance(column.type, (sa.DateTime, UTCDateTime)) and _has_default(column)
 
 
 def _annotations(model: type[Any]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Exposure:
 
     def __init__(self, declaration: Declaration, *, is_declared: bool = True) -> None:
         self.declaration = declaration
-        self.rebuild: Callable[[], None] | None = None
+        self.rebuild: Callable[[], None]
         self.shown: Any = None
         self._siblings: weakref.WeakSet[Exposure]
         info = declaration.metadata.info
@@ -46,6 +46,10 @@ class Exposure:
     def schemas(self) -> Schemas:
         """Return the Pydantic models."""
         return schemas_of(self.declaration)
+
+    def withdraw(self) -> None:
+        """Take back the declaration: something in it is wrong."""
+        self._siblings.discard(self)
 
     @property
     def dependents(self) -> list[Exposure]:

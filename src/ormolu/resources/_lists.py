@@ -289,7 +289,11 @@ async def fetch_page(session: AsyncSession, view: View, query: ListQuery) -> Pag
         total, kind = await _count(session, view, conditions, query.count, dialect)
     items = await rows.collect(root, kept)
     return Page(
-        items=items, next_cursor=next_cursor, total=total, total_kind=kind, truncated=rows.truncated
+        items=items,
+        next_cursor=next_cursor,
+        total=total,
+        total_kind=kind,
+        truncated=sorted(rows.truncated),
     )
 
 

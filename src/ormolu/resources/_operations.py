@@ -75,7 +75,7 @@ class Operations:
         if not raw:
             raise self.not_found()
         items = await rows.collect(root, raw)
-        return items[0], raw[0][0] if version else None, rows.truncated
+        return items[0], raw[0][0] if version else None, sorted(rows.truncated)
 
     async def create(self, values: Mapping[str, Any], location: Location = ("body",)) -> Written:
         """Store a new row.

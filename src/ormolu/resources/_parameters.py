@@ -131,11 +131,7 @@ def _filter(field: Field, operator: str, name: str) -> Json:
 
 def schema_of(adapter: TypeAdapter[Any]) -> Json:
     """Return the schema of a single value."""
-    schema = adapter.json_schema(ref_template=_TEMPLATE)
-    definitions = schema.pop("$defs", {})
-    if "$ref" in schema:
-        schema = definitions[schema["$ref"].rpartition("/")[2]]
-    return schema
+    return adapter.json_schema(ref_template=_TEMPLATE)
 
 
 def _parameter(name: str, schema: Json, description: str) -> Json:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.routing import Route
 
+from ormolu.errors import ConfigurationError
 from ormolu.query import Row, read_selection
 from ormolu.resources._declaration import OPERATIONS, declare
 from ormolu.resources._documents import describer_of
@@ -43,11 +44,14 @@ class Resource(APIRouter):
         super().__init__(tags=[exposure.declaration.path.strip("/")])
         self.exposure = exposure
         self._session = session
-        self._build()
-        for other in exposure.dependents:
-            if other.rebuild is not None:
-                other.rebuild()
         exposure.rebuild = self._build
+        try:
+            self._build()
+            for other in exposure.dependents:
+                other.rebuild()
+        except ConfigurationError:
+            exposure.withdraw()
+            raise
 
     @property
     def schemas(self) -> Schemas:
