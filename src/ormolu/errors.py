@@ -74,7 +74,7 @@ class RefusedError(OrmoluError):
     def __init__(self, code: str, message: str, entries: Sequence[Mapping[str, Any]] = ()) -> None:
         """Keep the reason."""
         self.code = code
-        self.entries = list(entries)
+        self.entries: list[Mapping[str, Any]] = list(entries)
         super().__init__(message)
 
 

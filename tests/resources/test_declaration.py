@@ -23,8 +23,18 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship, validates
+from sqlalchemy.orm.exc import StaleDataError
 
-from ormolu import ConfigurationError, Database, Model, Policy, RefusedError, resource
+from ormolu import (
+    ConfigurationError,
+    Database,
+    Model,
+    Policy,
+    RefusedError,
+    UsageError,
+    resource,
+)
+from ormolu.resources._policy import checked_policy
 from tests.fixtures.apps import client_of
 
 pytestmark = pytest.mark.anyio
@@ -175,7 +185,7 @@ def test_wrong_declarations_say_what_is_wrong(options: Any, message: str) -> Non
 
 def test_secrets_are_hidden_unless_named(caplog: pytest.LogCaptureFixture) -> None:
     """A column that is called like a secret is hidden, and the log says so."""
-    with caplog.at_level(logging.INFO, "ormolu"):
+    with caplog.at_level(logging.WARNING, "ormolu"):
         assert "token" not in resource(Safe, path="/a").exposure.declaration.readable
     assert "hidden by their names: token" in caplog.text
     assert "token" in resource(Safe, path="/b", read_only={"token"}).exposure.declaration.readable
@@ -267,6 +277,8 @@ async def test_hooks_run_inside_the_transaction(database_url: str) -> None:
     def before_update(_session: AsyncSession, values: dict[str, Any]) -> None:
         if values["text"] == "bad":
             raise RefusedError("forbidden", "Not so")
+        if values["text"] == "stale":
+            raise StaleDataError
 
     def note(_session: AsyncSession, row: dict[str, Any]) -> None:
         seen.append(row["text"])
@@ -281,6 +293,10 @@ async def test_hooks_run_inside_the_transaction(database_url: str) -> None:
         assert seen == [0, "A", {"id": 1, "text": "A"}]
         assert (await client.patch("/stamps/1", json={"text": "bad"})).status_code == 403
         assert (await client.patch("/stamps/1", json={"text": "b"})).status_code == 200
+        step: Any = {"op": "update", "id": 1, "data": {"text": "stale"}}
+        body = {"operations": [step], "atomic": False}
+        (result,) = (await client.post("/stamps:batch", json=body)).json()["results"]
+        assert (result["status"], result["body"]["code"]) == (409, "stale_data")
         await client.delete("/stamps/1")
         assert (await client.delete("/stamps/9")).status_code == 404
         assert seen[4:] == ["b", "b", {"id": 1, "text": "b"}]
@@ -362,6 +378,19 @@ async def test_if_match_can_be_required(database_url: str) -> None:
         assert (
             await client.patch("/versioned/1", json={"text": "b"}, headers=headers)
         ).status_code == 200
+
+
+async def test_policy_must_be_one(database_url: str) -> None:
+    """A dependency that returns nothing is an error that says so, not an open door."""
+
+    async def nothing() -> None:
+        return None
+
+    stamps = resource(Stamp, path="/s", policy=nothing)
+    async with client_of(app_of(database_url, stamps)) as client:
+        assert (await client.get("/s")).status_code == 500
+    with pytest.raises(UsageError, match="must return a Policy"):
+        checked_policy(None, Stamp)
 
 
 async def test_policy_may_hide_columns(database_url: str) -> None:

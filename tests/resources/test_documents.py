@@ -140,6 +140,15 @@ async def test_answers_are_as_documented(people_client: httpx2.AsyncClient) -> N
     assert set(schema["required"]) == set(row)
 
 
+def test_document_without_resources_is_left_alone() -> None:
+    """An application that validates nothing has no schemas of ours; a document is made once."""
+    app = FastAPI()
+    Database("sqlite://").attach(app, health=False)
+    assert app.openapi()["paths"] == {}
+    assert "components" not in app.openapi()
+    assert app.openapi() is app.openapi()
+
+
 def test_prefix_and_dependencies_are_kept() -> None:
     """`include_router(prefix=...)` moves the paths; mounted applications have documents too."""
     app = FastAPI()

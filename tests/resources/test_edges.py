@@ -24,6 +24,7 @@ from sqlalchemy import (
     String,
     func,
     insert,
+    select,
     text,
 )
 from sqlalchemy.dialects import postgresql
@@ -39,7 +40,7 @@ from ormolu.resources._columns import attributes_of
 from tests.fixtures.apps import client_of
 from tests.fixtures.backends import Backend
 from tests.resources.people import Base as People
-from tests.resources.people import people, served
+from tests.resources.people import Person, people, served
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +80,11 @@ class Odd(Base):
     def broken(self) -> int:
         """Have no SQL."""
         return len(self.made) // "x"  # type: ignore[operator]
+
+    @hybrid_property
+    def wild(self):  # type: ignore[no-untyped-def]
+        """Have SQL of a type that nobody names."""
+        return func.whatever(self.made)
 
     @hybrid_property
     def vague(self) -> int:
@@ -165,6 +171,8 @@ def test_columns_tell_what_they_are() -> None:
     assert odd["changed"].is_made
     assert odd["made"].annotation is None
     assert odd["vague"].column is None
+    shown = resource(Odd, operations={"list"}).schemas.public.model_json_schema()["properties"]
+    assert set(shown) >= {"vague", "wild"}
     place = resource(Place).schemas.create.model_json_schema()["properties"]
     assert place["tags"]["anyOf"][0]["items"]["maxLength"] == 5
     assert place["grid"]["anyOf"][0]["items"]["type"] == "array"
@@ -174,7 +182,7 @@ async def test_words_and_lists_from_python(database_url: str) -> None:
     """Python may give one value for a list; relation objects need no quantifier."""
     async with Database(database_url, metadata=People.metadata) as db, db.unit_of_work() as session:
         day = date(2026, 1, 31)
-        await people.create(session, {"name": "Ann", "age": 3, "day": day})
+        await people.create(session, {"name": "Ann", "age": 3, "day": day, "raw": b"x"})
         assert (await people.list(session, where={"day": day})).items[0]["day"] == day
         found = await people.list(session, where={"age__in": 3, "name__not_in": ["Bo"]})
         assert len(found.items) == 1
@@ -347,6 +355,22 @@ def test_principal_tells_clients_apart() -> None:
     assert Policy(visible=True).identity(dialect) == Policy(visible=True).identity(dialect)
 
 
+@pytest.mark.backends("sqlite")
+async def test_backend_without_returning(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MySQL has no RETURNING: rows are read after they are written."""
+    async with Database(database_url, metadata=People.metadata) as db:
+        for name in ("insert_returning", "update_returning"):
+            monkeypatch.setattr(db.engine.dialect, name, False)
+        async with db.unit_of_work() as session:
+            assert (await people.create(session, {"name": "Ann"}))["id"] == 1
+            assert (await people.update(session, 1, {"age": 3}))["double"] == 6
+            operations = people.operations(session)
+            made = await operations.create_all([({"name": name}, ()) for name in ("b", "c")])
+            assert [each.row["name"] for each in made] == ["b", "c"]
+
+
 async def test_plain_sessions_will_do(database_url: str) -> None:
     """An AsyncSession of SQLAlchemy's own is taken too."""
     async with Database(database_url, metadata=People.metadata) as db:
@@ -362,8 +386,10 @@ async def test_deadlocks_are_the_whole_batch_s(database_url: str, backend: Backe
     async with served(database_url) as (client, db):
         await client.post("/people", json={"name": "Ann"})
         async with db.unit_of_work() as session:
+            await session.execute(select(Person).with_for_update())
             await people.update(session, 1, {"name": "Held"})
-            steps: list[Any] = [{"op": "create", "data": {"name": "x"}}] * 2
-            steps.append({"op": "update", "id": 1, "data": {"name": "x"}})
-            body = {"operations": steps, "atomic": False}
-            assert (await client.post("/people:batch", json=body)).status_code == 503
+            pet = {"op": "create", "data": {"name": "x", "owner_id": 1}}
+            change = {"op": "update", "id": 1, "data": {"name": "x"}}
+            for path, steps in (("/pets", [pet, pet]), ("/people", [change])):
+                body = {"operations": steps, "atomic": False}
+                assert (await client.post(f"{path}:batch", json=body)).status_code == 503

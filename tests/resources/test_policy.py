@@ -152,6 +152,14 @@ async def test_random_programs_stay_within_their_policies(database_url: str) -> 
                 await _create(client, held, 1, random.Random(0))
 
 
+async def test_assigned_values_are_not_the_client_s(shop_client: httpx2.AsyncClient) -> None:
+    """A value that the policy assigns may be repeated, and not be another."""
+    forged = await shop_client.post("/orders", json={"customer_id": 2})
+    assert forged.status_code == 403
+    assert forged.json()["errors"][0]["pointer"] == "/customer_id"
+    assert (await shop_client.post("/orders", json={"customer_id": 1})).status_code == 201
+
+
 async def test_nobody_is_401(shop_client: httpx2.AsyncClient) -> None:
     """The policy is a dependency: what it raises is the answer, on every operation."""
     for method, path in (("GET", "/orders"), ("GET", "/orders/1"), ("DELETE", "/orders/1")):

@@ -1,15 +1,8 @@
 """Lists of rows: filters, sorting, cursors and selections over what may be seen. No HTTP."""
 
+from ormolu.query._conditions import AllOf, Condition, compile_condition, describe
 from ormolu.query._cursors import read_cursor, write_cursor
-from ormolu.query._filters import (
-    AllOf,
-    Condition,
-    Filters,
-    compile_condition,
-    describe,
-    operators_of,
-    search,
-)
+from ormolu.query._filters import Filters, operators_of, search
 from ormolu.query._selection import Row, Rows, Selection, read_selection
 from ormolu.query._sorting import Sort, read_sort, rows_after, sort_columns, sort_expressions
 from ormolu.query._types import is_json, is_ordered, is_text, written_type

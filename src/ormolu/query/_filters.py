@@ -1,26 +1,26 @@
-"""Filters: one grammar, `path__operator`, from a request to an SQL condition.
-
-Two-valued, unlike SQL: a comparison with NULL is false, and `not` is everything else. A path over
-a relation means EXISTS, so it never multiplies or drops rows. Knows no HTTP.
-"""
+"""Filters: one grammar, `path__operator`, read from a query string, JSON or Python. No HTTP."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Strict, TypeAdapter, ValidationError
-from sqlalchemy import ColumnElement, Dialect, and_, false, not_, or_, true
-from sqlalchemy.orm import aliased
 
-from ormolu.query._text import bound, equals, is_one_of, literal, matches, ordered
+from ormolu.query._conditions import (
+    PATTERNS,
+    AllOf,
+    AnyOf,
+    Condition,
+    Not,
+    Over,
+    Term,
+)
+from ormolu.query._text import literal
 from ormolu.query._types import is_compared, is_json, is_text
 from ormolu.query._views import Field, Location, Relation, View, nearest, refuse
 
-__all__ = [
-    "AllOf", "Condition", "Filters", "compile_condition", "describe", "operators_of", "search",
-]  # fmt: skip
+__all__ = ["Filters", "operators_of", "search"]
 
 _MAX_TERMS = 50
 _MAX_DEPTH = 5
@@ -30,52 +30,6 @@ _MAX_WORDS = 10
 _ALIASES = {"lte": "le", "gte": "ge"}
 _LISTS = frozenset({"in", "not_in", "between"})
 _ORDER = ("lt", "le", "gt", "ge", "between")
-_PATTERNS = ("like", "ilike", "startswith", "endswith", "contains")
-
-Quantifier = Literal["any", "none", "every"]
-
-
-@dataclass(frozen=True)
-class Term:
-    """One comparison of a field with a value."""
-
-    field: Field
-    operator: str
-    value: Any
-
-
-@dataclass(frozen=True)
-class AllOf:
-    """Every one of these holds."""
-
-    parts: tuple[Condition, ...]
-
-
-@dataclass(frozen=True)
-class AnyOf:
-    """At least one of these holds."""
-
-    parts: tuple[Condition, ...]
-
-
-@dataclass(frozen=True)
-class Not:
-    """This does not hold."""
-
-    part: Condition
-
-
-@dataclass(frozen=True)
-class Over:
-    """A condition on the rows at the other end of a relation."""
-
-    relation: Relation
-    target: View
-    quantifier: Quantifier
-    part: Condition
-
-
-Condition = Term | AllOf | AnyOf | Not | Over
 
 
 def operators_of(field: Field) -> tuple[str, ...]:
@@ -86,7 +40,7 @@ def operators_of(field: Field) -> tuple[str, ...]:
     if is_compared(field.type):
         found += _ORDER
     if is_text(field.type):
-        found += _PATTERNS
+        found += PATTERNS
     return tuple(found)
 
 
@@ -268,89 +222,6 @@ def _read_json(adapter: TypeAdapter[Any], operator: str, value: Any) -> Any:
     return [adapter.validate_python(item) for item in value]
 
 
-def compile_condition(
-    condition: Condition, entity: Any, dialect: Dialect, *, is_negated: bool = False
-) -> ColumnElement[bool]:
-    """Return the condition in SQL, on a mapped class or an alias of it.
-
-    A negation goes down to the terms, where NULL is known of.
-    """
-
-    def inner(part: Condition, *, flip: bool = False) -> ColumnElement[bool]:
-        return compile_condition(part, entity, dialect, is_negated=is_negated != flip)
-
-    match condition:
-        case Term():
-            return _compile_term(condition, entity, dialect, is_negated=is_negated)
-        case Not(part):
-            return inner(part, flip=True)
-        case AllOf(parts):
-            listed = [inner(part) for part in parts]
-            return or_(false(), *listed) if is_negated else and_(true(), *listed)
-        case AnyOf(parts):
-            listed = [inner(part) for part in parts]
-            return and_(true(), *listed) if is_negated else or_(false(), *listed)
-        case _:
-            return _compile_over(condition, entity, dialect, is_negated=is_negated)
-
-
-def _compile_over(
-    over: Over, entity: Any, dialect: Dialect, *, is_negated: bool
-) -> ColumnElement[bool]:
-    alias = aliased(over.target.model)
-    is_every = over.quantifier == "every"
-    part = compile_condition(over.part, alias, dialect, is_negated=is_every)
-    seen = over.target.seen_through(alias)
-    criterion = part if seen is None else and_(part, seen)
-    comparator = getattr(entity, over.relation.name).of_type(alias)
-    is_many = over.relation.is_many
-    found: ColumnElement[bool]
-    found = comparator.any(criterion) if is_many else comparator.has(criterion)
-    is_absence = over.quantifier in {"none", "every"}
-    return not_(found) if is_absence != is_negated else found
-
-
-def _compile_term(
-    term: Term, entity: Any, dialect: Dialect, *, is_negated: bool
-) -> ColumnElement[bool]:
-    expression = getattr(entity, term.field.name)
-    operator, value = term.operator, term.value
-    if operator in {"ne", "not_in"}:
-        operator, is_negated = {"ne": "eq", "not_in": "in"}[operator], not is_negated
-    if operator == "isnull" or value is None:
-        is_null = value is None or value
-        found: ColumnElement[bool] = expression.is_(None)
-        return not_(found) if is_null == is_negated else found
-    holds = _compare(expression, operator, value, dialect)
-    if not is_negated:
-        return holds
-    return or_(not_(holds), expression.is_(None)) if term.field.is_nullable else not_(holds)
-
-
-def _compare(expression: Any, operator: str, value: Any, dialect: Dialect) -> ColumnElement[bool]:
-    if operator == "eq":
-        return equals(expression, value, dialect)
-    if operator == "in":
-        return is_one_of(expression, value, dialect)
-    if operator in _PATTERNS:
-        return _compare_text(expression, operator, value, dialect)
-    least = ordered(expression, dialect)
-    if operator == "between":
-        return and_(least >= bound(least, value[0]), least <= bound(least, value[1]))
-    compare = {"lt": least.__lt__, "le": least.__le__, "gt": least.__gt__, "ge": least.__ge__}
-    return compare[operator](bound(least, value))
-
-
-def _compare_text(
-    expression: Any, operator: str, value: str, dialect: Dialect
-) -> ColumnElement[bool]:
-    before = "%" if operator in {"contains", "endswith"} else ""
-    after = "%" if operator in {"contains", "startswith"} else ""
-    is_pattern = operator in {"like", "ilike"}
-    pattern = value if is_pattern else f"{before}{literal(value)}{after}"
-    return matches(expression, pattern, dialect, ignore_case=operator == "ilike")
-
-
 def search(view: View, text: str, location: Location) -> Condition:
     """Return that each word is somewhere in the searchable fields, in either case.
 
@@ -373,19 +244,3 @@ def search(view: View, text: str, location: Location) -> Condition:
             for word in words
         )
     )
-
-
-def describe(condition: Condition) -> str:
-    """Write a condition down, the same for the same condition, whatever carried it."""
-    match condition:
-        case Term(field, operator, value):
-            return f"{field.name}__{operator}={value!r}"
-        case Not(part):
-            return f"not({describe(part)})"
-        case AllOf(parts):
-            return f"and({','.join(sorted(describe(part) for part in parts))})"
-        case AnyOf(parts):
-            return f"or({','.join(sorted(describe(part) for part in parts))})"
-        case _:
-            inner = describe(condition.part)
-            return f"{condition.relation.name}.{condition.quantifier}({inner})"

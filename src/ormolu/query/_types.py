@@ -158,9 +158,8 @@ class _Reader:
         return list[item]  # type: ignore[valid-type]
 
     def _python_type(self, type_: TypeEngine[Any]) -> Any:
-        try:
-            python_type = type_.python_type
-        except NotImplementedError:
+        python_type = type_.python_type
+        if python_type is object:
             return Any
         return _text(None, None) if python_type is str else python_type
 

@@ -166,7 +166,7 @@ def declare(**options: Any) -> Declaration:
     _check_required(declaration)
     secrets = sorted(declaration.concealed - declaration.hidden)
     if secrets:
-        _log.info(
+        _log.warning(
             "%s: hidden by their names: %s. Name them in read_only or writable to show them.",
             declaration.name, ", ".join(secrets),
         )  # fmt: skip

@@ -21,6 +21,7 @@ __all__ = ["Exposure", "Policies"]
 Policies = Mapping["Exposure", Policy]
 
 _INFO_KEY = "ormolu.resources"
+_DEFAULTS_KEY = "ormolu.defaults"
 
 
 class Exposure:
@@ -28,14 +29,17 @@ class Exposure:
 
     Attributes:
         declaration: What the program declared.
+        targets: What each relation leads to, as declared by the last `resolve`.
         shown: The schema of a row in the document that was made last.
         rebuild: Makes anew what was made of `targets`, once another exposure is declared.
     """
 
     def __init__(self, declaration: Declaration, *, is_declared: bool = True) -> None:
-        self.declaration = declaration
+        self.declaration: Declaration = declaration
         self.rebuild: Callable[[], None]
         self.shown: Any = None
+        self.targets: dict[str, Exposure] = {}
+        self._open_view: View | None = None
         self._siblings: weakref.WeakSet[Exposure]
         info = declaration.metadata.info
         self._siblings = info.setdefault(_INFO_KEY, weakref.WeakSet())
@@ -73,10 +77,14 @@ class Exposure:
                 waiting += exposure.targets.values()
         return found
 
-    @property
-    def targets(self) -> dict[str, Exposure]:
-        """Return what each relation leads to, as declared by now."""
-        return {name: self._target(name) for name in self.declaration.includes}
+    def resolve(self) -> None:
+        """Find what each relation leads to, as declared by now.
+
+        Raises:
+            ConfigurationError: Several resources show the model behind one.
+        """
+        self.targets = {name: self._target(name) for name in self.declaration.includes}
+        self._open_view = None
 
     def _target(self, name: str) -> Exposure:
         given = self.declaration.includes[name]
@@ -92,11 +100,27 @@ class Exposure:
                 f"Name the one: includes={{{name!r}: the_resource}}."
             )
             raise ConfigurationError(message)
-        return declared[0] if declared else _default_of(model)
+        return declared[0] if declared else self._default_of(model)
+
+    def _default_of(self, model: type[Any]) -> Exposure:
+        """Return what is shown of a model that has no resource of its own."""
+        defaults = self.declaration.metadata.info.setdefault(_DEFAULTS_KEY, {})
+        if model not in defaults:
+            path = f"/{model.__mapper__.local_table.name}"
+            declaration = declare(model=model, path=path, operations=frozenset())
+            defaults[model] = Exposure(declaration, is_declared=False)
+        exposure: Exposure = defaults[model]
+        return exposure
 
     def view(self, policies: Policies | None) -> View:
         """Return what one request may see; None stands for the program itself, which sees all."""
-        return _ViewMaker(policies).make(self)
+        if policies:
+            return _ViewMaker(policies).make(self)
+        if policies is not None and any(each.declaration.policy for each in self.reached):
+            return _ViewMaker(policies).make(self)
+        if self._open_view is None:
+            self._open_view = _ViewMaker(None).make(self)
+        return self._open_view
 
     def policy(self, policies: Policies | None) -> Policy:
         """Return the policy of this exposure's own rows.
@@ -143,10 +167,3 @@ class _ViewMaker:
 
     def _later(self, exposure: Exposure) -> Any:
         return lambda: self.make(exposure)
-
-
-def _default_of(model: type[Any]) -> Exposure:
-    declaration = declare(
-        model=model, path=f"/{model.__mapper__.local_table.name}", operations=frozenset()
-    )
-    return Exposure(declaration, is_declared=False)

@@ -19,6 +19,7 @@ from ormolu.errors import RefusedError
 from ormolu.faults import fault_of
 from ormolu.query import Location, Row, Rows, Selection, View, entry_of, refuse
 from ormolu.resources._columns import Attribute
+from ormolu.resources._declaration import Declaration
 from ormolu.resources._exposures import Exposure, Policies
 from ormolu.resources._hooks import run_hook
 from ormolu.resources._lists import ListLimits, ListQuery, Page, fetch_page
@@ -39,7 +40,7 @@ class Operations:
     def __init__(
         self, exposure: Exposure, session: AsyncSession, policies: Policies | None
     ) -> None:
-        self.declaration = exposure.declaration
+        self.declaration: Declaration = exposure.declaration
         self.view: View = exposure.view(policies)
         self._schemas = exposure.schemas
         self._policy = exposure.policy(policies)
@@ -306,10 +307,9 @@ class Operations:
         offered = {
             name: value for name, value in assigned.items() if name in self.declaration.accepted
         }
-        self._check_sealed(
-            {name: each for name, each in values.items() if name not in assigned}, location
-        )
-        checked = _validated(self._schemas.create, {**values, **offered}, location)
+        own = {name: each for name, each in values.items() if name not in assigned}
+        self._check_sealed(own, location)
+        checked = _validated(self._schemas.create, {**own, **offered}, location)
         return {**checked, **assigned}
 
     def check_changes(self, values: Mapping[str, Any], location: Location) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Dialect, and_, false, true
 
-__all__ = ["EVERYTHING", "Policy"]
+from ormolu.errors import UsageError
+
+__all__ = ["EVERYTHING", "Policy", "checked_policy"]
 
 Rows = ColumnElement[bool] | bool
 
@@ -75,6 +77,21 @@ def _condition(rows: Rows) -> ColumnElement[bool]:
     if isinstance(rows, bool):
         return true() if rows else false()
     return rows
+
+
+def checked_policy(found: Any, model: type[Any]) -> Policy:
+    """Return what a policy's dependency returned.
+
+    Raises:
+        UsageError: It is no policy.
+    """
+    if not isinstance(found, Policy):
+        message = (
+            f"The policy of resource({model.__name__}) must return a Policy, not "
+            f"{type(found).__name__}. For everything write Policy(visible=True)."
+        )
+        raise UsageError(message)
+    return found
 
 
 # What a resource without a policy allows, and Python code that names none.

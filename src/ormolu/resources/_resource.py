@@ -42,7 +42,7 @@ class Resource(APIRouter):
 
     def __init__(self, exposure: Exposure, session: Callable[..., Any]) -> None:
         super().__init__(tags=[exposure.declaration.path.strip("/")])
-        self.exposure = exposure
+        self.exposure: Exposure = exposure
         self._session = session
         exposure.rebuild = self._build
         try:
@@ -60,6 +60,7 @@ class Resource(APIRouter):
 
     def _build(self) -> None:
         """Make the routes, again whenever a resource behind a relation is declared."""
+        self.exposure.resolve()
         theirs = [route for route in self.routes if not getattr(route, "is_ormolu", False)]
         self.routes.clear()
         endpoints = endpoints_of(self.exposure)
@@ -116,7 +117,7 @@ class Resource(APIRouter):
         Raises:
             RefusedError: An argument names what is not there, or has a wrong value.
         """
-        operations = self._operations(session, policies)
+        operations = self.operations(session, policies)
         given = {
             "where": where, "q": q, "sort": sort, "limit": limit, "cursor": cursor,
             "offset": offset, "count": count, "fields": fields, "include": include,
@@ -138,7 +139,7 @@ class Resource(APIRouter):
         Raises:
             RefusedError: `not_found`.
         """
-        operations = self._operations(session, policies)
+        operations = self.operations(session, policies)
         locations = (("arguments", "fields"), ("arguments", "include"))
         selection = read_selection(operations.view, fields, include, locations)
         row, _, _ = await operations.read(self._key(key), selection)
@@ -156,7 +157,7 @@ class Resource(APIRouter):
         Raises:
             RefusedError: A value is wrong, or the row would be outside the policy.
         """
-        return (await self._operations(session, policies).create(values)).row
+        return (await self.operations(session, policies).create(values)).row
 
     async def update(
         self,
@@ -173,7 +174,7 @@ class Resource(APIRouter):
             RefusedError: It is not there, not writable, or of another version; a value is wrong.
         """
         versions = None if version is None else [version]
-        operations = self._operations(session, policies)
+        operations = self.operations(session, policies)
         return (await operations.update(self._key(key), values, versions=versions)).row
 
     async def upsert(
@@ -189,7 +190,7 @@ class Resource(APIRouter):
         Raises:
             RefusedError: The fields are no unique key, or a value is wrong.
         """
-        written, _ = await self._operations(session, policies).upsert(values, on_conflict)
+        written, _ = await self.operations(session, policies).upsert(values, on_conflict)
         return written.row
 
     async def remove(
@@ -206,9 +207,12 @@ class Resource(APIRouter):
             RefusedError: It is not there, not writable, or of another version.
         """
         versions = None if version is None else [version]
-        await self._operations(session, policies).remove(self._key(key), versions=versions)
+        await self.operations(session, policies).remove(self._key(key), versions=versions)
 
-    def _operations(self, session: AsyncSession, policies: ModelPolicies | None) -> Operations:
+    def operations(
+        self, session: AsyncSession, policies: ModelPolicies | None = None
+    ) -> Operations:
+        """Return all operations, those that only HTTP has a name for too."""
         found: Policies | None = None
         if policies is not None:
             found = {

@@ -36,6 +36,7 @@ from ormolu.resources._exposures import Exposure, Policies
 from ormolu.resources._idempotency import Answer
 from ormolu.resources._lists import read_members, read_parameters
 from ormolu.resources._operations import Operations
+from ormolu.resources._policy import checked_policy
 from ormolu.resources._requests import (
     read_body,
     read_key,
@@ -348,7 +349,10 @@ def _policies_dependency(exposure: Exposure) -> Callable[..., Any]:
     guarded = [each for each in exposure.reached if each.declaration.policy is not None]
 
     async def policies(**found: Any) -> Policies:
-        return {each: found[f"policy_{index}"] for index, each in enumerate(guarded)}
+        return {
+            each: checked_policy(found[f"policy_{index}"], each.declaration.model)
+            for index, each in enumerate(guarded)
+        }
 
     policies.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [

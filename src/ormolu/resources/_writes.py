@@ -95,6 +95,10 @@ class Writer:
 
     async def _insert_one(self, values: Mapping[str, Any]) -> Written:
         statement = insert(self._model).values(self._stored(values, is_new=True))
+        if not self._dialect.insert_returning:
+            # MySQL; MariaDB has it.
+            result: Any = await self._session.execute(statement)
+            return await self._reread(tuple(result.inserted_primary_key))
         if not self._can_return(is_insert=True):
             keys = [getattr(self._model, key.name) for key in self._view.keys]
             row = (await self._session.execute(statement.returning(*keys))).one()
@@ -108,7 +112,8 @@ class Writer:
         found: dict[int, Written] = {}
         stored = [self._stored(row, is_new=True) for row in rows]
         for index, values in enumerate(stored):
-            if any(isinstance(value, ClauseElement) for value in values.values()):
+            is_single = any(isinstance(value, ClauseElement) for value in values.values())
+            if is_single or not self._dialect.insert_returning:
                 found[index] = await self._insert_one(rows[index])
             else:
                 groups.setdefault(tuple(sorted(values)), []).append(index)
@@ -122,10 +127,11 @@ class Writer:
         returned = self._returned() if is_whole else self._keys()
         is_counted = self._dialect.name == "sqlite" and self._has_counted_key(rows[0])
         statement = insert(self._model).returning(*returned, sort_by_parameter_order=not is_counted)
-        raw = list((await self._session.execute(statement, rows)).all())
-        if not is_whole:
-            return [await self._reread(tuple(row)) for row in raw]
-        written = [self._checked(row) for row in raw]
+        raw = (await self._session.execute(statement, rows)).all()
+        if is_whole:
+            written = [self._checked(row) for row in raw]
+        else:
+            written = [await self._reread(tuple(row)) for row in raw]
         # SQLite numbers the rows in their order, and does not promise to return them in it.
         return sorted(written, key=lambda each: each.key) if is_counted else written
 

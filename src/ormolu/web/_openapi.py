@@ -55,21 +55,16 @@ def document_problems(app: FastAPI) -> None:
         if app.openapi_schema is not None:
             return app.openapi_schema
         document = make()
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas = dict(document.get("components", {}).get("schemas", {}))
         is_validated = schemas.pop("HTTPValidationError", None) is not None
         is_described = _describe_endpoints(app, document, schemas)
         if is_validated or is_described:
             schemas.pop("ValidationError", None)
             schemas["Problem"] = _PROBLEM
-        for path in document["paths"].values():
-            for operation in path.values():
-                _replace_validation_answer(operation)
-        if schemas:
-            document["components"]["schemas"] = dict(sorted(schemas.items()))
-        else:
-            document["components"].pop("schemas")
-        if not document["components"]:
-            document.pop("components")
+            for path in document["paths"].values():
+                for operation in path.values():
+                    _replace_validation_answer(operation)
+            document.setdefault("components", {})["schemas"] = dict(sorted(schemas.items()))
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
