@@ -172,6 +172,7 @@ def app_of(url: str, *routers: Any) -> FastAPI:
         ({"path": "/students/"}, "not end with it"),
         ({"max_limit": 0}, "max_limit must be at least 1"),
         ({"require_if_match": True}, "needs a version column"),
+        ({"hidden": {"id"}}, "stands in each path and cursor"),
         ({"hidden": {"name"}}, "no row could be created, since name is required"),
     ],
 )

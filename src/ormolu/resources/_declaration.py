@@ -163,6 +163,7 @@ def declare(**options: Any) -> Declaration:
     declaration = Declaration(**options)
     _check_names(declaration)
     _check_values(declaration)
+    _check_keys(declaration)
     _check_required(declaration)
     secrets = sorted(declaration.concealed - declaration.hidden)
     if secrets:
@@ -223,6 +224,16 @@ def _check_values(declaration: Declaration) -> None:
             '__mapper_args__ = {"version_id_col": version} in the model.'
         )
         raise ConfigurationError(message)
+
+
+def _check_keys(declaration: Declaration) -> None:
+    for key in declaration.keys:
+        if key.name in declaration.concealed:
+            message = (
+                f"{_call(declaration)}: {key.name!r} is hidden, and it is of the primary key, which "
+                "stands in each path and cursor. Show it, with read_only if need be."
+            )
+            raise ConfigurationError(message)
 
 
 def _check_required(declaration: Declaration) -> None:
