@@ -230,8 +230,8 @@ def _check_keys(declaration: Declaration) -> None:
     for key in declaration.keys:
         if key.name in declaration.concealed:
             message = (
-                f"{_call(declaration)}: {key.name!r} is hidden, and it is of the primary key, which "
-                "stands in each path and cursor. Show it, with read_only if need be."
+                f"{_call(declaration)}: {key.name!r} is hidden, and it is of the primary key, which"
+                " stands in each path and cursor. Show it, with read_only if need be."
             )
             raise ConfigurationError(message)
 
