@@ -30,6 +30,18 @@ __all__ = ["Resource", "resource"]
 ModelPolicies = Mapping[type[Any], Policy]
 
 
+_SUMMARIES = {
+    "list": "List, filter, sort and page {} rows",
+    "query": "The same, asked for in a body",
+    "create": "Create {}",
+    "batch": "Many changes of {} at once",
+    "read": "Read {}",
+    "update": "Change {}",
+    "replace": "Create or replace {}",
+    "delete": "Delete {}",
+}
+
+
 class Resource(APIRouter):
     """The REST face of one model: routes for `include_router`, and the same from Python.
 
@@ -88,7 +100,7 @@ class Resource(APIRouter):
         self.add_api_route(
             path, function, methods=[shown], name=name, operation_id=name,
             status_code=endpoint.status, response_model=None, include_in_schema=is_shown,
-            summary=f"{endpoint.name.title()} {self.exposure.declaration.name}",
+            summary=_SUMMARIES[endpoint.name].format(self.exposure.declaration.name),
         )  # fmt: skip
         hidden = [(path, others)] if others else []
         for each, methods in [*hidden, (path + "/", endpoint.methods)]:
