@@ -158,10 +158,7 @@ class _Reader:
         return list[item]  # type: ignore[valid-type]
 
     def _python_type(self, type_: TypeEngine[Any]) -> Any:
-        python_type = type_.python_type
-        if python_type is object:
-            return Any
-        return _text(None, None) if python_type is str else python_type
+        return Any if type_.python_type is object else type_.python_type
 
 
 def _text(characters: int | None, size: int | None) -> Any:

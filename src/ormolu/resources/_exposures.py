@@ -114,9 +114,8 @@ class Exposure:
 
     def view(self, policies: Policies | None) -> View:
         """Return what one request may see; None stands for the program itself, which sees all."""
-        if policies:
-            return _ViewMaker(policies).make(self)
-        if policies is not None and any(each.declaration.policy for each in self.reached):
+        is_open = not any(each.declaration.policy for each in self.reached)
+        if policies or not (policies is None or is_open):
             return _ViewMaker(policies).make(self)
         if self._open_view is None:
             self._open_view = _ViewMaker(None).make(self)
