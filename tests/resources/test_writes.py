@@ -75,6 +75,20 @@ async def test_put_creates_and_replaces(shop_client: httpx2.AsyncClient) -> None
     assert new.status_code == 201
 
 
+async def test_paths_of_any_key_are_ascii(shop_client: httpx2.AsyncClient) -> None:
+    """Location leads to the row, whatever letters its key has; found by the fuzzer."""
+    for sku in ("\U000717e4", "é ä", "a,b", "100%", "?#"):
+        made = await shop_client.post("/products", json={**BIKE, "sku": sku})
+        assert (await shop_client.get(made.headers["Location"])).json()["sku"] == sku
+        assert (await shop_client.delete(made.headers["Location"])).status_code == 204
+        put = await shop_client.put(made.headers["Location"], json={"title": "T", "price": "1"})
+        assert (put.status_code, put.headers["Location"]) == (201, made.headers["Location"])
+        step = {"op": "create", "data": {**BIKE, "sku": f"{sku}2"}}
+        done = await shop_client.post("/products:batch", json={"operations": [step]})
+        place = done.json()["results"][0]["location"]
+        assert (await shop_client.get(place)).json()["sku"] == f"{sku}2"
+
+
 async def test_put_needs_a_key_of_the_client(shop_client: httpx2.AsyncClient) -> None:
     """Where the server makes the keys there is no PUT."""
     answer = await shop_client.put("/orders/7", json={})

@@ -48,7 +48,7 @@ def list_answer(request: Request, page: Page, items: Sequence[Any]) -> Answer:
         kept = [(name, value) for name, value in request.query_params.multi_items()
                 if name not in {"cursor", "offset"}]  # fmt: skip
         query = urlencode([*kept, ("cursor", page.next_cursor)])
-        headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+        headers["Link"] = f'<{_escape(request.url.path)}?{query}>; rel="next"'
     return Answer(200, headers, encode(body))
 
 
@@ -83,11 +83,14 @@ def headers_of(version: Any, variant: str = "") -> dict[str, str]:
 
 
 def path_of(request: Request, key: tuple[Any, ...]) -> str:
-    """Return the path of a row."""
+    """Return the path of a row, escaped: a header is ASCII, and keys need not be."""
     path = request.url.path.rstrip("/")
-    if request.method == "PUT":
-        return path
-    return f"{path}/{','.join(quote(str(part), safe='') for part in key)}"
+    collection = path.rpartition("/")[0] if request.method == "PUT" else path.removesuffix(":batch")
+    return f"{_escape(collection)}/{','.join(quote(str(part), safe='') for part in key)}"
+
+
+def _escape(path: str) -> str:
+    return quote(path, safe="/:,")
 
 
 def as_response(request: Request, answer: Answer) -> Response:

@@ -296,7 +296,7 @@ def _result(call: Call, done: Outcome | Failure, *, is_minimal: bool) -> dict[st
     if tag is not None:
         result["etag"] = tag
     if done.status == 201:
-        result["location"] = path_of(call.request, written.key).replace(":batch/", "/")
+        result["location"] = path_of(call.request, written.key)
     return result if is_minimal else {**result, "body": call.shown(written.row)}
 
 
