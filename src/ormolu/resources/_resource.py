@@ -77,37 +77,44 @@ class Resource(APIRouter):
         self.routes.clear()
         endpoints = endpoints_of(self.exposure)
         base = self.exposure.declaration.path
-        for endpoint in endpoints:
-            self._add(base, endpoint)
+        functions = [self._add(base, endpoint) for endpoint in endpoints]
+        # After the rows' own paths: a pattern that ends in a slash matches a line feed after it.
+        for endpoint, function in zip(endpoints, functions, strict=True):
+            self._add_hidden(f"{base}{endpoint.path}/", endpoint.methods, (endpoint, function))
         for path in dict.fromkeys(endpoint.path for endpoint in endpoints):
             methods = {method for each in endpoints if each.path == path for method in each.methods}
             for slash in ("", "/"):
-                function = refusing_endpoint(methods)
+                refuse = refusing_endpoint(methods)
                 self.routes.append(
-                    Route(base + path + slash, function, methods=[], include_in_schema=False)
+                    Route(base + path + slash, refuse, methods=[], include_in_schema=False)
                 )
         for route in self.routes:
             route.is_ormolu = True  # type: ignore[attr-defined]
         self.routes.extend(theirs)
 
-    def _add(self, base: str, endpoint: Endpoint) -> None:
+    def _add(self, base: str, endpoint: Endpoint) -> Callable[..., Any]:
         function: Any = endpoint_function(endpoint, self.exposure, self._session)
         function.describe = describer_of(endpoint, self.exposure)
-        name = function.__name__
         shown, *others = endpoint.methods
         path = base + endpoint.path
-        is_shown = shown != "QUERY"
         self.add_api_route(
-            path, function, methods=[shown], name=name, operation_id=name,
-            status_code=endpoint.status, response_model=None, include_in_schema=is_shown,
+            path, function, methods=[shown], name=function.__name__,
+            operation_id=function.__name__, status_code=endpoint.status, response_model=None,
+            include_in_schema=shown != "QUERY",
             summary=_SUMMARIES[endpoint.name].format(self.exposure.declaration.name),
         )  # fmt: skip
-        hidden = [(path, others)] if others else []
-        for each, methods in [*hidden, (path + "/", endpoint.methods)]:
-            self.add_api_route(
-                each, function, methods=list(methods), name=name, response_model=None,
-                include_in_schema=False, status_code=endpoint.status,
-            )  # fmt: skip
+        if others:
+            self._add_hidden(path, others, (endpoint, function))
+        return function  # type: ignore[no-any-return]
+
+    def _add_hidden(
+        self, path: str, methods: Sequence[str], served: tuple[Endpoint, Callable[..., Any]]
+    ) -> None:
+        endpoint, function = served
+        self.add_api_route(
+            path, function, methods=[*methods], name=function.__name__, response_model=None,
+            include_in_schema=False, status_code=endpoint.status,
+        )  # fmt: skip
 
     async def list(  # noqa: PLR0913 -- the parameters of the dialect
         self,
