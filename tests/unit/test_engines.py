@@ -119,7 +119,7 @@ async def test_lock_of_another_process_is_waited_for_no_longer(tmp_path: Path) -
 
 async def test_pool_and_lock_are_one_wait(tmp_path: Path) -> None:
     """However many writers stand before a lock, none waits for the pool and then as long again."""
-    limit = 0.6
+    limit = 0.8
     url = f"sqlite:///{tmp_path}/x.db"
     async with Database(url, metadata=metadata_of_one_table(), pool_timeout=limit) as db:
 
@@ -133,8 +133,8 @@ async def test_pool_and_lock_are_one_wait(tmp_path: Path) -> None:
 
         thread = hold_write_lock(tmp_path / "x.db", 3.0)
         # The later ones get a connection when the first ones have given up.
-        waits = await asyncio.gather(*(write(0.3 if i > 3 else 0.0) for i in range(8)))
-        assert max(waits) < limit * 1.4
+        waits = await asyncio.gather(*(write(0.1 if i > 3 else 0.0) for i in range(8)))
+        assert max(waits) < limit * 1.6
         thread.join()
 
 
