@@ -96,8 +96,9 @@ def shop_server() -> Iterator[str]:
     """Serve the shop on a new SQLite file; give its address."""
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
-        command = [str(BIN / "uvicorn"), "--app-dir", "examples/shop", "main:app"]
-        command += ["--port", f"{port}", "--log-level", "critical"]
+        # Its log goes to a file: a pipe that nobody reads is full after an hour's warnings.
+        program = f"{BIN}/uvicorn --app-dir examples/shop main:app --port {port}"
+        command = ["sh", "-c", f"exec {program} > {folder}/server.log 2>&1"]
         environment = {"DATABASE_URL": f"sqlite:///{folder}/shop.db"}
         with serving(command, port, signal.SIGTERM, environment):
             yield f"http://127.0.0.1:{port}"
