@@ -34,6 +34,7 @@ from ormolu import (
     UsageError,
     resource,
 )
+from ormolu.resources._columns import _is_secret
 from ormolu.resources._policy import checked_policy
 from tests.fixtures.apps import client_of
 
@@ -138,6 +139,25 @@ class Safe(Base):
     token: Mapped[str | None] = mapped_column(String(20))
 
 
+class Shelf(Base):
+    __tablename__ = "shelves"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Book(Base):
+    __tablename__ = "books"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shelf_id: Mapped[int] = mapped_column(ForeignKey("shelves.id"))
+    shelf: Mapped[Shelf] = relationship()
+
+
+class Leaf(Base):
+    __tablename__ = "leaves"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    book_id: Mapped[int] = mapped_column(ForeignKey("books.id"))
+    book: Mapped[Book] = relationship()
+
+
 students = resource(Student, includes={"enrolments"})
 courses = resource(Course)
 enrolments = resource(Enrolment, includes={"student": students, "course": courses})
@@ -203,6 +223,31 @@ def test_two_resources_of_an_included_model_must_be_named() -> None:
     letters = resource(Letter, includes={"stamp": two})
     assert letters.exposure.targets["stamp"] is two.exposure
     assert one.exposure.reached == [one.exposure]
+
+
+@pytest.mark.parametrize(
+    "name", ["password", "hashed_password", "userPassword", "apitoken", "secret_1", "hash", "salt"]
+)
+def test_what_looks_like_a_secret(name: str) -> None:
+    """In any spelling; a hashtag is none."""
+    assert _is_secret(name)
+    assert not _is_secret("hashtag")
+
+
+@pytest.mark.backends("sqlite")
+async def test_policies_behind_two_hops_count_whatever_the_order(database_url: str) -> None:
+    """A policy that is declared last holds for all that were declared before."""
+
+    async def nothing() -> Policy:
+        return Policy()
+
+    outer = [resource(Leaf, path=f"/outer{n}", includes={"book"}) for n in range(6)]
+    inner = resource(Book, includes={"shelf"})
+    last = resource(Shelf, policy=nothing)
+    async with client_of(app_of(database_url, *outer, inner, last)) as client:
+        for n in range(6):
+            answer = await client.get(f"/outer{n}?include=book.shelf&book.shelf.id__gt=0")
+            assert (answer.status_code, answer.json()["items"]) == (200, []), n
 
 
 async def test_composite_keys_are_in_the_path(database_url: str) -> None:

@@ -78,7 +78,7 @@ class View:
     Attributes:
         model: The mapped class.
         fields: Readable fields by name, in the order of the answer.
-        keys: Names of the primary key's fields; they sort even where they are not readable.
+        keys: Fields of the primary key; they sort even where they are not readable.
         relations: Hops by name.
         searchable: Names of the fields that `q` looks at.
         visible: Which rows exist for the one who asks; None for all.

@@ -22,7 +22,8 @@ from ormolu.query import Field
 
 __all__ = ["Attribute", "Traits", "attributes_of", "has_events", "traits_of"]
 
-_SECRETS = re.compile(r"(?:^|_)(?:pass(?:word|wd|phrase)|secret|token|hash|salt)(?:$|_|\d)")
+# The last two as words of their own: a hashtag is no secret.
+_SECRETS = re.compile(r"passw|passphrase|secret|token|(?:^|_)(?:hash(?:ed)?|salt)(?:$|_|\d)")
 
 _MAPPER_EVENTS = (
     "before_insert", "after_insert", "before_update", "after_update", "before_delete",
@@ -66,13 +67,11 @@ class Traits:
 
     Attributes:
         version: Name of the version attribute, None without one.
-        is_counted: Whether the version is a number that goes up by one.
         is_plain: Whether one statement can write a row: no inheritance, no validators.
         has_cascades: Whether a DELETE has to look for other rows first.
     """
 
     version: str | None
-    is_counted: bool
     is_plain: bool
     has_cascades: bool
 
@@ -107,7 +106,6 @@ def traits_of(mapper: Mapper[Any]) -> Traits:
     )
     return Traits(
         version=None if version is None else mapper.get_property_by_column(version).key,
-        is_counted=is_counted,
         is_plain=is_plain,
         has_cascades=any(
             relation.secondary is not None

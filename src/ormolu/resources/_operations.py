@@ -61,7 +61,6 @@ class Operations:
         Raises:
             RefusedError: It is not there, for this caller.
         """
-        await engine_of(self._session)
         model, version = self.view.model, self.declaration.traits.version
         columns: list[Any] = [getattr(model, version).label("version")] if version else []
         statement: Any = select(*columns)
@@ -94,7 +93,9 @@ class Operations:
         Raises:
             RefusedError: As `create`.
         """
-        rows = [self.check_new(values, location) for values, location in given]
+        return await self._insert([self.check_new(values, location) for values, location in given])
+
+    async def _insert(self, rows: Sequence[dict[str, Any]]) -> list[Written]:
         hooks = self.declaration.hooks
         rows = [await run_hook(hooks, "before_create", self._session, row) for row in rows]
         written = await (await self._writer()).insert(rows)
@@ -160,7 +161,7 @@ class Operations:
                     raise RefusedError("precondition_failed", detail) from None
         try:
             async with self._session.begin_nested():
-                created = await self.create(row)
+                (created,) = await self._insert([row])
         except IntegrityError as error:
             if fault_of(error).kind != "unique_violation" or await self._is_free(key):
                 raise
@@ -205,7 +206,8 @@ class Operations:
             return found, False
         try:
             async with self._session.begin_nested():
-                return await self.create(values, location), True
+                (created,) = await self._insert([row])
+                return created, True
         except IntegrityError as error:
             if fault_of(error).kind != "unique_violation":
                 raise

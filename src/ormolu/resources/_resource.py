@@ -57,13 +57,16 @@ class Resource(APIRouter):
         self.exposure: Exposure = exposure
         self._session = session
         exposure.rebuild = self._build
+        concerned = [exposure, *exposure.dependents]
         try:
-            self._build()
-            for other in exposure.dependents:
-                other.rebuild()
+            # All before any: a route depends on the policies of all that it can reach.
+            for each in concerned:
+                each.resolve()
         except ConfigurationError:
             exposure.withdraw()
             raise
+        for each in concerned:
+            each.rebuild()
 
     @property
     def schemas(self) -> Schemas:
@@ -72,7 +75,6 @@ class Resource(APIRouter):
 
     def _build(self) -> None:
         """Make the routes, again whenever a resource behind a relation is declared."""
-        self.exposure.resolve()
         theirs = [route for route in self.routes if not getattr(route, "is_ormolu", False)]
         self.routes.clear()
         endpoints = endpoints_of(self.exposure)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     ClauseElement,
     ColumnElement,
     Dialect,
@@ -28,12 +27,11 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import selectinload
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.selectable import SelectBase
 
 from ormolu.errors import RefusedError
-from ormolu.query import Row, View
+from ormolu.query import Row, View, is_json
 from ormolu.resources._columns import has_events
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._policy import Policy
@@ -229,18 +227,7 @@ class Writer:
         return await self._reread(key)
 
     async def _instance(self, key: Key, versions: Versions) -> Any:
-        relations = self._declaration.mapper.relationships
         statement = select(self._model).where(*self._target(key, versions))
-        if self._traits.has_cascades:
-            statement = statement.options(
-                *[
-                    selectinload(getattr(self._model, relation.key))
-                    for relation in relations
-                    if (relation.cascade.delete or relation.secondary is not None)
-                    and relation.uselist
-                    and relation.lazy not in {"dynamic", "write_only"}
-                ]
-            )
         instance = (await self._session.scalars(statement)).one_or_none()
         if instance is None:
             raise await self._why_not(key, versions)
@@ -334,6 +321,5 @@ class Writer:
 
     def _settled(self, name: str, value: Any) -> Any:
         """Make None NULL in a JSON column too, where SQLAlchemy would store JSON's null."""
-        attribute = self._declaration.attributes[name]
-        is_json = isinstance(attribute.field.type, JSON)
-        return null() if value is None and is_json else value
+        type_ = self._declaration.attributes[name].field.type
+        return null() if value is None and is_json(type_) else value
