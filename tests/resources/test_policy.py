@@ -196,5 +196,12 @@ async def test_python_calls_take_policies(database_url: str) -> None:
             everyone = {shop.Customer: Policy(visible=True), shop.Line: Policy(visible=True)}
             policies = {shop.Order: mine, **everyone}
             assert len((await shop.orders.list(session, policies=policies)).items) == 1
+            with pytest.raises(RefusedError, match="reach"):
+                await shop.lines.create(
+                    session, {"order_id": 2, "sku": "bell-1", "quantity": 1},
+                    policies={shop.Line: Policy(visible=shop.Line.order_id == 1)},
+                )  # fmt: skip
+            # Refused is not stored, though the program goes on.
+            assert len((await shop.lines.list(session)).items) == 1
             with pytest.raises(RefusedError, match="not found"):
                 await shop.orders.update(session, 2, {"note": "x"}, policies=policies)

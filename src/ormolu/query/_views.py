@@ -32,13 +32,11 @@ class Field:
         name: Name of the mapped attribute, and of the member in JSON.
         type: SQL type of its values.
         is_nullable: Whether it may be NULL.
-        column: Name of the column, None where it is computed.
     """
 
     name: str
     type: TypeEngine[Any]
     is_nullable: bool = True
-    column: str | None = None
 
     @cached_property
     def filtered(self) -> TypeAdapter[Any]:

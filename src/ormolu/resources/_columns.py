@@ -132,7 +132,7 @@ def _of_property(mapper: Mapper[Any], prop: Any, hints: Mapping[str, Any]) -> At
     is_kind = mapper.polymorphic_on is not None and mapper.polymorphic_on in columns
     is_made = is_version or is_kind or any(_is_made(each) for each in columns)
     return Attribute(
-        field=Field(prop.key, column.type, bool(column.nullable) and not is_key, column.name),
+        field=Field(prop.key, column.type, bool(column.nullable) and not is_key),
         column=column,
         annotation=hints.get(prop.key),
         is_key=is_key,

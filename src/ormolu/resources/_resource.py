@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from fastapi import APIRouter
@@ -178,7 +179,8 @@ class Resource(APIRouter):
         Raises:
             RefusedError: A value is wrong, or the row would be outside the policy.
         """
-        return (await self.operations(session, policies).create(values)).row
+        async with _undone_if_refused(session, policies):
+            return (await self.operations(session, policies).create(values)).row
 
     async def update(
         self,
@@ -196,7 +198,8 @@ class Resource(APIRouter):
         """
         versions = None if version is None else [version]
         operations = self.operations(session, policies)
-        return (await operations.update(self._key(key), values, versions=versions)).row
+        async with _undone_if_refused(session, policies):
+            return (await operations.update(self._key(key), values, versions=versions)).row
 
     async def upsert(
         self,
@@ -211,7 +214,8 @@ class Resource(APIRouter):
         Raises:
             RefusedError: The fields are no unique key, or a value is wrong.
         """
-        written, _ = await self.operations(session, policies).upsert(values, on_conflict)
+        async with _undone_if_refused(session, policies):
+            written, _ = await self.operations(session, policies).upsert(values, on_conflict)
         return written.row
 
     async def remove(
@@ -245,6 +249,16 @@ class Resource(APIRouter):
 
     def _key(self, key: Any) -> tuple[Any, ...]:
         return key if isinstance(key, tuple) else (key,)
+
+
+def _undone_if_refused(
+    session: AsyncSession, policies: ModelPolicies | None
+) -> AbstractAsyncContextManager[Any]:
+    """Return a SAVEPOINT where a policy may refuse a row after it is written.
+
+    A request is rolled back as a whole; a program may catch the refusal and go on.
+    """
+    return nullcontext() if policies is None else session.begin_nested()
 
 
 def resource(  # noqa: PLR0913 -- one declaration, in one place
