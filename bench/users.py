@@ -71,3 +71,7 @@ def print_rates(title: str, rates: dict[str, list[float]]) -> None:
             f"  {key:24} {statistics.median(values):8.0f}/s   "
             f"{statistics.median(ratios):5.2f}x {name}  ({ratios[0]:.2f} to {ratios[-1]:.2f})"
         )
+
+
+if __name__ == "__main__":
+    main()

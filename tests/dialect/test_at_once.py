@@ -139,6 +139,30 @@ async def test_long_first_write_leaves_the_loop_and_happens_once(engine: AsyncEn
     assert len(gaps) > 5
 
 
+async def test_long_write_that_waited_leaves_the_loop(engine: AsyncEngine) -> None:
+    """A write whose turn comes in the event loop goes to a thread if it is long."""
+    await prove(engine)
+    before = await read(engine, text("SELECT count(*) FROM t"))
+    async with engine.connect() as first:
+        await first.execute(INSERT)
+        task = asyncio.create_task(write(engine, LONG_INSERT, limit=1_000_000))
+        await asyncio.sleep(0.02)
+        await first.commit()
+        await task
+    assert await read(engine, text("SELECT count(*) FROM t")) == before + 2
+
+
+async def test_who_has_the_turn_is_not_limited(engine: AsyncEngine) -> None:
+    """A call that got its turn on the way into the event loop waits no longer."""
+    async with engine.connect() as connection:
+        raw: Any = (await connection.get_raw_connection()).driver_connection
+        call = Call(str, outbox_of(asyncio.get_running_loop()), kind=Kind.WRITE)
+        raw._mailbox._line_up(call)
+        raw._mailbox._set_limit(call)
+        assert call.timer is None
+        call.place.leave()  # type: ignore[union-attr]
+
+
 async def test_long_read_keeps_what_was_written_before(engine: AsyncEngine) -> None:
     """A read that is given up at once leaves its transaction as it was."""
     await prove(engine)
@@ -238,30 +262,53 @@ async def test_place_of_a_write_that_fails_is_left(engine: AsyncEngine) -> None:
     """Whatever goes wrong at once, the next writer has its turn."""
     async with engine.connect() as connection:
         raw: Any = (await connection.get_raw_connection()).driver_connection
-        outbox = outbox_of(asyncio.get_running_loop())
+        call = Call(str, outbox_of(asyncio.get_running_loop()), kind=Kind.WRITE)
+        call.at_once = lambda _call: 1 / 0
+        raw._mailbox.put(call)
+        assert call.future is not None
         with pytest.raises(ZeroDivisionError):
-            raw._mailbox.run_at_once(Call(str, outbox, kind=Kind.WRITE), lambda _call: 1 / 0)
+            call.future.result()
     async with asyncio.timeout(5):
         await write(engine)
 
 
-@pytest.mark.parametrize(("age", "is_done"), [(0.0, False), (1.0, True)])
-def test_long_statement_has_to_prove_itself_for_long(age: float, is_done: bool) -> None:
-    """After the event loop had to wait, many short runs in a row are asked for."""
+def prove_anew(short: ShortStatements) -> int:
+    """Return how many short runs on a thread it takes until a statement may run at once."""
+    short.note_on_thread("x", 1.0)
+    for number in range(1000):
+        if short.has("x"):
+            return number
+        short.note_on_thread("x", 0.0001)
+    raise AssertionError("never")
+
+
+def test_statement_has_to_prove_itself() -> None:
+    """Three short runs in a row are asked for, and a long one on the thread takes them back."""
     short = ShortStatements()
-    for _ in range(3):
-        assert not short.has("x")
-        short.note_on_thread("x", 0.0001)
-    short.note_at_once("x", time.perf_counter(), is_done=True)
-    assert short.has("x")
+    assert prove_anew(short) == 3
+    assert prove_anew(short) == 3
+
+
+@pytest.mark.parametrize(("age", "is_done", "proofs"), [(0.0, False, 5), (0.02, True, 50)])
+def test_long_statement_owes_proofs(age: float, is_done: bool, proofs: int) -> None:
+    """After the event loop had to wait, more short runs are asked for: the longer, the more."""
+    short = ShortStatements()
+    prove_anew(short)
     short.note_at_once("x", time.perf_counter() - age, is_done=is_done)
-    short.note_on_thread("x", 1.0)
-    for _ in range(200):
-        assert not short.has("x")
-        short.note_on_thread("x", 0.0001)
-    assert short.has("x")
-    short.note_on_thread("x", 1.0)
-    assert not short.has("x")
+    assert prove_anew(short) == pytest.approx(proofs, abs=1)
+
+
+def test_statement_that_is_long_again_and_again_runs_on_threads() -> None:
+    """Each time the event loop has to wait soon after, twice as many runs are asked for."""
+    short = ShortStatements()
+    prove_anew(short)
+    for proofs in (5, 10, 20, 40, 80, 160, 200, 200):
+        short.note_at_once("x", time.perf_counter(), is_done=False)
+        assert prove_anew(short) == proofs
+    for _ in range(100):
+        short.note_at_once("x", time.perf_counter(), is_done=True)
+    short.note_at_once("x", time.perf_counter(), is_done=False)
+    assert prove_anew(short) == 5
 
 
 async def test_what_waited_is_not_kept(engine: AsyncEngine) -> None:

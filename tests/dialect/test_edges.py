@@ -309,7 +309,7 @@ async def test_what_waits_is_told_of_the_end(engine: AsyncEngine) -> None:
 
 async def test_ends_that_come_twice(engine: AsyncEngine) -> None:
     """A place, a stream and a crew take a second end for what it is."""
-    line = WriterLine()
+    line = WriterLine("")
     place = line.line_up(lambda: None)
     place.leave()
     place.leave()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ormolu.sqlite._statements import Kind
 
 if TYPE_CHECKING:
-    from ormolu.sqlite._crew import Crew
+    from ormolu.sqlite._crew import Crew, Work
     from ormolu.sqlite._writers import Place
 
 __all__ = ["Call", "Outbox", "outbox_of"]
@@ -28,6 +28,8 @@ class Call:
 
     Attributes:
         function: What is called, with the call itself.
+        at_once: What may be called instead on the event loop's thread; `NOT_DONE` from it means
+            that it has done nothing. None if nothing may.
         kind: What its statement asks of the transaction.
         limit: Seconds that it waits for locks.
         deadline: When that ends, on the monotonic clock.
@@ -42,8 +44,8 @@ class Call:
     """
 
     __slots__ = (
-        "deadline", "function", "future", "is_at_once", "is_given_up", "is_late", "is_over", "kind",
-        "limit", "outbox", "place", "timer",
+        "at_once", "deadline", "function", "future", "is_at_once", "is_given_up", "is_late",
+        "is_over", "kind", "limit", "outbox", "place", "timer",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +57,7 @@ class Call:
         limit: float = 5.0,
     ) -> None:
         self.function = function
+        self.at_once: Callable[[Call], Any] | None = None
         self.kind = kind
         self.limit = limit
         self.deadline = time.monotonic() + limit
@@ -91,7 +94,9 @@ class Outbox:
         self.loop = loop
         self._outcomes: deque[tuple[Call, Any, BaseException | None]] = deque()
         self._urgent: deque[tuple[Call, Any, BaseException | None]] = deque()
+        self._late: deque[tuple[Call, Any, BaseException | None]] = deque()
         self._watched: set[Crew] = set()
+        self._soon: dict[Work, Crew] = {}
 
     def add(
         self, call: Call, result: Any, error: BaseException | None, *, is_urgent: bool = False
@@ -107,11 +112,37 @@ class Outbox:
         outcomes = self._urgent if is_urgent else self._outcomes
         outcomes.append((call, result, error))
 
+    def add_late(self, call: Call, result: Any, error: BaseException | None) -> None:
+        """Put an outcome in that is handed over a turn of the event loop after the others."""
+        self._late.append((call, result, error))
+
     def wake(self) -> None:
         """Let the event loop hand the outcomes over, from any thread."""
         # The loop may have ended without waiting for us.
         with suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._deliver)
+
+    def call_soon(self, function: Callable[[Call], None], call: Call) -> bool:
+        """Call a function in the event loop, from any thread; False if it has ended."""
+        try:
+            if _running_loop() is self.loop:
+                self.loop.call_soon(function, call)
+            else:
+                self.loop.call_soon_threadsafe(function, call)
+        except RuntimeError:
+            return False
+        return True
+
+    def put_soon(self, work: Work, crew: Crew) -> None:
+        """Have work done once the tasks that are ready now have run; in the event loop."""
+        if not self._soon:
+            self.loop.call_soon(self._put)
+        self._soon[work] = crew
+
+    def _put(self) -> None:
+        for work, crew in self._soon.items():
+            crew.put(work)
+        self._soon.clear()
 
     def watch(self, crew: Crew) -> None:
         """See to it, from the event loop, that nothing waits behind a long statement."""
@@ -127,9 +158,22 @@ class Outbox:
 
     def _deliver(self) -> None:
         for outcomes in (self._urgent, self._outcomes):
-            while outcomes:
-                call, result, error = outcomes.popleft()
-                call.resolve(result, error)
+            _resolve_all(outcomes)
+        if self._late:
+            self.loop.call_soon(_resolve_all, self._late)
+
+
+def _resolve_all(outcomes: deque[tuple[Call, Any, BaseException | None]]) -> None:
+    while outcomes:
+        call, result, error = outcomes.popleft()
+        call.resolve(result, error)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 _OUTBOXES: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Outbox]

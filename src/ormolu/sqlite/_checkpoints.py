@@ -16,6 +16,7 @@ __all__ = ["Checkpoints"]
 # Commits, or bytes that the log grew, between two tries.
 _COMMITS = 250
 _GROWTH = 4 * 2**20
+_COMMITS_BETWEEN_LOOKS = 16
 
 # Bytes above which the log is cut, and how long that may hold the writers up, how often.
 _BOUND = 16 * 2**20
@@ -32,10 +33,17 @@ class Checkpoints:
         self._known_size = 0
         self._waited_at = 0.0
 
-    def is_due(self) -> bool:
-        """Count a commit, and tell whether a checkpoint should follow."""
+    def is_due(self, *, is_small: bool) -> bool:
+        """Count a commit, and tell whether a checkpoint should follow.
+
+        Args:
+            is_small: Whether it has written little.
+        """
         self._commits += 1
-        return self._commits >= _COMMITS or self._size() - self._known_size >= _GROWTH
+        if self._commits >= _COMMITS:
+            return True
+        is_look_due = not is_small or self._commits % _COMMITS_BETWEEN_LOOKS == 0
+        return is_look_due and self._size() - self._known_size >= _GROWTH
 
     def run(self, sqlite: Any) -> None:
         """Move what is in the log into the file, as far as readers let it."""

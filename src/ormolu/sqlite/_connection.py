@@ -10,7 +10,7 @@ import sqlite3
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.util import await_, greenlet_spawn
@@ -21,7 +21,7 @@ from ormolu.sqlite._handle import Handle, Stream
 from ormolu.sqlite._mailbox import Mailbox
 from ormolu.sqlite._pauses import Pauses
 from ormolu.sqlite._pragmas import Begin, Pragmas
-from ormolu.sqlite._short import NOT_DONE, ShortStatements
+from ormolu.sqlite._short import COMMIT, ShortStatements
 from ormolu.sqlite._statements import Kind, kind_of
 
 __all__ = ["Connection"]
@@ -165,6 +165,13 @@ class Connection(AdaptedConnection):
         """
         # Other journals lock readers out, and may have to be rolled back by the next reader.
         self._short = short if self._is_plain and self._pragmas.is_wal else None
+        if self._short is not None:
+            self._handle.share_syncs()
+
+    def _distrust(self) -> None:
+        """Run everything on threads, with the settings that the user may have changed."""
+        self._short = None
+        self._transaction.shares_syncs = False
 
     def cursor(self, server_side: bool = False) -> Cursor:
         """Return a new cursor; a server-side one fetches its rows in batches."""
@@ -199,15 +206,10 @@ class Connection(AdaptedConnection):
         if short is None:
             return self.run_statement(sql, action)
         call = self._new_call(partial(self._handle.run_whole, sql, action, short), kind_of(sql))
-        result: Any = NOT_DONE
         if short.has(sql) and self._transaction.can_begin_again(call.kind):
-            run = partial(self._handle.run_at_once, sql, action, short)
-            result = self._mailbox.run_at_once(call, run)
-        if result is NOT_DONE:
-            result = self._wait(call)
-        else:
-            await_(self._pauses.after_statement())
-        return cast("_T", result)
+            call.at_once = partial(self._handle.run_at_once, sql, action, short)
+        result: _T = self._wait(call)
+        return result
 
     def run_action(self, action: Callable[[Any], _T]) -> _T:
         """Call a function with the sqlite3 connection in its thread, and wait for it."""
@@ -216,8 +218,15 @@ class Connection(AdaptedConnection):
 
     def commit(self) -> None:
         """COMMIT if anything is open; neither cancellation nor a deadline interrupts it."""
-        if not (self._mailbox.is_idle and not self._transaction.is_left_open):
-            self._await_to_the_end(self._transaction.commit)
+        is_idle = self._mailbox.is_idle
+        if is_idle and not self._transaction.is_left_open:
+            return
+        short = self._short
+        call = self._new_call(partial(self._handle.commit, short))
+        if short is not None and short.has(COMMIT):
+            call.at_once = partial(self._handle.commit_at_once, short)
+        self._await_to_the_end(call)
+        self._pauses.note()
 
     def rollback(self) -> None:
         """ROLLBACK if anything is open; only that of a writer is waited for."""
@@ -227,10 +236,12 @@ class Connection(AdaptedConnection):
         ):
             return
         if is_idle and self._transaction.is_writing:
-            self._await_to_the_end(self._handle.roll_back)
+            self._await_to_the_end(self._new_call(self._handle.roll_back))
             return
         call = Call(self._handle.roll_back)
-        if not self._is_plain or self._mailbox.run_at_once(call, call.function) is NOT_DONE:
+        if self._is_plain:
+            call.at_once = call.function
+        if not self._mailbox.run_here(call):
             # Nobody can tell when the ROLLBACK of a read is done, and what follows stands in line.
             self._mailbox.append(call, self._outbox_here())
             self._rollback = call
@@ -241,7 +252,7 @@ class Connection(AdaptedConnection):
             self._mailbox.stop()
             return
         try:
-            self._await_to_the_end(self._handle.close, is_last=True)
+            self._await_to_the_end(self._new_call(self._handle.close), is_last=True)
         finally:
             self._mailbox.join()
 
@@ -259,7 +270,7 @@ class Connection(AdaptedConnection):
         For what no statement does: `backup`, `iterdump`, `blobopen`. It must leave no transaction
         open that it began.
         """
-        self._short = None
+        self._distrust()
         return await greenlet_spawn(lambda: self.run_action(function))
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -269,7 +280,7 @@ class Connection(AdaptedConnection):
 
     def _pass_on(self, name: str, *args: Any, **kwargs: Any) -> Any:
         # How long a statement takes, and what it calls, is the user's from now on.
-        self._short = None
+        self._distrust()
         return self.run_action(lambda sqlite: getattr(sqlite, name)(*args, **kwargs))
 
     def _new_call(self, function: Callable[[Call], Any], kind: Kind = Kind.OTHER) -> Call:
@@ -288,12 +299,16 @@ class Connection(AdaptedConnection):
 
     def _wait(self, call: Call) -> Any:
         """Submit a call and wait for it; cancelled or late, its statement is interrupted."""
+        future = call.future
+        assert future is not None
         limit = self._pragmas.statement_timeout
-        assert call.future is not None
-        timer = call.future.get_loop().call_later(limit, self._be_late, call) if limit else None
-        self._mailbox.put(call)
+        timer = future.get_loop().call_later(limit, self._be_late, call) if limit else None
         try:
-            return await_(call.future)
+            self._mailbox.put(call)
+            if future.done():
+                await_(self._pauses.after_statement(is_holding=self._transaction.is_writing))
+                return future.result()
+            return await_(future)
         except BaseException as error:
             if not call.is_over:
                 self._mailbox.give_up(call)
@@ -308,9 +323,8 @@ class Connection(AdaptedConnection):
         call.is_late = True
         self._mailbox.give_up(call)
 
-    def _await_to_the_end(self, function: Callable[[Call], Any], *, is_last: bool = False) -> None:
+    def _await_to_the_end(self, call: Call, *, is_last: bool = False) -> None:
         """Run what may not be interrupted; a caller who is cancelled leaves it running."""
-        call = self._new_call(function)
         (self._mailbox.close if is_last else self._mailbox.put)(call)
         assert call.future is not None
         await_(call.future)

@@ -81,6 +81,29 @@ class _ExecutionContext(SQLiteExecutionContext):
         return self._dbapi_connection.cursor(server_side=True)
 
 
+class _Pool(pool.AsyncAdaptedQueuePool):
+    """A queue that keeps as many connections as SQLAlchemy's opens: files are no servers.
+
+    To open a connection costs more than most transactions; kept, it costs its cache, no thread.
+    """
+
+    def __init__(
+        self,
+        creator: Any,
+        pool_size: int | None = None,
+        max_overflow: int | None = None,
+        **options: Any,
+    ) -> None:
+        is_default = pool_size is None and max_overflow is None
+        size, overflow = (15, 0) if is_default else (5, 10)
+        super().__init__(
+            creator,
+            pool_size=size if pool_size is None else pool_size,
+            max_overflow=overflow if max_overflow is None else max_overflow,
+            **options,
+        )
+
+
 class SQLiteDialect_ormolu(SQLiteDialect_pysqlite):  # noqa: N801 -- SQLAlchemy's form
     """SQLite on the standard library's sqlite3, for asyncio."""
 
@@ -112,7 +135,7 @@ class SQLiteDialect_ormolu(SQLiteDialect_pysqlite):  # noqa: N801 -- SQLAlchemy'
     @classmethod
     def get_pool_class(cls, url: URL) -> type[pool.Pool]:
         """Return a queue for every URL: in-memory databases have several connections too."""
-        return pool.AsyncAdaptedQueuePool
+        return _Pool
 
     @classmethod
     def engine_created(cls, engine: Engine) -> None:

@@ -1,6 +1,7 @@
 """The sqlite3 connection itself, as its thread sees it: opened, used, closed.
 
-Every method runs in the connection's thread, except `interrupt` and `run_at_once`.
+Every method runs in the connection's thread, except `interrupt` and those that
+run at once.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any, Protocol
 
 from ormolu.sqlite._calls import Call
 from ormolu.sqlite._pragmas import Pragmas
-from ormolu.sqlite._short import AT_ONCE_SECONDS, NOT_DONE, ShortStatements
+from ormolu.sqlite._short import AT_ONCE_SECONDS, COMMIT, NOT_DONE, ShortStatements
+from ormolu.sqlite._syncs import CAN_SYNC
 from ormolu.sqlite._transaction import Transaction, is_unfinished
 
 __all__ = ["Handle", "Stream"]
@@ -48,6 +50,7 @@ class Handle:
         self.streams: weakref.WeakSet[Stream] = weakref.WeakSet()
         self._dbapi = dbapi
         self._pragmas = pragmas
+        self._is_logged = False
 
     def open(self, connect: Callable[[], Any], call: Call) -> None:
         """Open the file and set the connection up."""
@@ -61,7 +64,14 @@ class Handle:
                 # A file that cannot be written keeps the journal that it has.
                 if "readonly" not in str(error):
                     raise
+        mode = self.sqlite.execute("PRAGMA journal_mode").fetchone()[0]
+        self._is_logged = bool(path) and mode == "wal"
         self.transaction.set_query_only()
+
+    def share_syncs(self) -> None:
+        """Let other commits of the same file be synced with those of this connection."""
+        is_safe = self._pragmas.durability == "power-loss"
+        self.transaction.shares_syncs = CAN_SYNC and is_safe and self._is_logged
 
     def run(self, sql: str, action: Callable[[Any], Any], call: Call) -> Any:
         """Run one statement in its transaction."""
@@ -96,6 +106,24 @@ class Handle:
             self.sqlite.set_progress_handler(None, 0)
             short.note_at_once(sql, began_at, is_done=result is not NOT_DONE)
         return result
+
+    def commit(self, short: ShortStatements | None, call: Call) -> None:
+        """COMMIT, and note how long that takes if the sync is left to others."""
+        if short is None or not self.transaction.is_small():
+            self.transaction.commit(call)
+            return
+        began_at = time.thread_time()
+        self.transaction.commit(call)
+        short.note_on_thread(COMMIT, time.thread_time() - began_at)
+
+    def commit_at_once(self, short: ShortStatements, call: Call) -> Any:
+        """COMMIT on the event loop's thread if there is little to write; else `NOT_DONE`."""
+        if not self.transaction.is_small():
+            return NOT_DONE
+        began_at = time.perf_counter()
+        self.transaction.commit(call)
+        short.note_at_once(COMMIT, began_at, is_done=True)
+        return None
 
     def roll_back(self, _call: Call) -> None:
         """Give open results up and roll back."""

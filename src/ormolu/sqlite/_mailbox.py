@@ -12,9 +12,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from ormolu.sqlite._calls import Call, Outbox, outbox_of
 from ormolu.sqlite._crew import READERS, Crew
@@ -64,48 +62,71 @@ class Mailbox:
         return self.last is None or self.last.is_over
 
     def put(self, call: Call) -> None:
-        """Run a call after those that came before it; on the event loop's thread."""
+        """Run a call after those that came before it, here if it can be; in the event loop."""
         transaction = self._handle.transaction
         if call.place is None and transaction.needs_turn(call.kind):
             self._line_up(call)
+        if self.run_here(call):
+            return
         self._set_limit(call)
         crew = transaction.line.crew if transaction.is_writing or call.place else READERS
         self._append(call, crew)
         (call.outbox or outbox_of(asyncio.get_running_loop())).watch(crew)
 
-    def run_at_once(self, call: Call, function: Callable[[Call], Any]) -> Any:
-        """Run a call on the event loop's thread; `NOT_DONE` if something is in its way.
+    def run_here(self, call: Call, *, is_waiting: bool = False) -> bool:
+        """Run a call on the event loop's thread if it may be and can be; tell whether it was.
 
         Args:
-            call: The call, not put in yet; it can be put in if it was not done.
-            function: What runs instead of the call's own function, and may return `NOT_DONE`.
+            call: The call.
+            is_waiting: Whether it has been put in, and is not a new one.
         """
-        transaction = self._handle.transaction
-        result: Any = None
         with self._guard:
-            if self._is_scheduled or self._calls or self.is_closed:
-                return NOT_DONE
+            first = self._calls[0] if self._calls else None
+            is_free = not self._is_scheduled and not self.is_closed
+            if call.at_once is None or not is_free or not _has_turn(call):
+                return False
+            if first is not (call if is_waiting else None):
+                return False
+            if is_waiting:
+                self._calls.popleft()
             self._is_scheduled = True
             self._running = call
+        result, error = None, None
+        call.is_at_once = True
         try:
-            if transaction.needs_turn(call.kind):
-                self._line_up(call)
-                if call.place is not None and not call.place.has_turn:
-                    result = NOT_DONE
-                    return result
-            call.is_at_once = True
-            result = function(call)
-            return result
-        finally:
-            call.is_at_once = False
-            if result is not NOT_DONE and call.place is not None:
-                call.place.leave()
-            self._handle.tidy()
-            with self._guard:
-                self._running = None
-                self._is_scheduled = False
-            # It may have been stopped meanwhile.
-            self._schedule(READERS)
+            result = call.at_once(call)
+        except BaseException as raised:
+            error = raised
+        call.is_at_once = False
+        is_done = result is not NOT_DONE
+        self._end_here(call, is_done=is_done, was_waiting=is_waiting)
+        if not is_done:
+            return False
+        if self._handle.transaction.take_unsynced() and error is None:
+            self._handle.transaction.line.syncs.add_soon(call, result)
+        else:
+            call.resolve(result, error)
+        del result, error
+        return True
+
+    def _end_here(self, call: Call, *, is_done: bool, was_waiting: bool) -> None:
+        call.is_over = is_done
+        if is_done and call.place is not None:
+            call.place.leave()
+        is_due = self._handle.tidy()
+        crew = READERS
+        with self._guard:
+            self._running = None
+            self._is_scheduled = False
+            if not is_done and was_waiting:
+                self._calls.appendleft(call)
+                crew = self._handle.transaction.line.crew
+            if is_due:
+                # Not the connection's last call: who asks whether it is idle need not wait.
+                self._calls.append(Call(lambda _call: self._handle.keep_up()))
+                crew = self._handle.transaction.line.crew
+        # It may have been stopped meanwhile.
+        self._schedule(crew)
 
     def append(self, call: Call, outbox: Outbox) -> None:
         """Run a call that nobody waits for after those that came before it."""
@@ -168,7 +189,9 @@ class Mailbox:
                 call.place.leave()
             is_due = self._handle.tidy()
             call.is_over = True
-            if call.outbox is not None:
+            if self._handle.transaction.take_unsynced() and error is None:
+                self._handle.transaction.line.syncs.add(call, result)
+            elif call.outbox is not None:
                 is_urgent = self._handle.transaction.is_writing
                 call.outbox.add(call, result, error, is_urgent=is_urgent)
                 outboxes.append(call.outbox)
@@ -202,15 +225,24 @@ class Mailbox:
         with self._guard:
             head = self._calls[0] if self._calls else None
             is_writing = self._handle.transaction.is_writing
-            if head is None or not (is_writing or head.place is None or head.place.has_turn):
+            if head is None or not (is_writing or _has_turn(head)):
                 self._is_scheduled = False
                 return None
             self._running = self._calls.popleft()
             return self._running
 
     def _line_up(self, call: Call) -> None:
-        line = self._handle.transaction.line
-        call.place = line.line_up(lambda: self._schedule(line.crew))
+        call.place = self._handle.transaction.line.line_up(lambda: self._take_turn(call))
+
+    def _take_turn(self, call: Call) -> None:
+        """Run a call whose turn has come; from any thread."""
+        outbox = call.outbox if call.at_once is not None else None
+        if outbox is None or not outbox.call_soon(self._run_waiting, call):
+            self._schedule(self._handle.transaction.line.crew)
+
+    def _run_waiting(self, call: Call) -> None:
+        if not self.run_here(call, is_waiting=True):
+            self._schedule(self._handle.transaction.line.crew)
 
     def _put_back(self, call: Call) -> None:
         """Let a call wait for the turn that it was not expected to need."""
@@ -252,10 +284,12 @@ class Mailbox:
         call.outbox.loop.call_later(_INTERRUPT_EVERY, self._interrupt, call)
 
     def _leave_crews(self) -> None:
-        crews = [READERS]
-        if self._handle.sqlite is not None:
-            crews.append(self._handle.transaction.line.crew)
+        crews = [READERS, *self._handle.transaction.crews]
         self._ended = [thread for crew in crews if (thread := crew.leave()) is not None]
+
+
+def _has_turn(call: Call) -> bool:
+    return call.place is None or call.place.has_turn
 
 
 # Connections that are not closed, and those of a process that this one was forked from.

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Generator
 
 __all__ = ["Pauses"]
 
-# Seconds that one task may go from statement to statement.
+# Seconds that one task may go from statement to statement, and so long one that others wait for.
 _LIMIT = 0.001
+_LIMIT_OF_WRITER = 0.005
 
 
 class _Pause:
@@ -34,13 +35,22 @@ class Pauses:
         self._task = 0
         self._since = 0.0
 
-    def after_statement(self) -> Awaitable[None]:
+    def note(self) -> None:
+        """Take note that the task has waited for something else."""
+        self._task = 0
+
+    def after_statement(self, *, is_holding: bool) -> Awaitable[None]:
         """Return what to await: a pause is due if this task has kept the event loop for long.
 
         There is always something to await, as SQLAlchemy asks of an asyncio driver.
+
+        Args:
+            is_holding: Whether the task keeps other writers waiting.
         """
         task, now = id(asyncio.current_task()), time.perf_counter()
-        is_due = task == self._task and now - self._since > _LIMIT
+        is_due = task == self._task and now - self._since > (
+            _LIMIT_OF_WRITER if is_holding else _LIMIT
+        )
         if is_due or task != self._task:
             self._task, self._since = task, now
         return _OTHERS_FIRST if is_due else _NONE

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import time
 
-__all__ = ["AT_ONCE_SECONDS", "NOT_DONE", "ShortStatements"]
+__all__ = ["AT_ONCE_SECONDS", "COMMIT", "NOT_DONE", "ShortStatements"]
 
 # What a statement that was given up at once returns: it will run on a thread.
 NOT_DONE = object()
+
+# A COMMIT that does not sync, as a statement.
+COMMIT = "COMMIT"
 
 # Seconds of a thread's time that a short statement takes at most, and how often in a row.
 _SHORT = 0.0002
@@ -20,7 +23,12 @@ _PROOFS = 3
 # Seconds after which a statement is given up at once, and after which it was no short one.
 AT_ONCE_SECONDS = 0.0005
 _FAR_TOO_LONG = 0.002
-_PROOFS_AFTER = 200
+
+# Proofs that are owed after that: a few, as on a busy machine any statement is long now and then;
+# twice as many if it happens again within so many runs.
+_FEWEST_DEBTS = 5
+_MOST_DEBTS = 200
+_PROBATION = 25
 
 # Statements that are remembered: a program that writes values into them has them without end.
 _MEMORY = 2000
@@ -32,6 +40,8 @@ class ShortStatements:
     def __init__(self) -> None:
         # How many proofs each has given; below zero it owes some.
         self._proofs: dict[str, int] = {}
+        # How many each owed the last time, and when that was.
+        self._debts: dict[str, int] = {}
 
     def has(self, sql: str) -> bool:
         """Tell whether a statement may run at once."""
@@ -41,10 +51,11 @@ class ShortStatements:
         """Learn how much time of its thread a statement has used."""
         if len(self._proofs) > _MEMORY:
             self._proofs.clear()
+            self._debts.clear()
         # SQLAlchemy's functions are Python's, and `floor` is a short one.
         is_short = seconds <= _SHORT and "REGEXP" not in sql.upper()
         proofs = self._proofs.get(sql, 0)
-        self._proofs[sql] = min(proofs + 1, _PROOFS) if is_short else min(proofs, 0)
+        self._proofs[sql] = proofs + 1 if is_short else min(proofs, 0)
 
     def note_at_once(self, sql: str, began_at: float, *, is_done: bool) -> None:
         """Learn how long the event loop has waited for a statement.
@@ -54,5 +65,13 @@ class ShortStatements:
             began_at: When it began, on the clock of `time.perf_counter`.
             is_done: Whether it was not given up.
         """
-        if not is_done or time.perf_counter() - began_at > _FAR_TOO_LONG:
-            self._proofs[sql] = _PROOFS - _PROOFS_AFTER
+        seconds = time.perf_counter() - began_at
+        proofs = self._proofs.get(sql, 0)
+        if is_done and seconds <= _FAR_TOO_LONG:
+            self._proofs[sql] = proofs + 1
+            return
+        is_again = proofs < _PROOFS + _PROBATION
+        doubled = 2 * self._debts.get(sql, 0) if is_again else 0
+        owed = max(doubled, _FEWEST_DEBTS, int(_FEWEST_DEBTS * seconds / _FAR_TOO_LONG))
+        self._debts[sql] = owed = min(owed, _MOST_DEBTS)
+        self._proofs[sql] = _PROOFS - owed

@@ -9,7 +9,7 @@ import re
 from enum import Enum
 from functools import lru_cache
 
-__all__ = ["Kind", "kind_of"]
+__all__ = ["Kind", "kind_of", "moves_syncs"]
 
 
 class Kind(Enum):
@@ -52,6 +52,9 @@ _READING_PRAGMA = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
+# What makes a COMMIT sync other files, at other times.
+_MOVES_SYNCS = re.compile(r"\b(?:ATTACH|journal_mode|locking_mode|synchronous)\b", re.IGNORECASE)
+
 # Behind WITH: comments, quoted text and names, parentheses, words.
 _TOKEN = re.compile(
     r"""--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|[()]|\w+""",
@@ -74,6 +77,11 @@ def kind_of(sql: str) -> Kind:
     elif word == "ROLLBACK" and _ROLLBACK_TO.match(sql):
         return Kind.PARTIAL_END
     return _KINDS.get(word, Kind.OTHER)
+
+
+def moves_syncs(sql: str) -> bool:
+    """Tell whether a statement of no other kind changes what a COMMIT syncs, and when."""
+    return _MOVES_SYNCS.search(sql) is not None
 
 
 def _word_after_tables(sql: str, start: int) -> str:

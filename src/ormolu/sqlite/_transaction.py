@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 from ormolu.sqlite._calls import Call
 from ormolu.sqlite._checkpoints import Checkpoints
+from ormolu.sqlite._crew import Crew
 from ormolu.sqlite._pragmas import Begin
-from ormolu.sqlite._statements import Kind
+from ormolu.sqlite._statements import Kind, moves_syncs
 from ormolu.sqlite._writers import Place, WriterLine, line_of
 
 __all__ = ["NO_RESULT", "Transaction", "TurnNeeded", "is_unfinished"]
@@ -41,6 +42,14 @@ _READ_ONLY = (
     'sqlite_begin="read only" where you write'
 )
 
+_NOT_SYNCED = (
+    "disk I/O error: the log could not be synced, and is not written to before all of it is in "
+    "the file, for which the readers of now have to end"
+)
+
+# Rows that a COMMIT on the event loop's thread has to write, at most.
+_FEW_CHANGES = 100
+
 
 class TurnNeeded(Exception):  # noqa: N818 -- no error: the call is put back
     """A call must wait for its turn to write first; it has done nothing yet."""
@@ -56,6 +65,8 @@ class Transaction:
         has_written: Whether any transaction of this connection was a writer's.
         is_left_open: Whether the last call has left something to commit or to roll back; for
             other threads, which may not ask the connection.
+        crews: The threads that serve it, besides those that read.
+        shares_syncs: Whether the file's commits are synced together, outside of COMMIT.
         sqlite: The sqlite3 connection, once it is open.
     """
 
@@ -64,9 +75,11 @@ class Transaction:
         self.is_autocommit = False
         self.has_written = False
         self.is_left_open = False
+        self.crews: list[Crew] = []
+        self.shares_syncs = False
         self.sqlite: Any = None
         self._dbapi = dbapi
-        self.line = WriterLine()
+        self.line = WriterLine("")
         self._checkpoints = Checkpoints("")
         self._place: Place | None = None
         # Asked for, and sent with the first statement that reads or writes.
@@ -75,6 +88,10 @@ class Transaction:
         self._has_read = False
         self._is_lost = False
         self._is_query_only = False
+        # The transaction was begun without a sync at its COMMIT; it was committed like that.
+        self._is_sharing = False
+        self._is_unsynced = False
+        self._changes_before = 0
 
     def use(self, sqlite: Any, path: str) -> None:
         """Take the connection; an empty path is a file that nobody else can open."""
@@ -82,7 +99,12 @@ class Transaction:
         if path:
             self.line = line_of(path)
             self._checkpoints = Checkpoints(path)
-        self.line.crew.join()
+        self._join(self.line.crew)
+
+    def _join(self, crew: Crew) -> None:
+        if crew not in self.crews:
+            crew.join()
+            self.crews.append(crew)
 
     @property
     def is_begun(self) -> bool:
@@ -126,6 +148,8 @@ class Transaction:
     def run(self, call: Call, sql: str, action: Callable[[], Any]) -> Any:
         """Run one statement in the transaction that it belongs to."""
         was_open = self.is_begun
+        if call.kind is Kind.OTHER and moves_syncs(sql):
+            self.shares_syncs = False
         try:
             if was_open:
                 return self._run_inside(call, action)
@@ -169,6 +193,7 @@ class Transaction:
         except self._dbapi.Error:
             self.sqlite.close()
             raise
+        self._stop_sharing()
 
     def tidy(self) -> bool:
         """Leave the writers' line once the transaction is over; tell whether `keep_up` is due."""
@@ -176,19 +201,33 @@ class Transaction:
         if self._place is None or self.is_begun:
             return False
         self.has_written = True
+        is_small = self.is_small()
+        self._is_unsynced = self._stop_sharing()
         # A checkpoint lets writers go on; should it have to keep them off, they try again.
         self.leave_line()
-        return self._checkpoints.is_due()
+        return self._checkpoints.is_due(is_small=is_small)
 
     def keep_up(self) -> None:
         """Put the log back into the file; the caller has its answer."""
         with suppress(self._dbapi.Error):
             self._checkpoints.run(self.sqlite)
 
+    def is_small(self) -> bool:
+        """Tell whether a COMMIT has little to write, and leaves the sync to others."""
+        if not (self._is_sharing and self.shares_syncs):
+            return False
+        return bool(self.sqlite.total_changes - self._changes_before <= _FEW_CHANGES)
+
+    def take_unsynced(self) -> bool:
+        """Tell, once, whether the last call has committed what is not synced yet."""
+        is_unsynced, self._is_unsynced = self._is_unsynced, False
+        return is_unsynced
+
     def take_back_begin(self, call: Call) -> None:
         """Undo what the first statement of a transaction has done, which is given up."""
         if self.is_begun:
             self.sqlite.execute("ROLLBACK")
+        self._stop_sharing()
         if self._place is not None:
             call.place, self._place = self._place, None
 
@@ -257,8 +296,7 @@ class Transaction:
         self._has_read = False
         if call.kind is not Kind.WRITE or self._is_query_only:
             return self.persist(call, action)
-        self._take_turn(call)
-        self.persist(call, lambda: self.sqlite.execute("BEGIN IMMEDIATE"))
+        self._begin_as_writer(call)
         try:
             result = action()
             self.persist(call, lambda: self.sqlite.execute("COMMIT"))
@@ -272,8 +310,7 @@ class Transaction:
         is_writer = call.kind is Kind.WRITE and self.begin == "auto"
         try:
             if is_writer or self.begin == "immediate":
-                self._take_turn(call)
-                self.persist(call, lambda: self.sqlite.execute("BEGIN IMMEDIATE"))
+                self._begin_as_writer(call)
             else:
                 self.sqlite.execute("BEGIN")
             self._has_read = False
@@ -282,8 +319,38 @@ class Transaction:
         except BaseException:
             if self.is_begun:
                 self.sqlite.execute("ROLLBACK")
+            self._stop_sharing()
             raise
         self._forget_wishes()
+
+    def _begin_as_writer(self, call: Call) -> None:
+        self._take_turn(call)
+        if self.line.syncs.has_failed:
+            self._begin_log_anew(call)
+        if self.shares_syncs:
+            # Not `execute`, whose cache of prepared statements holds a PRAGMA that was in force.
+            self.sqlite.executescript("PRAGMA synchronous=NORMAL")
+            self._join(self.line.syncs.crew)
+            self._is_sharing = True
+            self._changes_before = self.sqlite.total_changes
+        self.persist(call, lambda: self.sqlite.execute("BEGIN IMMEDIATE"))
+
+    def _stop_sharing(self) -> bool:
+        """Let COMMIT sync again, and tell whether it did not."""
+        was_sharing, self._is_sharing = self._is_sharing, False
+        if was_sharing:
+            self.sqlite.executescript("PRAGMA synchronous=FULL")
+        return was_sharing
+
+    def _begin_log_anew(self, call: Call) -> None:
+        """Bring all that was committed into the file: the log may have a hole on the disk."""
+        if call.is_at_once:
+            # A checkpoint is nothing for the event loop's thread.
+            raise self._error(_NOT_SYNCED, "SQLITE_BUSY")
+        is_in_use = self.sqlite.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if is_in_use:
+            raise self._error(_NOT_SYNCED, "SQLITE_IOERR_FSYNC")
+        self.line.syncs.has_failed = False
 
     def set_query_only(self) -> None:
         """Let SQLite refuse writes if transactions begin read only."""

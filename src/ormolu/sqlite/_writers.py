@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 
 from ormolu.sqlite._crew import Crew
+from ormolu.sqlite._syncs import Syncs
 
 __all__ = ["Place", "WriterLine", "line_of"]
 
@@ -48,10 +49,12 @@ class WriterLine:
 
     Attributes:
         crew: The thread.
+        syncs: What the commits of those who were served wait for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, path: str) -> None:
         self.crew = Crew()
+        self.syncs = Syncs(path)
         self._guard = threading.Lock()
         self._places: deque[Place] = deque()
 
@@ -91,7 +94,7 @@ class _Lines:
         with self._guard:
             line = self._lines.get(path)
             if line is None:
-                line = self._lines[path] = WriterLine()
+                line = self._lines[path] = WriterLine(path)
             return line
 
 

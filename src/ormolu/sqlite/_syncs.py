@@ -1,0 +1,100 @@
+"""One sync of the write-ahead log for all commits that were written before it began.
+
+Knows the log's file, not its connections: a COMMIT that was written without a sync comes here, and
+is answered after one.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from typing import Any
+
+from ormolu.sqlite._calls import Call, Outbox
+from ormolu.sqlite._crew import Crew
+
+__all__ = ["CAN_SYNC", "Syncs"]
+
+# Elsewhere SQLite syncs in ways of its own (F_FULLFSYNC), and does it inside COMMIT.
+CAN_SYNC = hasattr(os, "fdatasync")
+
+
+class Syncs:
+    """The commits to one database file that wait for a sync, and the thread that does it.
+
+    Attributes:
+        crew: The thread.
+        has_failed: Whether a sync has failed, so that what was written may have a hole: nothing
+            written behind it lasts until the log is begun anew.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.crew = Crew()
+        self.has_failed = False
+        self._log = f"{path}-wal"
+        self._guard = threading.Lock()
+        self._waiting: list[tuple[Call, Any]] = []
+
+    def add(self, call: Call, result: Any) -> None:
+        """Answer a call after a sync that begins from now on; on a connection's thread."""
+        self._wait(call, result)
+        self.crew.put(self)
+
+    def add_soon(self, call: Call, result: Any) -> None:
+        """Answer a call after a sync that those of the tasks share which are ready now.
+
+        In the event loop: a sync for each of them would wake the thread and the loop as often.
+        """
+        self._wait(call, result)
+        assert call.outbox is not None
+        call.outbox.put_soon(self, self.crew)
+
+    def _wait(self, call: Call, result: Any) -> None:
+        with self._guard:
+            self._waiting.append((call, result))
+
+    def serve(self) -> list[Outbox]:
+        """Sync once for all who wait, and answer them; on the thread."""
+        with self._guard:
+            waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return []
+        reason = self._sync()
+        # If nobody has written meanwhile, all wait for the same: half of them go on first, so that
+        # the next sync has something beside it.
+        count = len(waiting) if self._waiting else (len(waiting) + 1) // 2
+        outboxes: set[Outbox] = set()
+        for number, (call, result) in enumerate(waiting):
+            assert call.outbox is not None
+            add = call.outbox.add if number < count else call.outbox.add_late
+            add(call, result, None if reason is None else _error(reason))
+            outboxes.add(call.outbox)
+        # Not left to the crew: it wakes them when there is nothing to do, which may be never.
+        for outbox in outboxes:
+            outbox.wake()
+        return []
+
+    def _sync(self) -> OSError | None:
+        try:
+            _sync_file(self._log)
+        except OSError as error:
+            self.has_failed = True
+            return error
+        return None
+
+
+def _sync_file(path: str) -> None:
+    # SQLite keeps no lock on its log that closing it could drop.
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _error(reason: OSError) -> Exception:
+    error = sqlite3.OperationalError(f"disk I/O error: the log was not synced ({reason.strerror})")
+    error.sqlite_errorname = "SQLITE_IOERR_FSYNC"
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+    return error
