@@ -43,7 +43,6 @@ class UserPublic(BaseModel):
 db = Database()
 app = FastAPI(title="Users")
 db.attach(app)
-app.include_router(resource(User, path="/people"))
 
 
 async def new_user(
@@ -61,22 +60,22 @@ async def new_user(
     raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
 
 
-@app.post("/users/", status_code=201)
+@app.post("/users/", status_code=201, response_model=UserPublic)
 async def create_user(
     user_in: Annotated[UserCreate, Depends(new_user)], session: SessionDep, response: Response
-) -> UserPublic:
+) -> User:
     """Store a user; it is committed before the answer leaves."""
     user = User(name=user_in.name)
     session.add(user)
     await session.flush()
     response.headers["Location"] = f"/users/{user.id}"
-    return UserPublic.model_validate(user)
+    return user
 
 
-@app.get("/users/{user_id}")
-async def read_user(user_id: UserId, session: SessionDep) -> UserPublic:
+@app.get("/users/{user_id}", response_model=UserPublic)
+async def read_user(user_id: UserId, session: SessionDep) -> User:
     """Return one user; an unknown id is answered with 404 "User not found"."""
-    return UserPublic.model_validate(await session.get_one(User, user_id))
+    return await session.get_one(User, user_id)
 
 
 @app.get("/users/", response_model=list[UserPublic])
@@ -85,3 +84,6 @@ async def list_users(
 ) -> Sequence[User]:
     """Return the first users, by id."""
     return (await session.scalars(select(User).order_by(User.id).limit(limit))).all()
+
+
+app.include_router(resource(User, path="/people"))

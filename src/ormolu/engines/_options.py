@@ -28,8 +28,8 @@ __all__ = [
 Pooler = Literal["transaction"]
 
 
-# Connections that write to one SQLite file in turn.
-_WRITERS = 4
+# Connections that write to one SQLite file in turn: as many commits share a sync at most.
+_WRITERS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ def _pool_size(target: Target, access: Access, options: EngineOptions) -> int:
     """
     if access is Access.READ or not target.is_sqlite:
         return options.pool_size
-    return min(_WRITERS, options.pool_size) if target.driver == "ormolu" else 1
+    return _WRITERS if target.driver == "ormolu" else 1
 
 
 def _to_json(value: object) -> str:

@@ -191,8 +191,11 @@ async def _run_to_completion(work: Coroutine[Any, Any, None]) -> None:
         CancelledError: The caller was cancelled; the work is done all the same.
     """
     task = asyncio.ensure_future(work)
+    # Not asyncio.wait, which costs as much as the task itself.
+    over = task.get_loop().create_future()
+    task.add_done_callback(functools.partial(_note_end, over))
     try:
-        await asyncio.wait({task})
+        await over
     except asyncio.CancelledError:
         with anyio.CancelScope(shield=True):
             while not task.done():
@@ -201,4 +204,9 @@ async def _run_to_completion(work: Coroutine[Any, Any, None]) -> None:
         # Heard, so that asyncio does not report it as forgotten: the cancellation goes first.
         task.exception()
         raise
-    await task
+    task.result()
+
+
+def _note_end(over: asyncio.Future[None], _task: asyncio.Task[None]) -> None:
+    if not over.done():
+        over.set_result(None)

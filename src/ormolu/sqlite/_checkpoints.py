@@ -25,7 +25,7 @@ _SECONDS_BETWEEN_WAITS = 2.0
 
 
 class Checkpoints:
-    """What one writing connection knows of its file's log."""
+    """What the writers of one file know of its log."""
 
     def __init__(self, path: str) -> None:
         self._log = f"{path}-wal"
@@ -34,16 +34,19 @@ class Checkpoints:
         self._waited_at = 0.0
 
     def is_due(self, *, is_small: bool) -> bool:
-        """Count a commit, and tell whether a checkpoint should follow.
+        """Count a commit, and tell whether a checkpoint should follow, which one caller does.
 
         Args:
             is_small: Whether it has written little.
         """
         self._commits += 1
-        if self._commits >= _COMMITS:
-            return True
         is_look_due = not is_small or self._commits % _COMMITS_BETWEEN_LOOKS == 0
-        return is_look_due and self._size() - self._known_size >= _GROWTH
+        has_grown = is_look_due and self._size() - self._known_size >= _GROWTH
+        if self._commits < _COMMITS and not has_grown:
+            return False
+        self._commits = 0
+        self._known_size = self._size()
+        return True
 
     def run(self, sqlite: Any) -> None:
         """Move what is in the log into the file, as far as readers let it."""
@@ -56,7 +59,6 @@ class Checkpoints:
             sqlite.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             sqlite.execute("PRAGMA busy_timeout=0")
             self._waited_at = time.monotonic()
-        self._commits = 0
         self._known_size = self._size()
 
     def _size(self) -> int:

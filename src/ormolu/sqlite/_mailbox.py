@@ -215,21 +215,25 @@ class Mailbox:
         self._schedule(crew)
 
     def _schedule(self, crew: Crew) -> None:
+        """Have a thread serve the calls, unless one does or the first one has no turn yet."""
         with self._guard:
-            if self._is_scheduled or not self._calls:
+            if self._is_scheduled or not self._can_run_first():
                 return
             self._is_scheduled = True
         crew.put(self)
 
     def _next(self) -> Call | None:
         with self._guard:
-            head = self._calls[0] if self._calls else None
-            is_writing = self._handle.transaction.is_writing
-            if head is None or not (is_writing or _has_turn(head)):
+            if not self._can_run_first():
                 self._is_scheduled = False
                 return None
             self._running = self._calls.popleft()
             return self._running
+
+    def _can_run_first(self) -> bool:
+        if not self._calls:
+            return False
+        return self._handle.transaction.is_writing or _has_turn(self._calls[0])
 
     def _line_up(self, call: Call) -> None:
         call.place = self._handle.transaction.line.line_up(lambda: self._take_turn(call))

@@ -12,7 +12,6 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from ormolu.sqlite._calls import Call
-from ormolu.sqlite._checkpoints import Checkpoints
 from ormolu.sqlite._crew import Crew
 from ormolu.sqlite._pragmas import Begin
 from ormolu.sqlite._statements import Kind, moves_syncs
@@ -80,7 +79,6 @@ class Transaction:
         self.sqlite: Any = None
         self._dbapi = dbapi
         self.line = WriterLine("")
-        self._checkpoints = Checkpoints("")
         self._place: Place | None = None
         # Asked for, and sent with the first statement that reads or writes.
         self._is_wanted = False
@@ -98,7 +96,6 @@ class Transaction:
         self.sqlite = sqlite
         if path:
             self.line = line_of(path)
-            self._checkpoints = Checkpoints(path)
         self._join(self.line.crew)
 
     def _join(self, crew: Crew) -> None:
@@ -203,14 +200,15 @@ class Transaction:
         self.has_written = True
         is_small = self.is_small()
         self._is_unsynced = self._stop_sharing()
+        is_due = self.line.checkpoints.is_due(is_small=is_small)
         # A checkpoint lets writers go on; should it have to keep them off, they try again.
         self.leave_line()
-        return self._checkpoints.is_due(is_small=is_small)
+        return is_due
 
     def keep_up(self) -> None:
         """Put the log back into the file; the caller has its answer."""
         with suppress(self._dbapi.Error):
-            self._checkpoints.run(self.sqlite)
+            self.line.checkpoints.run(self.sqlite)
 
     def is_small(self) -> bool:
         """Tell whether a COMMIT has little to write, and leaves the sync to others."""

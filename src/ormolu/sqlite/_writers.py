@@ -12,6 +12,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 
+from ormolu.sqlite._checkpoints import Checkpoints
 from ormolu.sqlite._crew import Crew
 from ormolu.sqlite._syncs import Syncs
 
@@ -50,11 +51,13 @@ class WriterLine:
     Attributes:
         crew: The thread.
         syncs: What the commits of those who were served wait for.
+        checkpoints: When the file's log is due to go back into it.
     """
 
     def __init__(self, path: str) -> None:
         self.crew = Crew()
         self.syncs = Syncs(path)
+        self.checkpoints = Checkpoints(path)
         self._guard = threading.Lock()
         self._places: deque[Place] = deque()
 
