@@ -52,7 +52,7 @@ class Database:
                 works: `Base.metadata`, `SQLModel.metadata`.
             schema: "create" makes missing tables when opening, "verify" refuses to open if the
                 mapped tables and columns are not there, "ignore" does not look.
-            pool_size: Connections for reading, and as many for writing (SQLite: one), per process.
+            pool_size: Connections for reading, and as many for writing (SQLite: 16), per process.
             pool_timeout: Seconds that a unit of work waits for a connection or a lock before it
                 fails with 503.
             pooler: "transaction" behind PgBouncer or alike in transaction mode.

@@ -37,7 +37,7 @@ class EngineOptions:
     """How the engines of one database are made.
 
     Attributes:
-        pool_size: Connections for reading, and as many for writing (one on SQLite).
+        pool_size: Connections for reading, and as many for writing (16 on SQLite).
         pool_timeout: Seconds that a unit of work waits for a connection or for a lock.
         pooler: "transaction" behind a pooler that gives a server connection per transaction.
         isolation_level: Of writing transactions; None keeps the server's default.
