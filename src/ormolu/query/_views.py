@@ -32,11 +32,13 @@ class Field:
         name: Name of the mapped attribute, and of the member in JSON.
         type: SQL type of its values.
         is_nullable: Whether it may be NULL.
+        is_computed: Whether SQL computes it at each read.
     """
 
     name: str
     type: TypeEngine[Any]
     is_nullable: bool = True
+    is_computed: bool = False
 
     @cached_property
     def filtered(self) -> TypeAdapter[Any]:
