@@ -12,7 +12,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Dialect, and_, false, not_, or_, true
 from sqlalchemy.orm import aliased
 
-from ormolu.query._text import bound, equals, is_one_of, literal, matches, ordered
+from ormolu.query._text import bounds, equals, is_one_of, literal, matches, ordered
 from ormolu.query._views import Field, Relation, View
 
 __all__ = [
@@ -134,11 +134,13 @@ def _compare(expression: Any, operator: str, value: Any, dialect: Dialect) -> Co
         return is_one_of(expression, value, dialect)
     if operator in PATTERNS:
         return _compare_text(expression, operator, value, dialect)
-    least = ordered(expression, dialect)
+    key = ordered(expression, dialect)
     if operator == "between":
-        return and_(least >= bound(least, value[0]), least <= bound(least, value[1]))
-    compare = {"lt": least.__lt__, "le": least.__le__, "gt": least.__gt__, "ge": least.__ge__}
-    return compare[operator](bound(least, value))
+        least, greatest = (bounds(key, each, dialect) for each in value)
+        return and_(key >= least[0], key <= greatest[1])
+    first, last = bounds(key, value, dialect)
+    compared = {"lt": key < first, "le": key <= last, "gt": key > last, "ge": key >= first}
+    return compared[operator]
 
 
 def _compare_text(
