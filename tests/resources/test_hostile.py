@@ -95,7 +95,7 @@ QUERIES = [
         "nope=1", "name__nope=1", "nope__eq=1", "name__=1", "__eq=1", "__class__=1", "=1", "age",
         "age=", "age=x", "age=2147483648", "age=1.5", "age=1&age=2", "big=9223372036854775808",
         "age__in=x", "age__in=1&age__in=99999999999", "age__between=1", "age__between=1&age__between=2&age__between=3",
-        "age__like=1", "age__isnull=x", "age__isnull=2", "born=2026-01-01", "born=2026-01-01T00:00:00",
+        "age__like=1", "name__ilike=a%5C", "age__isnull=x", "age__isnull=2", "born=2026-01-01", "born=2026-01-01T00:00:00",
         "born__gt=0001-01-01T00:00:00%2B14:00", "born=5", "day=2026-02-30", "price=x", "price=1e999999999",
         "price=NaN", "ratio=nan", "ratio=inf", "ratio=1e999", "colour=pink", "colour__gt=red",
         "code=x", "is_member=maybe", "name=%00", "name__contains=a%00b", "name__like=a%5C",

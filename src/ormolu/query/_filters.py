@@ -203,7 +203,7 @@ def _read_value(
         raise refuse(location, "too_many_values", f"Must not have more than {_MAX_VALUES} values")
     if operator == "between" and len(value) != 2:
         raise refuse(location, "between", "Must have two values, the least and the greatest")
-    if operator == "like" and _ends_in_escape(value):
+    if operator in {"like", "ilike"} and _ends_in_escape(value):
         raise refuse(location, "pattern", "Must not end with a single backslash")
     return value
 

@@ -101,7 +101,9 @@ def matches(
     if dialect.name == "postgresql":
         return _like(expression, like, "ILIKE" if ignore_case else "LIKE")
     if ignore_case:
-        return _like(func.lower(expression), like.lower(), "LIKE")
+        # Both by the backend: it may know of ASCII's letters only.
+        lower = func.lower(expression, type_=expression.type)
+        return _like(_exact(lower, dialect), func.lower(like), "LIKE")
     return _like(_exact(expression, dialect), like, "LIKE")
 
 
@@ -110,7 +112,7 @@ def literal(text: str) -> str:
     return re.sub(r"([%_\\])", r"\\\1", text)
 
 
-def _like(expression: Any, pattern: str, operator: str) -> ColumnElement[bool]:
+def _like(expression: Any, pattern: Any, operator: str) -> ColumnElement[bool]:
     if operator == "ILIKE":
         return expression.ilike(pattern, escape=_ESCAPE)  # type: ignore[no-any-return]
     return expression.like(pattern, escape=_ESCAPE)  # type: ignore[no-any-return]
