@@ -133,6 +133,8 @@ QUERY_BODIES: list[Any] = [
     {"limit": 1.5}, {"offset": -1}, {"count": 1}, {"cursor": 5}, {"cursor": []}, {"age": "x"},
     {"age__in": "x"}, {"age__between": [1]}, {"name": {}}, {"name": 5}, {"pets": []},
     {"pets": {"any": 1}}, {"born": 5}, {"code": 5}, {"extra": {}}, {"raw": 5},
+    {"where": {"or": [{}] * 51}}, {"where": {"and": [{"not": {}}] * 51}},
+    {"where": {"or": [{"name__in": [str(n) for n in range(1000)]}] * 40}},
 ]  # fmt: skip
 
 WRONG_BATCHES: list[Any] = [

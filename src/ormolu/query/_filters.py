@@ -25,6 +25,8 @@ __all__ = ["Filters", "operators_of", "search"]
 _MAX_TERMS = 50
 _MAX_DEPTH = 5
 _MAX_VALUES = 1000
+# Backends take 32,766 parameters in one statement; some values are two.
+_MAX_VALUES_IN_ALL = 10_000
 _MAX_WORDS = 10
 
 _ALIASES = {"lte": "le", "gte": "ge"}
@@ -50,6 +52,7 @@ class Filters:
     def __init__(self, view: View) -> None:
         self._view = view
         self._terms = 0
+        self._values = 0
 
     def read_parameter(self, key: str, values: Sequence[str], location: Location) -> Condition:
         """Read one parameter of a query string, with all values given for it.
@@ -81,6 +84,8 @@ class Filters:
             raise refuse(location, "where_type", "Must be an object")
         if depth > _MAX_DEPTH:
             raise refuse(location, "where_depth", f"Must not be deeper than {_MAX_DEPTH} levels")
+        if not tree:
+            self._count(location)
         parts = [
             self._read_member(view, key, inner, (*location, str(key)), depth)
             for key, inner in tree.items()
@@ -147,7 +152,14 @@ class Filters:
         field, operator = _split(view, path, location)
         self._count(location)
         value = _read_value(_adapter(field, operator), operator, read, location)
+        self._count_values(value, location)
         return Term(field, operator, value)
+
+    def _count_values(self, value: Any, location: Location) -> None:
+        self._values += len(value) if isinstance(value, list) else 1
+        if self._values > _MAX_VALUES_IN_ALL:
+            message = f"Must not have more than {_MAX_VALUES_IN_ALL} values in all"
+            raise refuse(location[:2], "too_many_values", message)
 
     def _count(self, location: Location) -> None:
         self._terms += 1
@@ -169,9 +181,7 @@ def _split(view: View, path: str, location: Location) -> tuple[Field, str]:
     written = _ALIASES.get(operator, operator)
     if written not in known:
         listed = ", ".join(known)
-        message = (
-            f"{name!r} has no operator {operator!r}{nearest(operator, known)}. It has {listed}"
-        )
+        message = f"{name!r} has {listed}, and no {operator!r}{nearest(operator, known)}"
         raise refuse(location, "unknown_operator", message)
     return field, written
 
