@@ -18,6 +18,7 @@ from sqlalchemy.orm import (
 from sqlmodel import Field, SQLModel
 
 from ormolu import Database, resource
+from ormolu.query import _selection
 from tests.fixtures.apps import client_of
 
 pytestmark = pytest.mark.anyio
@@ -93,6 +94,26 @@ async def test_any_mapped_class_is_served(number: int, database_url: str) -> Non
         assert (await client.get(f"{path}/1")).json() == changed.json()
         assert (await client.delete(f"{path}/2")).status_code == 204
         assert (await client.get("/openapi.json")).status_code == 200
+
+
+async def test_includes_of_many_rows_are_a_statement_for_each_part(
+    database_url: str, statements: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backend takes so many parameters: more parents than that are asked for in parts."""
+    monkeypatch.setattr(_selection, "_MAX_PARAMETERS", 3)
+    router = ROUTERS[1][0]
+    async with (
+        Database(database_url, metadata=Plain.metadata) as db,
+        db.unit_of_work() as session,
+    ):
+        for number in range(8):
+            whole = number - 3 if number > 3 else None
+            await router.create(session, {"name": f"p{number}", "whole_id": whole})
+        statements.clear()
+        page = await router.list(session, include=["parts"])
+        found = {row["id"]: [part["id"] for part in row["parts"]] for row in page.items}
+        assert found == {1: [5], 2: [6], 3: [7], 4: [8], 5: [], 6: [], 7: [], 8: []}
+        assert len(statements) == 4
 
 
 async def test_rows_may_refer_to_their_own_table(database_url: str) -> None:
