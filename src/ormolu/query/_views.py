@@ -13,10 +13,11 @@ from functools import cached_property
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy import ColumnElement, Dialect, and_, select, tuple_
 from sqlalchemy.types import TypeEngine
 
 from ormolu.errors import RefusedError
+from ormolu.query._text import equals
 from ormolu.query._types import filtered_type, key_type
 
 __all__ = ["Field", "Location", "Relation", "View", "entry_of", "nearest", "refuse"]
@@ -110,6 +111,12 @@ class View:
         if name not in self.relations:
             raise refuse(location, "unknown_relation", self._unknown(name, self.relations))
         return self.relations[name]
+
+    def is_row(self, key: tuple[Any, ...], dialect: Dialect) -> ColumnElement[bool]:
+        """Return the condition that a row is the one with exactly this key."""
+        columns = [getattr(self.model, field.name) for field in self.keys]
+        pairs = zip(columns, key, strict=True)
+        return and_(*[equals(column, value, dialect) for column, value in pairs])
 
     def seen_through(self, entity: Any) -> ColumnElement[bool] | None:
         """Return the condition that a row of an alias of the model is visible; None for all."""
