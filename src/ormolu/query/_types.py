@@ -10,7 +10,7 @@ import base64
 import binascii
 import math
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -114,7 +114,10 @@ class _Reader:
 
     def enumeration(self, type_: Any) -> Any:
         if type_.enum_class is not None:
-            return type_.enum_class
+            texts = BeforeValidator(
+                _read_member({str(each.value): each for each in type_.enum_class})
+            )
+            return type_.enum_class if self._is_limited else Annotated[type_.enum_class, texts]
         return Literal[tuple(type_.enums)]
 
     def string(self, type_: Any) -> Any:
@@ -250,6 +253,11 @@ def _read_base64(value: Any) -> Any:
         return base64.b64decode(value.replace("-", "+").replace("_", "/"), validate=True)
     except (AttributeError, ValueError, binascii.Error):
         raise PydanticCustomError("base64", "Must be text in base64") from None
+
+
+def _read_member(members: Mapping[str, Any]) -> Callable[[Any], Any]:
+    # Of a value that is no text, a path and a query string have the text.
+    return lambda value: members.get(value, value) if isinstance(value, str) else value
 
 
 def _require_text(example: str, *, is_number_fine: bool = False) -> BeforeValidator:
