@@ -17,7 +17,7 @@ from ormolu.query._conditions import (
     Term,
 )
 from ormolu.query._text import literal
-from ormolu.query._types import is_compared, is_json, is_text
+from ormolu.query._types import has_equality, is_compared, is_text
 from ormolu.query._views import Field, Location, Relation, View, nearest, refuse
 
 __all__ = ["Filters", "operators_of", "search"]
@@ -36,7 +36,7 @@ _ORDER = ("lt", "le", "gt", "ge", "between")
 
 def operators_of(field: Field) -> tuple[str, ...]:
     """Return the operators that a field's type has; the first needs not be written."""
-    if is_json(field.type):
+    if not has_equality(field.type):
         return ("isnull",)
     found = ["eq", "ne", "in", "not_in", "isnull"]
     if is_compared(field.type):

@@ -23,8 +23,8 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from ormolu.models import UTCDateTime
 
 __all__ = [
-    "STRING_CHARACTERS", "filtered_type", "is_compared", "is_json", "is_long", "is_ordered",
-    "is_text", "key_type", "undecorated", "written_type",
+    "STRING_CHARACTERS", "filtered_type", "has_equality", "is_compared", "is_json", "is_long",
+    "is_ordered", "is_text", "key_type", "undecorated", "written_type",
 ]  # fmt: skip
 
 # JSON in MariaDB is checked to this depth; its VARCHAR wants a length, its TEXT and BLOB end here.
@@ -70,6 +70,12 @@ def is_long(type_: TypeEngine[Any]) -> bool:
 def is_json(type_: TypeEngine[Any]) -> bool:
     """Tell whether a column holds JSON."""
     return isinstance(undecorated(type_), sa.JSON)
+
+
+def has_equality(type_: TypeEngine[Any]) -> bool:
+    """Tell whether values can be equal: JSON differs by backend, and so do types of one alone."""
+    plain = undecorated(type_)
+    return not is_json(plain) and isinstance(plain, tuple(kind for kind, _ in _MAKERS))
 
 
 def is_ordered(type_: TypeEngine[Any]) -> bool:
