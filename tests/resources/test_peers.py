@@ -147,6 +147,29 @@ async def test_a_key_is_no_other_key(shop_client: httpx2.AsyncClient) -> None:
     assert (await shop_client.get("/products/bike-1")).json()["title"] == "Red bike"
 
 
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("agee=1", "query.agee: Person has no 'agee'; did you mean 'age'?"),
+        ("age__gtt=1", "query.age__gtt: 'age' has eq, ne, in, not_in, isnull, lt, le, gt, ge, "
+                       "between, and no 'gtt'; did you mean 'gt'?"),
+        ("limt=1", "query.limt: There is no 'limt'; did you mean 'limit'?"),
+        ("team__isnull=true", "query.team__isnull: 'team' is a relation; name a field of it, as "
+                              "team.id"),
+        ("sort=-team", "query.sort: 'team' is a relation; name a field of it, as team.id"),
+        ("team.nme=x", "query.team.nme: Team has no 'nme'; did you mean 'name'?"),
+        ("limit=0", "query.limit: Must be from 1 to 1000, not 0"),
+        ("count=all", "query.count: Must be exact, capped or estimated, not 'all'"),
+    ],
+)  # fmt: skip
+async def test_errors_say_what_to_write(
+    people_client: httpx2.AsyncClient, query: str, told: str
+) -> None:
+    """The parameter, the value, and what was meant."""
+    answer = (await people_client.get(f"/people?{query}")).json()
+    assert (answer["detail"], answer["errors"][0]["loc"][0]) == (told, "query")
+
+
 async def test_children_beyond_the_limit_are_told(people_client: httpx2.AsyncClient) -> None:
     """An included relation ends after 100 rows, and the answer says so."""
     await _fill(people_client, {"name": "a"})

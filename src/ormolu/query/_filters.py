@@ -28,6 +28,8 @@ _MAX_VALUES = 1000
 # Backends take 32,766 parameters in one statement; some values are two.
 _MAX_VALUES_IN_ALL = 10_000
 _MAX_WORDS = 10
+# Of four bytes each, they are less than SQLite's limit of 50,000.
+_MAX_PATTERN = 10_000
 
 _ALIASES = {"lte": "le", "gte": "ge"}
 _LISTS = frozenset({"in", "not_in", "between"})
@@ -213,6 +215,9 @@ def _read_value(
         raise refuse(location, "too_many_values", f"Must not have more than {_MAX_VALUES} values")
     if operator == "between" and len(value) != 2:
         raise refuse(location, "between", "Must have two values, the least and the greatest")
+    if operator in PATTERNS and len(value) > _MAX_PATTERN:
+        message = f"Must not have more than {_MAX_PATTERN} characters"
+        raise refuse(location, "too_long", message)
     if operator in {"like", "ilike"} and _ends_in_escape(value):
         raise refuse(location, "pattern", "Must not end with a single backslash")
     return value
@@ -246,7 +251,7 @@ def search(view: View, text: str, location: Location) -> Condition:
         raise refuse(location, "too_many_words", f"Must not have more than {_MAX_WORDS} words")
     for field in fields:
         _read_value(
-            field.filtered, "eq", lambda adapter, _: adapter.validate_strings(text), location
+            field.filtered, "contains", lambda adapter, _: adapter.validate_strings(text), location
         )
     return AllOf(
         tuple(

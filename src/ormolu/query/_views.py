@@ -130,6 +130,9 @@ class View:
         return one.in_(seen)
 
     def _unknown(self, name: str, known: Iterable[str]) -> str:
+        if name in self.relations:
+            field = next(iter(self.relations[name].target.fields), "...")
+            return f"{name!r} is a relation; name a field of it, as {name}.{field}"
         return f"{self.model.__name__} has no {name!r}{nearest(name, known)}"
 
 
