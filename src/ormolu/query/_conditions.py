@@ -9,7 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Dialect, and_, false, not_, or_, true
+from sqlalchemy import (
+    ColumnElement,
+    Dialect,
+    and_,
+    false,
+    literal_column,
+    not_,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import aliased
 
 from ormolu.query._text import bounds, equals, is_one_of, literal, matches, ordered
@@ -101,11 +111,12 @@ def _compile_over(
     is_every = over.quantifier == "every"
     part = compile_condition(over.part, alias, dialect, is_negated=is_every)
     seen = over.target.seen_through(alias)
-    criterion = part if seen is None else and_(part, seen)
-    comparator = getattr(entity, over.relation.name).of_type(alias)
-    is_many = over.relation.is_many
-    found: ColumnElement[bool]
-    found = comparator.any(criterion) if is_many else comparator.has(criterion)
+    link = getattr(entity, over.relation.name).of_type(alias)
+    # Not any() or has(), which ask for the kind of a subclass in another FROM: a product of rows.
+    others: Any = select(literal_column("1")).select_from(alias).where(link, part)
+    if seen is not None:
+        others = others.where(seen)
+    found: ColumnElement[bool] = others.correlate(entity).exists()
     is_absence = over.quantifier in {"none", "every"}
     return not_(found) if is_absence != is_negated else found
 
