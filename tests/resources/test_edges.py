@@ -208,15 +208,32 @@ async def test_words_and_lists_from_python(database_url: str) -> None:
         day = date(2026, 1, 31)
         await people.create(session, {"name": "Ann", "age": 3, "day": day, "raw": b"x"})
         assert (await people.list(session, where={"day": day})).items[0]["day"] == day
-        found = await people.list(session, where={"age__in": 3, "name__not_in": ["Bo"]})
-        assert len(found.items) == 1
+        page = (await people.list(session, where={"age__in": 3, "name__not_in": ["Bo"]})).items
+        assert len(page) == 1
         assert not (await people.list(session, where={"pets": {"name": "x"}})).items
-        page = await people.list(session, fields=["id", "id", "team.name"], include=["team"])
-        assert page.items == [{"id": 1, "team": None}]
+        assert (await people.list(session, where={"or": ({"age": 3}, {"age": 4})})).items == page
+        with pytest.raises(RefusedError, match="no '5'"):
+            await people.list(session, where={5: 1})  # type: ignore[dict-item]
+        found = await people.list(session, fields=["id", "id", "team.name"], include=["team"])
+        assert found.items == [{"id": 1, "team": None}]
         with pytest.raises(RefusedError, match="names"):
             await people.list(session, sort=[5])  # type: ignore[list-item]
         with pytest.raises(RefusedError, match="include=team"):
             await people.list(session, fields=["team.name"])
+
+
+@pytest.mark.parametrize("key", [10**20, -(2**31) - 1, "x", None, [1], (1, 2), (), object()])
+async def test_keys_from_python_are_read_as_a_request_s(database_url: str, key: Any) -> None:
+    """A key of another type is refused, and one that no row can have is not found."""
+    async with Database(database_url, metadata=People.metadata) as db, db.unit_of_work() as session:
+        await people.create(session, {"name": "Ann"})
+        for call in (people.read(session, key), people.remove(session, key),
+                     people.update(session, key, {"age": 1})):  # fmt: skip
+            with pytest.raises(RefusedError) as refused:
+                await call
+            is_number = isinstance(key, int)
+            assert refused.value.code == ("not_found" if is_number else "validation_error")
+        assert (await people.read(session, "1"))["id"] == 1
 
 
 async def test_fields_of_relations_can_be_chosen(database_url: str) -> None:

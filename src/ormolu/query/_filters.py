@@ -89,7 +89,7 @@ class Filters:
         if not tree:
             self._count(location)
         parts = [
-            self._read_member(view, key, inner, (*location, str(key)), depth)
+            self._read_member(view, str(key), inner, (*location, str(key)), depth)
             for key, inner in tree.items()
         ]
         return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
@@ -111,7 +111,7 @@ class Filters:
     def _read_list(
         self, view: View, inner: Any, location: Location, depth: int
     ) -> tuple[Condition, ...]:
-        if not isinstance(inner, list) or not inner:
+        if not isinstance(inner, (list, tuple)) or not inner:
             raise refuse(location, "where_type", "Must be a list of at least one object")
         return tuple(
             self._read_object(view, part, (*location, index), depth + 1)
