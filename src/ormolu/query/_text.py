@@ -13,7 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Dialect, and_, cast, collate, func
 
-from ormolu.query._types import is_text, undecorated
+from ormolu.models import UTCDateTime
+from ormolu.query._types import is_text
 
 __all__ = ["bound", "bounds", "equals", "is_one_of", "literal", "matches", "ordered"]
 
@@ -64,7 +65,8 @@ def _compared_type(expression: Any, dialect: Dialect) -> Any:
 
 
 def _is_moment_in_text(expression: Any, dialect: Dialect) -> bool:
-    return dialect.name == "sqlite" and isinstance(undecorated(expression.type), sa.DateTime)
+    # Another decorator may write it in its own way.
+    return dialect.name == "sqlite" and isinstance(expression.type, (sa.DateTime, UTCDateTime))
 
 
 def equals(expression: Any, value: Any, dialect: Dialect) -> ColumnElement[bool]:
