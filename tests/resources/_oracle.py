@@ -8,12 +8,13 @@ from functools import cmp_to_key
 from random import Random
 from typing import Any
 
-from tests.resources.people import NAMES, Colour, text, value
+from tests.resources.people import NAMES, Colour, probe, text
 
 Row = dict[str, Any]
 
 TEXTS = ("name", "nick", "notes")
-UNORDERED = ("colour", "code")
+UNORDERED = ("colour", "code", "raw")
+RELATIONS = ("pets", "clubs", "team", "owner")
 
 
 def holds(row: Row, tree: dict[str, Any]) -> bool:
@@ -26,7 +27,8 @@ def _member_holds(row: Row, key: str, inner: Any) -> bool:
         return (all if key == "and" else any)(holds(row, part) for part in inner)
     if key == "not":
         return not holds(row, inner)
-    if key in {"pets", "clubs", "team"}:
+    if key in RELATIONS:
+        inner = inner if inner and set(inner) <= {"any", "none", "every"} else {"any": inner}
         others = row[key] if isinstance(row[key], list) else [row[key]] if row[key] else []
         found = {
             "any": lambda part: any(holds(other, part) for other in others),
@@ -79,7 +81,7 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 def random_term(source: Random) -> dict[str, Any]:
     """Return one random comparison."""
-    name = source.choice(NAMES)
+    name = source.choice([*NAMES, "double"])
     operators = ["eq", "ne", "in", "not_in", "isnull"]
     if name not in UNORDERED:
         operators += ["lt", "le", "gt", "ge", "lte", "gte", "between"]
@@ -90,15 +92,15 @@ def random_term(source: Random) -> dict[str, Any]:
     if operator == "isnull":
         return {key: source.random() < 0.5}
     if operator in {"in", "not_in"}:
-        return {key: [value(source, name) for _ in range(source.randint(0, 3))]}
+        return {key: [probe(source, name) for _ in range(source.randint(0, 3))]}
     if operator == "between":
-        return {key: [value(source, name), value(source, name)]}
+        return {key: [probe(source, name), probe(source, name)]}
     if operator in {"like", "ilike"}:
         pattern = source.choice(["%", "", "_"]) + text(source) + source.choice(["%", ""])
         # Backends fold the case of other letters than ASCII's in their own ways.
         pattern = pattern.rstrip("\\")
         return {key: "".join(each for each in pattern if operator == "like" or each.isascii())}
-    return {key: None if operator == "eq" and source.random() < 0.1 else value(source, name)}
+    return {key: None if operator == "eq" and source.random() < 0.1 else probe(source, name)}
 
 
 def random_tree(source: Random, depth: int = 0) -> dict[str, Any]:
@@ -111,11 +113,9 @@ def random_tree(source: Random, depth: int = 0) -> dict[str, Any]:
     if kind == "not":
         return {"not": random_tree(source, depth + 1)}
     if kind == "over":
-        relation, name = source.choice([("pets", "weight"), ("clubs", "id"), ("team", "id")])
-        word = source.choice(["any", "none", "every"])
-        inner = {f"{name}__{source.choice(['gt', 'eq', 'ne', 'le'])}": source.randint(1, 3)}
-        return {relation: {word: inner if source.random() < 0.8 else {"not": inner}}}
+        return _random_over(source, depth)
     if kind == "path":
+        (key, value), *_ = random_term(source).items()
         return source.choice(
             [
                 {"team.city": "x"},
@@ -123,15 +123,34 @@ def random_tree(source: Random, depth: int = 0) -> dict[str, Any]:
                 {"team.name__contains": text(source)},
                 {"pets.weight__gt": 1},
                 {"team.city__isnull": True},
+                {f"pets.owner.{key}": value},
+                {"pets.owner.clubs.name__in": ["c0", "c2"]},
             ]
         )
     return {kind: [random_tree(source, depth + 1) for _ in range(source.randint(1, 3))]}
 
 
+def _random_over(source: Random, depth: int) -> dict[str, Any]:
+    relation, name = source.choice([("pets", "weight"), ("clubs", "id"), ("team", "id")])
+    inner: dict[str, Any]
+    inner = {f"{name}__{source.choice(['gt', 'eq', 'ne', 'le'])}": source.randint(1, 3)}
+    if source.random() < 0.3:
+        inner = source.choice([{"not": inner}, {"or": [inner, {"id": 2}]}])
+    if relation == "pets" and source.random() < 0.4:
+        inner["owner"] = {"every": random_tree(source, depth + 2)}
+    words = source.sample(["any", "none", "every"], source.randint(0, 2))
+    return {relation: dict.fromkeys(words, inner) if words else inner}
+
+
 def random_sort(source: Random) -> list[str]:
     """Return a random sort; not by UUID, whose order is each backend's own."""
     names = source.sample(
-        [*(name for name in NAMES if name != "code"), "team.city", "team.name", "double"],
+        [
+            *(name for name in NAMES if name not in {"code", "raw"}),
+            "team.city",
+            "team.name",
+            "double",
+        ],
         source.randint(0, 3),
     )
     return [

@@ -6,7 +6,7 @@ import enum
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid5
@@ -126,8 +126,14 @@ LETTERS = (
     "b",
     "B",
     "Z",
+    "e",
     "é",
+    "É",
+    "s",
     "ß",
+    "\U0001f600",
+    "\uffee",
+    "\t",
     " ",
     "%",
     "_",
@@ -165,14 +171,34 @@ def value(source: random.Random, name: str) -> Any:
         "colour": source.choice(list(Colour)),
         "code": uuid5(UUID(int=0), str(source.randint(0, 4))),
         "wait": timedelta(seconds=source.randint(0, 3)),
+        "raw": source.choice([b"", b"a", b"A", b"a\x00", b"\xff"]),
         "team_id": source.randint(1, 4),
     }
     return made[name]
 
 
+def probe(source: random.Random, name: str) -> Any:
+    """Return a value to compare a column with: one of its own, or one between them."""
+    near: dict[str, Any] = {
+        "name": text(source) + text(source),
+        "big": source.randint(-(2**63), 2**63 - 1),
+        "price": Decimal(source.choice(["0.104", "0.296", "-0.0101", "1000000", "9" * 30])),
+        "born": datetime(2026, 1, 2, 12, 0, 0, source.randint(0, 3), tzinfo=UTC).astimezone(
+            timezone(timedelta(hours=source.randint(-14, 14)))
+        ),
+        "ratio": source.choice([-1e-300, 0.3, 0.30000000000000004, -1e300]),
+        "code": uuid5(UUID(int=1), "x"),
+        "wait": timedelta(days=-source.randint(0, 3)),
+        "raw": b"b",
+        "double": source.randint(-5, 7),
+    }
+    is_near = name == "double" or (name in near and source.random() < 0.2)
+    return near[name] if is_near else value(source, name)
+
+
 NAMES = (
     "name", "nick", "notes", "age", "big", "price", "born", "day", "at", "ratio", "is_member",
-    "colour", "code", "wait", "team_id",
+    "colour", "code", "wait", "raw", "team_id",
 )  # fmt: skip
 
 
@@ -223,7 +249,9 @@ async def fill(db: Database, *, seed: int = 1, count: int = 60) -> list[dict[str
     for row in rows:
         row["double"] = None if row["age"] is None else row["age"] * 2
         row["team"] = next((home for home in homes if home["id"] == row["team_id"]), None)
-        row["pets"] = [animal for animal in animals if animal["owner_id"] == row["id"]]
+        row["pets"] = [
+            {**animal, "owner": row} for animal in animals if animal["owner_id"] == row["id"]
+        ]
         row["clubs"] = [group for group in groups if (row["id"], group["id"]) in links]
     return rows
 

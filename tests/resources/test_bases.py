@@ -18,6 +18,7 @@ from sqlalchemy.orm import (
 from sqlmodel import Field, SQLModel
 
 from ormolu import Database, resource
+from ormolu.query import _selection
 from tests.fixtures.apps import client_of
 
 pytestmark = pytest.mark.anyio
@@ -58,6 +59,31 @@ class Imperative:
     """Mapped without a base."""
 
 
+class Heirs(DeclarativeBase):
+    """With a class in another's table."""
+
+
+class Worker(Heirs):
+    __tablename__ = "workers"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(10))
+    kind: Mapped[str] = mapped_column(String(10))
+    firm_id: Mapped[int | None] = mapped_column(ForeignKey("firms.id"))
+    __mapper_args__ = {"polymorphic_on": kind, "polymorphic_identity": "worker"}  # noqa: RUF012
+
+
+class Boss(Worker):
+    rank: Mapped[int | None]
+    __mapper_args__ = {"polymorphic_identity": "boss"}  # noqa: RUF012
+
+
+class Firm(Heirs):
+    __tablename__ = "firms"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(10))
+    bosses: Mapped[list[Boss]] = relationship(viewonly=True)
+
+
 metadata = MetaData()
 registry(metadata=metadata).map_imperatively(
     Imperative,
@@ -93,6 +119,50 @@ async def test_any_mapped_class_is_served(number: int, database_url: str) -> Non
         assert (await client.get(f"{path}/1")).json() == changed.json()
         assert (await client.delete(f"{path}/2")).status_code == 204
         assert (await client.get("/openapi.json")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ({"bosses.id__gt": 0}, [2]),
+        ({"bosses": {"none": {}}}, [1]),
+        ({"bosses": {"every": {"rank": 2}}}, [1]),
+        ({"bosses": {"any": {"rank": 1}}}, [2]),
+    ],
+)
+async def test_a_relation_may_lead_to_a_class_in_another_s_table(
+    database_url: str, where: Any, found: list[int]
+) -> None:
+    """Filters see the rows of that class alone, in one FROM."""
+    firms = resource(Firm, includes={"bosses"})
+    async with Database(database_url, metadata=Heirs.metadata) as db, db.unit_of_work() as session:
+        session.add_all([Firm(name="a"), Firm(name="b")])
+        await session.flush()
+        session.add_all([Worker(name="w", firm_id=1), Boss(name="v", firm_id=2, rank=1)])
+        await session.flush()
+        page = await firms.list(session, where=where, include=["bosses"])
+        assert [row["id"] for row in page.items] == found
+        assert [len(row["bosses"]) for row in page.items] == [number - 1 for number in found]
+
+
+async def test_includes_of_many_rows_are_a_statement_for_each_part(
+    database_url: str, statements: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backend takes so many parameters: more parents than that are asked for in parts."""
+    monkeypatch.setattr(_selection, "_MAX_PARAMETERS", 3)
+    router = ROUTERS[1][0]
+    async with (
+        Database(database_url, metadata=Plain.metadata) as db,
+        db.unit_of_work() as session,
+    ):
+        for number in range(8):
+            whole = number - 3 if number > 3 else None
+            await router.create(session, {"name": f"p{number}", "whole_id": whole})
+        statements.clear()
+        page = await router.list(session, include=["parts"])
+        found = {row["id"]: [part["id"] for part in row["parts"]] for row in page.items}
+        assert found == {1: [5], 2: [6], 3: [7], 4: [8], 5: [], 6: [], 7: [], 8: []}
+        assert len(statements) == 4
 
 
 async def test_rows_may_refer_to_their_own_table(database_url: str) -> None:

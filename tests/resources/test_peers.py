@@ -122,6 +122,54 @@ async def test_wildcards_mean_themselves(people_client: httpx2.AsyncClient) -> N
         assert [row["id"] for row in page["items"]] == found, query
 
 
+async def test_text_is_found_in_either_case_and_by_its_own_letters(
+    people_client: httpx2.AsyncClient,
+) -> None:
+    """MariaDB takes e for é, SQLite knows no É to be é: each is at least itself, and no other."""
+    names = ("café", "CAFÉ", "Straße", "İ", "Ann")
+    await _fill(people_client, *[{"name": name} for name in names])
+    for number, name in enumerate(names, 1):
+        for query in ({"name__ilike": name}, {"q": name}):
+            found = (await people_client.get("/people", params=query)).json()["items"]
+            assert number in [row["id"] for row in found], query
+    for query in ({"name__ilike": "cafe"}, {"q": "strasse"}, {"name__ilike": "ann "}):
+        assert (await people_client.get("/people", params=query)).json()["items"] == [], query
+    assert (await people_client.get("/people?q=ANN")).json()["items"][0]["name"] == "Ann"
+
+
+async def test_a_key_is_no_other_key(shop_client: httpx2.AsyncClient) -> None:
+    """MariaDB takes BIKE-1 for bike-1: it would be read, changed and deleted by another name."""
+    for key in ("BIKE-1", "bike-1%20", "bik%C3%A9-1"):
+        for method in ("GET", "PATCH", "DELETE"):
+            body: Any = {"title": "X"} if method == "PATCH" else None
+            answer = await shop_client.request(method, f"/products/{key}", json=body)
+            assert answer.status_code == 404, (method, key)
+    assert (await shop_client.get("/products/bike-1")).json()["title"] == "Red bike"
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("agee=1", "query.agee: Person has no 'agee'; did you mean 'age'?"),
+        ("age__gtt=1", "query.age__gtt: 'age' has eq, ne, in, not_in, isnull, lt, le, gt, ge, "
+                       "between, and no 'gtt'; did you mean 'gt'?"),
+        ("limt=1", "query.limt: There is no 'limt'; did you mean 'limit'?"),
+        ("team__isnull=true", "query.team__isnull: 'team' is a relation; name a field of it, as "
+                              "team.id"),
+        ("sort=-team", "query.sort: 'team' is a relation; name a field of it, as team.id"),
+        ("team.nme=x", "query.team.nme: Team has no 'nme'; did you mean 'name'?"),
+        ("limit=0", "query.limit: Must be from 1 to 1000, not 0"),
+        ("count=all", "query.count: Must be exact, capped or estimated, not 'all'"),
+    ],
+)  # fmt: skip
+async def test_errors_say_what_to_write(
+    people_client: httpx2.AsyncClient, query: str, told: str
+) -> None:
+    """The parameter, the value, and what was meant."""
+    answer = (await people_client.get(f"/people?{query}")).json()
+    assert (answer["detail"], answer["errors"][0]["loc"][0]) == (told, "query")
+
+
 async def test_children_beyond_the_limit_are_told(people_client: httpx2.AsyncClient) -> None:
     """An included relation ends after 100 rows, and the answer says so."""
     await _fill(people_client, {"name": "a"})

@@ -9,10 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Dialect, and_, false, not_, or_, true
+from sqlalchemy import (
+    ColumnElement,
+    Dialect,
+    and_,
+    false,
+    literal_column,
+    not_,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import aliased
 
-from ormolu.query._text import bound, equals, is_one_of, literal, matches, ordered
+from ormolu.query._text import bounds, equals, is_one_of, literal, matches, ordered
 from ormolu.query._views import Field, Relation, View
 
 __all__ = [
@@ -101,11 +111,12 @@ def _compile_over(
     is_every = over.quantifier == "every"
     part = compile_condition(over.part, alias, dialect, is_negated=is_every)
     seen = over.target.seen_through(alias)
-    criterion = part if seen is None else and_(part, seen)
-    comparator = getattr(entity, over.relation.name).of_type(alias)
-    is_many = over.relation.is_many
-    found: ColumnElement[bool]
-    found = comparator.any(criterion) if is_many else comparator.has(criterion)
+    link = getattr(entity, over.relation.name).of_type(alias)
+    # Not any() or has(), which ask for the kind of a subclass in another FROM: a product of rows.
+    others: Any = select(literal_column("1")).select_from(alias).where(link, part)
+    if seen is not None:
+        others = others.where(seen)
+    found: ColumnElement[bool] = others.correlate(entity).exists()
     is_absence = over.quantifier in {"none", "every"}
     return not_(found) if is_absence != is_negated else found
 
@@ -134,11 +145,13 @@ def _compare(expression: Any, operator: str, value: Any, dialect: Dialect) -> Co
         return is_one_of(expression, value, dialect)
     if operator in PATTERNS:
         return _compare_text(expression, operator, value, dialect)
-    least = ordered(expression, dialect)
+    key = ordered(expression, dialect)
     if operator == "between":
-        return and_(least >= bound(least, value[0]), least <= bound(least, value[1]))
-    compare = {"lt": least.__lt__, "le": least.__le__, "gt": least.__gt__, "ge": least.__ge__}
-    return compare[operator](bound(least, value))
+        least, greatest = (bounds(key, each, dialect) for each in value)
+        return and_(key >= least[0], key <= greatest[1])
+    first, last = bounds(key, value, dialect)
+    compared = {"lt": key < first, "le": key <= last, "gt": key > last, "ge": key >= first}
+    return compared[operator]
 
 
 def _compare_text(

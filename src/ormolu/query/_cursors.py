@@ -25,7 +25,7 @@ from ormolu.query._views import Location, refuse
 
 __all__ = ["read_cursor", "write_cursor"]
 
-_MAX_LENGTH = 4000
+_MAX_LENGTH = 65_536
 _SIGNATURE_BYTES = 12
 
 _TYPES: dict[str, TypeAdapter[Any]] = {
@@ -44,7 +44,7 @@ def write_cursor(values: Sequence[Any], sort: Sort, scope: str, key: bytes) -> s
         key: Secret to sign with.
     """
     tagged = [_tag(value) for value in values]
-    body = json.dumps(tagged, separators=(",", ":")).encode()
+    body = json.dumps(tagged, separators=(",", ":"), ensure_ascii=False).encode()
     return base64.urlsafe_b64encode(_sign(body, sort, scope, key) + body).decode().rstrip("=")
 
 

@@ -17,7 +17,7 @@ from ormolu.query._conditions import (
     Term,
 )
 from ormolu.query._text import literal
-from ormolu.query._types import is_compared, is_json, is_text
+from ormolu.query._types import has_equality, is_compared, is_text
 from ormolu.query._views import Field, Location, Relation, View, nearest, refuse
 
 __all__ = ["Filters", "operators_of", "search"]
@@ -25,7 +25,11 @@ __all__ = ["Filters", "operators_of", "search"]
 _MAX_TERMS = 50
 _MAX_DEPTH = 5
 _MAX_VALUES = 1000
+# Backends take 32,766 parameters in one statement; some values are two.
+_MAX_VALUES_IN_ALL = 10_000
 _MAX_WORDS = 10
+# Of four bytes each, they are less than SQLite's limit of 50,000.
+_MAX_PATTERN = 10_000
 
 _ALIASES = {"lte": "le", "gte": "ge"}
 _LISTS = frozenset({"in", "not_in", "between"})
@@ -34,7 +38,7 @@ _ORDER = ("lt", "le", "gt", "ge", "between")
 
 def operators_of(field: Field) -> tuple[str, ...]:
     """Return the operators that a field's type has; the first needs not be written."""
-    if is_json(field.type):
+    if not has_equality(field.type):
         return ("isnull",)
     found = ["eq", "ne", "in", "not_in", "isnull"]
     if is_compared(field.type):
@@ -50,6 +54,7 @@ class Filters:
     def __init__(self, view: View) -> None:
         self._view = view
         self._terms = 0
+        self._values = 0
 
     def read_parameter(self, key: str, values: Sequence[str], location: Location) -> Condition:
         """Read one parameter of a query string, with all values given for it.
@@ -81,8 +86,10 @@ class Filters:
             raise refuse(location, "where_type", "Must be an object")
         if depth > _MAX_DEPTH:
             raise refuse(location, "where_depth", f"Must not be deeper than {_MAX_DEPTH} levels")
+        if not tree:
+            self._count(location)
         parts = [
-            self._read_member(view, key, inner, (*location, str(key)), depth)
+            self._read_member(view, str(key), inner, (*location, str(key)), depth)
             for key, inner in tree.items()
         ]
         return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
@@ -104,7 +111,7 @@ class Filters:
     def _read_list(
         self, view: View, inner: Any, location: Location, depth: int
     ) -> tuple[Condition, ...]:
-        if not isinstance(inner, list) or not inner:
+        if not isinstance(inner, (list, tuple)) or not inner:
             raise refuse(location, "where_type", "Must be a list of at least one object")
         return tuple(
             self._read_object(view, part, (*location, index), depth + 1)
@@ -147,7 +154,14 @@ class Filters:
         field, operator = _split(view, path, location)
         self._count(location)
         value = _read_value(_adapter(field, operator), operator, read, location)
+        self._count_values(value, location)
         return Term(field, operator, value)
+
+    def _count_values(self, value: Any, location: Location) -> None:
+        self._values += len(value) if isinstance(value, list) else 1
+        if self._values > _MAX_VALUES_IN_ALL:
+            message = f"Must not have more than {_MAX_VALUES_IN_ALL} values in all"
+            raise refuse(location[:2], "too_many_values", message)
 
     def _count(self, location: Location) -> None:
         self._terms += 1
@@ -169,9 +183,7 @@ def _split(view: View, path: str, location: Location) -> tuple[Field, str]:
     written = _ALIASES.get(operator, operator)
     if written not in known:
         listed = ", ".join(known)
-        message = (
-            f"{name!r} has no operator {operator!r}{nearest(operator, known)}. It has {listed}"
-        )
+        message = f"{name!r} has {listed}, and no {operator!r}{nearest(operator, known)}"
         raise refuse(location, "unknown_operator", message)
     return field, written
 
@@ -203,7 +215,10 @@ def _read_value(
         raise refuse(location, "too_many_values", f"Must not have more than {_MAX_VALUES} values")
     if operator == "between" and len(value) != 2:
         raise refuse(location, "between", "Must have two values, the least and the greatest")
-    if operator == "like" and _ends_in_escape(value):
+    if operator in PATTERNS and len(value) > _MAX_PATTERN:
+        message = f"Must not have more than {_MAX_PATTERN} characters"
+        raise refuse(location, "too_long", message)
+    if operator in {"like", "ilike"} and _ends_in_escape(value):
         raise refuse(location, "pattern", "Must not end with a single backslash")
     return value
 
@@ -236,7 +251,7 @@ def search(view: View, text: str, location: Location) -> Condition:
         raise refuse(location, "too_many_words", f"Must not have more than {_MAX_WORDS} words")
     for field in fields:
         _read_value(
-            field.filtered, "eq", lambda adapter, _: adapter.validate_strings(text), location
+            field.filtered, "contains", lambda adapter, _: adapter.validate_strings(text), location
         )
     return AllOf(
         tuple(

@@ -22,6 +22,8 @@ Row = dict[str, Any]
 
 _MAX_DEPTH = 3
 _MAX_CHILDREN = 100
+# Backends take 32,766 parameters in one statement.
+_MAX_PARAMETERS = 30_000
 
 
 @dataclass
@@ -147,13 +149,24 @@ class Rows:
         owners: dict[Any, list[Row]],
         path: str,
     ) -> None:
-        relation = hop[0]
         for rows in owners.values():
             for row in rows:
-                row[relation.name] = []
-        if not owners:
-            return
-        statement, root, width = self._children_statement(part.selection.view, hop, list(owners))
+                row[hop[0].name] = []
+        keys = list(owners)
+        most = _MAX_PARAMETERS // len(part.selection.view.keys)
+        for start in range(0, len(keys), most):
+            chosen = {key: owners[key] for key in keys[start : start + most]}
+            await self._load_some_children(part.selection.view, hop, chosen, path)
+
+    async def _load_some_children(
+        self,
+        view: View,
+        hop: tuple[Relation, Selection],
+        owners: dict[Any, list[Row]],
+        path: str,
+    ) -> None:
+        name = hop[0].name
+        statement, root, width = self._children_statement(view, hop, list(owners))
         raw = (await self._session.execute(statement)).all()
         kept, keys = [], []
         for values in raw:
@@ -165,7 +178,7 @@ class Rows:
         children = await self.collect(root, kept, path)
         for key, child in zip(keys, children, strict=True):
             for row in owners[key]:
-                row[relation.name].append(child)
+                row[name].append(child)
 
     def _children_statement(
         self, view: View, hop: tuple[Relation, Selection], owners: list[Any]

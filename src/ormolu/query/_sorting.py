@@ -10,17 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Dialect, and_, false, or_, select
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Dialect, and_, cast, false, func, or_, select, type_coerce
 from sqlalchemy.orm import aliased
+from sqlalchemy.types import NullType
 
 from ormolu.query._text import bound, ordered
-from ormolu.query._types import is_ordered
+from ormolu.query._types import STRING_CHARACTERS, is_long, is_ordered, is_text, undecorated
 from ormolu.query._views import Field, Location, Relation, View, refuse
 
 __all__ = ["Order", "Sort", "read_sort", "rows_after", "sort_columns", "sort_expressions"]
 
 _MAX_KEYS = 8
 _MAX_HOPS = 3
+
+# With more digits than are read of it, a computed decimal would not be found again.
+_COMPUTED = sa.Numeric(38, 10)
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,10 @@ def _read_key(view: View, key: str, location: Location) -> Order:
 
 def sort_expressions(sort: Sort, entity: Any, dialect: Dialect) -> list[ColumnElement[Any]]:
     """Return what each key sorts by; over a relation by a subquery."""
-    return [ordered(_value(order.path, order.field, entity), dialect) for order in sort]
+    return [
+        _as_compared(order.field, _value(order.path, order.field, entity), dialect)
+        for order in sort
+    ]
 
 
 def _value(path: tuple[tuple[Relation, View], ...], field: Field, entity: Any) -> Any:
@@ -122,6 +130,24 @@ def _value(path: tuple[tuple[Relation, View], ...], field: Field, entity: Any) -
     if seen is not None:
         found = found.where(seen)
     return found.select_from(alias).correlate(entity).scalar_subquery()
+
+
+def _as_compared(field: Field, value: Any, dialect: Dialect) -> ColumnElement[Any]:
+    """Return a value so that what is read of it compares equal to it, as a cursor needs."""
+    if is_long(field.type) or (field.is_computed and is_text(field.type)):
+        # MariaDB sorts by the first 1024 bytes, and a cursor has to fit into a URL.
+        value = func.substr(value, 1, STRING_CHARACTERS, type_=value.type)
+    expression = ordered(value, dialect)
+    if dialect.name == "sqlite":
+        # As it is stored: CURRENT_TIMESTAMP writes no microseconds, and decimals are binary.
+        return type_coerce(expression, NullType())
+    plain = undecorated(expression.type)
+    if isinstance(plain, sa.Float):
+        # Four bytes are shown with fewer digits than they have.
+        return expression if isinstance(plain, sa.Double) else cast(expression, sa.Double)
+    if isinstance(plain, sa.Numeric) and field.is_computed:
+        return cast(expression, _COMPUTED)
+    return type_coerce(expression, plain)
 
 
 def sort_columns(
@@ -153,7 +179,9 @@ def rows_after(
         later = _after(order, expression, value)
         if later is not None:
             alternatives.append(and_(*equal, later))
-        equal.append(expression.is_(None) if value is None else expression == value)
+        equal.append(
+            expression.is_(None) if value is None else expression == bound(expression, value)
+        )
     return or_(false(), *alternatives)
 
 

@@ -1,7 +1,8 @@
-"""Text that compares, sorts and matches the same on every backend: by code point.
+"""Values that compare, sort and match the same on every backend; text by code point.
 
 SQLite's LIKE ignores the case of ASCII letters, MariaDB's `=` case and trailing blanks, and
 PostgreSQL sorts by the language of the database. A column with a collation of its own keeps it.
+SQLite compares moments as text, with microseconds or without.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Dialect, and_, cast, collate, func
 
+from ormolu.models import UTCDateTime
 from ormolu.query._types import is_text
 
-__all__ = ["bound", "equals", "is_one_of", "literal", "matches", "ordered"]
+__all__ = ["bound", "bounds", "equals", "is_one_of", "literal", "matches", "ordered"]
 
 _ESCAPE = "!"
 
@@ -36,10 +38,44 @@ def bound(expression: Any, value: Any) -> ColumnElement[Any]:
     return sa.literal(value, expression.type)
 
 
+def bounds(
+    expression: Any, value: Any, dialect: Dialect
+) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """Return the least and the greatest of what may be stored for a value, as parameters."""
+    forms = [sa.literal(form, _compared_type(expression, dialect))
+             for form in _stored_forms(expression, value, dialect)]  # fmt: skip
+    return forms[0], forms[-1]
+
+
+def _stored_forms(expression: Any, value: Any, dialect: Dialect) -> list[Any]:
+    if not _is_moment_in_text(expression, dialect):
+        return [value]
+    moment = value.replace(tzinfo=None)
+    # CURRENT_TIMESTAMP writes no microseconds, SQLAlchemy always does.
+    return list(dict.fromkeys([moment.isoformat(" "), moment.isoformat(" ", "microseconds")]))
+
+
+def _compared_type(expression: Any, dialect: Dialect) -> Any:
+    type_ = expression.type
+    if _is_moment_in_text(expression, dialect):
+        return sa.String()
+    is_decimal = isinstance(type_, sa.Numeric) and type_.asdecimal
+    # The column's own type has asyncpg round the value to the column's digits.
+    return sa.Numeric() if is_decimal and not isinstance(type_, sa.Float) else type_
+
+
+def _is_moment_in_text(expression: Any, dialect: Dialect) -> bool:
+    # Another decorator may write it in its own way.
+    return dialect.name == "sqlite" and isinstance(expression.type, (sa.DateTime, UTCDateTime))
+
+
 def equals(expression: Any, value: Any, dialect: Dialect) -> ColumnElement[bool]:
     """Return whether an expression is exactly this value."""
+    least, greatest = bounds(expression, value, dialect)
+    if least is not greatest:
+        return expression.in_([least, greatest])  # type: ignore[no-any-return]
     exact = _exact(expression, dialect)
-    plain: ColumnElement[bool] = expression == value
+    plain: ColumnElement[bool] = expression == greatest
     # The first finds the row by its index, the second is exact.
     is_index_exact = exact is expression or dialect.name == "postgresql"
     return plain if is_index_exact else and_(plain, exact == value)
@@ -48,7 +84,10 @@ def equals(expression: Any, value: Any, dialect: Dialect) -> ColumnElement[bool]
 def is_one_of(expression: Any, values: list[Any], dialect: Dialect) -> ColumnElement[bool]:
     """Return whether an expression is exactly one of these values."""
     exact = _exact(expression, dialect)
-    plain: ColumnElement[bool] = expression.in_(values)
+    forms = [form for value in values for form in _stored_forms(expression, value, dialect)]
+    type_ = _compared_type(expression, dialect)
+    listed = sa.bindparam(None, forms, type_=type_, expanding=True, unique=True)
+    plain: ColumnElement[bool] = expression.in_(listed)
     is_index_exact = exact is expression or dialect.name == "postgresql"
     return plain if is_index_exact else and_(plain, exact.in_(values))
 
@@ -64,7 +103,9 @@ def matches(
     if dialect.name == "postgresql":
         return _like(expression, like, "ILIKE" if ignore_case else "LIKE")
     if ignore_case:
-        return _like(func.lower(expression), like.lower(), "LIKE")
+        # Both by the backend: it may know of ASCII's letters only.
+        lower = func.lower(expression, type_=expression.type)
+        return _like(_exact(lower, dialect), func.lower(like), "LIKE")
     return _like(_exact(expression, dialect), like, "LIKE")
 
 
@@ -73,7 +114,7 @@ def literal(text: str) -> str:
     return re.sub(r"([%_\\])", r"\\\1", text)
 
 
-def _like(expression: Any, pattern: str, operator: str) -> ColumnElement[bool]:
+def _like(expression: Any, pattern: Any, operator: str) -> ColumnElement[bool]:
     if operator == "ILIKE":
         return expression.ilike(pattern, escape=_ESCAPE)  # type: ignore[no-any-return]
     return expression.like(pattern, escape=_ESCAPE)  # type: ignore[no-any-return]

@@ -10,7 +10,7 @@ import base64
 import binascii
 import math
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -23,12 +23,13 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from ormolu.models import UTCDateTime
 
 __all__ = [
-    "filtered_type", "is_compared", "is_json", "is_ordered", "is_text", "key_type", "written_type",
+    "STRING_CHARACTERS", "filtered_type", "has_equality", "is_compared", "is_json", "is_long",
+    "is_ordered", "is_text", "key_type", "undecorated", "written_type",
 ]  # fmt: skip
 
 # JSON in MariaDB is checked to this depth; its VARCHAR wants a length, its TEXT and BLOB end here.
 _JSON_DEPTH = 32
-_STRING_CHARACTERS = 255
+STRING_CHARACTERS = 255
 _TEXT_BYTES = 65_535
 
 _SHIFTS = {sa.SmallInteger: 15, sa.BigInteger: 63, sa.Integer: 31}
@@ -48,30 +49,44 @@ def filtered_type(type_: TypeEngine[Any]) -> Any:
 
 def key_type(type_: TypeEngine[Any]) -> Any:
     """Return the type of a key in a path: a number out of range is a key that nobody has."""
-    plain = _undecorated(type_)
+    plain = undecorated(type_)
     return int if isinstance(plain, sa.Integer) else filtered_type(type_)
 
 
 def is_text(type_: TypeEngine[Any]) -> bool:
     """Tell whether a column holds text, which has patterns and a collation."""
-    plain = _undecorated(type_)
+    plain = undecorated(type_)
     return isinstance(plain, sa.String) and not isinstance(plain, sa.Enum)
+
+
+def is_long(type_: TypeEngine[Any]) -> bool:
+    """Tell whether a column may hold more text than a plain string has here."""
+    plain: Any = undecorated(type_)
+    if not is_text(type_):
+        return False
+    return isinstance(plain, sa.Text) if plain.length is None else plain.length > STRING_CHARACTERS
 
 
 def is_json(type_: TypeEngine[Any]) -> bool:
     """Tell whether a column holds JSON."""
-    return isinstance(_undecorated(type_), sa.JSON)
+    return isinstance(undecorated(type_), sa.JSON)
+
+
+def has_equality(type_: TypeEngine[Any]) -> bool:
+    """Tell whether values can be equal: JSON differs by backend, and so do types of one alone."""
+    plain = undecorated(type_)
+    return not is_json(plain) and isinstance(plain, tuple(kind for kind, _ in _MAKERS))
 
 
 def is_ordered(type_: TypeEngine[Any]) -> bool:
     """Tell whether a column's values have an order that is the same everywhere."""
-    plain = _undecorated(type_)
+    plain = undecorated(type_)
     return isinstance(plain, _ORDERED)
 
 
 def is_compared(type_: TypeEngine[Any]) -> bool:
     """Tell whether a column's values can be compared with one of a request's."""
-    return is_ordered(type_) and not isinstance(_undecorated(type_), (sa.Enum, sa.Uuid))
+    return is_ordered(type_) and not isinstance(undecorated(type_), (sa.Enum, sa.Uuid))
 
 
 _ORDERED = (
@@ -80,7 +95,8 @@ _ORDERED = (
 )  # fmt: skip
 
 
-def _undecorated(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+def undecorated(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    """Return the type that a program's own type decorates."""
     while isinstance(type_, TypeDecorator) and not isinstance(type_, sa.Interval):
         type_ = type_.impl_instance
     return type_
@@ -96,7 +112,7 @@ class _Reader:
     def read(self, type_: TypeEngine[Any]) -> Any:
         if isinstance(type_, UTCDateTime):
             return _INSTANT
-        plain = _undecorated(type_)
+        plain = undecorated(type_)
         for kind, make in _MAKERS:
             if isinstance(plain, kind):
                 return make(self, plain)
@@ -104,7 +120,10 @@ class _Reader:
 
     def enumeration(self, type_: Any) -> Any:
         if type_.enum_class is not None:
-            return type_.enum_class
+            texts = BeforeValidator(
+                _read_member({str(each.value): each for each in type_.enum_class})
+            )
+            return type_.enum_class if self._is_limited else Annotated[type_.enum_class, texts]
         return Literal[tuple(type_.enums)]
 
     def string(self, type_: Any) -> Any:
@@ -112,7 +131,7 @@ class _Reader:
             return _text(None, None)
         if isinstance(type_, sa.Text):
             return _text(type_.length, None if type_.length else _TEXT_BYTES)
-        return _text(type_.length or _STRING_CHARACTERS, None)
+        return _text(type_.length or STRING_CHARACTERS, None)
 
     def integer(self, type_: Any) -> Any:
         shift = next(bits for kind, bits in _SHIFTS.items() if isinstance(type_, kind))
@@ -240,6 +259,11 @@ def _read_base64(value: Any) -> Any:
         return base64.b64decode(value.replace("-", "+").replace("_", "/"), validate=True)
     except (AttributeError, ValueError, binascii.Error):
         raise PydanticCustomError("base64", "Must be text in base64") from None
+
+
+def _read_member(members: Mapping[str, Any]) -> Callable[[Any], Any]:
+    # Of a value that is no text, a path and a query string have the text.
+    return lambda value: members.get(value, value) if isinstance(value, str) else value
 
 
 def _require_text(example: str, *, is_number_fine: bool = False) -> BeforeValidator:

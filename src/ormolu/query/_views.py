@@ -13,10 +13,11 @@ from functools import cached_property
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy import ColumnElement, Dialect, and_, select, tuple_
 from sqlalchemy.types import TypeEngine
 
 from ormolu.errors import RefusedError
+from ormolu.query._text import equals
 from ormolu.query._types import filtered_type, key_type
 
 __all__ = ["Field", "Location", "Relation", "View", "entry_of", "nearest", "refuse"]
@@ -32,11 +33,13 @@ class Field:
         name: Name of the mapped attribute, and of the member in JSON.
         type: SQL type of its values.
         is_nullable: Whether it may be NULL.
+        is_computed: Whether SQL computes it at each read.
     """
 
     name: str
     type: TypeEngine[Any]
     is_nullable: bool = True
+    is_computed: bool = False
 
     @cached_property
     def filtered(self) -> TypeAdapter[Any]:
@@ -109,6 +112,12 @@ class View:
             raise refuse(location, "unknown_relation", self._unknown(name, self.relations))
         return self.relations[name]
 
+    def is_row(self, key: tuple[Any, ...], dialect: Dialect) -> ColumnElement[bool]:
+        """Return the condition that a row is the one with exactly this key."""
+        columns = [getattr(self.model, field.name) for field in self.keys]
+        pairs = zip(columns, key, strict=True)
+        return and_(*[equals(column, value, dialect) for column, value in pairs])
+
     def seen_through(self, entity: Any) -> ColumnElement[bool] | None:
         """Return the condition that a row of an alias of the model is visible; None for all."""
         if self.visible is None:
@@ -121,6 +130,9 @@ class View:
         return one.in_(seen)
 
     def _unknown(self, name: str, known: Iterable[str]) -> str:
+        if name in self.relations:
+            field = next(iter(self.relations[name].target.fields), "...")
+            return f"{name!r} is a relation; name a field of it, as {name}.{field}"
         return f"{self.model.__name__} has no {name!r}{nearest(name, known)}"
 
 

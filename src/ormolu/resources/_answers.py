@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel
-from pydantic_core import to_json
+from pydantic_core import to_json, to_jsonable_python
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -48,7 +48,7 @@ def list_answer(request: Request, page: Page, items: Sequence[Any]) -> Answer:
         kept = [(name, value) for name, value in request.query_params.multi_items()
                 if name not in {"cursor", "offset"}]  # fmt: skip
         query = urlencode([*kept, ("cursor", page.next_cursor)])
-        headers["Link"] = f'<{_escape(request.url.path)}?{query}>; rel="next"'
+        headers["Link"] = f'<{_path(request)}?{query}>; rel="next"'
     return Answer(200, headers, encode(body))
 
 
@@ -84,13 +84,17 @@ def headers_of(version: Any, variant: str = "") -> dict[str, str]:
 
 def path_of(request: Request, key: tuple[Any, ...]) -> str:
     """Return the path of a row, escaped: a header is ASCII, and keys need not be."""
-    path = request.url.path.rstrip("/")
+    path = _path(request).rstrip("/")
     collection = path.rpartition("/")[0] if request.method == "PUT" else path.removesuffix(":batch")
-    return f"{_escape(collection)}/{','.join(quote(str(part), safe='') for part in key)}"
+    parts = [quote(str(to_jsonable_python(part, bytes_mode="base64")), safe="") for part in key]
+    return f"{collection}/{','.join(parts)}"
 
 
-def _escape(path: str) -> str:
-    return quote(path, safe="/:,")
+def _path(request: Request) -> str:
+    scope, path = request.scope, request.url.path
+    # A proxy may have taken its prefix away, and the server been told of it.
+    root = scope.get("app_root_path", scope.get("root_path", ""))
+    return quote(path if path.startswith(f"{root}/") else root + path, safe="/:,")
 
 
 def as_response(request: Request, answer: Answer) -> Response:

@@ -124,7 +124,8 @@ def has_events(mapper: Mapper[Any]) -> bool:
 def _of_property(mapper: Mapper[Any], prop: Any, hints: Mapping[str, Any]) -> Attribute:
     column = prop.columns[0]
     if not isinstance(column, Column):
-        return Attribute(field=Field(prop.key, column.type), is_secret=_is_secret(prop.key))
+        field = Field(prop.key, column.type, is_computed=True)
+        return Attribute(field=field, is_secret=_is_secret(prop.key))
     # With joined inheritance the key is of both tables; the first has the default.
     columns = [each for each in prop.columns if isinstance(each, Column)]
     is_key = any(each in set(mapper.primary_key) for each in columns)
@@ -149,7 +150,7 @@ def _of_hybrid(model: type[Any], name: str, descriptor: hybrid_property[Any]) ->
         type_ = sa.type_coerce(expression, _hybrid_type(descriptor, expression)).type
     except Exception:
         return None
-    return Attribute(field=Field(name, type_), is_secret=_is_secret(name))
+    return Attribute(field=Field(name, type_, is_computed=True), is_secret=_is_secret(name))
 
 
 def _hybrid_type(descriptor: hybrid_property[Any], expression: Any) -> Any:

@@ -241,7 +241,7 @@ class _Reader:
             message = "Is not offered here; follow next_cursor"
             raise refuse(place, "unknown_parameter", message)
         if not least <= value <= most:
-            raise refuse(place, "out_of_range", f"Must be from {least} to {most}")
+            raise refuse(place, "out_of_range", f"Must be from {least} to {most}, not {value}")
         return value
 
     def _count(self, value: Any) -> CountMode | None:
@@ -249,7 +249,7 @@ class _Reader:
             case None | "exact" | "capped" | "estimated":
                 return value
             case _:
-                message = "Must be exact, capped or estimated"
+                message = f"Must be exact, capped or estimated, not {str(value)[:50]!r}"
                 raise refuse((*self._at, "count"), "literal_error", message)
 
 

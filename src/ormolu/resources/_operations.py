@@ -64,9 +64,8 @@ class Operations:
         model, version = self.view.model, self.declaration.traits.version
         columns: list[Any] = [getattr(model, version).label("version")] if version else []
         statement: Any = select(*columns)
-        statement = statement.select_from(model)
-        for field, value in zip(self.view.keys, key, strict=True):
-            statement = statement.where(getattr(model, field.name) == value)
+        dialect = (await engine_of(self._session)).dialect
+        statement = statement.select_from(model).where(self.view.is_row(key, dialect))
         if self.view.visible is not None:
             statement = statement.where(self.view.visible)
         rows = Rows(self._session)

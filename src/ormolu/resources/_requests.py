@@ -13,7 +13,10 @@ from ormolu.errors import RefusedError
 from ormolu.query import Field, Location, entry_of, refuse
 from ormolu.resources._json import read_json
 
-__all__ = ["MAX_BODY", "read_body", "read_key", "read_key_value", "read_object", "read_query"]
+__all__ = [
+    "MAX_BODY", "read_body", "read_key", "read_key_value", "read_key_values", "read_object",
+    "read_query",
+]  # fmt: skip
 
 MAX_BODY = 1024 * 1024
 
@@ -48,15 +51,25 @@ def read_key_value(
     if isinstance(value, Mapping):
         value = [value.get(field.name) for field in keys]
     values = value if isinstance(value, list) and len(keys) > 1 else [value]
-    if len(values) != len(keys):
-        raise refuse(location, "key", f"Must have {', '.join(field.name for field in keys)}")
-    found = []
-    for field, each in zip(keys, values, strict=True):
+    for each in values:
         is_integer = isinstance(each, int) and not isinstance(each, bool)
         if not isinstance(each, str) and not is_integer:
             raise refuse(location, "key", "Must be a key")
-        found.append(_read_part(field, each, location, name))
-    return tuple(found)
+    return read_key_values(values, keys, location, name)
+
+
+def read_key_values(
+    values: Sequence[Any], keys: Sequence[Field], location: Location, name: str
+) -> tuple[Any, ...]:
+    """Read the values of a primary key, of JSON's types or of its own.
+
+    Raises:
+        RefusedError: One is not of the key's type, or no row can have it.
+    """
+    if len(values) != len(keys):
+        raise refuse(location, "key", f"Must have {', '.join(field.name for field in keys)}")
+    pairs = zip(keys, values, strict=True)
+    return tuple(_read_part(field, value, location, name) for field, value in pairs)
 
 
 def _read_part(field: Field, value: Any, location: Location, name: str) -> Any:

@@ -22,6 +22,7 @@ from ormolu.resources._idempotency import idempotency_table
 from ormolu.resources._lists import Page, read_members
 from ormolu.resources._operations import Operations
 from ormolu.resources._policy import Policy
+from ormolu.resources._requests import read_key_values
 from ormolu.resources._routes import Endpoint, endpoint_function, endpoints_of, refusing_endpoint
 from ormolu.resources._schemas import Schemas
 from ormolu.web import request_session
@@ -248,7 +249,8 @@ class Resource(APIRouter):
         return Operations(self.exposure, session, found)
 
     def _key(self, key: Any) -> tuple[Any, ...]:
-        return key if isinstance(key, tuple) else (key,)
+        values, declaration = key if isinstance(key, tuple) else (key,), self.exposure.declaration
+        return read_key_values(values, declaration.keys, ("arguments", "key"), declaration.name)
 
 
 def _undone_if_refused(

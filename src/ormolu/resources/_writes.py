@@ -272,7 +272,7 @@ class Writer:
         return conditions
 
     def _is_key(self, key: Key) -> ColumnElement[bool]:
-        return and_(*[column == value for column, value in zip(self._keys(), key, strict=True)])
+        return self._view.is_row(key, self._dialect)
 
     def _keys(self) -> list[Any]:
         return [getattr(self._model, key.name) for key in self._view.keys]
