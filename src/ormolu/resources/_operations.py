@@ -177,8 +177,16 @@ class Operations:
 
     def _check_same_key(self, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         for name, value in key.items():
-            if name in values and values[name] != value and str(values[name]) != str(value):
+            if name in values and not self._is_same(name, values[name], value):
                 raise refuse(("body", name), "key", "Must be the key in the path")
+
+    def _is_same(self, name: str, sent: Any, value: Any) -> bool:
+        """Tell whether a client sent the value that is settled already."""
+        try:
+            read = self.declaration.attributes[name].field.filtered.validate_python(sent)
+        except ValidationError:
+            return False
+        return bool(read == value)
 
     async def upsert(
         self,
@@ -234,8 +242,9 @@ class Operations:
             return None
         if ignore:
             return await writer.read(key)
-        changes = {name: row[name] for name in sent if name in self.declaration.changeable}
-        return await self._update(key, {k: v for k, v in changes.items() if k not in unique}, None)
+        kept = {*unique, *self._policy.assign}
+        names = [name for name in sent if name in self.declaration.changeable and name not in kept]
+        return await self._update(key, {name: row[name] for name in names}, None)
 
     def check_unique(self, unique: Sequence[str]) -> None:
         """Refuse fields that are no unique key.
@@ -301,7 +310,7 @@ class Operations:
         """
         assigned = dict(self._policy.assign)
         for name, value in assigned.items():
-            if name in values and values[name] != value:
+            if name in values and not self._is_same(name, values[name], value):
                 message = f"{name} is not yours to choose."
                 raise RefusedError(
                     "forbidden", message, [entry_of((*location, name), "assigned", message)]

@@ -1,0 +1,77 @@
+"""Policies on writes: what they assign, what they name, and whose answers are kept."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import httpx2
+import pytest
+from fastapi import FastAPI, Header
+from sqlalchemy import MetaData, String, Uuid
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ormolu import Database, Model, Policy, resource
+from tests.fixtures.apps import client_of
+
+pytestmark = [pytest.mark.anyio, pytest.mark.backends("sqlite")]
+
+
+class Base(Model):
+    """Tables of their own."""
+
+    __abstract__ = True
+    metadata = MetaData(naming_convention=Model.metadata.naming_convention)
+
+
+class Draft(Base):
+    __tablename__ = "drafts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner: Mapped[UUID] = mapped_column(Uuid)
+    slug: Mapped[str] = mapped_column(String(20), unique=True)
+    text: Mapped[str | None] = mapped_column(String(20))
+
+
+ANN, BO = UUID(int=10), UUID(int=11)
+
+
+async def owned(x_user: Annotated[UUID, Header()] = ANN) -> Policy:
+    """Let everybody change every draft; who makes one owns it, and Bo sees no text."""
+    hidden = {"text"} if x_user == BO else set[str]()
+    return Policy(visible=True, assign={"owner": x_user}, hidden=hidden)
+
+
+drafts = resource(Draft, policy=owned, idempotency=True)
+
+
+def serve(url: str, *routers: Any) -> Any:
+    app = FastAPI()
+    Database(url, metadata=Base.metadata).attach(app)
+    for router in routers or (drafts,):
+        app.include_router(router)
+    return client_of(app)
+
+
+async def post(client: httpx2.AsyncClient, path: str, user: UUID, **body: Any) -> httpx2.Response:
+    return await client.post(path, json=body, headers={"X-User": str(user)})
+
+
+async def test_assigned_values_may_be_repeated_as_json(database_url: str) -> None:
+    """A UUID is the same in upper case; another, or none at all, is refused."""
+    async with serve(database_url) as client:
+        same = await post(client, "/drafts", ANN, slug="a", owner=str(ANN).upper())
+        assert (same.status_code, same.json()["owner"]) == (201, str(ANN))
+        for other in (str(BO), "x", None, 10):
+            refused = await post(client, "/drafts", ANN, slug="b", owner=other)
+            assert refused.status_code == 403, other
+
+
+async def test_upsert_assigns_to_new_rows_only(database_url: str) -> None:
+    """Who changes a row does not take it over, not by sending its own name either."""
+    async with serve(database_url) as client:
+        await post(client, "/drafts", BO, slug="a")
+        path = "/drafts?on_conflict=slug"
+        for body in ({"text": "x"}, {"text": "y", "owner": str(ANN)}):
+            changed = await post(client, path, ANN, slug="a", **body)
+            assert (changed.status_code, changed.json()["text"]) == (200, body["text"])
+            assert changed.json()["owner"] == str(BO)
