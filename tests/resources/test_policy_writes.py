@@ -11,7 +11,8 @@ from fastapi import FastAPI, Header
 from sqlalchemy import MetaData, String, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ormolu import Database, Model, Policy, resource
+from ormolu import Database, Model, Policy, UsageError, resource
+from ormolu.resources._policy import checked_policy
 from tests.fixtures.apps import client_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.backends("sqlite")]
@@ -36,12 +37,11 @@ ANN, BO = UUID(int=10), UUID(int=11)
 
 
 async def owned(x_user: Annotated[UUID, Header()] = ANN) -> Policy:
-    """Let everybody change every draft; who makes one owns it, and Bo sees no text."""
-    hidden = {"text"} if x_user == BO else set[str]()
-    return Policy(visible=True, assign={"owner": x_user}, hidden=hidden)
+    """Let everybody change every draft; who makes one owns it."""
+    return Policy(visible=True, assign={"owner": x_user})
 
 
-drafts = resource(Draft, policy=owned, idempotency=True)
+drafts = resource(Draft, policy=owned)
 
 
 def serve(url: str, *routers: Any) -> Any:
@@ -75,3 +75,25 @@ async def test_upsert_assigns_to_new_rows_only(database_url: str) -> None:
             changed = await post(client, path, ANN, slug="a", **body)
             assert (changed.status_code, changed.json()["text"]) == (200, body["text"])
             assert changed.json()["owner"] == str(BO)
+
+
+@pytest.mark.parametrize("options", [{"hidden": {"txet"}}, {"read_only": {"txet"}}])
+def test_names_of_a_policy_are_checked(options: Any) -> None:
+    """A name that is misspelt would hide nothing: it is an error that says so."""
+    with pytest.raises(UsageError, match="names 'txet', .*; did you mean 'text'"):
+        checked_policy(Policy(visible=True, **options), Draft)
+
+
+async def test_kept_answers_are_not_shown_to_those_who_see_less(database_url: str) -> None:
+    """One key of two clients is two keys, though they differ in hidden columns alone."""
+
+    async def seen(x_user: Annotated[UUID, Header()]) -> Policy:
+        hidden = {"text"} if x_user == BO else set[str]()
+        return Policy(visible=True, hidden=hidden)
+
+    plain = resource(Draft, path="/plain", policy=seen, idempotency=True)
+    body = {"slug": "a", "owner": str(ANN)}
+    async with serve(database_url, plain) as client:
+        client.headers["Idempotency-Key"] = "k"
+        assert "text" in (await post(client, "/plain", ANN, **body)).json()
+        assert (await post(client, "/plain", BO, **body)).status_code == 409

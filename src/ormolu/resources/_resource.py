@@ -21,7 +21,7 @@ from ormolu.resources._hooks import HookName
 from ormolu.resources._idempotency import idempotency_table
 from ormolu.resources._lists import Page, read_members
 from ormolu.resources._operations import Operations
-from ormolu.resources._policy import Policy
+from ormolu.resources._policy import Policy, checked_policy
 from ormolu.resources._routes import Endpoint, endpoint_function, endpoints_of, refusing_endpoint
 from ormolu.resources._schemas import Schemas
 from ormolu.web import request_session
@@ -241,7 +241,7 @@ class Resource(APIRouter):
         found: Policies | None = None
         if policies is not None:
             found = {
-                each: policies[each.declaration.model]
+                each: checked_policy(policies[each.declaration.model], each.declaration.model)
                 for each in self.exposure.reached
                 if each.declaration.model in policies
             }
