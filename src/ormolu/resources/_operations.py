@@ -119,7 +119,9 @@ class Operations:
         return await self._update(key, changes, versions)
 
     async def _update(self, key: Key, changes: dict[str, Any], versions: Versions) -> Written:
-        changes = await run_hook(self.declaration.hooks, "before_update", self._session, changes)
+        if changes:
+            hooks = self.declaration.hooks
+            changes = await run_hook(hooks, "before_update", self._session, changes)
         written = await (await self._writer()).update(key, changes, versions)
         return await self._after("update", written) if changes else written
 
@@ -152,7 +154,7 @@ class Operations:
             accepted = self.declaration.accepted
             changes = {name: row.get(name, _default(accepted[name])) for name in open_names}
             try:
-                return await self._update(key, changes, versions), False
+                return await self._update_old(key, changes, versions), False
             except RefusedError as error:
                 if error.code != "not_found":
                     raise
@@ -170,6 +172,12 @@ class Operations:
                 "precondition_failed" if is_new else "unique_violation", detail
             ) from None
         return created, True
+
+    async def _update_old(self, key: Key, changes: dict[str, Any], versions: Versions) -> Written:
+        # A hook must not hear of a change where there will be a new row.
+        if "before_update" in self.declaration.hooks and await self._is_free(key):
+            raise self.not_found()
+        return await self._update(key, changes, versions)
 
     async def _is_free(self, key: Key) -> bool:
         names = [field.name for field in self.view.keys]

@@ -285,14 +285,32 @@ async def engine_of(session: AsyncSession) -> Engine:
 
 
 class _Savepoint(AsyncSessionTransaction):
-    """A SAVEPOINT that may be the first thing its unit of work sends."""
+    """A SAVEPOINT that may be the first thing its unit of work sends.
+
+    What waits for the commit since then is forgotten with a ROLLBACK to it.
+    """
+
+    session: UnitSession
 
     async def start(self, is_ctxmanager: bool = False) -> _Savepoint:
-        assert isinstance(self.session, UnitSession)
         with self.session.in_use():
             await self.session.take_connection()
             await super().start(is_ctxmanager=is_ctxmanager)
+        self._waiting = len(self.session.callbacks)
         return self
+
+    async def rollback(self) -> None:
+        await super().rollback()
+        del self.session.callbacks[self._waiting :]
+
+    async def __aexit__(self, type_: Any, value: Any, traceback: Any) -> None:
+        is_kept = False
+        try:
+            await super().__aexit__(type_, value, traceback)
+            is_kept = type_ is None
+        finally:
+            if not is_kept:
+                del self.session.callbacks[self._waiting :]
 
 
 # Only what sends statements itself: the other methods of AsyncSession call these.
