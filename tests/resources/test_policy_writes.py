@@ -80,7 +80,7 @@ async def test_upsert_assigns_to_new_rows_only(database_url: str) -> None:
 @pytest.mark.parametrize("options", [{"hidden": {"txet"}}, {"read_only": {"txet"}}])
 def test_names_of_a_policy_are_checked(options: Any) -> None:
     """A name that is misspelt would hide nothing: it is an error that says so."""
-    with pytest.raises(UsageError, match="names 'txet', .*; did you mean 'text'"):
+    with pytest.raises(UsageError, match=r"names 'txet', .*; did you mean 'text'"):
         checked_policy(Policy(visible=True, **options), Draft)
 
 

@@ -36,7 +36,7 @@ def schemas_of(declaration: Declaration) -> Schemas:
         f"{name}Create",
         _INPUT,
         {
-            name: _written(attribute, is_required=attribute.is_required)
+            name: _written(attribute, {} if attribute.is_required else _default_of(attribute))
             for name, attribute in declaration.accepted.items()
         },
     )
@@ -44,7 +44,8 @@ def schemas_of(declaration: Declaration) -> Schemas:
         f"{name}Update",
         _INPUT,
         {
-            name: _written(attribute, is_required=False)
+            # Not the column's default: what is left out stays.
+            name: _written(attribute, {"default": None})
             for name, attribute in declaration.changeable.items()
         },
     )
@@ -73,16 +74,13 @@ def _shown(declaration: Declaration) -> dict[str, Any]:
     return shown
 
 
-def _written(attribute: Attribute, *, is_required: bool) -> Any:
+def _written(attribute: Attribute, default: dict[str, Any]) -> Any:
     type_ = written_type(attribute.field.type, attribute.annotation)
     if attribute.is_key and is_text(attribute.field.type):
         type_ = Annotated[type_, AfterValidator(_check_key)]
     if attribute.field.is_nullable:
         type_ = _optional(type_)
-    options = _description(attribute)
-    if not is_required:
-        options["default"] = _default_of(attribute)
-    return type_, options
+    return type_, {**_description(attribute), **default}
 
 
 def _optional(type_: Any) -> Any:
@@ -96,10 +94,10 @@ def _description(attribute: Attribute) -> dict[str, Any]:
     return {"description": text} if text else {}
 
 
-def _default_of(attribute: Attribute) -> Any:
-    default = attribute.column.default if attribute.column is not None else None
+def _default_of(attribute: Attribute) -> dict[str, Any]:
+    default: Any = attribute.column.default if attribute.column is not None else None
     # A function's value is of its moment; what is left out is the column's to fill.
-    return default.arg if default is not None and default.is_scalar else None  # type: ignore[attr-defined]
+    return {"default": default.arg if default is not None and default.is_scalar else None}
 
 
 def _check_key(value: str) -> str:
