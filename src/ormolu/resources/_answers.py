@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel
-from pydantic_core import to_json
+from pydantic_core import to_json, to_jsonable_python
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -86,7 +86,9 @@ def path_of(request: Request, key: tuple[Any, ...]) -> str:
     """Return the path of a row, escaped: a header is ASCII, and keys need not be."""
     path = request.url.path.rstrip("/")
     collection = path.rpartition("/")[0] if request.method == "PUT" else path.removesuffix(":batch")
-    return f"{_escape(collection)}/{','.join(quote(str(part), safe='') for part in key)}"
+    # As in a body: a moment has a T, an enumeration its value.
+    texts = to_jsonable_python(key, bytes_mode="base64")
+    return f"{_escape(collection)}/{','.join(quote(str(text), safe='') for text in texts)}"
 
 
 def _escape(path: str) -> str:
