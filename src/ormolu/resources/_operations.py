@@ -146,9 +146,11 @@ class Operations:
         Raises:
             RefusedError: As `update` and `create`; `precondition_failed` if it is there already.
         """
-        names = [field.name for field in self.view.keys]
-        self._check_same_key(dict(zip(names, key, strict=True)), values)
-        row = self.check_new({**values, **dict(zip(names, key, strict=True))}, ("body",))
+        place = {field.name: part for field, part in zip(self.view.keys, key, strict=True)}
+        called = self._schemas.created
+        self._check_same_key(place, values)
+        known = {called[name]: part for name, part in place.items() if name in called}
+        row = {**self.check_new({**values, **known}, ("body",)), **place}
         if not is_new:
             open_names = [name for name in self.declaration.changeable if name not in self._sealed]
             accepted = self.declaration.accepted
@@ -185,8 +187,9 @@ class Operations:
 
     def _check_same_key(self, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         for name, value in key.items():
-            if name in values and not self._is_same(name, values[name], value):
-                raise refuse(("body", name), "key", "Must be the key in the path")
+            called = self._schemas.created.get(name, name)
+            if called in values and not self._is_same(name, values[called], value):
+                raise refuse(("body", called), "key", "Must be the key in the path")
 
     def _is_same(self, name: str, sent: Any, value: Any) -> bool:
         """Tell whether a client sent the value that is settled already."""
@@ -250,9 +253,13 @@ class Operations:
             return None
         if ignore:
             return await writer.read(key)
-        kept = {*unique, *self._policy.assign}
-        names = [name for name in sent if name in self.declaration.changeable and name not in kept]
-        return await self._update(key, {name: row[name] for name in names}, None)
+        kept, called = {*unique, *self._policy.assign}, self._schemas.created
+        changes = {
+            name: value for name, value in row.items()
+            if called.get(name, name) in sent
+            and name in self.declaration.changeable and name not in kept
+        }  # fmt: skip
+        return await self._update(key, changes, None)
 
     def check_unique(self, unique: Sequence[str]) -> None:
         """Refuse fields that are no unique key.
@@ -316,19 +323,22 @@ class Operations:
         Raises:
             RefusedError: A value is wrong, unknown, not writable or missing.
         """
-        assigned = dict(self._policy.assign)
-        for name, value in assigned.items():
-            if name in values and not self._is_same(name, values[name], value):
+        assigned, called = self._policy.assign, self._schemas.created
+        settled = {called.get(name, name): name for name in assigned}
+        for name in settled.keys() & values.keys():
+            if not self._is_same(settled[name], values[name], assigned[settled[name]]):
                 message = f"{name} is not yours to choose."
                 raise RefusedError(
                     "forbidden", message, [entry_of((*location, name), "assigned", message)]
                 )
-        offered = {
-            name: value for name, value in assigned.items() if name in self.declaration.accepted
-        }
-        own = {name: each for name, each in values.items() if name not in assigned}
-        self._check_sealed(own, location)
-        checked = _validated(self._schemas.create, {**own, **offered}, location)
+        offered = {called[name]: value for name, value in assigned.items() if name in called}
+        own = {name: each for name, each in values.items() if name not in settled}
+        self._check_sealed(own, called, location)
+        is_own = self.declaration.create_model is not None
+        # What a model of the program's own fills in counts; ours leaves it to the columns.
+        checked = _validated(self._schemas.create, {**own, **offered}, location).model_dump(
+            by_alias=not is_own, exclude_unset=not is_own
+        )
         return {**checked, **assigned}
 
     def check_changes(self, values: Mapping[str, Any], location: Location) -> dict[str, Any]:
@@ -337,16 +347,22 @@ class Operations:
         Raises:
             RefusedError: A value is wrong, unknown or not writable.
         """
-        self._check_sealed(values, location)
-        return _validated(self._schemas.update, values, location)
+        self._check_sealed(values, self._schemas.changed, location)
+        is_own = self.declaration.update_model is not None
+        return _validated(self._schemas.update, values, location).model_dump(
+            by_alias=not is_own, exclude_unset=True
+        )
 
     @property
     def _sealed(self) -> set[str]:
         return {*self._policy.read_only, *self._policy.hidden, *self._policy.assign}
 
-    def _check_sealed(self, values: Mapping[str, Any], location: Location) -> None:
+    def _check_sealed(
+        self, values: Mapping[str, Any], called: Mapping[str, str], location: Location
+    ) -> None:
+        sealed = {called.get(name, name) for name in self._sealed}
         for name in values:
-            if name in self._sealed:
+            if name in sealed:
                 raise refuse((*location, name), "extra_forbidden", "Extra inputs are not permitted")
 
     async def _writer(self) -> Writer:
@@ -379,9 +395,9 @@ def _default(attribute: Attribute) -> Any:
     return literal_column(f"'{text}'") if isinstance(server.arg, str) else server.arg
 
 
-def _validated(schema: type[BaseModel], values: Any, location: Location) -> dict[str, Any]:
+def _validated(schema: type[BaseModel], values: Any, location: Location) -> BaseModel:
     try:
-        return schema.model_validate(values).model_dump(by_alias=True, exclude_unset=True)
+        return schema.model_validate(values)
     except ValidationError as error:
         entries = [
             entry_of((*location, *item["loc"]), item["type"], item["msg"])

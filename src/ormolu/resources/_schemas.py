@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Union
 
@@ -13,7 +14,7 @@ from ormolu.query import is_text, written_type
 from ormolu.resources._columns import Attribute
 from ormolu.resources._declaration import Declaration
 
-__all__ = ["Schemas", "schemas_of"]
+__all__ = ["Schemas", "body_names", "schemas_of"]
 
 _INPUT = ConfigDict(extra="forbid", protected_namespaces=())
 _OUTPUT = ConfigDict(protected_namespaces=())
@@ -21,11 +22,18 @@ _OUTPUT = ConfigDict(protected_namespaces=())
 
 @dataclass(frozen=True)
 class Schemas:
-    """The Pydantic models of a resource: `UserPublic`, `UserCreate`, `UserUpdate`."""
+    """The Pydantic models of a resource: `UserPublic`, `UserCreate`, `UserUpdate`.
+
+    Attributes:
+        created: What each column is called in the body of a new row.
+        changed: The same, of changes.
+    """
 
     public: type[BaseModel]
     create: type[BaseModel]
     update: type[BaseModel]
+    created: Mapping[str, str]
+    changed: Mapping[str, str]
 
 
 def schemas_of(declaration: Declaration) -> Schemas:
@@ -49,7 +57,18 @@ def schemas_of(declaration: Declaration) -> Schemas:
             for name, attribute in declaration.changeable.items()
         },
     )
-    return Schemas(public, create, update)
+    created = body_names(declaration.create_model) or {each: each for each in declaration.accepted}
+    changed = body_names(declaration.update_model) or {
+        each: each for each in declaration.changeable
+    }
+    return Schemas(public, create, update, created, changed)
+
+
+def body_names(model: type[BaseModel] | None) -> dict[str, str]:
+    """Return what a model of the program's own calls each column in JSON: an alias, or alike."""
+    fields = {} if model is None else model.model_fields
+    aliases = {name: info.validation_alias for name, info in fields.items()}
+    return {name: alias if isinstance(alias, str) else name for name, alias in aliases.items()}
 
 
 def _make(name: str, config: ConfigDict, fields: dict[str, Any]) -> type[BaseModel]:
