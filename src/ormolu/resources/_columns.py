@@ -14,8 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, inspect
 from sqlalchemy.ext.hybrid import HybridExtensionType, hybrid_property
 from sqlalchemy.orm import Mapped, Mapper
-from sqlalchemy.schema import DefaultClause
-from sqlalchemy.sql.elements import TextClause
+from sqlalchemy.sql.elements import BindParameter, ClauseElement, False_, Null, TextClause, True_
 
 from ormolu.models import UTCDateTime
 from ormolu.query import Field
@@ -24,6 +23,9 @@ __all__ = ["Attribute", "Traits", "attributes_of", "has_events", "traits_of"]
 
 # The last two as words of their own: a hashtag is no secret.
 _SECRETS = re.compile(r"passw|passphrase|secret|token|(?:^|_)(?:hash(?:ed)?|salt)(?:$|_|\d)")
+
+_CONSTANTS = (BindParameter, False_, Null, True_)
+_CALL = re.compile(r"\(*[a-z_.]+\(", re.IGNORECASE)
 
 _MAPPER_EVENTS = (
     "before_insert", "after_insert", "before_update", "after_update", "before_delete",
@@ -179,12 +181,21 @@ def _is_made(column: Column[Any]) -> bool:
         table = column.table
         is_counted = isinstance(table, sa.Table) and table.autoincrement_column is column
         return is_counted or _has_default(column)
-    server = column.server_default
-    is_literal = isinstance(server, DefaultClause) and isinstance(server.arg, (str, TextClause))
-    if server is not None and not is_literal:
+    if any(_is_computed(each) for each in (column.default, column.server_default) if each):
         return True
     # The moment of a row is noted, not claimed.
     return isinstance(column.type, (sa.DateTime, UTCDateTime)) and _has_default(column)
+
+
+def _is_computed(default: Any) -> bool:
+    """Tell whether the database works out a default, which else is a value or the program's."""
+    if not hasattr(default, "arg"):
+        # FetchedValue, Sequence.
+        return True
+    argument = default.arg
+    if isinstance(argument, TextClause):
+        return _CALL.match(argument.text) is not None
+    return isinstance(argument, ClauseElement) and not isinstance(argument, _CONSTANTS)
 
 
 def _annotations(model: type[Any]) -> dict[str, Any]:
