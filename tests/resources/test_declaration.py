@@ -120,6 +120,12 @@ class Noted(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
 
 
+class Heard(Base):
+    __tablename__ = "heard"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(String(20))
+
+
 class Versioned(Base):
     __tablename__ = "versioned"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -202,6 +208,13 @@ def test_wrong_declarations_say_what_is_wrong(options: Any, message: str) -> Non
         resource(Student, **options)
     assert message in str(caught.value)
     assert str(caught.value).startswith("resource(Student): ")
+
+
+@pytest.mark.parametrize("model", [Base, dict, 7])
+def test_what_is_not_mapped_has_no_resource(model: Any) -> None:
+    """An abstract base, or anything else, is refused by its name."""
+    with pytest.raises(ConfigurationError, match="it is no mapped class"):
+        resource(model)
 
 
 def test_secrets_are_hidden_unless_named(caplog: pytest.LogCaptureFixture) -> None:
@@ -356,6 +369,14 @@ async def test_listeners_of_the_orm_are_run(database_url: str) -> None:
     async with client_of(app_of(database_url, resource(Noted))) as client:
         assert (await client.post("/noted", json={})).status_code == 201
     assert heard == ["insert"]
+
+
+async def test_listeners_to_a_value_are_run(database_url: str) -> None:
+    """They hear of the values of a request, and may make others of them."""
+    event.listen(Heard.text, "set", lambda _row, text, *_: text.upper(), retval=True)
+    async with client_of(app_of(database_url, resource(Heard))) as client:
+        assert (await client.post("/heard", json={"text": "a"})).json()["text"] == "A"
+        assert (await client.patch("/heard/1", json={"text": "b"})).json()["text"] == "B"
 
 
 async def test_own_pydantic_models_replace_ours(database_url: str) -> None:

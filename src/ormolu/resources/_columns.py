@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, Mapper
 from sqlalchemy.sql.elements import BindParameter, ClauseElement, False_, Null, TextClause, True_
 
 from ormolu.models import UTCDateTime
-from ormolu.query import Field
+from ormolu.query import Field, is_json
 
 __all__ = ["Attribute", "Traits", "attributes_of", "has_events", "traits_of"]
 
@@ -119,8 +119,12 @@ def traits_of(mapper: Mapper[Any]) -> Traits:
 
 
 def has_events(mapper: Mapper[Any]) -> bool:
-    """Tell whether the program listens to the model's flushes, which only the ORM runs."""
-    return any(len(getattr(mapper.dispatch, name)) for name in _MAPPER_EVENTS)
+    """Tell whether the program listens to flushes or values, of which only the ORM tells."""
+    if any(len(getattr(mapper.dispatch, name)) for name in _MAPPER_EVENTS):
+        return True
+    # Model itself listens to JSON, for changes in place.
+    values = [each for each in mapper.column_attrs if not is_json(each.columns[0].type)]
+    return any(len(each.class_attribute.dispatch.set) for each in values)
 
 
 def _of_property(mapper: Mapper[Any], prop: Any, hints: Mapping[str, Any]) -> Attribute:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel
+from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.routing import Route
 
@@ -309,6 +310,9 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
     Raises:
         ConfigurationError: A name or a value is wrong; the message says which.
     """
+    if inspect(model, raiseerr=False) is None:
+        message = f"resource({getattr(model, '__name__', model)!s}): it is no mapped class."
+        raise ConfigurationError(message)
     declaration = declare(
         model=model,
         path=f"/{model.__mapper__.local_table.name}" if path is None else path,
