@@ -227,7 +227,10 @@ class Writer:
         return await self._reread(key)
 
     async def _instance(self, key: Key, versions: Versions) -> Any:
+        # Held, since the flush names the key alone; its own tables, as what is joined may be NULL.
+        tables = self._declaration.mapper.tables
         statement = select(self._model).where(*self._target(key, versions))
+        statement = statement.with_for_update(of=tables)
         instance = (await self._session.scalars(statement)).one_or_none()
         if instance is None:
             raise await self._why_not(key, versions)
