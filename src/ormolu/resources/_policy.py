@@ -8,14 +8,23 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Dialect, and_, false, inspect, true
+from sqlalchemy import (
+    ColumnElement,
+    ColumnExpressionArgument,
+    Dialect,
+    and_,
+    false,
+    inspect,
+    true,
+)
 
 from ormolu.errors import UsageError
 from ormolu.query import nearest
 
 __all__ = ["EVERYTHING", "Policy", "checked_policy"]
 
-Rows = ColumnElement[bool] | bool
+# A column of booleans is a condition too.
+Rows = ColumnExpressionArgument[bool] | bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +87,7 @@ class Policy:
 def _condition(rows: Rows) -> ColumnElement[bool]:
     if isinstance(rows, bool):
         return true() if rows else false()
-    return rows
+    return and_(rows)
 
 
 def checked_policy(found: Any, model: type[Any]) -> Policy:
