@@ -31,7 +31,7 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.sql.selectable import SelectBase
 
 from ormolu.errors import RefusedError
-from ormolu.query import Row, View, is_json
+from ormolu.query import Row, View, as_shown, is_json
 from ormolu.resources._columns import has_events
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._policy import Policy
@@ -288,7 +288,8 @@ class Writer:
 
     def _returned(self) -> list[Any]:
         columns = [
-            getattr(self._model, name).label(f"v{place}") for place, name in enumerate(self._names)
+            as_shown(getattr(self._model, name)).label(f"v{place}")
+            for place, name in enumerate(self._names)
         ]
         columns += [column.label(f"k{index}") for index, column in enumerate(self._keys())]
         columns.append(self._allowed().label("allowed"))
