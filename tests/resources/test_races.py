@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import ForeignKey, MetaData, String
+from sqlalchemy import ForeignKey, MetaData, String, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ormolu import Database, Model, Policy, resource
+from ormolu import Database, Model, Policy, SessionDep, resource
 from tests.fixtures.apps import client_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.backends("asyncpg", "psycopg", "mariadb")]
@@ -42,6 +42,13 @@ class Essay(Page):
     __tablename__ = "essays"
     id: Mapped[int] = mapped_column(ForeignKey("pages.id"), primary_key=True)
     __mapper_args__ = {"polymorphic_identity": "essay"}  # noqa: RUF012
+
+
+class Label(Base):
+    __tablename__ = "labels"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(String(20), unique=True)
+    note: Mapped[str | None] = mapped_column(String(20))
 
 
 async def open_pages() -> Policy:
@@ -94,3 +101,31 @@ async def test_stale_tags_are_412_at_any_moment(database_url: str, path: str) ->
             change = asyncio.create_task(client.patch(path, json={"text": "c"}, headers=headers))
             await asyncio.sleep(0.3)
         assert (await change).status_code == 412
+
+
+@pytest.mark.parametrize("same", [{}, {"note": "same"}])
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("", 201), ("?on_conflict=text", 200), ("?on_conflict=text&on_match=ignore", 200)],
+)
+async def test_twins_find_what_was_stored_after_their_snapshot(
+    database_url: str, query: str, status: int, same: dict[str, Any]
+) -> None:
+    """A policy that reads, as one of the current user does, takes a snapshot on MariaDB."""
+    has_read = asyncio.Barrier(3)
+
+    async def reading(session: SessionDep) -> Policy:
+        await session.scalar(select(func.count()).select_from(Label))
+        await has_read.wait()
+        return Policy(visible=True)
+
+    labels = resource(Label, policy=reading, idempotency=True)
+    app = FastAPI()
+    Database(database_url, metadata=Base.metadata).attach(app)
+    app.include_router(labels)
+    async with client_of(app) as client:
+        if not query:
+            client.headers["Idempotency-Key"] = "k"
+        sent = [client.post(f"/labels{query}", json={"text": "a", **same}) for _ in range(3)]
+        statuses = [answer.status_code for answer in await asyncio.gather(*sent)]
+    assert sorted(statuses) == sorted([status, status, 201])

@@ -167,7 +167,8 @@ class Operations:
             async with self._session.begin_nested():
                 (created,) = await self._insert([row])
         except IntegrityError as error:
-            if fault_of(error).kind != "unique_violation" or await self._is_free(key):
+            is_free = await self._is_free(key, is_latest=True)
+            if fault_of(error).kind != "unique_violation" or is_free:
                 raise
             detail = f"A {self.declaration.name} with this key exists already."
             raise RefusedError(
@@ -181,9 +182,9 @@ class Operations:
             raise self.not_found()
         return await self._update(key, changes, versions)
 
-    async def _is_free(self, key: Key) -> bool:
-        names = [field.name for field in self.view.keys]
-        return await (await self._writer()).find(dict(zip(names, key, strict=True))) is None
+    async def _is_free(self, key: Key, *, is_latest: bool = False) -> bool:
+        place = {field.name: part for field, part in zip(self.view.keys, key, strict=True)}
+        return await (await self._writer()).find(place, is_latest=is_latest) is None
 
     def _check_same_key(self, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         for name, value in key.items():
@@ -231,7 +232,7 @@ class Operations:
             if fault_of(error).kind != "unique_violation":
                 raise
             # Another request was faster, or the row is one that this caller does not see.
-            found = await self._match(row, unique, values, ignore=ignore)
+            found = await self._match(row, unique, values, ignore=ignore, is_latest=True)
             if found is None:
                 raise
             return found, False
@@ -243,16 +244,17 @@ class Operations:
         sent: Mapping[str, Any],
         *,
         ignore: bool,
+        is_latest: bool = False,
     ) -> Written | None:
         named = {name: row.get(name) for name in unique}
         if any(value is None for value in named.values()):
             return None
         writer = await self._writer()
-        key = await writer.find(named)
+        key = await writer.find(named, is_latest=is_latest)
         if key is None:
             return None
         if ignore:
-            return await writer.read(key)
+            return await writer.read(key, is_latest=is_latest)
         kept, called = {*unique, *self._policy.assign}, self._schemas.created
         changes = {
             name: value for name, value in row.items()

@@ -180,29 +180,36 @@ class Writer:
         if not result.rowcount:  # type: ignore[attr-defined]
             raise await self._why_not(key, versions)
 
-    async def read(self, key: Key) -> Written:
-        """Read one row.
+    async def read(self, key: Key, *, is_latest: bool = False) -> Written:
+        """Read one row; the latest even where the transaction has an older snapshot.
 
         Raises:
             RefusedError: It is not there.
         """
-        statement = select(*self._returned()).where(self._is_key(key))
-        if self._view.visible is not None:
-            statement = statement.where(self._view.visible)
+        statement = self._seen(select(*self._returned()).where(self._is_key(key)), is_latest)
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
             raise self.not_found()
         return self._written(row)
 
-    async def find(self, values: Mapping[str, Any]) -> Key | None:
+    async def find(self, values: Mapping[str, Any], *, is_latest: bool = False) -> Key | None:
         """Return the key of the visible row with these values of a unique key."""
         statement = select(*self._keys()).where(
             *[getattr(self._model, name) == value for name, value in values.items()]
         )
+        row = (await self._session.execute(self._seen(statement, is_latest))).one_or_none()
+        return None if row is None else tuple(row)
+
+    def _seen(self, statement: Any, is_latest: bool) -> Any:
         if self._view.visible is not None:
             statement = statement.where(self._view.visible)
-        row = (await self._session.execute(statement)).one_or_none()
-        return None if row is None else tuple(row)
+        return self._latest(statement) if is_latest else statement
+
+    def _latest(self, statement: Any) -> Any:
+        """Return a statement that sees all that is committed, not a snapshot of earlier."""
+        # In InnoDB only a locking read does; and a row that an UPDATE left as it was is not in it.
+        is_innodb = self._dialect.name in {"mysql", "mariadb"}
+        return statement.with_for_update(read=True) if is_innodb else statement
 
     def not_found(self) -> RefusedError:
         """Return the error for a row that is not there."""
@@ -238,7 +245,7 @@ class Writer:
 
     async def _unchanged(self, key: Key, versions: Versions) -> Written:
         statement = select(*self._returned()).where(*self._target(key, versions))
-        row = (await self._session.execute(statement)).one_or_none()
+        row = (await self._session.execute(self._latest(statement))).one_or_none()
         if row is None:
             raise await self._why_not(key, versions)
         return self._written(row)
@@ -261,7 +268,7 @@ class Writer:
         return RefusedError("precondition_failed", detail)
 
     async def _reread(self, key: Key) -> Written:
-        statement = select(*self._returned()).where(self._is_key(key))
+        statement = self._latest(select(*self._returned()).where(self._is_key(key)))
         return self._checked((await self._session.execute(statement)).one())
 
     def _target(self, key: Key, versions: Versions) -> list[ColumnElement[bool]]:
