@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from sqlalchemy import (
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     Sequence,
@@ -82,6 +83,7 @@ class Animal(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(20))
     name: Mapped[str] = mapped_column(String(20))
+    chip: Mapped[str | None] = mapped_column(String(9), unique=True)
     __mapper_args__ = {"polymorphic_on": kind, "polymorphic_identity": "animal"}  # noqa: RUF012
 
 
@@ -89,6 +91,7 @@ class Dog(Animal):
     __tablename__ = "dogs"
     id: Mapped[int] = mapped_column(ForeignKey("animals.id"), primary_key=True)
     tricks: Mapped[int] = mapped_column(default=0)
+    tag: Mapped[str | None] = mapped_column(String(9), unique=True)
     __mapper_args__ = {"polymorphic_identity": "dog"}  # noqa: RUF012
 
 
@@ -100,6 +103,20 @@ class Cat(Animal):
     def check_name(self, _key: str, name: str) -> str:
         """Make the name one of a cat."""
         return name.title()
+
+
+class Seat(Base):
+    __tablename__ = "seats"
+    __table_args__ = (
+        UniqueConstraint("row", "number"),
+        Index("free_seats", "number", unique=True, sqlite_where=text("note IS NULL")).ddl_if(
+            dialect="sqlite"
+        ),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    row: Mapped[str] = mapped_column(String(5), server_default="a")
+    number: Mapped[int]
+    note: Mapped[str | None] = mapped_column(String(5))
 
 
 class Stamp(Base):
@@ -170,12 +187,13 @@ enrolments = resource(Enrolment, includes={"student": students, "course": course
 animals = resource(Animal)
 dogs = resource(Dog, path="/good-dogs")
 cats = resource(Cat, path="/cats")
+seats = resource(Seat)
 
 
 def app_of(url: str, *routers: Any) -> FastAPI:
     app = FastAPI()
     Database(url, metadata=Base.metadata).attach(app)
-    for router in routers or (students, courses, enrolments, animals, dogs, cats):
+    for router in routers or (students, courses, enrolments, animals, dogs, cats, seats):
         app.include_router(router)
     return app
 
@@ -323,6 +341,35 @@ async def test_inherited_models_are_written_by_the_orm(database_url: str) -> Non
         done = await client.post("/cats:batch", json={"operations": steps})
         assert [each["body"]["name"] for each in done.json()["results"]] == ["C0", "C1", "C2"]
         assert (await client.delete(f"/good-dogs/{dog['id']}")).status_code == 204
+
+
+async def test_unique_keys_of_inherited_models(database_url: str) -> None:
+    """Those of each table can be matched, and a clash is named after the class of its table."""
+    async with client_of(app_of(database_url)) as client:
+        body = {"name": "rex", "chip": "c1", "tag": "t1"}
+        assert (await client.post("/good-dogs", json=body)).status_code == 201
+        for key in ("chip", "tag"):
+            path = f"/good-dogs?on_conflict={key}"
+            matched = await client.post(path, json={**body, "name": key})
+            assert (matched.status_code, matched.json()["name"]) == (200, key)
+        for other, noun in (({"tag": "t2"}, "An animal with this chip"),
+                            ({"chip": "c2"}, "A dog with this tag")):  # fmt: skip
+            clash = await client.post("/good-dogs", json={**body, **other})
+            assert clash.json()["detail"] == f"{noun} already exists."
+
+
+def test_partial_indexes_are_no_unique_keys() -> None:
+    """Rows that such an index leaves out may be many of one value."""
+    assert seats.exposure.declaration.unique_keys == [{"row", "number"}, {"id"}]
+
+
+async def test_upsert_matches_by_defaults(database_url: str) -> None:
+    """A field of the unique key that is left out has its default there too."""
+    async with client_of(app_of(database_url)) as client:
+        path = "/seats?on_conflict=row,number"
+        for status in (201, 200):
+            answer = await client.post(path, json={"number": 1, "note": "x"})
+            assert answer.status_code == status
 
 
 async def test_hooks_run_inside_the_transaction(database_url: str) -> None:

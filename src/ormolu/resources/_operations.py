@@ -246,7 +246,8 @@ class Operations:
         ignore: bool,
         is_latest: bool = False,
     ) -> Written | None:
-        named = {name: row.get(name) for name in unique}
+        accepted = self.declaration.accepted
+        named = {name: row.get(name, _default(accepted[name])) for name in unique}
         if any(value is None for value in named.values()):
             return None
         writer = await self._writer()
