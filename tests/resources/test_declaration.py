@@ -494,6 +494,22 @@ async def test_if_match_can_be_required(database_url: str) -> None:
         ).status_code == 200
 
 
+async def test_required_if_match_holds_for_upserts(database_url: str) -> None:
+    """They cannot say what they read, so they may create a row and leave one as it is."""
+    router = resource(Versioned, path="/v", require_if_match=True, writable={"id"})
+    async with client_of(app_of(database_url, router)) as client:
+        body = {"id": 1, "text": "a"}
+        step: Any = {"op": "upsert", "on_conflict": "id", "data": body}
+        ignoring = {**step, "on_match": "ignore"}
+        batch = {"operations": [step, ignoring], "atomic": False}
+        assert (await client.post("/v?on_conflict=id", json=body)).status_code == 428
+        for status in (201, 200):
+            answer = await client.post("/v?on_conflict=id&on_match=ignore", json=body)
+            assert answer.status_code == status
+        results = (await client.post("/v:batch", json=batch)).json()["results"]
+        assert [each["status"] for each in results] == [428, 200]
+
+
 async def test_policy_must_be_one(database_url: str) -> None:
     """A dependency that returns nothing is an error that says so, not an open door."""
 

@@ -132,6 +132,9 @@ def _read_step(
     data = given.get("data", {})
     if not isinstance(data, Mapping):
         raise refuse((*location, "data"), "dict_type", "Must be an object")
+    is_ignored = _is_ignored(given.get("on_match"), (*location, "on_match"))
+    if kind == "upsert":
+        operations.check_upsert(is_ignored=is_ignored)
     return Step(
         kind,  # type: ignore[arg-type]
         location,
@@ -139,7 +142,7 @@ def _read_step(
         read_key(given["id"], (*location, "id")) if "id" in given else (),
         _read_versions(given, location, operations),
         _read_unique(given.get("on_conflict"), (*location, "on_conflict")),
-        _is_ignored(given.get("on_match"), (*location, "on_match")),
+        is_ignored,
     )
 
 

@@ -280,6 +280,16 @@ class Operations:
             message = f"Must be a unique key: {listed}"
             raise refuse(("query", "on_conflict"), "on_conflict", message)
 
+    def check_upsert(self, *, is_ignored: bool) -> None:
+        """Refuse a request that would change a row without saying which version it read.
+
+        Raises:
+            RefusedError: The resource requires If-Match.
+        """
+        if self.declaration.require_if_match and not is_ignored:
+            message = "If-Match is required here: upsert with on_match=ignore, then send a PATCH."
+            raise RefusedError("precondition_required", message)
+
     async def remove(self, key: Key, *, versions: Versions = None) -> None:
         """Delete a row.
 

@@ -206,6 +206,9 @@ async def _create(call: Call) -> Answer:
         raise refuse(("query", "on_match"), "missing", "Needs on_conflict")
     if given.get("on_match", "update") not in {"update", "ignore"}:
         raise refuse(("query", "on_match"), "literal_error", "Must be update or ignore")
+    is_ignored = given.get("on_match") == "ignore"
+    if "on_conflict" in given:
+        call.operations.check_upsert(is_ignored=is_ignored)
     raw, body = await read_body(call.request)
     values = read_object(body)
 
@@ -214,7 +217,7 @@ async def _create(call: Call) -> Answer:
             written, is_new = await call.operations.create(values), True
         else:
             written, is_new = await call.operations.upsert(
-                values, given["on_conflict"].split(","), ignore=given.get("on_match") == "ignore"
+                values, given["on_conflict"].split(","), ignore=is_ignored
             )
         return written_answer(call.request, written, call.shown(written.row), is_new=is_new)
 
