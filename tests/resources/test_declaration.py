@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship, validates
+from sqlalchemy.orm import Mapped, Session, column_property, mapped_column, relationship, validates
 from sqlalchemy.orm.exc import StaleDataError
 
 from ormolu import (
@@ -416,6 +416,25 @@ async def test_listeners_of_the_orm_are_run(database_url: str) -> None:
     async with client_of(app_of(database_url, resource(Noted))) as client:
         assert (await client.post("/noted", json={})).status_code == 201
     assert heard == ["insert"]
+
+
+async def test_listeners_of_sessions_are_run(database_url: str) -> None:
+    """An audit trail that listens to flushes hears of each write."""
+    heard: list[str] = []
+
+    def note(session: Session, *_: object) -> None:
+        changed = [*session.new, *session.dirty, *session.deleted]
+        heard.extend(type(row).__name__ for row in changed)
+
+    event.listen(Session, "before_flush", note)
+    try:
+        async with client_of(app_of(database_url)) as client:
+            await client.post("/students", json={"name": "a"})
+            await client.patch("/students/1", json={"name": "b"})
+            assert (await client.delete("/students/1")).status_code == 204
+    finally:
+        event.remove(Session, "before_flush", note)
+    assert heard == ["Student"] * 3
 
 
 async def test_listeners_to_a_value_are_run(database_url: str) -> None:

@@ -35,6 +35,7 @@ from ormolu.query import Row, View, as_shown, is_json
 from ormolu.resources._columns import has_events
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._policy import Policy
+from ormolu.sessions import has_flush_listeners
 
 __all__ = ["Key", "Versions", "Writer", "Written"]
 
@@ -76,7 +77,8 @@ class Writer:
         self._model = declaration.model
         self._view, self._policy = grant
         self._traits = declaration.traits
-        self._is_plain = self._traits.is_plain and not has_events(declaration.mapper)
+        is_heard = has_events(declaration.mapper) or has_flush_listeners(session)
+        self._is_plain = self._traits.is_plain and not is_heard
         self._names = list(self._view.fields)
 
     async def insert(self, rows: Sequence[Mapping[str, Any]]) -> list[Written]:

@@ -26,7 +26,7 @@ from ormolu.errors import (
 )
 from ormolu.transactions import Access
 
-__all__ = ["CLOSED", "UnitSession", "engine_of"]
+__all__ = ["CLOSED", "UnitSession", "engine_of", "has_flush_listeners"]
 
 _T = TypeVar("_T")
 
@@ -282,6 +282,13 @@ async def engine_of(session: AsyncSession) -> Engine:
         await session.take_connection()
     bind = session.get_bind()
     return bind if isinstance(bind, Engine) else bind.engine
+
+
+def has_flush_listeners(session: AsyncSession) -> bool:
+    """Tell whether the program listens to flushes, of which a statement alone tells nothing."""
+    heard = session.sync_session.dispatch
+    listeners = [*heard.before_flush, *heard.after_flush, *heard.after_flush_postexec]
+    return any(listener is not _refuse_flush for listener in listeners)
 
 
 class _Savepoint(AsyncSessionTransaction):
