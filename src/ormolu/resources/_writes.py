@@ -7,7 +7,7 @@ between the check and the write.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -218,13 +218,22 @@ class Writer:
         return RefusedError("not_found", f"{self._declaration.name} not found")
 
     async def _insert_instances(self, rows: Sequence[Mapping[str, Any]]) -> list[Written]:
-        instances = [
-            self._model(**{name: self._settled(name, value) for name, value in row.items()})
-            for row in rows
-        ]
+        instances = [self._new_instance(row) for row in rows]
         self._session.add_all(instances)
         await self._session.flush()
         return [await self._reread(tuple(inspect(instance).identity)) for instance in instances]
+
+    def _new_instance(self, row: Mapping[str, Any]) -> Any:
+        values = {name: self._settled(name, value) for name, value in row.items()}
+        if not is_dataclass(self._model):
+            return self._model(**values)
+        # Not by its __init__, which asks for relations; the listeners of `init` make its kind.
+        manager = self._declaration.mapper.class_manager
+        instance = manager.new_instance()
+        manager.dispatch.init(inspect(instance), (), {})
+        for name, value in values.items():
+            setattr(instance, name, value)
+        return instance
 
     async def _update_instance(
         self, key: Key, values: Mapping[str, Any], versions: Versions
