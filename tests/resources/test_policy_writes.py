@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx2
 import pytest
 from fastapi import FastAPI, Header
-from sqlalchemy import MetaData, String, Uuid
+from sqlalchemy import MetaData, String, UniqueConstraint, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ormolu import Database, Model, Policy, UsageError, resource
@@ -31,6 +31,15 @@ class Draft(Base):
     owner: Mapped[UUID] = mapped_column(Uuid)
     slug: Mapped[str] = mapped_column(String(20), unique=True)
     text: Mapped[str | None] = mapped_column(String(20))
+
+
+class Tag(Base):
+    __tablename__ = "tags"
+    __table_args__ = (UniqueConstraint("tenant", "name"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant: Mapped[UUID] = mapped_column(Uuid)
+    name: Mapped[str] = mapped_column(String(20))
+    colour: Mapped[str | None] = mapped_column(String(20))
 
 
 ANN, BO = UUID(int=10), UUID(int=11)
@@ -97,3 +106,19 @@ async def test_kept_answers_are_not_shown_to_those_who_see_less(database_url: st
         client.headers["Idempotency-Key"] = "k"
         assert "text" in (await post(client, "/plain", ANN, **body)).json()
         assert (await post(client, "/plain", BO, **body)).status_code == 409
+
+
+async def test_tenants_upsert_by_their_own_keys(database_url: str) -> None:
+    """What the policy assigns is of the key, whether it is named, hidden or not."""
+
+    async def own(x_user: Annotated[UUID, Header()]) -> Policy:
+        return Policy(visible=Tag.tenant == x_user, assign={"tenant": x_user})
+
+    tags = resource(Tag, policy=own, hidden={"tenant"})
+    async with serve(database_url, tags) as client:
+        for path in ("/tags?on_conflict=name", "/tags?on_conflict=tenant,name"):
+            for user in (ANN, BO):
+                answer = await post(client, path, user, name="a", colour=path[-11:])
+                assert answer.status_code == (201 if path.endswith("t=name") else 200)
+        refused = await post(client, "/tags?on_conflict=colour", ANN, name="a")
+        assert (refused.status_code, "name,tenant" in refused.json()["detail"]) == (422, True)

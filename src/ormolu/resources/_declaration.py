@@ -18,7 +18,7 @@ from ormolu.query import Field, is_text, nearest
 from ormolu.resources._columns import Attribute, Traits, attributes_of, traits_of
 from ormolu.resources._hooks import HookName
 
-__all__ = ["OPERATIONS", "Declaration", "declare"]
+__all__ = ["OPERATIONS", "Declaration", "Names", "declare"]
 
 _log = logging.getLogger("ormolu")
 

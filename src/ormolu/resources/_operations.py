@@ -10,19 +10,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from sqlalchemy import Dialect, literal_column, select
+from pydantic import ValidationError
+from sqlalchemy import Dialect, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ormolu.errors import RefusedError
 from ormolu.faults import fault_of
-from ormolu.query import Location, Row, Rows, Selection, View, entry_of, refuse
-from ormolu.resources._columns import Attribute
-from ormolu.resources._declaration import Declaration
+from ormolu.query import Location, Row, Rows, Selection, View
+from ormolu.resources._declaration import Declaration, Names
 from ormolu.resources._exposures import Exposure, Policies
 from ormolu.resources._hooks import run_hook
 from ormolu.resources._lists import ListLimits, ListQuery, Page, fetch_page
+from ormolu.resources._values import Values
 from ormolu.resources._writes import Key, Versions, Writer, Written
 from ormolu.sessions import after_commit, engine_of
 
@@ -42,8 +42,8 @@ class Operations:
     ) -> None:
         self.declaration: Declaration = exposure.declaration
         self.view: View = exposure.view(policies)
-        self._schemas = exposure.schemas
         self._policy = exposure.policy(policies)
+        self._values = Values(self.view, exposure, self._policy)
         self._session = session
 
     @property
@@ -93,7 +93,8 @@ class Operations:
         Raises:
             RefusedError: As `create`.
         """
-        return await self._insert([self.check_new(values, location) for values, location in given])
+        rows = [self._values.read_new(values, location) for values, location in given]
+        return await self._insert(rows)
 
     async def _insert(self, rows: Sequence[dict[str, Any]]) -> list[Written]:
         hooks = self.declaration.hooks
@@ -115,7 +116,7 @@ class Operations:
             RefusedError: A value is wrong, the row is not there, not writable, of another version,
                 or would leave the policy.
         """
-        changes = self.check_changes(values, location)
+        changes = self._values.read_changes(values, location)
         return await self._update(key, changes, versions)
 
     async def _update(self, key: Key, changes: dict[str, Any], versions: Versions) -> Written:
@@ -146,15 +147,9 @@ class Operations:
         Raises:
             RefusedError: As `update` and `create`; `precondition_failed` if it is there already.
         """
-        place = {field.name: part for field, part in zip(self.view.keys, key, strict=True)}
-        called = self._schemas.created
-        self._check_same_key(place, values)
-        known = {called[name]: part for name, part in place.items() if name in called}
-        row = {**self.check_new({**values, **known}, ("body",)), **place}
+        row = self._values.read_whole(self._place(key), values)
         if not is_new:
-            open_names = [name for name in self.declaration.changeable if name not in self._sealed]
-            accepted = self.declaration.accepted
-            changes = {name: row.get(name, _default(accepted[name])) for name in open_names}
+            changes = self._values.replacing(row)
             try:
                 return await self._update_old(key, changes, versions), False
             except RefusedError as error:
@@ -183,22 +178,10 @@ class Operations:
         return await self._update(key, changes, versions)
 
     async def _is_free(self, key: Key, *, is_latest: bool = False) -> bool:
-        place = {field.name: part for field, part in zip(self.view.keys, key, strict=True)}
-        return await (await self._writer()).find(place, is_latest=is_latest) is None
+        return await (await self._writer()).find(self._place(key), is_latest=is_latest) is None
 
-    def _check_same_key(self, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        for name, value in key.items():
-            called = self._schemas.created.get(name, name)
-            if called in values and not self._is_same(name, values[called], value):
-                raise refuse(("body", called), "key", "Must be the key in the path")
-
-    def _is_same(self, name: str, sent: Any, value: Any) -> bool:
-        """Tell whether a client sent the value that is settled already."""
-        try:
-            read = self.declaration.attributes[name].field.filtered.validate_python(sent)
-        except ValidationError:
-            return False
-        return bool(read == value)
+    def _place(self, key: Key) -> dict[str, Any]:
+        return {field.name: part for field, part in zip(self.view.keys, key, strict=True)}
 
     async def upsert(
         self,
@@ -212,16 +195,16 @@ class Operations:
 
         Args:
             values: As for `create`.
-            unique: Names of a unique key's fields.
+            unique: Names of a unique key's fields; what the policy assigns may be left out.
             ignore: Whether a row that is there stays as it is.
             location: Where the values stand in the request.
 
         Raises:
             RefusedError: As `create` and `update`; the fields are no unique key.
         """  # fmt: skip
-        self.check_unique(unique)
-        row = self.check_new(values, location)
-        found = await self._match(row, unique, values, ignore=ignore)
+        group = self._values.find_unique(unique)
+        row = self._values.read_new(values, location)
+        found = await self._match(row, group, values, ignore=ignore)
         if found is not None:
             return found, False
         try:
@@ -232,7 +215,7 @@ class Operations:
             if fault_of(error).kind != "unique_violation":
                 raise
             # Another request was faster, or the row is one that this caller does not see.
-            found = await self._match(row, unique, values, ignore=ignore, is_latest=True)
+            found = await self._match(row, group, values, ignore=ignore, is_latest=True)
             if found is None:
                 raise
             return found, False
@@ -240,14 +223,13 @@ class Operations:
     async def _match(
         self,
         row: Mapping[str, Any],
-        unique: Sequence[str],
+        group: Names,
         sent: Mapping[str, Any],
         *,
         ignore: bool,
         is_latest: bool = False,
     ) -> Written | None:
-        accepted = self.declaration.accepted
-        named = {name: row.get(name, _default(accepted[name])) for name in unique}
+        named = self._values.named(row, group)
         if any(value is None for value in named.values()):
             return None
         writer = await self._writer()
@@ -256,29 +238,8 @@ class Operations:
             return None
         if ignore:
             return await writer.read(key, is_latest=is_latest)
-        kept, called = {*unique, *self._policy.assign}, self._schemas.created
-        changes = {
-            name: value for name, value in row.items()
-            if called.get(name, name) in sent
-            and name in self.declaration.changeable and name not in kept
-        }  # fmt: skip
+        changes = self._values.matching(row, group, sent)
         return await self._update(key, changes, None)
-
-    def check_unique(self, unique: Sequence[str]) -> None:
-        """Refuse fields that are no unique key.
-
-        Raises:
-            RefusedError: They are none, or not to be written.
-        """
-        known = [
-            sorted(group)
-            for group in self.declaration.unique_keys
-            if all(name in self.declaration.accepted and name in self.view.fields for name in group)
-        ]
-        if sorted(unique) not in known:
-            listed = " or ".join(",".join(group) for group in known) or "none"
-            message = f"Must be a unique key: {listed}"
-            raise refuse(("query", "on_conflict"), "on_conflict", message)
 
     def check_upsert(self, *, is_ignored: bool) -> None:
         """Refuse a request that would change a row without saying which version it read.
@@ -330,54 +291,6 @@ class Operations:
         """Return the error for a row that is not there."""
         return RefusedError("not_found", f"{self.declaration.name} not found")
 
-    def check_new(self, values: Mapping[str, Any], location: Location) -> dict[str, Any]:
-        """Return the checked values of a new row, those that the policy assigns among them.
-
-        Raises:
-            RefusedError: A value is wrong, unknown, not writable or missing.
-        """
-        assigned, called = self._policy.assign, self._schemas.created
-        settled = {called.get(name, name): name for name in assigned}
-        for name in settled.keys() & values.keys():
-            if not self._is_same(settled[name], values[name], assigned[settled[name]]):
-                message = f"{name} is not yours to choose."
-                raise RefusedError(
-                    "forbidden", message, [entry_of((*location, name), "assigned", message)]
-                )
-        offered = {called[name]: value for name, value in assigned.items() if name in called}
-        own = {name: each for name, each in values.items() if name not in settled}
-        self._check_sealed(own, called, location)
-        is_own = self.declaration.create_model is not None
-        # What a model of the program's own fills in counts; ours leaves it to the columns.
-        checked = _validated(self._schemas.create, {**own, **offered}, location).model_dump(
-            by_alias=not is_own, exclude_unset=not is_own
-        )
-        return {**checked, **assigned}
-
-    def check_changes(self, values: Mapping[str, Any], location: Location) -> dict[str, Any]:
-        """Return the checked changes.
-
-        Raises:
-            RefusedError: A value is wrong, unknown or not writable.
-        """
-        self._check_sealed(values, self._schemas.changed, location)
-        is_own = self.declaration.update_model is not None
-        return _validated(self._schemas.update, values, location).model_dump(
-            by_alias=not is_own, exclude_unset=True
-        )
-
-    @property
-    def _sealed(self) -> set[str]:
-        return {*self._policy.read_only, *self._policy.hidden, *self._policy.assign}
-
-    def _check_sealed(
-        self, values: Mapping[str, Any], called: Mapping[str, str], location: Location
-    ) -> None:
-        sealed = {called.get(name, name) for name in self._sealed}
-        for name in values:
-            if name in sealed:
-                raise refuse((*location, name), "extra_forbidden", "Extra inputs are not permitted")
-
     async def _writer(self) -> Writer:
         dialect: Dialect = (await engine_of(self._session)).dialect
         return Writer(self._session, dialect, self.declaration, (self.view, self._policy))
@@ -392,30 +305,3 @@ class Operations:
         hook = self.declaration.hooks.get("after_commit")
         if hook is not None:
             after_commit(self._session, hook, row)
-
-
-def _default(attribute: Attribute) -> Any:
-    """Return what a column gets that is left out: a value, or SQL for one."""
-    column = attribute.column
-    assert column is not None
-    default: Any = column.default
-    if default is not None:
-        return default.arg(None) if default.is_callable else default.arg
-    server: Any = column.server_default
-    if server is None:
-        return None
-    text = str(server.arg).replace("'", "''")
-    return literal_column(f"'{text}'") if isinstance(server.arg, str) else server.arg
-
-
-def _validated(schema: type[BaseModel], values: Any, location: Location) -> BaseModel:
-    try:
-        return schema.model_validate(values)
-    except ValidationError as error:
-        entries = [
-            entry_of((*location, *item["loc"]), item["type"], item["msg"])
-            for item in error.errors(include_url=False, include_input=False, include_context=False)
-        ]
-        place = ".".join(str(part) for part in entries[0]["loc"])
-        detail = f"{place}: {entries[0]['msg']}"
-        raise RefusedError("validation_error", detail, entries) from None
