@@ -27,6 +27,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import flag_modified
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.selectable import SelectBase
 
@@ -241,6 +242,8 @@ class Writer:
         instance = await self._instance(key, versions)
         for name, value in values.items():
             setattr(instance, name, self._settled(name, value))
+            # Else a value that is the same again would make no new version, as a statement does.
+            flag_modified(instance, name)
         await self._session.flush()
         return await self._reread(key)
 
