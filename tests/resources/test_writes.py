@@ -251,7 +251,7 @@ async def test_same_key_is_the_same_request(shop_client: httpx2.AsyncClient) -> 
     """The first answer comes again; another body is refused; another client has other keys."""
     key = {"Idempotency-Key": "one"}
     first = await shop_client.post("/orders", json={"note": "a"}, headers=key)
-    second = await shop_client.post("/orders", json={"note": "a"}, headers=key)
+    second = await shop_client.post("/orders/", json={"note": "a"}, headers=key)
     assert (second.status_code, second.content) == (201, first.content)
     assert second.headers["Location"] == first.headers["Location"]
     assert second.headers["Idempotency-Replayed"] == "true"

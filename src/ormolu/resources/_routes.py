@@ -141,7 +141,8 @@ class Call:
         key = idempotency.read_key(header)
         dialect = (await engine_of(self.session)).dialect
         request = self.request
-        scope = f"{self._policy.identity(dialect)} {request.method} {request.url.path}"
+        path = request.url.path.rstrip("/")
+        scope = f"{self._policy.identity(dialect)} {request.method} {path}"
         parts = {"query": request.url.query, "prefer": request.headers.get("prefer")}
         payload = idempotency.payload_of(parts, raw)
         table = idempotency.idempotency_table(self.declaration.metadata)
