@@ -101,7 +101,7 @@ async def test_short_reads_need_no_thread(engine: AsyncEngine, wakes: list[objec
     for _ in range(ROUNDS):
         if not await needs_thread(engine, wakes):
             return
-    raise AssertionError("each time a thread was needed")
+    pytest.fail("each time a thread was needed")
 
 
 async def test_first_short_write_needs_no_thread(engine: AsyncEngine, wakes: list[object]) -> None:
@@ -116,7 +116,7 @@ async def test_first_short_write_needs_no_thread(engine: AsyncEngine, wakes: lis
         assert wakes
         if not has_waited:
             return
-    raise AssertionError("each time a thread was needed")
+    pytest.fail("each time a thread was needed")
 
 
 @pytest.mark.parametrize("journal", ["delete", "wal"])

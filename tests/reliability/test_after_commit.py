@@ -134,3 +134,20 @@ async def test_failed_commit_is_not_committed_by_the_next_request(
     names = [name for _, name, _ in await rows_of(database_url)]
     assert names == [f"next{number}" for number in range(5)]
     assert backend.name != "mariadb"
+
+
+async def test_callbacks_of_a_rolled_back_savepoint_are_forgotten(database_url: str) -> None:
+    """What was undone is not told, however it was undone; what was told before is."""
+    seen: list[str] = []
+    async with Database(database_url) as db, db.unit_of_work() as session:
+        after_commit(session, seen.append, "outer")
+        async with session.begin_nested():
+            after_commit(session, seen.append, "kept")
+        with pytest.raises(RuntimeError):
+            async with session.begin_nested():
+                after_commit(session, seen.append, "raised")
+                raise RuntimeError
+        savepoint = await session.begin_nested()
+        after_commit(session, seen.append, "undone")
+        await savepoint.rollback()
+    assert seen == ["outer", "kept"]

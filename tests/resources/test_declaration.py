@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from sqlalchemy import (
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     Sequence,
@@ -22,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship, validates
+from sqlalchemy.orm import Mapped, Session, column_property, mapped_column, relationship, validates
 from sqlalchemy.orm.exc import StaleDataError
 
 from ormolu import (
@@ -82,6 +83,7 @@ class Animal(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(20))
     name: Mapped[str] = mapped_column(String(20))
+    chip: Mapped[str | None] = mapped_column(String(9), unique=True)
     __mapper_args__ = {"polymorphic_on": kind, "polymorphic_identity": "animal"}  # noqa: RUF012
 
 
@@ -89,6 +91,7 @@ class Dog(Animal):
     __tablename__ = "dogs"
     id: Mapped[int] = mapped_column(ForeignKey("animals.id"), primary_key=True)
     tricks: Mapped[int] = mapped_column(default=0)
+    tag: Mapped[str | None] = mapped_column(String(9), unique=True)
     __mapper_args__ = {"polymorphic_identity": "dog"}  # noqa: RUF012
 
 
@@ -100,6 +103,20 @@ class Cat(Animal):
     def check_name(self, _key: str, name: str) -> str:
         """Make the name one of a cat."""
         return name.title()
+
+
+class Seat(Base):
+    __tablename__ = "seats"
+    __table_args__ = (
+        UniqueConstraint("row", "number"),
+        Index("free_seats", "number", unique=True, sqlite_where=text("note IS NULL")).ddl_if(
+            dialect="sqlite"
+        ),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    row: Mapped[str] = mapped_column(String(5), server_default="a")
+    number: Mapped[int]
+    note: Mapped[str | None] = mapped_column(String(5))
 
 
 class Stamp(Base):
@@ -118,6 +135,12 @@ class Letter(Base):
 class Noted(Base):
     __tablename__ = "noted"
     id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Heard(Base):
+    __tablename__ = "heard"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(String(20))
 
 
 class Versioned(Base):
@@ -164,12 +187,13 @@ enrolments = resource(Enrolment, includes={"student": students, "course": course
 animals = resource(Animal)
 dogs = resource(Dog, path="/good-dogs")
 cats = resource(Cat, path="/cats")
+seats = resource(Seat)
 
 
 def app_of(url: str, *routers: Any) -> FastAPI:
     app = FastAPI()
     Database(url, metadata=Base.metadata).attach(app)
-    for router in routers or (students, courses, enrolments, animals, dogs, cats):
+    for router in routers or (students, courses, enrolments, animals, dogs, cats, seats):
         app.include_router(router)
     return app
 
@@ -202,6 +226,13 @@ def test_wrong_declarations_say_what_is_wrong(options: Any, message: str) -> Non
         resource(Student, **options)
     assert message in str(caught.value)
     assert str(caught.value).startswith("resource(Student): ")
+
+
+@pytest.mark.parametrize("model", [Base, dict, 7])
+def test_what_is_not_mapped_has_no_resource(model: Any) -> None:
+    """An abstract base, or anything else, is refused by its name."""
+    with pytest.raises(ConfigurationError, match="it is no mapped class"):
+        resource(model)
 
 
 def test_secrets_are_hidden_unless_named(caplog: pytest.LogCaptureFixture) -> None:
@@ -312,6 +343,35 @@ async def test_inherited_models_are_written_by_the_orm(database_url: str) -> Non
         assert (await client.delete(f"/good-dogs/{dog['id']}")).status_code == 204
 
 
+async def test_unique_keys_of_inherited_models(database_url: str) -> None:
+    """Those of each table can be matched, and a clash is named after the class of its table."""
+    async with client_of(app_of(database_url)) as client:
+        body = {"name": "rex", "chip": "c1", "tag": "t1"}
+        assert (await client.post("/good-dogs", json=body)).status_code == 201
+        for key in ("chip", "tag"):
+            path = f"/good-dogs?on_conflict={key}"
+            matched = await client.post(path, json={**body, "name": key})
+            assert (matched.status_code, matched.json()["name"]) == (200, key)
+        for other, noun in (({"tag": "t2"}, "An animal with this chip"),
+                            ({"chip": "c2"}, "A dog with this tag")):  # fmt: skip
+            clash = await client.post("/good-dogs", json={**body, **other})
+            assert clash.json()["detail"] == f"{noun} already exists."
+
+
+def test_partial_indexes_are_no_unique_keys() -> None:
+    """Rows that such an index leaves out may be many of one value."""
+    assert seats.exposure.declaration.unique_keys == [{"row", "number"}, {"id"}]
+
+
+async def test_upsert_matches_by_defaults(database_url: str) -> None:
+    """A field of the unique key that is left out has its default there too."""
+    async with client_of(app_of(database_url)) as client:
+        path = "/seats?on_conflict=row,number"
+        for status in (201, 200):
+            answer = await client.post(path, json={"number": 1, "note": "x"})
+            assert answer.status_code == status
+
+
 async def test_hooks_run_inside_the_transaction(database_url: str) -> None:
     """They see and change the values, may refuse, and after_commit has the row."""
     seen: list[Any] = []
@@ -356,6 +416,33 @@ async def test_listeners_of_the_orm_are_run(database_url: str) -> None:
     async with client_of(app_of(database_url, resource(Noted))) as client:
         assert (await client.post("/noted", json={})).status_code == 201
     assert heard == ["insert"]
+
+
+async def test_listeners_of_sessions_are_run(database_url: str) -> None:
+    """An audit trail that listens to flushes hears of each write."""
+    heard: list[str] = []
+
+    def note(session: Session, *_: object) -> None:
+        changed = [*session.new, *session.dirty, *session.deleted]
+        heard.extend(type(row).__name__ for row in changed)
+
+    event.listen(Session, "before_flush", note)
+    try:
+        async with client_of(app_of(database_url)) as client:
+            await client.post("/students", json={"name": "a"})
+            await client.patch("/students/1", json={"name": "b"})
+            assert (await client.delete("/students/1")).status_code == 204
+    finally:
+        event.remove(Session, "before_flush", note)
+    assert heard == ["Student"] * 3
+
+
+async def test_listeners_to_a_value_are_run(database_url: str) -> None:
+    """They hear of the values of a request, and may make others of them."""
+    event.listen(Heard.text, "set", lambda _row, text, *_: text.upper(), retval=True)
+    async with client_of(app_of(database_url, resource(Heard))) as client:
+        assert (await client.post("/heard", json={"text": "a"})).json()["text"] == "A"
+        assert (await client.patch("/heard/1", json={"text": "b"})).json()["text"] == "B"
 
 
 async def test_own_pydantic_models_replace_ours(database_url: str) -> None:
@@ -424,6 +511,22 @@ async def test_if_match_can_be_required(database_url: str) -> None:
         assert (
             await client.patch("/versioned/1", json={"text": "b"}, headers=headers)
         ).status_code == 200
+
+
+async def test_required_if_match_holds_for_upserts(database_url: str) -> None:
+    """They cannot say what they read, so they may create a row and leave one as it is."""
+    router = resource(Versioned, path="/v", require_if_match=True, writable={"id"})
+    async with client_of(app_of(database_url, router)) as client:
+        body = {"id": 1, "text": "a"}
+        step: Any = {"op": "upsert", "on_conflict": "id", "data": body}
+        ignoring = {**step, "on_match": "ignore"}
+        batch = {"operations": [step, ignoring], "atomic": False}
+        assert (await client.post("/v?on_conflict=id", json=body)).status_code == 428
+        for status in (201, 200):
+            answer = await client.post("/v?on_conflict=id&on_match=ignore", json=body)
+            assert answer.status_code == status
+        results = (await client.post("/v:batch", json=batch)).json()["results"]
+        assert [each["status"] for each in results] == [428, 200]
 
 
 async def test_policy_must_be_one(database_url: str) -> None:

@@ -216,6 +216,25 @@ async def test_batch_of_each_on_its_own(shop_client: httpx2.AsyncClient) -> None
     assert (await shop_client.get("/products/bike-2")).json()["title"] == "T"
 
 
+async def test_batch_of_each_refuses_each(shop_client: httpx2.AsyncClient) -> None:
+    """What is no operation, or names a key that no row can have, does not stop the others."""
+    steps: list[Any] = [
+        {"op": "create", "data": {}},
+        {"op": "delete", "id": 2**31},
+        {"op": "delete", "id": "x"},
+        {"op": "move", "id": 1},
+        {"op": "update", "id": 1, "if_match": "1", "data": {}},
+        {"op": "update", "id": 1, "data": {"note": "x"}},
+    ]
+    answer = await shop_client.post("/orders:batch", json={"operations": steps, "atomic": False})
+    results = answer.json()["results"]
+    assert [each["status"] for each in results] == [201, 404, 422, 422, 422, 200]
+    assert results[2]["body"]["errors"][0]["pointer"] == "/operations/2/id"
+    whole = await shop_client.post("/orders:batch", json={"operations": steps})
+    assert whole.status_code == 404
+    assert whole.json()["errors"][0]["pointer"] == "/operations/1"
+
+
 async def test_batch_checks_versions(shop_client: httpx2.AsyncClient) -> None:
     """`if_match` is the If-Match of one operation."""
 
@@ -232,7 +251,7 @@ async def test_same_key_is_the_same_request(shop_client: httpx2.AsyncClient) -> 
     """The first answer comes again; another body is refused; another client has other keys."""
     key = {"Idempotency-Key": "one"}
     first = await shop_client.post("/orders", json={"note": "a"}, headers=key)
-    second = await shop_client.post("/orders", json={"note": "a"}, headers=key)
+    second = await shop_client.post("/orders/", json={"note": "a"}, headers=key)
     assert (second.status_code, second.content) == (201, first.content)
     assert second.headers["Location"] == first.headers["Location"]
     assert second.headers["Idempotency-Replayed"] == "true"

@@ -112,7 +112,7 @@ def _indexed_columns(table: Table) -> Iterator[list[Any]]:
 @event.listens_for(Mapper, "mapper_configured")
 def _prepare_columns(mapper: Mapper[Any], model: type[Any]) -> None:
     """Note the mapped names at table and columns, for errors; track the JSON columns of a Model."""
-    if isinstance(mapper.local_table, Table) and not mapper.inherits:
+    if isinstance(mapper.local_table, Table) and not mapper.single:
         mapper.local_table.info.setdefault(_INFO_KEY, model.__name__)
     for attribute in mapper.column_attrs:
         for column in attribute.columns:

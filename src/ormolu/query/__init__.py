@@ -5,7 +5,7 @@ from ormolu.query._cursors import read_cursor, write_cursor
 from ormolu.query._filters import Filters, operators_of, search
 from ormolu.query._selection import Row, Rows, Selection, read_selection
 from ormolu.query._sorting import Sort, read_sort, rows_after, sort_columns, sort_expressions
-from ormolu.query._types import is_json, is_ordered, is_text, written_type
+from ormolu.query._types import as_shown, is_json, is_ordered, is_text, written_type
 from ormolu.query._views import Field, Location, Relation, View, entry_of, nearest, refuse
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Selection",
     "Sort",
     "View",
+    "as_shown",
     "compile_condition",
     "describe",
     "entry_of",

@@ -14,6 +14,7 @@ from sqlalchemy import Select, and_, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from ormolu.query._types import as_shown
 from ormolu.query._views import Location, Relation, View, refuse
 
 __all__ = ["Row", "Rows", "Selection", "read_selection"]
@@ -233,7 +234,7 @@ def _key_columns(view: View, entity: Any) -> list[Any]:
 
 def _add_columns(statement: Select[Any], part: _Part) -> Select[Any]:
     selection, entity = part.selection, part.entity
-    columns = [getattr(entity, name) for name in selection.names]
+    columns = [as_shown(getattr(entity, name)) for name in selection.names]
     # The keys tell whether an outer join found a row, and whose children are whose.
     columns += _key_columns(selection.view, entity)
     part.start = len(statement.selected_columns)

@@ -16,15 +16,15 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ormolu.models import UTCDateTime
 
 __all__ = [
-    "STRING_CHARACTERS", "filtered_type", "has_equality", "is_compared", "is_json", "is_long",
-    "is_ordered", "is_text", "key_type", "undecorated", "written_type",
+    "STRING_CHARACTERS", "as_shown", "filtered_type", "has_equality", "is_compared", "is_json",
+    "is_long", "is_ordered", "is_text", "key_type", "undecorated", "written_type",
 ]  # fmt: skip
 
 # JSON in MariaDB is checked to this depth; its VARCHAR wants a length, its TEXT and BLOB end here.
@@ -51,6 +51,12 @@ def key_type(type_: TypeEngine[Any]) -> Any:
     """Return the type of a key in a path: a number out of range is a key that nobody has."""
     plain = undecorated(type_)
     return int if isinstance(plain, sa.Integer) else filtered_type(type_)
+
+
+def as_shown(column: Any) -> Any:
+    """Return a column as it is read: an instant has an offset where the backend stores none."""
+    is_instant = isinstance(column.type, sa.DateTime) and column.type.timezone
+    return sa.type_coerce(column, UTCDateTime()) if is_instant else column
 
 
 def is_text(type_: TypeEngine[Any]) -> bool:
@@ -164,6 +170,11 @@ class _Reader:
 
     def moment(self, type_: Any) -> Any:
         return _INSTANT if type_.timezone else _NAIVE
+
+    def uuid(self, type_: Any) -> Any:
+        return (
+            _UUID if type_.as_uuid else Annotated[_UUID, AfterValidator(str), PlainSerializer(str)]
+        )
 
     def json(self, _type: Any) -> Any:
         shape = getattr(self._annotation, "__origin__", self._annotation)
@@ -322,6 +333,7 @@ _FLOAT = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _MOMENT = _require_text("2026-01-31T12:00:00Z")
 _INSTANT = Annotated[datetime, AfterValidator(_require_offset), AfterValidator(_to_utc), _MOMENT]
 _NAIVE = Annotated[datetime, AfterValidator(_refuse_offset), _MOMENT]
+_UUID = Annotated[uuid.UUID, _require_text(str(uuid.NAMESPACE_DNS), is_number_fine=True)]
 
 # The first that fits: a subclass stands before its base.
 _MAKERS: tuple[tuple[Any, Callable[[_Reader, Any], Any]], ...] = (
@@ -343,12 +355,7 @@ _MAKERS: tuple[tuple[Any, Callable[[_Reader, Any], Any]], ...] = (
             timedelta, AfterValidator(_check_interval), _require_text("P1DT2H")
         ],
     ),
-    (
-        sa.Uuid,
-        lambda _reader, _type: Annotated[
-            uuid.UUID, _require_text(str(uuid.NAMESPACE_DNS), is_number_fine=True)
-        ],
-    ),
+    (sa.Uuid, _Reader.uuid),
     (sa.LargeBinary, _Reader.bytes),
     (sa.JSON, _Reader.json),
     (sa.ARRAY, _Reader.array),

@@ -16,6 +16,7 @@ from ormolu.query import Row
 from ormolu.resources._conditions import etag_of, prefers_minimal
 from ormolu.resources._idempotency import Answer
 from ormolu.resources._lists import Page
+from ormolu.resources._schemas import body_names
 from ormolu.resources._writes import Written
 
 __all__ = [
@@ -33,7 +34,9 @@ def body_of(row: Row, public_model: type[BaseModel] | None) -> Any:
     """Return what an answer shows of a row, in the program's own shape if it has one."""
     if public_model is None:
         return row
-    return public_model.model_validate(row).model_dump(mode="json", by_alias=True)
+    names = body_names(public_model)
+    read = public_model.model_validate({names.get(name, name): row[name] for name in row})
+    return read.model_dump(mode="json", by_alias=True)
 
 
 def list_answer(request: Request, page: Page, items: Sequence[Any]) -> Answer:
@@ -86,8 +89,9 @@ def path_of(request: Request, key: tuple[Any, ...]) -> str:
     """Return the path of a row, escaped: a header is ASCII, and keys need not be."""
     path = _path(request).rstrip("/")
     collection = path.rpartition("/")[0] if request.method == "PUT" else path.removesuffix(":batch")
-    parts = [quote(str(to_jsonable_python(part, bytes_mode="base64")), safe="") for part in key]
-    return f"{collection}/{','.join(parts)}"
+    # As in a body: a moment has a T, an enumeration its value.
+    texts = to_jsonable_python(key, bytes_mode="base64")
+    return f"{collection}/{','.join(quote(str(text), safe='') for text in texts)}"
 
 
 def _path(request: Request) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sqlalchemy.exc import StatementError
@@ -19,7 +19,7 @@ from ormolu.resources._writes import Versions, Written
 
 __all__ = ["Failure", "Outcome", "Step", "read_batch", "run_batch"]
 
-Kind = Literal["create", "update", "upsert", "delete"]
+Kind = Literal["create", "update", "upsert", "delete", "refused"]
 
 _MAX_STEPS = 100
 _MEMBERS = {
@@ -46,15 +46,16 @@ _OWN_FAULTS = frozenset(
 
 @dataclass(frozen=True)
 class Step:
-    """One operation of a batch."""
+    """One operation of a batch, or why it is none."""
 
     kind: Kind
     location: Location
-    data: Mapping[str, Any]
+    data: Mapping[str, Any] = field(default_factory=dict)
     key: tuple[Any, ...] = ()
     versions: Versions = None
     unique: tuple[str, ...] = ()
     is_ignored: bool = False
+    refusal: RefusedError | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def read_batch(
     """Read the steps of a batch, and whether it is atomic.
 
     Raises:
-        RefusedError: The body is no batch.
+        RefusedError: The body is no batch, or an operation of an atomic one is none.
     """
     if not isinstance(body, Mapping):
         raise refuse(("body",), "dict_type", 'Must be an object, as {"operations": [...]}')
@@ -96,10 +97,16 @@ def read_batch(
         raise refuse(("body", "operations"), "too_long", message)
     if not isinstance(is_atomic, bool):
         raise refuse(("body", "atomic"), "bool_type", "Must be true or false")
-    steps = [
-        _read_step(step, ("body", "operations", index), operations, read_key, allowed)
-        for index, step in enumerate(listed)
-    ]
+    steps = []
+    for index, given in enumerate(listed):
+        location = ("body", "operations", index)
+        try:
+            steps.append(_read_step(given, location, operations, read_key, allowed))
+        except RefusedError as error:
+            if is_atomic:
+                _locate(error, location)
+                raise
+            steps.append(Step("refused", location, refusal=error))
     return steps, is_atomic
 
 
@@ -125,6 +132,9 @@ def _read_step(
     data = given.get("data", {})
     if not isinstance(data, Mapping):
         raise refuse((*location, "data"), "dict_type", "Must be an object")
+    is_ignored = _is_ignored(given.get("on_match"), (*location, "on_match"))
+    if kind == "upsert":
+        operations.check_upsert(is_ignored=is_ignored)
     return Step(
         kind,  # type: ignore[arg-type]
         location,
@@ -132,7 +142,7 @@ def _read_step(
         read_key(given["id"], (*location, "id")) if "id" in given else (),
         _read_versions(given, location, operations),
         _read_unique(given.get("on_conflict"), (*location, "on_conflict")),
-        _is_ignored(given.get("on_match"), (*location, "on_match")),
+        is_ignored,
     )
 
 
@@ -253,9 +263,15 @@ async def _delete(operations: Operations, step: Step) -> Outcome:
     return Outcome(204)
 
 
+async def _refuse(_operations: Operations, step: Step) -> Outcome:
+    assert step.refusal is not None
+    raise step.refusal
+
+
 _RUNNERS: dict[str, Callable[[Operations, Step], Awaitable[Outcome]]] = {
     "create": _create,
     "update": _update,
     "upsert": _upsert,
     "delete": _delete,
+    "refused": _refuse,
 }

@@ -14,16 +14,18 @@ import sqlalchemy as sa
 from sqlalchemy import Column, inspect
 from sqlalchemy.ext.hybrid import HybridExtensionType, hybrid_property
 from sqlalchemy.orm import Mapped, Mapper
-from sqlalchemy.schema import DefaultClause
-from sqlalchemy.sql.elements import TextClause
+from sqlalchemy.sql.elements import BindParameter, ClauseElement, False_, Null, TextClause, True_
 
 from ormolu.models import UTCDateTime
-from ormolu.query import Field
+from ormolu.query import Field, is_json
 
 __all__ = ["Attribute", "Traits", "attributes_of", "has_events", "traits_of"]
 
 # The last two as words of their own: a hashtag is no secret.
 _SECRETS = re.compile(r"passw|passphrase|secret|token|(?:^|_)(?:hash(?:ed)?|salt)(?:$|_|\d)")
+
+_CONSTANTS = (BindParameter, False_, Null, True_)
+_CALL = re.compile(r"\(*[a-z_.]+\(", re.IGNORECASE)
 
 _MAPPER_EVENTS = (
     "before_insert", "after_insert", "before_update", "after_update", "before_delete",
@@ -117,8 +119,12 @@ def traits_of(mapper: Mapper[Any]) -> Traits:
 
 
 def has_events(mapper: Mapper[Any]) -> bool:
-    """Tell whether the program listens to the model's flushes, which only the ORM runs."""
-    return any(len(getattr(mapper.dispatch, name)) for name in _MAPPER_EVENTS)
+    """Tell whether the program listens to flushes or values, of which only the ORM tells."""
+    if any(len(getattr(mapper.dispatch, name)) for name in _MAPPER_EVENTS):
+        return True
+    # Model itself listens to JSON, for changes in place.
+    values = [each for each in mapper.column_attrs if not is_json(each.columns[0].type)]
+    return any(len(each.class_attribute.dispatch.set) for each in values)
 
 
 def _of_property(mapper: Mapper[Any], prop: Any, hints: Mapping[str, Any]) -> Attribute:
@@ -180,12 +186,21 @@ def _is_made(column: Column[Any]) -> bool:
         table = column.table
         is_counted = isinstance(table, sa.Table) and table.autoincrement_column is column
         return is_counted or _has_default(column)
-    server = column.server_default
-    is_literal = isinstance(server, DefaultClause) and isinstance(server.arg, (str, TextClause))
-    if server is not None and not is_literal:
+    if any(_is_computed(each) for each in (column.default, column.server_default) if each):
         return True
     # The moment of a row is noted, not claimed.
     return isinstance(column.type, (sa.DateTime, UTCDateTime)) and _has_default(column)
+
+
+def _is_computed(default: Any) -> bool:
+    """Tell whether the database works out a default, which else is a value or the program's."""
+    if not hasattr(default, "arg"):
+        # FetchedValue, Sequence.
+        return True
+    argument = default.arg
+    if isinstance(argument, TextClause):
+        return _CALL.match(argument.text) is not None
+    return isinstance(argument, ClauseElement) and not isinstance(argument, _CONSTANTS)
 
 
 def _annotations(model: type[Any]) -> dict[str, Any]:

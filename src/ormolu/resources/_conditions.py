@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, unquote
 
 from ormolu.errors import RefusedError
 
@@ -34,7 +35,9 @@ def etag_of(version: Any, variant: str = "") -> str | None:
     """Return the strong tag of a version; a variant tells apart other forms of the same row."""
     if version is None:
         return None
-    return f'"{version}-{variant}"' if variant else f'"{version}"'
+    # A version may be a UUID or a moment: escaped, so that neither a space nor the ; is in it.
+    text = quote(str(version), safe=":")
+    return f'"{text};{variant}"' if variant else f'"{text}"'
 
 
 def read_conditions(if_match: str | None, if_none_match: str | None) -> Conditions:
@@ -46,7 +49,7 @@ def read_conditions(if_match: str | None, if_none_match: str | None) -> Conditio
     versions: tuple[str, ...] | None = None
     if if_match is not None and if_match.strip() != "*":
         tags = _read_tags(if_match, "If-Match")
-        # A weak tag never matches here; the part after a hyphen is the form, not the version.
+        # A weak tag never matches here; the part after a semicolon is the form, not the version.
         versions = tuple(read_etag(tag) for tag in tags if not tag.startswith("W/"))
     is_new = if_none_match is not None and if_none_match.strip() == "*"
     unseen: tuple[str, ...] = ()
@@ -58,7 +61,7 @@ def read_conditions(if_match: str | None, if_none_match: str | None) -> Conditio
 
 def read_etag(tag: str) -> str:
     """Return the version in a tag."""
-    return tag.strip('"').partition("-")[0]
+    return unquote(tag.strip('"').partition(";")[0])
 
 
 def _read_tags(header: str, name: str) -> list[str]:

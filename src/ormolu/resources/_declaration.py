@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, get_args
 
 from pydantic import BaseModel
-from sqlalchemy import MetaData, Table, UniqueConstraint, inspect
+from sqlalchemy import Index, MetaData, Table, UniqueConstraint, inspect
 from sqlalchemy.orm import Mapper
 
 from ormolu.errors import ConfigurationError
@@ -18,7 +18,7 @@ from ormolu.query import Field, is_text, nearest
 from ormolu.resources._columns import Attribute, Traits, attributes_of, traits_of
 from ormolu.resources._hooks import HookName
 
-__all__ = ["OPERATIONS", "Declaration", "declare"]
+__all__ = ["OPERATIONS", "Declaration", "Names", "declare"]
 
 _log = logging.getLogger("ormolu")
 
@@ -131,16 +131,17 @@ class Declaration:
     @cached_property
     def unique_keys(self) -> list[frozenset[str]]:
         """Return the sets of fields of which no two rows have the same."""
-        table = self.mapper.local_table
-        assert isinstance(table, Table)
-        groups = [constraint.columns for constraint in table.constraints
-                  if isinstance(constraint, UniqueConstraint)]  # fmt: skip
-        groups += [index.columns for index in table.indexes if index.unique]
-        groups.append(table.primary_key.columns)
+        groups: list[Any] = []
+        for table in self.mapper.tables:
+            assert isinstance(table, Table)
+            groups += [each.columns for each in table.constraints
+                       if isinstance(each, UniqueConstraint)]  # fmt: skip
+            groups += [index.columns for index in table.indexes
+                       if index.unique and not _is_partial(index)]  # fmt: skip
+            groups.append(table.primary_key.columns)
         by_column = {
-            attribute.column: name for name, attribute in self.attributes.items()
-            if attribute.column is not None
-        }  # fmt: skip
+            column: prop.key for prop in self.mapper.column_attrs for column in prop.columns
+        }
         return [
             frozenset(by_column[column] for column in group)
             for group in groups
@@ -152,6 +153,11 @@ class Declaration:
         if name in self.concealed or name in self.read_only:
             return False
         return name in self.writable or not attribute.is_made
+
+
+def _is_partial(index: Index) -> bool:
+    # postgresql_where, sqlite_where
+    return any(name.endswith("_where") for name in index.kwargs)
 
 
 def declare(**options: Any) -> Declaration:

@@ -130,7 +130,9 @@ async def begin(
             raise
     else:
         return Attempt(table, scope, key)
-    kept = (await session.execute(select(table).where(is_mine))).one_or_none()
+    # In InnoDB only a locking read sees what was committed since the snapshot.
+    found = select(table).where(is_mine).with_for_update(read=True)
+    kept = (await session.execute(found)).one_or_none()
     if kept is None or kept.status is None:
         raise _in_flight()
     if kept.created_at < now - _LIFETIME:

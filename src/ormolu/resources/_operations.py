@@ -10,19 +10,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from sqlalchemy import Dialect, literal_column, select
+from pydantic import ValidationError
+from sqlalchemy import Dialect, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ormolu.errors import RefusedError
 from ormolu.faults import fault_of
-from ormolu.query import Location, Row, Rows, Selection, View, entry_of, refuse
-from ormolu.resources._columns import Attribute
-from ormolu.resources._declaration import Declaration
+from ormolu.query import Location, Row, Rows, Selection, View
+from ormolu.resources._declaration import Declaration, Names
 from ormolu.resources._exposures import Exposure, Policies
 from ormolu.resources._hooks import run_hook
 from ormolu.resources._lists import ListLimits, ListQuery, Page, fetch_page
+from ormolu.resources._values import Values
 from ormolu.resources._writes import Key, Versions, Writer, Written
 from ormolu.sessions import after_commit, engine_of
 
@@ -42,8 +42,8 @@ class Operations:
     ) -> None:
         self.declaration: Declaration = exposure.declaration
         self.view: View = exposure.view(policies)
-        self._schemas = exposure.schemas
         self._policy = exposure.policy(policies)
+        self._values = Values(self.view, exposure, self._policy)
         self._session = session
 
     @property
@@ -92,7 +92,8 @@ class Operations:
         Raises:
             RefusedError: As `create`.
         """
-        return await self._insert([self.check_new(values, location) for values, location in given])
+        rows = [self._values.read_new(values, location) for values, location in given]
+        return await self._insert(rows)
 
     async def _insert(self, rows: Sequence[dict[str, Any]]) -> list[Written]:
         hooks = self.declaration.hooks
@@ -114,11 +115,13 @@ class Operations:
             RefusedError: A value is wrong, the row is not there, not writable, of another version,
                 or would leave the policy.
         """
-        changes = self.check_changes(values, location)
+        changes = self._values.read_changes(values, location)
         return await self._update(key, changes, versions)
 
     async def _update(self, key: Key, changes: dict[str, Any], versions: Versions) -> Written:
-        changes = await run_hook(self.declaration.hooks, "before_update", self._session, changes)
+        if changes:
+            hooks = self.declaration.hooks
+            changes = await run_hook(hooks, "before_update", self._session, changes)
         written = await (await self._writer()).update(key, changes, versions)
         return await self._after("update", written) if changes else written
 
@@ -143,15 +146,11 @@ class Operations:
         Raises:
             RefusedError: As `update` and `create`; `precondition_failed` if it is there already.
         """
-        names = [field.name for field in self.view.keys]
-        self._check_same_key(dict(zip(names, key, strict=True)), values)
-        row = self.check_new({**values, **dict(zip(names, key, strict=True))}, ("body",))
+        row = self._values.read_whole(self._place(key), values)
         if not is_new:
-            open_names = [name for name in self.declaration.changeable if name not in self._sealed]
-            accepted = self.declaration.accepted
-            changes = {name: row.get(name, _default(accepted[name])) for name in open_names}
+            changes = self._values.replacing(row)
             try:
-                return await self._update(key, changes, versions), False
+                return await self._update_old(key, changes, versions), False
             except RefusedError as error:
                 if error.code != "not_found":
                     raise
@@ -162,7 +161,8 @@ class Operations:
             async with self._session.begin_nested():
                 (created,) = await self._insert([row])
         except IntegrityError as error:
-            if fault_of(error).kind != "unique_violation" or await self._is_free(key):
+            is_free = await self._is_free(key, is_latest=True)
+            if fault_of(error).kind != "unique_violation" or is_free:
                 raise
             detail = f"A {self.declaration.name} with this key exists already."
             raise RefusedError(
@@ -170,14 +170,17 @@ class Operations:
             ) from None
         return created, True
 
-    async def _is_free(self, key: Key) -> bool:
-        names = [field.name for field in self.view.keys]
-        return await (await self._writer()).find(dict(zip(names, key, strict=True))) is None
+    async def _update_old(self, key: Key, changes: dict[str, Any], versions: Versions) -> Written:
+        # A hook must not hear of a change where there will be a new row.
+        if "before_update" in self.declaration.hooks and await self._is_free(key):
+            raise self.not_found()
+        return await self._update(key, changes, versions)
 
-    def _check_same_key(self, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        for name, value in key.items():
-            if name in values and values[name] != value and str(values[name]) != str(value):
-                raise refuse(("body", name), "key", "Must be the key in the path")
+    async def _is_free(self, key: Key, *, is_latest: bool = False) -> bool:
+        return await (await self._writer()).find(self._place(key), is_latest=is_latest) is None
+
+    def _place(self, key: Key) -> dict[str, Any]:
+        return {field.name: part for field, part in zip(self.view.keys, key, strict=True)}
 
     async def upsert(
         self,
@@ -191,16 +194,16 @@ class Operations:
 
         Args:
             values: As for `create`.
-            unique: Names of a unique key's fields.
+            unique: Names of a unique key's fields; what the policy assigns may be left out.
             ignore: Whether a row that is there stays as it is.
             location: Where the values stand in the request.
 
         Raises:
             RefusedError: As `create` and `update`; the fields are no unique key.
         """  # fmt: skip
-        self.check_unique(unique)
-        row = self.check_new(values, location)
-        found = await self._match(row, unique, values, ignore=ignore)
+        group = self._values.find_unique(unique)
+        row = self._values.read_new(values, location)
+        found = await self._match(row, group, values, ignore=ignore)
         if found is not None:
             return found, False
         try:
@@ -211,7 +214,7 @@ class Operations:
             if fault_of(error).kind != "unique_violation":
                 raise
             # Another request was faster, or the row is one that this caller does not see.
-            found = await self._match(row, unique, values, ignore=ignore)
+            found = await self._match(row, group, values, ignore=ignore, is_latest=True)
             if found is None:
                 raise
             return found, False
@@ -219,38 +222,33 @@ class Operations:
     async def _match(
         self,
         row: Mapping[str, Any],
-        unique: Sequence[str],
+        group: Names,
         sent: Mapping[str, Any],
         *,
         ignore: bool,
+        is_latest: bool = False,
     ) -> Written | None:
-        named = {name: row.get(name) for name in unique}
+        named = self._values.named(row, group)
         if any(value is None for value in named.values()):
             return None
         writer = await self._writer()
-        key = await writer.find(named)
+        key = await writer.find(named, is_latest=is_latest)
         if key is None:
             return None
         if ignore:
-            return await writer.read(key)
-        changes = {name: row[name] for name in sent if name in self.declaration.changeable}
-        return await self._update(key, {k: v for k, v in changes.items() if k not in unique}, None)
+            return await writer.read(key, is_latest=is_latest)
+        changes = self._values.matching(row, group, sent)
+        return await self._update(key, changes, None)
 
-    def check_unique(self, unique: Sequence[str]) -> None:
-        """Refuse fields that are no unique key.
+    def check_upsert(self, *, is_ignored: bool) -> None:
+        """Refuse a request that would change a row without saying which version it read.
 
         Raises:
-            RefusedError: They are none, or not to be written.
+            RefusedError: The resource requires If-Match.
         """
-        known = [
-            sorted(group)
-            for group in self.declaration.unique_keys
-            if all(name in self.declaration.accepted and name in self.view.fields for name in group)
-        ]
-        if sorted(unique) not in known:
-            listed = " or ".join(",".join(group) for group in known) or "none"
-            message = f"Must be a unique key: {listed}"
-            raise refuse(("query", "on_conflict"), "on_conflict", message)
+        if self.declaration.require_if_match and not is_ignored:
+            message = "If-Match is required here: upsert with on_match=ignore, then send a PATCH."
+            raise RefusedError("precondition_required", message)
 
     async def remove(self, key: Key, *, versions: Versions = None) -> None:
         """Delete a row.
@@ -292,45 +290,6 @@ class Operations:
         """Return the error for a row that is not there."""
         return RefusedError("not_found", f"{self.declaration.name} not found")
 
-    def check_new(self, values: Mapping[str, Any], location: Location) -> dict[str, Any]:
-        """Return the checked values of a new row, those that the policy assigns among them.
-
-        Raises:
-            RefusedError: A value is wrong, unknown, not writable or missing.
-        """
-        assigned = dict(self._policy.assign)
-        for name, value in assigned.items():
-            if name in values and values[name] != value:
-                message = f"{name} is not yours to choose."
-                raise RefusedError(
-                    "forbidden", message, [entry_of((*location, name), "assigned", message)]
-                )
-        offered = {
-            name: value for name, value in assigned.items() if name in self.declaration.accepted
-        }
-        own = {name: each for name, each in values.items() if name not in assigned}
-        self._check_sealed(own, location)
-        checked = _validated(self._schemas.create, {**own, **offered}, location)
-        return {**checked, **assigned}
-
-    def check_changes(self, values: Mapping[str, Any], location: Location) -> dict[str, Any]:
-        """Return the checked changes.
-
-        Raises:
-            RefusedError: A value is wrong, unknown or not writable.
-        """
-        self._check_sealed(values, location)
-        return _validated(self._schemas.update, values, location)
-
-    @property
-    def _sealed(self) -> set[str]:
-        return {*self._policy.read_only, *self._policy.hidden, *self._policy.assign}
-
-    def _check_sealed(self, values: Mapping[str, Any], location: Location) -> None:
-        for name in values:
-            if name in self._sealed:
-                raise refuse((*location, name), "extra_forbidden", "Extra inputs are not permitted")
-
     async def _writer(self) -> Writer:
         dialect: Dialect = (await engine_of(self._session)).dialect
         return Writer(self._session, dialect, self.declaration, (self.view, self._policy))
@@ -345,30 +304,3 @@ class Operations:
         hook = self.declaration.hooks.get("after_commit")
         if hook is not None:
             after_commit(self._session, hook, row)
-
-
-def _default(attribute: Attribute) -> Any:
-    """Return what a column gets that is left out: a value, or SQL for one."""
-    column = attribute.column
-    assert column is not None
-    default: Any = column.default
-    if default is not None:
-        return default.arg(None) if default.is_callable else default.arg
-    server: Any = column.server_default
-    if server is None:
-        return None
-    text = str(server.arg).replace("'", "''")
-    return literal_column(f"'{text}'") if isinstance(server.arg, str) else server.arg
-
-
-def _validated(schema: type[BaseModel], values: Any, location: Location) -> dict[str, Any]:
-    try:
-        return schema.model_validate(values).model_dump(by_alias=True, exclude_unset=True)
-    except ValidationError as error:
-        entries = [
-            entry_of((*location, *item["loc"]), item["type"], item["msg"])
-            for item in error.errors(include_url=False, include_input=False, include_context=False)
-        ]
-        place = ".".join(str(part) for part in entries[0]["loc"])
-        detail = f"{place}: {entries[0]['msg']}"
-        raise RefusedError("validation_error", detail, entries) from None

@@ -8,13 +8,23 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Dialect, and_, false, true
+from sqlalchemy import (
+    ColumnElement,
+    ColumnExpressionArgument,
+    Dialect,
+    and_,
+    false,
+    inspect,
+    true,
+)
 
 from ormolu.errors import UsageError
+from ormolu.query import nearest
 
 __all__ = ["EVERYTHING", "Policy", "checked_policy"]
 
-Rows = ColumnElement[bool] | bool
+# A column of booleans is a condition too.
+Rows = ColumnExpressionArgument[bool] | bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +43,7 @@ class Policy:
         hidden: Names of columns that do not exist for this request.
         read_only: Names of columns that it may not write.
         principal: Who asks; tells apart the idempotency keys of different clients. None takes
-            the conditions and the assigned values.
+            all else that is here.
     """
 
     visible: Rows = False
@@ -66,6 +76,7 @@ class Policy:
         if self.principal is not None:
             return hashlib.sha256(repr(self.principal).encode()).hexdigest()[:32]
         parts = [repr(sorted(self.assign.items(), key=lambda item: item[0]))]
+        parts += [repr(sorted(self.hidden)), repr(sorted(self.read_only))]
         for condition in (self.seen, self.touched):
             if condition is not None:
                 compiled = condition.compile(dialect=dialect)
@@ -76,14 +87,14 @@ class Policy:
 def _condition(rows: Rows) -> ColumnElement[bool]:
     if isinstance(rows, bool):
         return true() if rows else false()
-    return rows
+    return and_(rows)
 
 
 def checked_policy(found: Any, model: type[Any]) -> Policy:
     """Return what a policy's dependency returned.
 
     Raises:
-        UsageError: It is no policy.
+        UsageError: It is no policy, or names what the model does not have.
     """
     if not isinstance(found, Policy):
         message = (
@@ -91,6 +102,15 @@ def checked_policy(found: Any, model: type[Any]) -> Policy:
             f"{type(found).__name__}. For everything write Policy(visible=True)."
         )
         raise UsageError(message)
+    known = inspect(model).all_orm_descriptors.keys()
+    for name in (*found.hidden, *found.read_only, *found.assign):
+        # A name that is only nearly right would hide nothing, and nobody would see it.
+        if name not in known:
+            message = (
+                f"The policy of resource({model.__name__}) names {name!r}, which "
+                f"{model.__name__} does not have{nearest(name, map(str, known))}."
+            )
+            raise UsageError(message)
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel
+from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.routing import Route
 
@@ -21,7 +22,7 @@ from ormolu.resources._hooks import HookName
 from ormolu.resources._idempotency import idempotency_table
 from ormolu.resources._lists import Page, read_members
 from ormolu.resources._operations import Operations
-from ormolu.resources._policy import Policy
+from ormolu.resources._policy import Policy, checked_policy
 from ormolu.resources._requests import read_key_values
 from ormolu.resources._routes import Endpoint, endpoint_function, endpoints_of, refusing_endpoint
 from ormolu.resources._schemas import Schemas
@@ -242,7 +243,7 @@ class Resource(APIRouter):
         found: Policies | None = None
         if policies is not None:
             found = {
-                each: policies[each.declaration.model]
+                each: checked_policy(policies[each.declaration.model], each.declaration.model)
                 for each in self.exposure.reached
                 if each.declaration.model in policies
             }
@@ -311,6 +312,9 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
     Raises:
         ConfigurationError: A name or a value is wrong; the message says which.
     """
+    if inspect(model, raiseerr=False) is None:
+        message = f"resource({getattr(model, '__name__', model)!s}): it is no mapped class."
+        raise ConfigurationError(message)
     declaration = declare(
         model=model,
         path=f"/{model.__mapper__.local_table.name}" if path is None else path,

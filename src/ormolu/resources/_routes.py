@@ -141,7 +141,8 @@ class Call:
         key = idempotency.read_key(header)
         dialect = (await engine_of(self.session)).dialect
         request = self.request
-        scope = f"{self._policy.identity(dialect)} {request.method} {request.url.path}"
+        path = request.url.path.rstrip("/")
+        scope = f"{self._policy.identity(dialect)} {request.method} {path}"
         parts = {"query": request.url.query, "prefer": request.headers.get("prefer")}
         payload = idempotency.payload_of(parts, raw)
         table = idempotency.idempotency_table(self.declaration.metadata)
@@ -206,6 +207,9 @@ async def _create(call: Call) -> Answer:
         raise refuse(("query", "on_match"), "missing", "Needs on_conflict")
     if given.get("on_match", "update") not in {"update", "ignore"}:
         raise refuse(("query", "on_match"), "literal_error", "Must be update or ignore")
+    is_ignored = given.get("on_match") == "ignore"
+    if "on_conflict" in given:
+        call.operations.check_upsert(is_ignored=is_ignored)
     raw, body = await read_body(call.request)
     values = read_object(body)
 
@@ -214,7 +218,7 @@ async def _create(call: Call) -> Answer:
             written, is_new = await call.operations.create(values), True
         else:
             written, is_new = await call.operations.upsert(
-                values, given["on_conflict"].split(","), ignore=given.get("on_match") == "ignore"
+                values, given["on_conflict"].split(","), ignore=is_ignored
             )
         return written_answer(call.request, written, call.shown(written.row), is_new=is_new)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Union
 
@@ -13,7 +14,7 @@ from ormolu.query import is_text, written_type
 from ormolu.resources._columns import Attribute
 from ormolu.resources._declaration import Declaration
 
-__all__ = ["Schemas", "schemas_of"]
+__all__ = ["Schemas", "body_names", "schemas_of"]
 
 _INPUT = ConfigDict(extra="forbid", protected_namespaces=())
 _OUTPUT = ConfigDict(protected_namespaces=())
@@ -21,11 +22,18 @@ _OUTPUT = ConfigDict(protected_namespaces=())
 
 @dataclass(frozen=True)
 class Schemas:
-    """The Pydantic models of a resource: `UserPublic`, `UserCreate`, `UserUpdate`."""
+    """The Pydantic models of a resource: `UserPublic`, `UserCreate`, `UserUpdate`.
+
+    Attributes:
+        created: What each column is called in the body of a new row.
+        changed: The same, of changes.
+    """
 
     public: type[BaseModel]
     create: type[BaseModel]
     update: type[BaseModel]
+    created: Mapping[str, str]
+    changed: Mapping[str, str]
 
 
 def schemas_of(declaration: Declaration) -> Schemas:
@@ -36,7 +44,7 @@ def schemas_of(declaration: Declaration) -> Schemas:
         f"{name}Create",
         _INPUT,
         {
-            name: _written(attribute, is_required=attribute.is_required)
+            name: _written(attribute, {} if attribute.is_required else _default_of(attribute))
             for name, attribute in declaration.accepted.items()
         },
     )
@@ -44,11 +52,23 @@ def schemas_of(declaration: Declaration) -> Schemas:
         f"{name}Update",
         _INPUT,
         {
-            name: _written(attribute, is_required=False)
+            # Not the column's default: what is left out stays.
+            name: _written(attribute, {"default": None})
             for name, attribute in declaration.changeable.items()
         },
     )
-    return Schemas(public, create, update)
+    created = body_names(declaration.create_model) or {each: each for each in declaration.accepted}
+    changed = body_names(declaration.update_model) or {
+        each: each for each in declaration.changeable
+    }
+    return Schemas(public, create, update, created, changed)
+
+
+def body_names(model: type[BaseModel] | None) -> dict[str, str]:
+    """Return what a model of the program's own calls each column in JSON: an alias, or alike."""
+    fields = {} if model is None else model.model_fields
+    aliases = {name: info.validation_alias for name, info in fields.items()}
+    return {name: alias if isinstance(alias, str) else name for name, alias in aliases.items()}
 
 
 def _make(name: str, config: ConfigDict, fields: dict[str, Any]) -> type[BaseModel]:
@@ -73,16 +93,13 @@ def _shown(declaration: Declaration) -> dict[str, Any]:
     return shown
 
 
-def _written(attribute: Attribute, *, is_required: bool) -> Any:
+def _written(attribute: Attribute, default: dict[str, Any]) -> Any:
     type_ = written_type(attribute.field.type, attribute.annotation)
     if attribute.is_key and is_text(attribute.field.type):
         type_ = Annotated[type_, AfterValidator(_check_key)]
     if attribute.field.is_nullable:
         type_ = _optional(type_)
-    options = _description(attribute)
-    if not is_required:
-        options["default"] = _default_of(attribute)
-    return type_, options
+    return type_, {**_description(attribute), **default}
 
 
 def _optional(type_: Any) -> Any:
@@ -96,10 +113,10 @@ def _description(attribute: Attribute) -> dict[str, Any]:
     return {"description": text} if text else {}
 
 
-def _default_of(attribute: Attribute) -> Any:
-    default = attribute.column.default if attribute.column is not None else None
+def _default_of(attribute: Attribute) -> dict[str, Any]:
+    default: Any = attribute.column.default if attribute.column is not None else None
     # A function's value is of its moment; what is left out is the column's to fill.
-    return default.arg if default is not None and default.is_scalar else None  # type: ignore[attr-defined]
+    return {"default": default.arg if default is not None and default.is_scalar else None}
 
 
 def _check_key(value: str) -> str:

@@ -7,7 +7,7 @@ between the check and the write.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -27,14 +27,16 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import flag_modified
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.selectable import SelectBase
 
 from ormolu.errors import RefusedError
-from ormolu.query import Row, View, is_json
+from ormolu.query import Row, View, as_shown, is_json
 from ormolu.resources._columns import has_events
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._policy import Policy
+from ormolu.sessions import has_flush_listeners
 
 __all__ = ["Key", "Versions", "Writer", "Written"]
 
@@ -76,7 +78,8 @@ class Writer:
         self._model = declaration.model
         self._view, self._policy = grant
         self._traits = declaration.traits
-        self._is_plain = self._traits.is_plain and not has_events(declaration.mapper)
+        is_heard = has_events(declaration.mapper) or has_flush_listeners(session)
+        self._is_plain = self._traits.is_plain and not is_heard
         self._names = list(self._view.fields)
 
     async def insert(self, rows: Sequence[Mapping[str, Any]]) -> list[Written]:
@@ -180,42 +183,58 @@ class Writer:
         if not result.rowcount:  # type: ignore[attr-defined]
             raise await self._why_not(key, versions)
 
-    async def read(self, key: Key) -> Written:
-        """Read one row.
+    async def read(self, key: Key, *, is_latest: bool = False) -> Written:
+        """Read one row; the latest even where the transaction has an older snapshot.
 
         Raises:
             RefusedError: It is not there.
         """
-        statement = select(*self._returned()).where(self._is_key(key))
-        if self._view.visible is not None:
-            statement = statement.where(self._view.visible)
+        statement = self._seen(select(*self._returned()).where(self._is_key(key)), is_latest)
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
             raise self.not_found()
         return self._written(row)
 
-    async def find(self, values: Mapping[str, Any]) -> Key | None:
+    async def find(self, values: Mapping[str, Any], *, is_latest: bool = False) -> Key | None:
         """Return the key of the visible row with these values of a unique key."""
         statement = select(*self._keys()).where(
             *[getattr(self._model, name) == value for name, value in values.items()]
         )
+        row = (await self._session.execute(self._seen(statement, is_latest))).one_or_none()
+        return None if row is None else tuple(row)
+
+    def _seen(self, statement: Any, is_latest: bool) -> Any:
         if self._view.visible is not None:
             statement = statement.where(self._view.visible)
-        row = (await self._session.execute(statement)).one_or_none()
-        return None if row is None else tuple(row)
+        return self._latest(statement) if is_latest else statement
+
+    def _latest(self, statement: Any) -> Any:
+        """Return a statement that sees all that is committed, not a snapshot of earlier."""
+        # In InnoDB only a locking read does; and a row that an UPDATE left as it was is not in it.
+        is_innodb = self._dialect.name in {"mysql", "mariadb"}
+        return statement.with_for_update(read=True) if is_innodb else statement
 
     def not_found(self) -> RefusedError:
         """Return the error for a row that is not there."""
         return RefusedError("not_found", f"{self._declaration.name} not found")
 
     async def _insert_instances(self, rows: Sequence[Mapping[str, Any]]) -> list[Written]:
-        instances = [
-            self._model(**{name: self._settled(name, value) for name, value in row.items()})
-            for row in rows
-        ]
+        instances = [self._new_instance(row) for row in rows]
         self._session.add_all(instances)
         await self._session.flush()
         return [await self._reread(tuple(inspect(instance).identity)) for instance in instances]
+
+    def _new_instance(self, row: Mapping[str, Any]) -> Any:
+        values = {name: self._settled(name, value) for name, value in row.items()}
+        if not is_dataclass(self._model):
+            return self._model(**values)
+        # Not by its __init__, which asks for relations; the listeners of `init` make its kind.
+        manager = self._declaration.mapper.class_manager
+        instance = manager.new_instance()
+        manager.dispatch.init(inspect(instance), (), {})
+        for name, value in values.items():
+            setattr(instance, name, value)
+        return instance
 
     async def _update_instance(
         self, key: Key, values: Mapping[str, Any], versions: Versions
@@ -223,11 +242,16 @@ class Writer:
         instance = await self._instance(key, versions)
         for name, value in values.items():
             setattr(instance, name, self._settled(name, value))
+            # Else a value that is the same again would make no new version, as a statement does.
+            flag_modified(instance, name)
         await self._session.flush()
         return await self._reread(key)
 
     async def _instance(self, key: Key, versions: Versions) -> Any:
+        # Held, since the flush names the key alone; its own tables, as what is joined may be NULL.
+        tables = self._declaration.mapper.tables
         statement = select(self._model).where(*self._target(key, versions))
+        statement = statement.with_for_update(of=tables)
         instance = (await self._session.scalars(statement)).one_or_none()
         if instance is None:
             raise await self._why_not(key, versions)
@@ -235,7 +259,7 @@ class Writer:
 
     async def _unchanged(self, key: Key, versions: Versions) -> Written:
         statement = select(*self._returned()).where(*self._target(key, versions))
-        row = (await self._session.execute(statement)).one_or_none()
+        row = (await self._session.execute(self._latest(statement))).one_or_none()
         if row is None:
             raise await self._why_not(key, versions)
         return self._written(row)
@@ -258,7 +282,7 @@ class Writer:
         return RefusedError("precondition_failed", detail)
 
     async def _reread(self, key: Key) -> Written:
-        statement = select(*self._returned()).where(self._is_key(key))
+        statement = self._latest(select(*self._returned()).where(self._is_key(key)))
         return self._checked((await self._session.execute(statement)).one())
 
     def _target(self, key: Key, versions: Versions) -> list[ColumnElement[bool]]:
@@ -285,7 +309,8 @@ class Writer:
 
     def _returned(self) -> list[Any]:
         columns = [
-            getattr(self._model, name).label(f"v{place}") for place, name in enumerate(self._names)
+            as_shown(getattr(self._model, name)).label(f"v{place}")
+            for place, name in enumerate(self._names)
         ]
         columns += [column.label(f"k{index}") for index, column in enumerate(self._keys())]
         columns.append(self._allowed().label("allowed"))

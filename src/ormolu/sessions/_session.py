@@ -26,7 +26,7 @@ from ormolu.errors import (
 )
 from ormolu.transactions import Access
 
-__all__ = ["CLOSED", "UnitSession", "engine_of"]
+__all__ = ["CLOSED", "UnitSession", "engine_of", "has_flush_listeners"]
 
 _T = TypeVar("_T")
 
@@ -284,15 +284,40 @@ async def engine_of(session: AsyncSession) -> Engine:
     return bind if isinstance(bind, Engine) else bind.engine
 
 
+def has_flush_listeners(session: AsyncSession) -> bool:
+    """Tell whether the program listens to flushes, of which a statement alone tells nothing."""
+    heard = session.sync_session.dispatch
+    listeners = [*heard.before_flush, *heard.after_flush, *heard.after_flush_postexec]
+    return any(listener is not _refuse_flush for listener in listeners)
+
+
 class _Savepoint(AsyncSessionTransaction):
-    """A SAVEPOINT that may be the first thing its unit of work sends."""
+    """A SAVEPOINT that may be the first thing its unit of work sends.
+
+    What waits for the commit since then is forgotten with a ROLLBACK to it.
+    """
+
+    session: UnitSession
 
     async def start(self, is_ctxmanager: bool = False) -> _Savepoint:
-        assert isinstance(self.session, UnitSession)
         with self.session.in_use():
             await self.session.take_connection()
             await super().start(is_ctxmanager=is_ctxmanager)
+        self._waiting = len(self.session.callbacks)
         return self
+
+    async def rollback(self) -> None:
+        await super().rollback()
+        del self.session.callbacks[self._waiting :]
+
+    async def __aexit__(self, type_: Any, value: Any, traceback: Any) -> None:
+        is_kept = False
+        try:
+            await super().__aexit__(type_, value, traceback)
+            is_kept = type_ is None
+        finally:
+            if not is_kept:
+                del self.session.callbacks[self._waiting :]
 
 
 # Only what sends statements itself: the other methods of AsyncSession call these.

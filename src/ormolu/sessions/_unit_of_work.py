@@ -106,9 +106,9 @@ def after_commit(
 ) -> None:
     """Call a function once the session's unit of work is committed, before the answer is sent.
 
-    Nothing is called if the unit of work is rolled back. An error in the function is logged and
-    changes nothing: the work is stored already. A plain function runs in a thread. Give it ids,
-    not ORM objects; it opens a unit of work of its own.
+    Nothing is called if the unit of work is rolled back, or the SAVEPOINT that this was called in.
+    An error in the function is logged and changes nothing: the work is stored already. A plain
+    function runs in a thread. Give it ids, not ORM objects; it opens a unit of work of its own.
 
     Args:
         session: Session of a unit of work, as `SessionDep` and `db.unit_of_work()` give it.

@@ -1,0 +1,131 @@
+"""Writes at the same time as others: what a policy or a version says holds until the COMMIT."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import ForeignKey, MetaData, String, func, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ormolu import Database, Model, Policy, SessionDep, resource
+from tests.fixtures.apps import client_of
+
+pytestmark = [pytest.mark.anyio, pytest.mark.backends("asyncpg", "psycopg", "mariadb")]
+
+
+class Base(Model):
+    """Tables of their own."""
+
+    __abstract__ = True
+    metadata = MetaData(naming_convention=Model.metadata.naming_convention)
+
+
+class Page(Base):
+    __tablename__ = "pages"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(9))
+    is_open: Mapped[bool] = mapped_column(default=True)
+    text: Mapped[str] = mapped_column(String(20))
+    version: Mapped[int] = mapped_column()
+    __mapper_args__ = {  # noqa: RUF012
+        "polymorphic_on": "kind",
+        "polymorphic_identity": "page",
+        "version_id_col": version,
+        "with_polymorphic": "*",
+    }
+
+
+class Essay(Page):
+    __tablename__ = "essays"
+    id: Mapped[int] = mapped_column(ForeignKey("pages.id"), primary_key=True)
+    __mapper_args__ = {"polymorphic_identity": "essay"}  # noqa: RUF012
+
+
+class Label(Base):
+    __tablename__ = "labels"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(String(20), unique=True)
+    note: Mapped[str | None] = mapped_column(String(20))
+
+
+async def open_pages() -> Policy:
+    return Policy(visible=True, writable=Page.is_open)
+
+
+async def open_essays() -> Policy:
+    return Policy(visible=True, writable=Essay.is_open)
+
+
+pages = resource(Page, policy=open_pages)
+essays = resource(Essay, policy=open_essays)
+
+
+@pytest.mark.parametrize("path", ["/pages/1", "/essays/1"])
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+async def test_rows_of_the_orm_are_held_from_the_check_on(
+    database_url: str, path: str, method: str
+) -> None:
+    """A row that is sealed while a change of it waits is not changed."""
+    app = FastAPI()
+    db = Database(database_url, metadata=Base.metadata)
+    db.attach(app)
+    app.include_router(pages)
+    app.include_router(essays)
+    async with client_of(app) as client:
+        assert (await client.post("/essays", json={"text": "a"})).status_code == 201
+        body: Any = {"json": {"text": "b"}} if method == "PATCH" else {}
+        async with db.unit_of_work() as session:
+            await pages.update(session, 1, {"is_open": False})
+            change = asyncio.create_task(client.request(method, path, **body))
+            await asyncio.sleep(0.3)
+        assert (await change).status_code == 403
+        assert (await client.get(path)).json()["text"] == "a"
+
+
+@pytest.mark.parametrize("path", ["/pages/1", "/essays/1"])
+async def test_stale_tags_are_412_at_any_moment(database_url: str, path: str) -> None:
+    """Also if the row changes while a change of it waits."""
+    app = FastAPI()
+    db = Database(database_url, metadata=Base.metadata)
+    db.attach(app)
+    app.include_router(pages)
+    app.include_router(essays)
+    async with client_of(app) as client:
+        tag = (await client.post("/essays", json={"text": "a"})).headers["ETag"]
+        async with db.unit_of_work() as session:
+            await pages.update(session, 1, {"text": "b"})
+            headers = {"If-Match": tag}
+            change = asyncio.create_task(client.patch(path, json={"text": "c"}, headers=headers))
+            await asyncio.sleep(0.3)
+        assert (await change).status_code == 412
+
+
+@pytest.mark.parametrize("same", [{}, {"note": "same"}])
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("", 201), ("?on_conflict=text", 200), ("?on_conflict=text&on_match=ignore", 200)],
+)
+async def test_twins_find_what_was_stored_after_their_snapshot(
+    database_url: str, query: str, status: int, same: dict[str, Any]
+) -> None:
+    """A policy that reads, as one of the current user does, takes a snapshot on MariaDB."""
+    has_read = asyncio.Barrier(3)
+
+    async def reading(session: SessionDep) -> Policy:
+        await session.scalar(select(func.count()).select_from(Label))
+        await has_read.wait()
+        return Policy(visible=True)
+
+    labels = resource(Label, policy=reading, idempotency=True)
+    app = FastAPI()
+    Database(database_url, metadata=Base.metadata).attach(app)
+    app.include_router(labels)
+    async with client_of(app) as client:
+        if not query:
+            client.headers["Idempotency-Key"] = "k"
+        sent = [client.post(f"/labels{query}", json={"text": "a", **same}) for _ in range(3)]
+        statuses = [answer.status_code for answer in await asyncio.gather(*sent)]
+    assert sorted(statuses) == sorted([status, status, 201])
