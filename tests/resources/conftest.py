@@ -20,7 +20,7 @@ BO = {"X-Customer-Id": "2"}
 @pytest.fixture
 async def shop_client(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the seeded shop, who is Ann."""
-    async with client_of(shop.make_app(Database(database_url))) as client:
+    async with client_of(shop.make_app(Database(database_url, pool_timeout=20.0))) as client:
         client.headers.update(ANN)
         yield client
 

@@ -135,7 +135,7 @@ async def _look(client: httpx2.AsyncClient, held: Shop, me: int, source: random.
 
 async def test_random_programs_stay_within_their_policies(database_url: str) -> None:
     """Two customers create, change, delete, batch and look, at random; each sees its own only."""
-    db = Database(database_url)
+    db = Database(database_url, pool_timeout=20.0)
     source = random.Random(5)
     steps = [_create, _batch, _change, _delete, _line, _look, _look]
     async with client_of(shop.make_app(db)) as client:

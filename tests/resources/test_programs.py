@@ -158,7 +158,7 @@ def check(kind: str, me: int, before: Rows, after: Rows) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_random_programs_change_what_is_theirs(database_url: str, seed: int) -> None:
     """Both models come to the same rows and answers; nobody changes or is shown another's."""
-    db = Database(database_url, metadata=Base.metadata)
+    db = Database(database_url, metadata=Base.metadata, pool_timeout=20.0)
     app = FastAPI()
     db.attach(app)
     app.include_router(quick)

@@ -70,7 +70,7 @@ async def test_rows_of_the_orm_are_held_from_the_check_on(
 ) -> None:
     """A row that is sealed while a change of it waits is not changed."""
     app = FastAPI()
-    db = Database(database_url, metadata=Base.metadata)
+    db = Database(database_url, metadata=Base.metadata, pool_timeout=20.0)
     db.attach(app)
     app.include_router(pages)
     app.include_router(essays)
@@ -89,7 +89,7 @@ async def test_rows_of_the_orm_are_held_from_the_check_on(
 async def test_stale_tags_are_412_at_any_moment(database_url: str, path: str) -> None:
     """Also if the row changes while a change of it waits."""
     app = FastAPI()
-    db = Database(database_url, metadata=Base.metadata)
+    db = Database(database_url, metadata=Base.metadata, pool_timeout=20.0)
     db.attach(app)
     app.include_router(pages)
     app.include_router(essays)
@@ -121,7 +121,7 @@ async def test_twins_find_what_was_stored_after_their_snapshot(
 
     labels = resource(Label, policy=reading, idempotency=True)
     app = FastAPI()
-    Database(database_url, metadata=Base.metadata).attach(app)
+    Database(database_url, metadata=Base.metadata, pool_timeout=20.0).attach(app)
     app.include_router(labels)
     async with client_of(app) as client:
         if not query:
