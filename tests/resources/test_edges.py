@@ -422,6 +422,16 @@ async def test_plain_sessions_will_do(database_url: str) -> None:
             assert len((await people.list(session)).items) == 1
 
 
+async def test_a_list_waits_for_no_writer(database_url: str) -> None:
+    """Asked for by POST it reads all the same, and on SQLite it is not in the line of writers."""
+    async with served(database_url) as (client, db), db.unit_of_work() as session:
+        await session.execute(insert(Person).values(name="Held"))
+        for method, path in (("QUERY", "/people"), ("POST", "/people:query"),
+                             ("POST", "/people:query/")):  # fmt: skip
+            answer = await client.request(method, path, json={})
+            assert answer.json() == {"items": [], "next_cursor": None}
+
+
 async def test_deadlocks_are_the_whole_batch_s(database_url: str, backend: Backend) -> None:
     """What is nobody's fault is not put on one operation: the batch is told to come again."""
     async with served(database_url) as (client, db):

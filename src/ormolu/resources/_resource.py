@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,7 +26,7 @@ from ormolu.resources._policy import Policy, checked_policy
 from ormolu.resources._requests import read_key_values
 from ormolu.resources._routes import Endpoint, endpoint_function, endpoints_of, refusing_endpoint
 from ormolu.resources._schemas import Schemas
-from ormolu.web import request_session
+from ormolu.web import only_read, request_session
 
 __all__ = ["Resource", "resource"]
 
@@ -106,6 +106,7 @@ class Resource(APIRouter):
             path, function, methods=[shown], name=function.__name__,
             operation_id=function.__name__, status_code=endpoint.status, response_model=None,
             include_in_schema=shown != "QUERY",
+            dependencies=_dependencies(endpoint),
             summary=_SUMMARIES[endpoint.name].format(self.exposure.declaration.name),
         )  # fmt: skip
         if others:
@@ -119,6 +120,7 @@ class Resource(APIRouter):
         self.add_api_route(
             path, function, methods=[*methods], name=function.__name__, response_model=None,
             include_in_schema=False, status_code=endpoint.status,
+            dependencies=_dependencies(endpoint),
         )  # fmt: skip
 
     async def list(  # noqa: PLR0913 -- the parameters of the dialect
@@ -252,6 +254,11 @@ class Resource(APIRouter):
     def _key(self, key: Any) -> tuple[Any, ...]:
         values, declaration = key if isinstance(key, tuple) else (key,), self.exposure.declaration
         return read_key_values(values, declaration.keys, ("arguments", "key"), declaration.name)
+
+
+def _dependencies(endpoint: Endpoint) -> Sequence[Any]:
+    # POST too: on SQLite it would wait for those who write.
+    return [Depends(only_read)] if endpoint.name == "query" else []
 
 
 def _undone_if_refused(

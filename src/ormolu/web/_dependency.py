@@ -10,9 +10,10 @@ from starlette.requests import HTTPConnection
 
 from ormolu.engines import Engines
 from ormolu.errors import NoUnitOfWorkError
+from ormolu.transactions import Access
 from ormolu.web._units import units_of
 
-__all__ = ["SessionDep", "request_session"]
+__all__ = ["SessionDep", "only_read", "request_session"]
 
 
 async def request_session(connection: HTTPConnection) -> AsyncSession:
@@ -41,6 +42,12 @@ def session_of(connection: HTTPConnection, engines: Engines | None) -> AsyncSess
             _WEBSOCKET if connection.scope["type"] == "websocket" else _DETACHED
         )
     return unit.session
+
+
+async def only_read(connection: HTTPConnection) -> None:
+    """Let a request only read, as GET does, whatever its method; before its session is taken."""
+    for unit in units_of(connection.scope).values():
+        unit.access = Access.READ
 
 
 _WEBSOCKET = (
