@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Path, Query, Response
+from fastapi import FastAPI, Path, Query, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import select
@@ -45,27 +45,22 @@ app = FastAPI(title="Users")
 db.attach(app)
 
 
-async def new_user(
-    body: UserCreate | None = None, name: Annotated[Name | None, Query()] = None
-) -> UserCreate:
-    """Take the name from the JSON body, or from `?name=`.
+@app.post("/users/", status_code=201, response_model=UserPublic)
+async def create_user(
+    session: SessionDep,
+    response: Response,
+    body: UserCreate | None = None,
+    name: Annotated[Name | None, Query()] = None,
+) -> User:
+    """Store a user, named in the JSON body or by `?name=`; committed before the answer leaves.
 
     Raises:
         RequestValidationError: There is neither.
     """
-    if body is not None:
-        return body
-    if name is not None:
-        return UserCreate(name=name)
-    raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
-
-
-@app.post("/users/", status_code=201, response_model=UserPublic)
-async def create_user(
-    user_in: Annotated[UserCreate, Depends(new_user)], session: SessionDep, response: Response
-) -> User:
-    """Store a user; it is committed before the answer leaves."""
-    user = User(name=user_in.name)
+    if body is None and name is None:
+        missing = {"type": "missing", "loc": ("body",), "msg": "Field required"}
+        raise RequestValidationError([missing])
+    user = User(name=body.name if body else name)
     session.add(user)
     await session.flush()
     response.headers["Location"] = f"/users/{user.id}"

@@ -167,7 +167,10 @@ async def test_who_has_the_turn_is_not_limited(engine: AsyncEngine) -> None:
         call = Call(str, outbox_of(asyncio.get_running_loop()), kind=Kind.WRITE)
         raw._mailbox._line_up(call)
         raw._mailbox._set_limit(call)
+        raw._mailbox._expire(call)
         assert call.timer is None
+        assert call.future is not None
+        assert not call.future.done()
         call.place.leave()  # type: ignore[union-attr]
 
 

@@ -22,6 +22,9 @@ __all__ = ["Call", "Outbox", "outbox_of"]
 # which a thread counts as stuck. A busy event loop may keep a thread from its work for 5 ms.
 _LOOK_EVERY = 0.005
 
+# Turns of the event loop that work waits for more of its kind, at most: each has some requests.
+_TURNS = 8
+
 
 class Call:
     """A function to be run with a connection.
@@ -96,7 +99,7 @@ class Outbox:
         self._urgent: deque[tuple[Call, Any, BaseException | None]] = deque()
         self._late: deque[tuple[Call, Any, BaseException | None]] = deque()
         self._watched: set[Crew] = set()
-        self._soon: dict[Work, Crew] = {}
+        self._soon: set[Work] = set()
 
     def add(
         self, call: Call, result: Any, error: BaseException | None, *, is_urgent: bool = False
@@ -133,16 +136,25 @@ class Outbox:
             return False
         return True
 
-    def put_soon(self, work: Work, crew: Crew) -> None:
-        """Have work done once the tasks that are ready now have run; in the event loop."""
-        if not self._soon:
-            self.loop.call_soon(self._put)
-        self._soon[work] = crew
+    def put_soon(self, work: Work, crew: Crew, is_growing: Callable[[], bool]) -> None:
+        """Have work done once the tasks that are ready now have run; in the event loop.
 
-    def _put(self) -> None:
-        for work, crew in self._soon.items():
-            crew.put(work)
-        self._soon.clear()
+        Args:
+            work: The work.
+            crew: Who does it.
+            is_growing: Tells whether more of it is about to come, so that it waits some turns of
+                the event loop for that.
+        """
+        if work not in self._soon:
+            self._soon.add(work)
+            self.loop.call_soon(self._put, work, crew, is_growing, _TURNS)
+
+    def _put(self, work: Work, crew: Crew, is_growing: Callable[[], bool], turns: int) -> None:
+        if turns and is_growing():
+            self.loop.call_soon(self._put, work, crew, is_growing, turns - 1)
+            return
+        self._soon.discard(work)
+        crew.put(work)
 
     def watch(self, crew: Crew) -> None:
         """See to it, from the event loop, that nothing waits behind a long statement."""

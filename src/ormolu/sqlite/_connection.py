@@ -171,7 +171,7 @@ class Connection(AdaptedConnection):
     def _distrust(self) -> None:
         """Run everything on threads, with the settings that the user may have changed."""
         self._short = None
-        self._transaction.shares_syncs = False
+        self._transaction.sharing.is_allowed = False
 
     def cursor(self, server_side: bool = False) -> Cursor:
         """Return a new cursor; a server-side one fetches its rows in batches."""

@@ -71,7 +71,7 @@ class Handle:
     def share_syncs(self) -> None:
         """Let other commits of the same file be synced with those of this connection."""
         is_safe = self._pragmas.durability == "power-loss"
-        self.transaction.shares_syncs = CAN_SYNC and is_safe and self._is_logged
+        self.transaction.sharing.is_allowed = CAN_SYNC and is_safe and self._is_logged
 
     def run(self, sql: str, action: Callable[[Any], Any], call: Call) -> Any:
         """Run one statement in its transaction."""
@@ -109,7 +109,7 @@ class Handle:
 
     def commit(self, short: ShortStatements | None, call: Call) -> None:
         """COMMIT, and note how long that takes if the sync is left to others."""
-        if short is None or not self.transaction.is_small():
+        if short is None or not self.transaction.sharing.is_small:
             self.transaction.commit(call)
             return
         began_at = time.thread_time()
@@ -118,7 +118,7 @@ class Handle:
 
     def commit_at_once(self, short: ShortStatements, call: Call) -> Any:
         """COMMIT on the event loop's thread if there is little to write; else `NOT_DONE`."""
-        if not self.transaction.is_small():
+        if not self.transaction.sharing.is_small:
             return NOT_DONE
         began_at = time.perf_counter()
         self.transaction.commit(call)

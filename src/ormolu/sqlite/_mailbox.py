@@ -102,8 +102,9 @@ class Mailbox:
         self._end_here(call, is_done=is_done, was_waiting=is_waiting)
         if not is_done:
             return False
-        if self._handle.transaction.take_unsynced() and error is None:
-            self._handle.transaction.line.syncs.add_soon(call, result)
+        if self._handle.transaction.sharing.take_unsynced() and error is None:
+            line = self._handle.transaction.line
+            line.syncs.add_soon(call, result, line.is_occupied)
         else:
             call.resolve(result, error)
         del result, error
@@ -189,7 +190,7 @@ class Mailbox:
                 call.place.leave()
             is_due = self._handle.tidy()
             call.is_over = True
-            if self._handle.transaction.take_unsynced() and error is None:
+            if self._handle.transaction.sharing.take_unsynced() and error is None:
                 self._handle.transaction.line.syncs.add(call, result)
             elif call.outbox is not None:
                 is_urgent = self._handle.transaction.is_writing

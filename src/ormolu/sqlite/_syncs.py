@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from ormolu.sqlite._calls import Call, Outbox
@@ -41,14 +42,14 @@ class Syncs:
         self._wait(call, result)
         self.crew.put(self)
 
-    def add_soon(self, call: Call, result: Any) -> None:
-        """Answer a call after a sync that those of the tasks share which are ready now.
+    def add_soon(self, call: Call, result: Any, is_growing: Callable[[], bool]) -> None:
+        """Answer a call after a sync that those share who are about to commit.
 
         In the event loop: a sync for each of them would wake the thread and the loop as often.
         """
         self._wait(call, result)
         assert call.outbox is not None
-        call.outbox.put_soon(self, self.crew)
+        call.outbox.put_soon(self, self.crew, is_growing)
 
     def _wait(self, call: Call, result: Any) -> None:
         with self._guard:

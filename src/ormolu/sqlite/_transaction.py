@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from ormolu.sqlite._calls import Call
 from ormolu.sqlite._crew import Crew
 from ormolu.sqlite._pragmas import Begin
+from ormolu.sqlite._sharing import Sharing
 from ormolu.sqlite._statements import Kind, moves_syncs
 from ormolu.sqlite._writers import Place, WriterLine, line_of
 
@@ -46,9 +47,6 @@ _NOT_SYNCED = (
     "the file, for which the readers of now have to end"
 )
 
-# Rows that a COMMIT on the event loop's thread has to write, at most.
-_FEW_CHANGES = 100
-
 
 class TurnNeeded(Exception):  # noqa: N818 -- no error: the call is put back
     """A call must wait for its turn to write first; it has done nothing yet."""
@@ -65,7 +63,7 @@ class Transaction:
         is_left_open: Whether the last call has left something to commit or to roll back; for
             other threads, which may not ask the connection.
         crews: The threads that serve it, besides those that read.
-        shares_syncs: Whether the file's commits are synced together, outside of COMMIT.
+        sharing: Whether COMMIT leaves its sync to others.
         sqlite: The sqlite3 connection, once it is open.
     """
 
@@ -75,7 +73,7 @@ class Transaction:
         self.has_written = False
         self.is_left_open = False
         self.crews: list[Crew] = []
-        self.shares_syncs = False
+        self.sharing = Sharing()
         self.sqlite: Any = None
         self._dbapi = dbapi
         self.line = WriterLine("")
@@ -86,10 +84,6 @@ class Transaction:
         self._has_read = False
         self._is_lost = False
         self._is_query_only = False
-        # The transaction was begun without a sync at its COMMIT; it was committed like that.
-        self._is_sharing = False
-        self._is_unsynced = False
-        self._changes_before = 0
 
     def use(self, sqlite: Any, path: str) -> None:
         """Take the connection; an empty path is a file that nobody else can open."""
@@ -146,7 +140,7 @@ class Transaction:
         """Run one statement in the transaction that it belongs to."""
         was_open = self.is_begun
         if call.kind is Kind.OTHER and moves_syncs(sql):
-            self.shares_syncs = False
+            self.sharing.is_allowed = False
         try:
             if was_open:
                 return self._run_inside(call, action)
@@ -190,7 +184,7 @@ class Transaction:
         except self._dbapi.Error:
             self.sqlite.close()
             raise
-        self._stop_sharing()
+        self.sharing.end(is_committed=False)
 
     def tidy(self) -> bool:
         """Leave the writers' line once the transaction is over; tell whether `keep_up` is due."""
@@ -198,9 +192,8 @@ class Transaction:
         if self._place is None or self.is_begun:
             return False
         self.has_written = True
-        is_small = self.is_small()
-        self._is_unsynced = self._stop_sharing()
-        is_due = self.line.checkpoints.is_due(is_small=is_small)
+        is_due = self.line.checkpoints.is_due(is_small=self.sharing.is_small)
+        self.sharing.end(is_committed=True)
         # A checkpoint lets writers go on; should it have to keep them off, they try again.
         self.leave_line()
         return is_due
@@ -210,22 +203,11 @@ class Transaction:
         with suppress(self._dbapi.Error):
             self.line.checkpoints.run(self.sqlite)
 
-    def is_small(self) -> bool:
-        """Tell whether a COMMIT has little to write, and leaves the sync to others."""
-        if not (self._is_sharing and self.shares_syncs):
-            return False
-        return bool(self.sqlite.total_changes - self._changes_before <= _FEW_CHANGES)
-
-    def take_unsynced(self) -> bool:
-        """Tell, once, whether the last call has committed what is not synced yet."""
-        is_unsynced, self._is_unsynced = self._is_unsynced, False
-        return is_unsynced
-
     def take_back_begin(self, call: Call) -> None:
         """Undo what the first statement of a transaction has done, which is given up."""
         if self.is_begun:
             self.sqlite.execute("ROLLBACK")
-        self._stop_sharing()
+        self.sharing.end(is_committed=False)
         if self._place is not None:
             call.place, self._place = self._place, None
 
@@ -317,7 +299,7 @@ class Transaction:
         except BaseException:
             if self.is_begun:
                 self.sqlite.execute("ROLLBACK")
-            self._stop_sharing()
+            self.sharing.end(is_committed=False)
             raise
         self._forget_wishes()
 
@@ -325,20 +307,10 @@ class Transaction:
         self._take_turn(call)
         if self.line.syncs.has_failed:
             self._begin_log_anew(call)
-        if self.shares_syncs:
-            # Not `execute`, whose cache of prepared statements holds a PRAGMA that was in force.
-            self.sqlite.executescript("PRAGMA synchronous=NORMAL")
+        if self.sharing.is_allowed:
             self._join(self.line.syncs.crew)
-            self._is_sharing = True
-            self._changes_before = self.sqlite.total_changes
+            self.sharing.begin(self.sqlite)
         self.persist(call, lambda: self.sqlite.execute("BEGIN IMMEDIATE"))
-
-    def _stop_sharing(self) -> bool:
-        """Let COMMIT sync again, and tell whether it did not."""
-        was_sharing, self._is_sharing = self._is_sharing, False
-        if was_sharing:
-            self.sqlite.executescript("PRAGMA synchronous=FULL")
-        return was_sharing
 
     def _begin_log_anew(self, call: Call) -> None:
         """Bring all that was committed into the file: the log may have a hole on the disk."""

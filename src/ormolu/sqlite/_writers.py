@@ -73,6 +73,10 @@ class WriterLine:
             place.has_turn = self._places[0] is place
         return place
 
+    def is_occupied(self) -> bool:
+        """Tell whether anybody has the turn, or waits for it."""
+        return bool(self._places)
+
     def remove(self, place: Place) -> Place | None:
         """Take a place out, and return the one whose turn has come by that."""
         with self._guard:
