@@ -1,17 +1,18 @@
 """Pitfalls of objects and their attributes."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Annotated
 
 import pytest
 from fastapi import Depends, FastAPI
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import select
+from sqlalchemy import MetaData, select
 from sqlalchemy.exc import MissingGreenlet, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, selectinload
 
-from ormolu import Database, LazyLoadError, NaiveDatetimeError, SessionDep
+from ormolu import Database, LazyLoadError, Model, NaiveDatetimeError, SessionDep
 from tests.fixtures.apps import client_of
 from tests.pitfalls.guide import make_guide
 from tests.pitfalls.tables import Base, Guest, Plain, PlainGuest, Purchase
@@ -131,3 +132,22 @@ async def test_pitfall_40_mapper_errors_show_at_the_start(database_url: str) -> 
     finally:
         Broken.registry.dispose()
     assert Purchase.__tablename__
+
+
+class Priced(Model):
+    """A row with a decimal that says nothing of its digits; its table is its own."""
+
+    __tablename__ = "priced"
+    metadata = MetaData()
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    price: Mapped[Decimal]
+
+
+async def test_decimals_keep_their_digits(database_url: str) -> None:
+    """MariaDB makes DECIMAL(10, 0) of a decimal without digits, and 20 of 19.99."""
+    async with Database(database_url, metadata=Priced.metadata) as db:
+        async with db.unit_of_work() as session:
+            session.add(Priced(price=Decimal("19.99")))
+        async with db.unit_of_work() as session:
+            assert await session.scalar(select(Priced.price)) == Decimal("19.99")

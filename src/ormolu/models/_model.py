@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Column,
     Index,
     MetaData,
+    Numeric,
     PrimaryKeyConstraint,
     String,
     Table,
@@ -58,6 +60,8 @@ class Model(DeclarativeBase):
         datetime: UTCDateTime,
         # MySQL and MariaDB want a length, and can index 255 characters.
         str: String().with_variant(String(255), "mysql", "mariadb"),
+        # Theirs has no digits behind the point if none are asked for, and rounds without a word.
+        Decimal: Numeric().with_variant(Numeric(65, 30), "mysql", "mariadb"),
         dict[str, Any]: JSON,
         list[Any]: JSON,
     }
@@ -65,7 +69,8 @@ class Model(DeclarativeBase):
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Map the class, then index its foreign keys and make its relations explicit."""
-        if "metadata" in cls.__dict__ and "registry" not in cls.__dict__:
+        is_base = cls.__dict__.get("__abstract__", False)
+        if is_base and "metadata" in cls.__dict__ and "registry" not in cls.__dict__:
             # Another database may have classes of the same names; each finds its own.
             own = registry(metadata=cls.metadata, type_annotation_map=cls.type_annotation_map)
             cls.registry = cls._sa_registry = own
