@@ -65,6 +65,13 @@ def run_unprivileged(command: list[str], **options: object) -> subprocess.Comple
     return done  # type: ignore[no-any-return]
 
 
+def _roomy_memory() -> Path | None:
+    """Return the folder of a memory file system with room for servers: each DDL syncs a disk."""
+    memory = Path("/dev/shm")
+    is_usable = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 * 2**30
+    return memory if is_usable else None
+
+
 class Server:
     """One server process in a folder of its own.
 
@@ -77,7 +84,7 @@ class Server:
 
     def __init__(self) -> None:
         self.port = free_port()
-        self.folder = Path(tempfile.mkdtemp(prefix=f"ormolu-{self.name}-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"ormolu-{self.name}-", dir=_roomy_memory()))
         self._process: subprocess.Popen[bytes] | None = None
         # The kernel signals a server when the thread that started it ends, so that one stays.
         self._starter = ThreadPoolExecutor(1)

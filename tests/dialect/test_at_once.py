@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ormolu.sqlite._calls import Call, outbox_of
-from ormolu.sqlite._short import ShortStatements
+from ormolu.sqlite._short import NOT_DONE, ShortStatements
 from ormolu.sqlite._statements import Kind
 from tests.dialect.conftest import Make
 
@@ -158,6 +158,22 @@ async def test_long_write_that_waited_leaves_the_loop(engine: AsyncEngine) -> No
         await first.commit()
         await task
     assert await read(engine, text("SELECT count(*) FROM t")) == before + 2
+
+
+async def test_waiting_write_that_is_given_up_goes_to_a_thread(engine: AsyncEngine) -> None:
+    """Given up in the event loop, a call keeps its turn and runs on a thread, once."""
+    found: list[int] = []
+    async with engine.connect() as first, engine.connect() as second:
+        await first.execute(INSERT)
+        raw: Any = (await second.get_raw_connection()).driver_connection
+        call = Call(lambda _call: found.append(threading.get_ident()), raw._outbox, kind=Kind.WRITE)
+        call.at_once = lambda _call: NOT_DONE
+        raw._mailbox.put(call)
+        await first.commit()
+        assert call.future is not None
+        await call.future
+    assert len(found) == 1
+    assert found != [threading.get_ident()]
 
 
 async def test_who_has_the_turn_is_not_limited(engine: AsyncEngine) -> None:

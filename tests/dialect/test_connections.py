@@ -206,6 +206,8 @@ async def test_async_creator(path: Path) -> None:
 
     engine = create_async_engine("sqlite+ormolu://", async_creator=create)
     assert await pragma(engine, "journal_mode") == "wal"
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM sqlite_master")) == 0
     await engine.dispose()
 
 
@@ -213,6 +215,8 @@ async def test_module(path: Path) -> None:
     """A module like sqlite3 takes its place."""
     engine = create_async_engine(f"sqlite+ormolu:///{path}", module=sqlite3)
     assert await pragma(engine, "user_version") == 0
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SELECT 1")) == 1
     await engine.dispose()
 
 

@@ -228,6 +228,17 @@ async def test_no_write_behind_a_hole(engine: AsyncEngine, log: Log) -> None:
     await write(engine)
 
 
+async def test_log_is_not_begun_anew_in_the_event_loop(engine: AsyncEngine) -> None:
+    """A checkpoint may take long: a write that would need it first goes to a thread."""
+    async with engine.connect() as connection:
+        raw: Any = (await connection.get_raw_connection()).driver_connection
+        call = Call(print)
+        call.is_at_once = True
+        with pytest.raises(sqlite3.OperationalError) as caught:
+            raw._transaction._begin_log_anew(call)
+    assert caught.value.sqlite_errorname == "SQLITE_BUSY"
+
+
 async def test_writer_whose_turn_comes_twice_writes_once(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

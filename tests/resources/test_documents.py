@@ -8,12 +8,24 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
+from sqlalchemy import MetaData
+from sqlalchemy.orm import Mapped, mapped_column
 
 from examples.shop import main as shop
-from ormolu import Database, resource
+from ormolu import Database, Model, resource
 from tests.resources.people import app_of
 
 pytestmark = pytest.mark.anyio
+
+
+class Counter(Model):
+    """A row that needs nothing said."""
+
+    __tablename__ = "counters"
+    metadata = MetaData()
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    count: Mapped[int] = mapped_column(default=7)
 
 
 class ProductPublic(BaseModel):
@@ -115,6 +127,14 @@ def test_own_models_keep_their_names() -> None:
     assert list(schemas["ProductPublic"]["properties"]) == ["mine"]
     assert "sku" in schemas["ProductsPublic"]["properties"]
     assert app.openapi()["components"]["schemas"] == schemas
+
+
+def test_examples_of_what_need_not_be_said_are_the_defaults() -> None:
+    """Where nothing is required, the first column's default is an example."""
+    app = FastAPI()
+    Database("sqlite://", metadata=Counter.metadata).attach(app)
+    app.include_router(resource(Counter))
+    assert app.openapi()["components"]["schemas"]["CounterCreate"]["examples"] == [{"count": 7}]
 
 
 def test_batches_offer_what_is_declared() -> None:
