@@ -106,8 +106,8 @@ async def test_short_reads_need_no_thread(engine: AsyncEngine, wakes: list[objec
 
 async def test_first_short_write_needs_no_thread(engine: AsyncEngine, wakes: list[object]) -> None:
     """Only the sync, which waits for the disk, is on a thread."""
-    await prove(engine)
     for _ in range(ROUNDS):
+        await prove(engine)
         await asyncio.sleep(0.02)
         wakes.clear()
         async with engine.begin() as connection:
@@ -166,7 +166,8 @@ async def test_waiting_write_that_is_given_up_goes_to_a_thread(engine: AsyncEngi
     async with engine.connect() as first, engine.connect() as second:
         await first.execute(INSERT)
         raw: Any = (await second.get_raw_connection()).driver_connection
-        call = Call(lambda _call: found.append(threading.get_ident()), raw._outbox, kind=Kind.WRITE)
+        outbox = outbox_of(asyncio.get_running_loop())
+        call = Call(lambda _call: found.append(threading.get_ident()), outbox, kind=Kind.WRITE)
         call.at_once = lambda _call: NOT_DONE
         raw._mailbox.put(call)
         await first.commit()

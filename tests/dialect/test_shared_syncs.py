@@ -18,7 +18,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from ormolu.sqlite import _syncs
-from ormolu.sqlite._calls import Call, Outbox
+from ormolu.sqlite._calls import Call, Outbox, outbox_of
+from ormolu.sqlite._statements import Kind
 from ormolu.sqlite._transaction import Transaction
 from tests.dialect.conftest import Make
 
@@ -243,21 +244,25 @@ async def test_writer_whose_turn_comes_twice_writes_once(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever serves a waiting write first, the event loop or a thread, is the only one."""
-    await prove(engine)
     call_soon = Outbox.call_soon
+    found: list[Call] = []
 
     def twice(self: Outbox, function: Any, call: Call) -> bool:
         call_soon(self, function, call)
         return call_soon(self, function, call)
 
     monkeypatch.setattr(Outbox, "call_soon", twice)
-    async with engine.connect() as first:
+    async with engine.connect() as first, engine.connect() as second:
         await first.execute(INSERT)
-        task = asyncio.create_task(write(engine))
-        await asyncio.sleep(0.02)
+        raw: Any = (await second.get_raw_connection()).driver_connection
+        call = Call(found.append, outbox_of(asyncio.get_running_loop()), kind=Kind.WRITE)
+        call.at_once = found.append
+        raw._mailbox.put(call)
         await first.commit()
-        await task
-    assert await scalar(engine, "SELECT count(*) FROM t") == 1 + TIMES + 2
+        assert call.future is not None
+        await call.future
+        await asyncio.sleep(0.02)
+    assert found == [call]
 
 
 def test_turn_of_a_loop_that_has_ended() -> None:

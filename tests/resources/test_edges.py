@@ -342,7 +342,7 @@ async def test_upsert_of_null_is_a_create(database_url: str) -> None:
 @pytest.mark.backends("asyncpg", "psycopg", "mariadb")
 async def test_key_in_flight_is_409(database_url: str, backend: Backend) -> None:
     """A twin that waits too long for the first is told so."""
-    db = Database(database_url, pool_timeout=20.0)
+    db = Database(database_url)
     table = _idempotency.idempotency_table(Model.metadata)
     async with client_of(shop.make_app(db)) as client:
         headers = {"X-Customer-Id": "1", "Idempotency-Key": "k"}
@@ -359,7 +359,7 @@ async def test_key_in_flight_is_409(database_url: str, backend: Backend) -> None
 
 async def test_keys_end_after_a_day(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An old key is free again, and old keys are deleted; one without an answer is in flight."""
-    db = Database(database_url, pool_timeout=20.0)
+    db = Database(database_url)
     table = _idempotency.idempotency_table(Model.metadata)
 
     async def change(session: AsyncSession, **values: Any) -> None:
@@ -434,7 +434,7 @@ async def test_a_list_waits_for_no_writer(database_url: str) -> None:
 
 async def test_deadlocks_are_the_whole_batch_s(database_url: str, backend: Backend) -> None:
     """What is nobody's fault is not put on one operation: the batch is told to come again."""
-    async with served(database_url) as (client, db):
+    async with served(database_url, pool_timeout=0.8) as (client, db):
         await client.post("/people", json={"name": "Ann"})
         async with db.unit_of_work() as session:
             await session.execute(select(Person).with_for_update())
