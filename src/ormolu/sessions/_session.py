@@ -203,7 +203,7 @@ class UnitSession(AsyncSession):
     def begin_nested(self) -> AsyncSessionTransaction:
         """Open a SAVEPOINT."""
         self.check_open()
-        return _Savepoint(self, nested=True)
+        return _Savepoint(self)
 
     def add(self, instance: object, *, _warn: bool = True) -> None:
         """Add an object, unless the unit of work has ended."""
@@ -297,18 +297,20 @@ class _Savepoint(AsyncSessionTransaction):
     What waits for the commit since then is forgotten with a ROLLBACK to it.
     """
 
-    session: UnitSession
+    def __init__(self, session: UnitSession) -> None:
+        super().__init__(session, nested=True)
+        self._unit = session
 
     async def start(self, is_ctxmanager: bool = False) -> _Savepoint:
-        with self.session.in_use():
-            await self.session.take_connection()
+        with self._unit.in_use():
+            await self._unit.take_connection()
             await super().start(is_ctxmanager=is_ctxmanager)
-        self._waiting = len(self.session.callbacks)
+        self._waiting = len(self._unit.callbacks)
         return self
 
     async def rollback(self) -> None:
         await super().rollback()
-        del self.session.callbacks[self._waiting :]
+        del self._unit.callbacks[self._waiting :]
 
     async def __aexit__(self, type_: Any, value: Any, traceback: Any) -> None:
         is_kept = False
@@ -317,7 +319,7 @@ class _Savepoint(AsyncSessionTransaction):
             is_kept = type_ is None
         finally:
             if not is_kept:
-                del self.session.callbacks[self._waiting :]
+                del self._unit.callbacks[self._waiting :]
 
 
 # Only what sends statements itself: the other methods of AsyncSession call these.
