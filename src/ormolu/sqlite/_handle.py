@@ -93,19 +93,25 @@ class Handle:
         was_begun = self.transaction.is_begun
         began_at = time.perf_counter()
         end_at = began_at + AT_ONCE_SECONDS
-        self.sqlite.set_progress_handler(lambda: time.perf_counter() > end_at, _STEPS)
         result: Any = NOT_DONE
         try:
-            result = self.run(sql, action, call)
+            result = self._run_until(end_at, sql, action, call)
         except self._dbapi.OperationalError as error:
             if not is_unfinished(error):
                 raise
             if not was_begun:
                 self.transaction.take_back_begin(call)
         finally:
-            self.sqlite.set_progress_handler(None, 0)
             short.note_at_once(sql, began_at, is_done=result is not NOT_DONE)
         return result
+
+    def _run_until(self, end_at: float, sql: str, action: Callable[[Any], Any], call: Call) -> Any:
+        self.sqlite.set_progress_handler(lambda: time.perf_counter() > end_at, _STEPS)
+        try:
+            return self.run(sql, action, call)
+        finally:
+            # SQLite counts the steps of a cached ROLLBACK on, and would stop that too in the end.
+            self.sqlite.set_progress_handler(None, 0)
 
     def commit(self, short: ShortStatements | None, call: Call) -> None:
         """COMMIT, and note how long that takes if the sync is left to others."""
