@@ -272,3 +272,26 @@ def test_turn_of_a_loop_that_has_ended() -> None:
         return Outbox(asyncio.get_running_loop())
 
     assert not asyncio.run(outbox()).call_soon(print, Call(print))
+
+
+def test_nobody_waits_for_a_sync() -> None:
+    """A thread that was called for what another round has done does nothing."""
+    assert _syncs.Syncs("nowhere").serve() == []
+
+
+async def test_sync_waits_some_turns_for_more() -> None:
+    """As long as others are about to commit, and not for ever."""
+    outbox = Outbox(asyncio.get_running_loop())
+    syncs = _syncs.Syncs("nowhere")
+    asked: list[bool] = []
+    for growing in (3, 1000):
+        asked.clear()
+        outbox.put_soon(syncs, syncs.crew, lambda bound=growing: _note(asked, bound))
+        await asyncio.sleep(0.02)
+        assert len(asked) == min(growing, 8)
+        assert not outbox._soon
+
+
+def _note(asked: list[bool], bound: int) -> bool:
+    asked.append(True)
+    return len(asked) < bound
