@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -286,7 +287,7 @@ async def test_sync_waits_some_turns_for_more() -> None:
     asked: list[bool] = []
     for growing in (3, 1000):
         asked.clear()
-        outbox.put_soon(syncs, syncs.crew, lambda bound=growing: _note(asked, bound))
+        outbox.put_soon(syncs, syncs.crew, partial(_note, asked, growing))
         await asyncio.sleep(0.02)
         assert len(asked) == min(growing, 8)
         assert not outbox._soon
