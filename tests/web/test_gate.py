@@ -336,7 +336,7 @@ async def test_task_that_outlives_its_request_gets_an_error() -> None:
 
     async def linger(session: AsyncSession) -> None:
         try:
-            for _ in range(50):
+            for _ in range(20_000):
                 await session.scalar(select(Note.id))
         except Exception as error:
             outcomes.append(type(error))
