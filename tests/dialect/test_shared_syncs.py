@@ -22,6 +22,7 @@ from ormolu.sqlite import _syncs
 from ormolu.sqlite._calls import Call, Outbox, outbox_of
 from ormolu.sqlite._statements import Kind
 from ormolu.sqlite._transaction import Transaction
+from ormolu.sqlite._writers import line_of
 from tests.dialect.conftest import Make
 
 pytestmark = pytest.mark.skipif(not _syncs.CAN_SYNC, reason="SQLite syncs itself here")
@@ -214,6 +215,21 @@ async def test_log_is_begun_anew_after_a_failed_sync(engine: AsyncEngine, log: L
     await write(engine)
     assert 0 < log.log.stat().st_size < size
     assert await scalar(engine, "SELECT count(*) FROM t") == 1 + TIMES + 2
+
+
+async def test_commit_behind_a_hole_is_not_acknowledged(engine: AsyncEngine, log: Log) -> None:
+    """A transaction that had begun when the sync failed is told so, though a new sync would do."""
+    await prove(engine)
+    log.is_broken = True
+    with pytest.raises(OperationalError):
+        await write(engine)
+    log.is_broken = False
+    syncs = line_of(str(log.log).removesuffix("-wal")).syncs
+    call = Call(print, outbox_of(asyncio.get_running_loop()))
+    syncs.add(call, None)
+    assert call.future is not None
+    with pytest.raises(sqlite3.OperationalError, match="not synced"):
+        await call.future
 
 
 async def test_no_write_behind_a_hole(engine: AsyncEngine, log: Log) -> None:

@@ -6,6 +6,7 @@ is answered after one.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -77,6 +78,9 @@ class Syncs:
         return []
 
     def _sync(self) -> OSError | None:
+        if self.has_failed:
+            # The kernel forgets a failure: this sync would succeed, behind the hole.
+            return OSError(errno.EIO, os.strerror(errno.EIO))
         try:
             _sync_file(self._log)
         except OSError as error:
