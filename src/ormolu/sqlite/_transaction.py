@@ -260,6 +260,10 @@ class Transaction:
     def _upgrade(self, call: Call, action: Callable[[], Any]) -> Any:
         """Write for the first time in a transaction that did not begin as a writer's."""
         self._take_turn(call)
+        if self.line.syncs.has_failed:
+            # Its own view of the file stands in the way of the checkpoint that begins it anew.
+            self.leave_line()
+            raise self._error(_NOT_SYNCED, "SQLITE_IOERR_FSYNC")
         if not self._has_read:
             return self.persist(call, action)
         try:
