@@ -18,6 +18,7 @@ from ormolu.query import Row, read_selection
 from ormolu.resources._declaration import OPERATIONS, declare
 from ormolu.resources._documents import describer_of
 from ormolu.resources._exposures import Exposure, Policies
+from ormolu.resources._frontdoor import DoorMaker
 from ormolu.resources._hooks import HookName
 from ormolu.resources._idempotency import idempotency_table
 from ormolu.resources._lists import Page, read_members
@@ -55,10 +56,13 @@ class Resource(APIRouter):
         exposure: What is shown.
     """
 
+    is_ormolu = True
+
     def __init__(self, exposure: Exposure, session: Callable[..., Any]) -> None:
         super().__init__(tags=[exposure.declaration.path.strip("/")])
         self.exposure: Exposure = exposure
         self._session = session
+        self._makers: list[DoorMaker] = []
         exposure.rebuild = self._build
         concerned = [exposure, *exposure.dependents]
         try:
@@ -78,6 +82,9 @@ class Resource(APIRouter):
 
     def _build(self) -> None:
         """Make the routes, again whenever a resource behind a relation is declared."""
+        for maker in self._makers:
+            maker.is_replaced = True
+        self._makers = []
         theirs = [route for route in self.routes if not getattr(route, "is_ormolu", False)]
         self.routes.clear()
         endpoints = endpoints_of(self.exposure)
@@ -100,6 +107,8 @@ class Resource(APIRouter):
     def _add(self, base: str, endpoint: Endpoint) -> Callable[..., Any]:
         function: Any = endpoint_function(endpoint, self.exposure, self._session)
         function.describe = describer_of(endpoint, self.exposure)
+        function.door = DoorMaker(endpoint.name, self.exposure, self._session)
+        self._makers.append(function.door)
         shown, *others = endpoint.methods
         path = base + endpoint.path
         self.add_api_route(

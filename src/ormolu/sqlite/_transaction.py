@@ -192,6 +192,7 @@ class Transaction:
         if self._place is None or self.is_begun:
             return False
         self.has_written = True
+        self.line.count += 1
         is_due = self.line.checkpoints.is_due(is_small=self.sharing.is_small)
         self.sharing.end(is_committed=True)
         # A checkpoint lets writers go on; should it have to keep them off, they try again.

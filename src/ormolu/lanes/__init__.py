@@ -1,0 +1,13 @@
+"""Plans and lanes: statements compiled once, sent over connections that are held, many at once.
+
+Knows engines and drivers; no session, no request. What a lane cannot do the session does.
+"""
+
+from ormolu.lanes._lane import NotDoneError
+from ormolu.lanes._lanes import Lanes, lanes_of, why_no_lanes
+from ormolu.lanes._plan import Plan, PointPlan, Slot, UnplannableError
+
+__all__ = [
+    "Lanes", "NotDoneError", "Plan", "PointPlan", "Slot", "UnplannableError", "lanes_of",
+    "why_no_lanes",
+]  # fmt: skip

@@ -1,0 +1,71 @@
+"""Which lanes a database has, if any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from ormolu.engines import Engines
+from ormolu.errors import NoUnitOfWorkError
+from ormolu.lanes._lane import NotDoneError
+from ormolu.lanes._plan import Plan, PointPlan
+from ormolu.lanes._sqlite import SQLiteLanes
+
+__all__ = ["Lanes", "lanes_of", "why_no_lanes"]
+
+
+class Lanes(Protocol):
+    """Where the plans of one database run, on one event loop.
+
+    Attributes:
+        is_closed: Whether they are no longer there.
+    """
+
+    is_closed: bool
+
+    async def fetch(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
+        """Return the rows of a read."""
+        ...
+
+    async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
+        """Return the row with a key."""
+        ...
+
+    async def write(self, plan: Plan, arguments: Sequence[Any], size: int) -> Sequence[Any]:
+        """Return the rows of a write, once it is durable."""
+        ...
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        ...
+
+
+_KINDS: dict[str, Callable[[Engines], Lanes]] = {"ormolu": SQLiteLanes}
+
+
+def why_no_lanes(engines: Engines) -> str | None:
+    """Return why a database has no lanes; None if it has."""
+    target, options = engines.target, engines.options
+    if target.driver not in _KINDS:
+        return f"there are no lanes for {target.driver}"
+    if options.pooler is not None:
+        return "behind a pooler a connection cannot be held"
+    if options.isolation_level is not None:
+        return "isolation_level is set: statements of several requests are not one transaction"
+    if options.echo:
+        return "echo=True shows each statement"
+    return None
+
+
+def lanes_of(engines: Engines) -> Lanes:
+    """Return the lanes of a database on the running event loop.
+
+    Raises:
+        NotDoneError: It is not open, or has none.
+    """
+    if why_no_lanes(engines) is not None:
+        raise NotDoneError
+    try:
+        return engines.keep(_KINDS[engines.target.driver])
+    except NoUnitOfWorkError as error:
+        raise NotDoneError from error
