@@ -162,11 +162,12 @@ class Engines:
                 await anext(opened.ending)
         return opened.pair
 
-    def keep(self, make: Callable[[Engines], _Closable]) -> _Closable:
-        """Return what was made of the running loop's engines, and is closed before they are.
+    def keep(self, kind: type[_Closable], make: Callable[[], _Closable]) -> _Closable:
+        """Return what belongs to the running loop's engines, and is closed before they are.
 
         Args:
-            make: A class, or a function; called once for each time that they are opened.
+            kind: Its class; there is one of each.
+            make: Makes it if it is not there.
 
         Raises:
             NoUnitOfWorkError: They are not open.
@@ -174,9 +175,9 @@ class Engines:
         opened = self._opened.get(asyncio.get_running_loop())
         if opened is None or opened.pair is None:
             raise NoUnitOfWorkError(_NOT_OPEN)
-        if make not in opened.kept:
-            opened.kept[make] = make(self)
-        kept: _Closable = opened.kept[make]
+        if kind not in opened.kept:
+            opened.kept[kind] = make()
+        kept: _Closable = opened.kept[kind]
         return kept
 
     async def _open_pair(self) -> EnginePair:

@@ -3,11 +3,11 @@
 Knows engines and drivers; no session, no request. What a lane cannot do the session does.
 """
 
-from ormolu.lanes._lane import NotDoneError
+from ormolu.lanes._lane import Item, NotDoneError
 from ormolu.lanes._lanes import Lanes, lanes_of, why_no_lanes
-from ormolu.lanes._plan import Plan, PointPlan, Slot, UnplannableError
+from ormolu.lanes._plan import Plan, PointPlan, Slot, UnplannableError, numbered
 
 __all__ = [
-    "Lanes", "NotDoneError", "Plan", "PointPlan", "Slot", "UnplannableError", "lanes_of",
-    "why_no_lanes",
+    "Item", "Lanes", "NotDoneError", "Plan", "PointPlan", "Slot", "UnplannableError", "lanes_of",
+    "numbered", "why_no_lanes",
 ]  # fmt: skip

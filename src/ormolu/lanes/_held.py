@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy.util import greenlet_spawn
@@ -17,9 +18,10 @@ __all__ = ["Held"]
 class Held:
     """One connection out of the pool of an engine."""
 
-    def __init__(self, engines: Engines, access: Access) -> None:
+    def __init__(self, engines: Engines, access: Access, is_heard: Callable[[], bool]) -> None:
         self._engine = engines.opened.of(access)
         self._listeners = engines.listeners
+        self._is_heard = is_heard
         self._guard = asyncio.Lock()
         self._proxy: Any = None
         self._is_closed = False
@@ -27,7 +29,7 @@ class Held:
     @property
     def is_heard(self) -> bool:
         """Tell whether the program listens to what would go past it."""
-        return self._listeners.are_there(self._engine.sync_engine)
+        return self._is_heard() or self._listeners.are_there(self._engine.sync_engine)
 
     async def take(self) -> Any:
         """Return the driver's connection.

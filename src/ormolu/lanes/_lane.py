@@ -33,18 +33,20 @@ class Item:
         arguments: Its parameters.
         future: Its outcome.
         size: Bytes that it holds, about.
+        key: Key of the row that it is about; empty for a new one.
         deadline: Until when it may wait, on the monotonic clock.
     """
 
-    __slots__ = ("arguments", "deadline", "future", "plan", "size")
+    __slots__ = ("arguments", "deadline", "future", "key", "plan", "size")
 
     def __init__(
-        self, plan: Plan, arguments: Sequence[Any], future: asyncio.Future[Any], size: int
+        self, plan: Plan, arguments: Sequence[Any], *, size: int = 0, key: Sequence[Any] = ()
     ) -> None:
         self.plan = plan
         self.arguments = arguments
-        self.future = future
+        self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.size = size
+        self.key = tuple(key)
         self.deadline = 0.0
 
     def resolve(self, result: Any) -> None:
@@ -59,7 +61,7 @@ class Item:
 
 
 class Lane:
-    """A bounded queue and those who work it off."""
+    """A bounded queue, and a task that works it off one batch after the other."""
 
     def __init__(
         self,
@@ -67,7 +69,6 @@ class Lane:
         *,
         patience: float,
         batch: int,
-        workers: int = 1,
     ) -> None:
         """Make an empty lane.
 
@@ -75,18 +76,16 @@ class Lane:
             run: Does a batch, and gives each item its outcome.
             patience: Seconds that an item may wait for its batch.
             batch: Items of a batch, at most.
-            workers: Batches at once, at most.
         """
         self._run = run
         self._patience = patience
         self._batch = batch
-        self._workers = workers
         self._waiting: deque[Item] = deque()
         self._bytes = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
         self._is_closed = False
 
-    def put(self, plan: Plan, arguments: Sequence[Any], size: int = 0) -> asyncio.Future[Any]:
+    def put(self, item: Item) -> asyncio.Future[Any]:
         """Let one piece of work wait for the next batch, and return its outcome to come.
 
         Raises:
@@ -95,24 +94,27 @@ class Lane:
         """
         if self._is_closed:
             raise NotDoneError
-        if len(self._waiting) >= _MOST_ITEMS or self._bytes + size > _MOST_BYTES:
+        if len(self._waiting) >= _MOST_ITEMS or self._bytes + item.size > _MOST_BYTES:
             message = f"{len(self._waiting)} statements wait already."
             raise OverloadedError(message)
-        loop = asyncio.get_running_loop()
-        item = Item(plan, arguments, loop.create_future(), size)
         item.deadline = time.monotonic() + self._patience
         self._waiting.append(item)
-        self._bytes += size
-        if len(self._tasks) < self._workers:
+        self._bytes += item.size
+        if self._task is None:
             # It begins a turn of the event loop later: whoever comes in this one goes with it.
-            self._tasks.add(loop.create_task(self._work()))
+            self._task = asyncio.get_running_loop().create_task(self._work())
         return item.future
+
+    @property
+    def load(self) -> int:
+        """Return how much waits, or is under way."""
+        return len(self._waiting) + (self._task is not None)
 
     async def close(self) -> None:
         """Take no more, and wait for what is under way."""
         self._is_closed = True
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if self._task is not None:
+            await asyncio.wait({self._task})
 
     async def _work(self) -> None:
         try:
@@ -120,7 +122,7 @@ class Lane:
                 await self._run_one(batch)
         finally:
             # At once, not when the task is over: what is put in meanwhile needs a new one.
-            self._tasks.discard(asyncio.current_task())
+            self._task = None
 
     async def _run_one(self, batch: list[Item]) -> None:
         try:

@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 from ormolu.engines import Engines
 from ormolu.errors import NoUnitOfWorkError
-from ormolu.lanes._lane import NotDoneError
+from ormolu.lanes._lane import Item, NotDoneError
 from ormolu.lanes._plan import Plan, PointPlan
+from ormolu.lanes._postgresql import PostgreSQLLanes
 from ormolu.lanes._sqlite import SQLiteLanes
 
 __all__ = ["Lanes", "lanes_of", "why_no_lanes"]
@@ -31,8 +32,8 @@ class Lanes(Protocol):
         """Return the row with a key."""
         ...
 
-    async def write(self, plan: Plan, arguments: Sequence[Any], size: int) -> Sequence[Any]:
-        """Return the rows of a write, once it is durable."""
+    async def write(self, item: Item) -> Sequence[Any] | None:
+        """Return the row of a write once it is durable; None if there was none to change."""
         ...
 
     async def close(self) -> None:
@@ -40,7 +41,7 @@ class Lanes(Protocol):
         ...
 
 
-_KINDS: dict[str, Callable[[Engines], Lanes]] = {"ormolu": SQLiteLanes}
+_KINDS: dict[str, type[Any]] = {"asyncpg": PostgreSQLLanes, "ormolu": SQLiteLanes}
 
 
 def why_no_lanes(engines: Engines) -> str | None:
@@ -57,8 +58,12 @@ def why_no_lanes(engines: Engines) -> str | None:
     return None
 
 
-def lanes_of(engines: Engines) -> Lanes:
+def lanes_of(engines: Engines, is_heard: Callable[[], bool]) -> Lanes:
     """Return the lanes of a database on the running event loop.
+
+    Args:
+        engines: The database.
+        is_heard: Tells whether the program listens to what goes past it here, beside engines.
 
     Raises:
         NotDoneError: It is not open, or has none.
@@ -66,6 +71,8 @@ def lanes_of(engines: Engines) -> Lanes:
     if why_no_lanes(engines) is not None:
         raise NotDoneError
     try:
-        return engines.keep(_KINDS[engines.target.driver])
+        kind = _KINDS[engines.target.driver]
+        lanes: Lanes = engines.keep(kind, lambda: kind(engines, is_heard))
     except NoUnitOfWorkError as error:
         raise NotDoneError from error
+    return lanes

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Dialect
+from sqlalchemy import BindParameter, Dialect
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.types import Float, Numeric, TypeEngine
+from sqlalchemy.types import Float, Numeric, TypeDecorator, TypeEngine
 
-__all__ = ["Plan", "PointPlan", "Slot", "UnplannableError"]
+__all__ = ["Plan", "PointPlan", "Slot", "UnplannableError", "numbered"]
 
 Values = Mapping[str, Any]
 
@@ -44,10 +45,17 @@ class Plan:
 
     Attributes:
         text: SQL, in the form that the driver takes.
+        key: Where, in a row that it returns, the key of the row is that it changed; None if it
+            does not change a row by its key.
     """
 
     def __init__(
-        self, statement: Executable, types: Sequence[TypeEngine[Any]], dialect: Dialect
+        self,
+        statement: Executable,
+        types: Sequence[TypeEngine[Any]],
+        dialect: Dialect,
+        *,
+        key: slice | None = None,
     ) -> None:
         """Compile a statement.
 
@@ -55,6 +63,7 @@ class Plan:
             statement: With a `Slot` wherever a value comes later.
             types: Types of the columns that it returns.
             dialect: Of the engine.
+            key: See the attribute.
 
         Raises:
             UnplannableError: Its text depends on its values.
@@ -65,10 +74,12 @@ class Plan:
             message = "a list of values makes another text each time"
             raise UnplannableError(message)
         self.text = compiled.string
+        self.key = key
         defaults = _defaults_of(compiled)
         self._sources = [
             _source_of(compiled, name, defaults, dialect) for name in compiled.positiontup or ()
         ]
+        self._is_key = _takes_key(compiled, dialect)
         self._readers = [_reader_of(type_, dialect) for type_ in types]
         self._is_read_as_is = not any(self._readers)
 
@@ -79,6 +90,10 @@ class Plan:
             Exception: A value cannot be stored, or a default needs more than itself.
         """
         return [source(values) for source in self._sources]
+
+    def key_arguments(self, key: Sequence[Any]) -> Sequence[Any]:
+        """Return the parameters for a key, if they are all that there is."""
+        return key if self._is_key else self.arguments(numbered(key))
 
     def read(self, row: Sequence[Any]) -> Sequence[Any]:
         """Return the values in a row that the driver returned."""
@@ -106,6 +121,25 @@ class PointPlan:
     place: int = 0
 
 
+def numbered(key: Sequence[Any]) -> dict[str, Any]:
+    """Return the parts of a key by the names of their slots."""
+    return {f"key {index}": part for index, part in enumerate(key)}
+
+
+def _takes_key(compiled: SQLCompiler, dialect: Dialect) -> bool:
+    """Tell whether the parameters are the parts of a key, in order, as they are."""
+    binds = [compiled.binds[name] for name in compiled.positiontup or ()]
+    names = [bind.value.name for bind in binds if isinstance(bind.value, Slot)]
+    is_plain = not any(_writer_of(bind, dialect) for bind in binds)
+    return is_plain and names == list(numbered(names)) and len(names) == len(binds)
+
+
+def _writer_of(bind: BindParameter[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    writer: Callable[[Any], Any] | None
+    writer = bind.type.dialect_impl(dialect).bind_processor(dialect)
+    return writer
+
+
 def _source_of(
     compiled: SQLCompiler, name: str, defaults: Mapping[str, Any], dialect: Dialect
 ) -> Callable[[Values], Any]:
@@ -115,7 +149,7 @@ def _source_of(
         UnplannableError: It has none.
     """
     bind = compiled.binds[name]
-    write = bind.type.dialect_impl(dialect).bind_processor(dialect)
+    write = _writer_of(bind, dialect)
     if isinstance(bind.value, Slot):
         return _slot_source(bind.value.name, write)
     if name in defaults:
@@ -165,9 +199,21 @@ def _defaults_of(compiled: SQLCompiler) -> dict[str, Any]:
 
 
 def _reader_of(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """Return what reads a column.
+
+    Raises:
+        UnplannableError: It depends on what the driver says of the column.
+    """
+    plain = type_
+    while isinstance(plain, TypeDecorator):
+        plain = plain.impl_instance
     code = None
-    if dialect.driver == "asyncpg" and isinstance(type_, Numeric):
-        code = _FLOAT_OID if isinstance(type_, Float) else _NUMERIC_OID
+    if dialect.driver == "asyncpg" and isinstance(plain, Numeric):
+        code = _FLOAT_OID if isinstance(plain, Float) else _NUMERIC_OID
     reader: Callable[[Any], Any] | None
-    reader = type_.dialect_impl(dialect).result_processor(dialect, code)
+    try:
+        reader = type_.dialect_impl(dialect).result_processor(dialect, code)
+    except (InvalidRequestError, TypeError) as error:
+        message = f"{type_!r} is read by what the driver says of it"
+        raise UnplannableError(message) from error
     return reader

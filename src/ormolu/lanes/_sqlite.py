@@ -25,11 +25,12 @@ from ormolu.transactions import Access
 
 __all__ = ["SQLiteLanes"]
 
-# Seconds that a read may keep the event loop, and steps of SQLite between two looks at the clock.
-_LIMIT = 0.002
+# Steps of SQLite's virtual machine that a read may keep the event loop for, some 2 ms, counted in
+# rounds. Not by the clock: on a busy machine any read is long now and then.
 _STEPS = 1000
+_ROUNDS = 60
 
-# Seconds that a statement which took longer is left to threads: twice as many each time.
+# Seconds that a statement which took more is left to threads: twice as many each time.
 _FIRST_BAN, _LONGEST_BAN = 1.0, 64.0
 
 # Writes of one transaction: whoever comes next waits for all of them.
@@ -43,10 +44,10 @@ class SQLiteLanes:
         is_closed: Whether they are no longer there.
     """
 
-    def __init__(self, engines: Engines) -> None:
+    def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
         self.is_closed = False
-        self._reads = _Reads(engines)
-        self._writes = _Writes(engines)
+        self._reads = _Reads(engines, is_heard)
+        self._writes = _Writes(engines, is_heard)
 
     async def fetch(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
         """Return the rows of a read.
@@ -65,18 +66,20 @@ class SQLiteLanes:
             NotDoneError: As `fetch`.
         """
         # A statement for each key costs less here than one for all, which takes a list apart.
-        rows = await self.fetch(plan.one, key)
+        if not self._reads.is_open:
+            await self._reads.open()
+        rows = self._reads.fetch(plan.one, plan.one.key_arguments(key))
         return rows[0] if rows else None
 
-    async def write(self, plan: Plan, arguments: Sequence[Any], size: int) -> Sequence[Any]:
-        """Return the rows of a write, once it is durable.
+    async def write(self, item: Item) -> Sequence[Any] | None:
+        """Return the row of a write once it is durable; None if there was none to change.
 
         Raises:
             NotDoneError: It failed, and nothing of it is stored.
             OutcomeUnknownError: It may be stored or not.
             OverloadedError: The line is too long, or its lock did not come free.
         """
-        return await self._writes.run(plan, arguments, size)
+        return await self._writes.put(item)
 
     async def close(self) -> None:
         """Give the connections back, after what is under way."""
@@ -92,19 +95,16 @@ class _Reads:
     was sent after it was opened: nobody misses what they know to be stored.
     """
 
-    def __init__(self, engines: Engines) -> None:
-        self._held = Held(engines, Access.READ)
+    def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
+        self._held = Held(engines, Access.READ, is_heard)
         self._loop = asyncio.get_running_loop()
         self._connection: Connection | None = None
         self._sqlite: Any = None
+        self.is_open = False
         self._is_snapshot_open = False
         self._written_before = 0
-        self._end_at = 0.0
+        self._rounds = 0
         self._bans: dict[str, tuple[float, float]] = {}
-
-    @property
-    def is_open(self) -> bool:
-        return self._sqlite is not None
 
     async def open(self) -> None:
         connection = await self._held.take()
@@ -112,14 +112,14 @@ class _Reads:
         sqlite = connection.lend()
         if sqlite is None:
             raise NotDoneError
-        sqlite.set_progress_handler(self._is_late, _STEPS)
+        sqlite.set_progress_handler(self._is_long, _STEPS)
         self._connection, self._sqlite = connection, sqlite
+        self.is_open = True
 
     def fetch(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
         if self._bans and self._is_banned(plan.text):
             raise NotDoneError
-        began_at = time.perf_counter()
-        self._end_at = began_at + _LIMIT
+        self._rounds = 0
         try:
             self._see_latest()
             return self._sqlite.execute(plan.text, arguments).fetchall()  # type: ignore[no-any-return]
@@ -151,10 +151,12 @@ class _Reads:
     def _end_snapshot(self) -> None:
         if self._is_snapshot_open:
             self._is_snapshot_open = False
+            self._rounds = 0
             self._sqlite.execute("ROLLBACK")
 
-    def _is_late(self) -> bool:
-        return self._is_snapshot_open and time.perf_counter() > self._end_at
+    def _is_long(self) -> bool:
+        self._rounds += 1
+        return self._rounds > _ROUNDS
 
     def _is_banned(self, text: str) -> bool:
         return text in self._bans and time.monotonic() < self._bans[text][0]
@@ -168,24 +170,25 @@ class _Reads:
             self._end_snapshot()
             self._sqlite.set_progress_handler(None, 0)
             self._sqlite = None
+            self.is_open = False
         await self._held.give_back()
 
 
 class _Writes:
     """Writes, all that wait in one transaction: each is done or not on its own."""
 
-    def __init__(self, engines: Engines) -> None:
-        self._held = Held(engines, Access.WRITE)
+    def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
+        self._held = Held(engines, Access.WRITE, is_heard)
         self._limit = engines.options.pool_timeout
         self._lane = Lane(self._run_batch, patience=self._limit, batch=_BATCH)
 
-    async def run(self, plan: Plan, arguments: Sequence[Any], size: int) -> Sequence[Any]:
-        if self._held.is_heard:
-            raise NotDoneError
-        rows: Sequence[Any] = await self._lane.put(plan, arguments, size)
-        return rows
+    async def put(self, item: Item) -> Sequence[Any] | None:
+        rows: Sequence[Any] = await self._lane.put(item)
+        return rows[0] if rows else None
 
     async def _run_batch(self, batch: list[Item]) -> None:
+        if self._held.is_heard:
+            raise NotDoneError
         connection = await self._held.take()
         assert isinstance(connection, Connection)
         # A statement alone is a transaction; what runs as one here is the batch.

@@ -11,12 +11,12 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
+import sqlalchemy as sa
 from sqlalchemy import Dialect
 from starlette.types import Scope
 
 from ormolu.engines import Engines
-from ormolu.errors import RefusedError
-from ormolu.lanes import Lanes, NotDoneError, PointPlan, UnplannableError
+from ormolu.lanes import Item, Lanes, NotDoneError, Plan, PointPlan, UnplannableError, numbered
 from ormolu.query import describe, is_json, read_cursor, read_selection, write_cursor
 from ormolu.resources._answers import headers_of, next_link, path_of, read_answer
 from ormolu.resources._columns import has_events
@@ -27,7 +27,6 @@ from ormolu.resources._plans import PagePlan, Plans, RowPlan
 from ormolu.resources._policy import EVERYTHING
 from ormolu.resources._requests import MAX_BODY, read_key, read_object, read_query
 from ormolu.resources._values import Values
-from ormolu.sessions import are_sessions_heard
 from ormolu.web import Body, Door, NoDoorError, Reply
 
 __all__ = ["DOORS", "DoorMaker", "Opening"]
@@ -112,12 +111,18 @@ class Opening:
         return cursor_key(self._engines.opened.reader.sync_engine, self.view)
 
     def check_writes(self, *hooks: Any) -> None:
-        """Check that a statement alone writes a row.
+        """Check that a statement alone writes a row, and nothing can fail once it is stored.
 
         Raises:
             NoDoorError: The program has a part in it.
         """
         declaration = self.declaration
+        own = [name for name, field in self.view.fields.items() if not _is_ours(field.type)]
+        if own or declaration.public_model is not None:
+            message = (
+                f"code of the program's own makes its answers: {', '.join(own) or 'public_model'}"
+            )
+            raise NoDoorError(message)
         if not declaration.traits.is_plain:
             message = "its rows are written by the ORM: inheritance, validators, own versions"
             raise NoDoorError(message)
@@ -131,23 +136,17 @@ class Opening:
 
 
 class _Door:
-    """A door that hands over whatever raises one of the errors of a request."""
+    """A door."""
 
     def __init__(self, opening: Opening) -> None:
         self._opening = opening
         self._lanes = opening.lanes
         self._declaration = opening.declaration
+        keys = self._declaration.keys
+        self._has_number = len(keys) == 1 and type(keys[0].type) in {sa.Integer, sa.BigInteger}
 
     async def answer(self, scope: Scope, body: Body) -> Reply | None:
-        """Answer a request; None hands it over."""
-        if are_sessions_heard():
-            return None
-        try:
-            return await self._answer(scope, body)
-        except (NotDoneError, RefusedError, UnplannableError):
-            return None
-
-    async def _answer(self, scope: Scope, body: Body) -> Reply | None:
+        """Answer a request; None hands it over, and so does an error of a request."""
         raise NotImplementedError
 
     def explain(self) -> str:
@@ -155,6 +154,11 @@ class _Door:
         raise NotImplementedError
 
     def _key(self, scope: Scope) -> tuple[Any, ...]:
+        if self._has_number:
+            digits: bytes = scope["raw_path"].rpartition(b"/")[2]
+            # Of nine digits: within what every INTEGER holds.
+            if digits.isdigit() and len(digits) < 10:
+                return (int(digits),)
         return read_key(scope, self._declaration.keys, self._declaration.name)
 
 
@@ -166,7 +170,7 @@ class ReadDoor(_Door):
         self._shapes: _Shapes[Any] = _Shapes()
         self._whole = self._plan(b"")
 
-    async def _answer(self, scope: Scope, body: Body) -> Reply | None:
+    async def answer(self, scope: Scope, body: Body) -> Reply | None:
         if _asks_for(scope, _CONDITIONS):
             return None
         query = scope["query_string"]
@@ -206,7 +210,7 @@ class ListDoor(_Door):
         self._limits = ListLimits(declaration.max_limit, declaration.max_offset)
         self._plan_page(self._read(()), None)
 
-    async def _answer(self, scope: Scope, body: Body) -> Reply | None:
+    async def answer(self, scope: Scope, body: Body) -> Reply | None:
         given = read_query(scope)
         limit, cursor = given.pop("limit", None), given.pop("cursor", None)
         shape = tuple((name, *values) for name, values in given.items())
@@ -302,11 +306,18 @@ class _WriteDoor(_Door):
             raise NotDoneError
         return read_object(read_json(raw, ("body",))), len(raw)
 
-    async def _write(self, plan: RowPlan, values: Mapping[str, Any], size: int) -> Sequence[Any]:
-        rows = await self._lanes.write(plan.plan, _arguments(plan.plan, values), size)
-        if not rows:
+    async def _write(
+        self, plan: Plan, values: Mapping[str, Any], *, size: int = 0, key: Sequence[Any] = ()
+    ) -> Sequence[Any]:
+        """Write a row, and return what the statement returns of it.
+
+        Raises:
+            NotDoneError: There is none to change, or it cannot be stored.
+        """
+        arguments = _arguments(plan, {**values, **numbered(key)})
+        row = await self._lanes.write(Item(plan, arguments, size=size, key=key))
+        if row is None:
             raise NotDoneError
-        row: Sequence[Any] = rows[0]
         return row
 
     def _check_json(self, values: Mapping[str, Any]) -> None:
@@ -340,13 +351,13 @@ class CreateDoor(_WriteDoor):
     def _plan(self, names: frozenset[str]) -> RowPlan:
         return self._opening.plans.insert(names)
 
-    async def _answer(self, scope: Scope, body: Body) -> Reply | None:
+    async def answer(self, scope: Scope, body: Body) -> Reply | None:
         sent, size = await self._read_object(scope, body, _JSON_BODY)
         values = self._values.read_new(sent, ("body",))
         self._check_json(values)
         names = frozenset(values)
         plan = self._shapes.find(names, lambda: self._plan(names), is_common=True)
-        row = await self._write(plan, values, size)
+        row = await self._write(plan.plan, values, size=size)
         content = plan.content(row)
         headers = self._headers(plan, row, content)
         headers["Location"] = path_of(scope, plan.plan.read(row)[plan.key])
@@ -373,7 +384,7 @@ class UpdateDoor(_WriteDoor):
     def _plan(self, names: frozenset[str]) -> RowPlan:
         return self._opening.plans.update(names)
 
-    async def _answer(self, scope: Scope, body: Body) -> Reply | None:
+    async def answer(self, scope: Scope, body: Body) -> Reply | None:
         sent, size = await self._read_object(scope, body, _PATCH_BODY)
         key = self._key(scope)
         values = self._values.read_changes(sent, ("body",))
@@ -382,7 +393,7 @@ class UpdateDoor(_WriteDoor):
         self._check_json(values)
         names = frozenset(values)
         plan = self._shapes.find(names, lambda: self._plan(names), is_common=True)
-        row = await self._write(plan, {**values, **_numbered(key)}, size)
+        row = await self._write(plan.plan, values, size=size, key=key)
         content = plan.content(row)
         return Reply(200, _headers(self._headers(plan, row, content), content), content)
 
@@ -405,12 +416,11 @@ class DeleteDoor(_WriteDoor):
             raise NoDoorError(message)
         self._plan = opening.plans.delete()
 
-    async def _answer(self, scope: Scope, body: Body) -> Reply | None:
+    async def answer(self, scope: Scope, body: Body) -> Reply | None:
         if scope["query_string"] or _asks_for(scope, _WRITE_WISHES):
             return None
-        arguments = _arguments(self._plan, _numbered(self._key(scope)))
-        rows = await self._lanes.write(self._plan, arguments, 0)
-        return Reply(204, [], b"") if rows else None
+        await self._write(self._plan, {}, key=self._key(scope))
+        return Reply(204, [], b"")
 
     def explain(self) -> str:
         """Return the SQL of a delete."""
@@ -431,12 +441,14 @@ class DoorMaker:
 
     Attributes:
         reads_body: Whether its requests have a body.
+        is_read: Whether nothing is changed, whatever comes of it.
         is_replaced: Whether its route is no longer one.
         session: The dependency that gives the session.
     """
 
     def __init__(self, name: str, exposure: Exposure, session: Callable[..., Any]) -> None:
         self.reads_body = name in {"create", "update"}
+        self.is_read = name in {"list", "read"}
         self.is_replaced = False
         self.session = session
         self._name = name
@@ -463,8 +475,19 @@ class DoorMaker:
             raise NoDoorError(message)
         try:
             return kind(Opening(self._exposure, engines, dialect, lanes))
+        except NoDoorError:
+            raise
         except UnplannableError as error:
             raise NoDoorError(str(error)) from error
+        except Exception as error:
+            # Types may do anything with a value, and a slot is none. A session has the value.
+            message = f"its statement needs its values ({type(error).__name__}: {error})"
+            raise NoDoorError(message) from error
+
+
+def _is_ours(type_: Any) -> bool:
+    """Tell whether a type's values are read by SQLAlchemy or by us."""
+    return type(type_).__module__.partition(".")[0] in {"ormolu", "sqlalchemy"}
 
 
 def _arguments(plan: Any, values: Mapping[str, Any]) -> list[Any]:
@@ -474,10 +497,6 @@ def _arguments(plan: Any, values: Mapping[str, Any]) -> list[Any]:
         # A value or a default that needs more; the session says what is wrong.
         raise NotDoneError from error
     return arguments
-
-
-def _numbered(key: Sequence[Any]) -> dict[str, Any]:
-    return {f"key {index}": part for index, part in enumerate(key)}
 
 
 def _once(given: Mapping[str, list[str]], known: set[str]) -> dict[str, str]:

@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Dialect, any_, case, func, literal, literal_column, select
 
-from ormolu.lanes import Plan, PointPlan, Slot, UnplannableError
-from ormolu.query import Part, Selection, View, make_row, prepare
+from ormolu.lanes import Plan, PointPlan, Slot, UnplannableError, numbered
+from ormolu.query import Field, Part, Selection, View, make_row, prepare
 from ormolu.resources._answers import body_of, encode
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._lists import ListQuery, page_statement
@@ -70,7 +70,7 @@ class PagePlan:
 
 def key_slots(view: View) -> tuple[Slot, ...]:
     """Return a place for each part of the primary key, called by its number."""
-    return tuple(Slot(f"key {index}") for index in range(len(view.keys)))
+    return tuple(Slot(name) for name in numbered(view.keys))
 
 
 class Plans:
@@ -93,8 +93,7 @@ class Plans:
                           is_whole=is_whole)  # fmt: skip
         one = plan.plan
         key = self._view.keys[0]
-        is_mapped = len(self._view.keys) == 1 and type(key.type) in _MAPPED_KEYS
-        if self._dialect.name != "postgresql" or not is_mapped:
+        if self._dialect.name != "postgresql" or len(self._view.keys) > 1 or not _is_mapped(key):
             return PointPlan(one=one), plan
         column = getattr(self._view.model, key.name)
         keys = literal(Slot("keys"), sa.ARRAY(key.type))
@@ -185,6 +184,7 @@ class Plans:
         Raises:
             UnplannableError: The statement cannot return the row.
         """
+        self._check_keys()
         stored = self._statements.stored({name: Slot(name) for name in sorted(names)}, is_new=False)
         statement = self._statements.update(key_slots(self._view), stored, None)
         return self._returning(statement, is_insert=False)
@@ -198,9 +198,21 @@ class Plans:
         if not self._dialect.delete_returning:
             message = "the backend does not tell what it deleted"
             raise UnplannableError(message)
+        self._check_keys()
         statement = self._statements.delete(key_slots(self._view), None)
         keys = self._statements.keys()
-        return Plan(statement.returning(*keys), [key.type for key in keys], self._dialect)
+        types, place = [key.type for key in keys], slice(0, len(keys))
+        return Plan(statement.returning(*keys), types, self._dialect, key=place)
+
+    def _check_keys(self) -> None:
+        """Check that rows which several requests write together can be told apart by their keys.
+
+        Raises:
+            UnplannableError: The backend may take two keys for one that are not equal here.
+        """
+        if self._dialect.name == "postgresql" and not all(map(_is_mapped, self._view.keys)):
+            message = "the backend compares keys of this type in ways of its own"
+            raise UnplannableError(message)
 
     def _returning(self, statement: Any, *, is_insert: bool) -> RowPlan:
         if not self._statements.can_return(is_insert=is_insert):
@@ -216,8 +228,11 @@ class Plans:
         if self._version is not None:
             columns.append(getattr(self._view.model, self._version))
         types = [column.type for column in columns]
-        plan = Plan(statement.returning(*columns), types, self._dialect)
         width = len(shown)
+        key = slice(width, width + len(keys))
+        plan = Plan(
+            statement.returning(*columns), types, self._dialect, key=None if is_insert else key
+        )
 
         def content(row: Sequence[Any]) -> bytes:
             return encode(self._shown(dict(zip(names, plan.read(row)[:width], strict=True))))
@@ -226,7 +241,7 @@ class Plans:
             plan=plan,
             content=_text_at(0) if is_json else content,
             version=None if self._version is None else len(columns) - 1,
-            key=slice(width, width + len(keys)),
+            key=key,
         )
 
     def _shown(self, row: Any) -> Any:
@@ -253,6 +268,11 @@ class Plans:
             quoted = name.replace("'", "''")
             parts += [literal_column(f"'{quoted}'"), _in_json(column)]
         return func.json_object(*parts, type_=sa.String())
+
+
+def _is_mapped(key: Field) -> bool:
+    """Tell whether keys of a type are equal here where the backend takes them for one."""
+    return type(key.type) in _MAPPED_KEYS and getattr(key.type, "as_uuid", True)
 
 
 def _in_json(column: Any) -> Any:

@@ -10,16 +10,18 @@ import asyncio
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
+from starlette._utils import get_route_path
 from starlette.routing import WebSocketRoute
 from starlette.types import Message, Receive, Scope, Send
 
 from ormolu.engines import Engines
-from ormolu.errors import UnavailableError
-from ormolu.lanes import Lanes, NotDoneError, lanes_of, why_no_lanes
+from ormolu.errors import RefusedError, UnavailableError
+from ormolu.lanes import Lanes, NotDoneError, UnplannableError, lanes_of, why_no_lanes
+from ormolu.sessions import are_sessions_heard
 
 __all__ = ["Body", "Door", "DoorMaker", "Doors", "NoDoorError", "Reply", "raise_failure"]
 
@@ -27,8 +29,7 @@ _FAILURE_KEY = "ormolu.failure"
 _FASTAPI_TELEMETRY = "fastapi.telemetry"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A successful answer.
 
     Attributes:
@@ -92,11 +93,13 @@ class DoorMaker(Protocol):
 
     Attributes:
         reads_body: Whether its requests have a body.
+        is_read: Whether nothing is changed, whatever comes of it.
         is_replaced: Whether its route is no longer one.
         session: The dependency that gives the session.
     """
 
     reads_body: bool
+    is_read: bool
     is_replaced: bool
     session: Callable[..., Any]
 
@@ -145,31 +148,30 @@ class Doors:
         """
         self._engines = engines
         self._is_served = is_served
+        self._app: FastAPI | None = None
         self._lanes: Lanes | None = None
         self._loop: object = None
-        self._routers: list[Any] = []
-        self._sizes: list[int] = []
+        self._sizes: list[tuple[Any, int]] = []
         self._exact: dict[tuple[str, str], _Entry] = {}
         self._below: dict[tuple[str, str], _Entry] = {}
 
     def find(self, scope: Scope) -> _Entry | None:
         """Return the door for a request, if nothing else is concerned with it."""
         app = scope.get("app")
-        if not isinstance(app, FastAPI) or not self._are_current(app):
-            return None
+        if app is not self._app or not self._are_current():
+            self._open(app)
         path: str = scope["path"]
-        root = scope.get("root_path")
-        if root:
-            # As Starlette does: a proxy may have left its prefix, or not.
-            path = path.removeprefix(root) if path.startswith(f"{root}/") else path
-        entry = self._exact.get((scope["method"], path))
+        if scope.get("root_path"):
+            path = get_route_path(scope)
+        method = scope["method"]
+        entry = self._exact.get((method, path))
         if entry is None:
             prefix, _, key = path.rpartition("/")
-            entry = self._below.get((scope["method"], prefix)) if key else None
+            entry = self._below.get((method, prefix)) if key else None
             if entry is None:
                 return None
         if entry.maker.is_replaced:
-            self._lanes = None
+            self._app = None
             return self.find(scope)
         if entry.provider.dependency_overrides or _FASTAPI_TELEMETRY in scope:
             return None
@@ -188,41 +190,44 @@ class Doors:
             # Not to be tried again; raised, and answered, where all errors are.
             scope[_FAILURE_KEY] = error
             return body.receive
+        except (NotDoneError, RefusedError, UnplannableError):
+            return body.receive
+        except Exception:
+            if not entry.maker.is_read:
+                raise
+            # Code of the program's own, such as a type, has failed: it will there too.
+            return body.receive
         if reply is None:
             return body.receive
         # For middleware that asks where the request went.
         scope["route"], scope["endpoint"] = entry.route, entry.endpoint
-        parts = scope["path"].rpartition("/")[2].split(",", len(entry.names) - 1)
-        scope["path_params"] = dict(zip(entry.names, parts, strict=False))
-        start = {
-            "type": "http.response.start", "status": reply.status, "headers": reply.headers
-        }  # fmt: skip
-        await send(start)
-        await send({"type": "http.response.body", "body": reply.body})
+        scope["path_params"] = _parameters(entry.names, scope["path"]) if entry.names else {}
+        status, headers, content = reply
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
         return None
 
-    def _are_current(self, app: FastAPI) -> bool:
-        """Tell whether there are doors, opened anew if the routes or the loop are others."""
-        is_old = self._lanes is None or self._lanes.is_closed
-        if is_old or self._loop is not asyncio.get_running_loop() or self._have_grown():
-            self._open(app)
-        return self._lanes is not None
+    def _are_current(self) -> bool:
+        """Tell whether the event loop, the lanes and the routes are those of the doors."""
+        lanes = self._lanes
+        if lanes is None or lanes.is_closed or self._loop is not asyncio.get_running_loop():
+            return False
+        return all(len(each.routes) == size for each, size in self._sizes)
 
-    def _have_grown(self) -> bool:
-        return [len(router.routes) for router in self._routers] != self._sizes
-
-    def _open(self, app: FastAPI) -> None:
+    def _open(self, app: Any) -> None:
         self._exact, self._below = {}, {}
-        self._loop = asyncio.get_running_loop()
-        try:
-            self._lanes = lanes_of(self._engines)
-        except NotDoneError:
-            self._lanes = None
+        self._app = None
+        if not isinstance(app, FastAPI):
             return
-        self._routers = list(_routers_of(app.router))
-        self._sizes = [len(router.routes) for router in self._routers]
+        try:
+            self._lanes = lanes_of(self._engines, are_sessions_heard)
+        except NotDoneError:
+            return
+        self._app = app
+        self._loop = asyncio.get_running_loop()
+        self._sizes = [(router, len(router.routes)) for router in _routers_of(app.router)]
         for each in survey(app, self._engines, self._is_served):
-            if each.reason is None and self._lanes is not None:
+            if each.reason is None:
                 self._add(each, self._lanes)
 
     def _add(self, found: Survey, lanes: Lanes) -> None:
@@ -341,6 +346,13 @@ def _routers_of(router: Any) -> Iterator[Any]:
         # Those of resources make new doors themselves.
         if included is not None and not getattr(included, "is_ormolu", False):
             yield from _routers_of(included)
+
+
+def _parameters(names: Sequence[str], path: str) -> dict[str, str]:
+    last = path.rpartition("/")[2]
+    if len(names) == 1:
+        return {names[0]: last}
+    return dict(zip(names, last.split(",", len(names) - 1), strict=False))
 
 
 def raise_failure(scope: Scope) -> None:
