@@ -71,3 +71,37 @@ async def test_deferred_constraint(database_url: str) -> None:
         assert answers[1].json()["code"] == "foreign_key_violation"
     rows = await execute(database_url, "SELECT thing_id FROM parts ORDER BY id")
     assert sorted(rows) == [(1,), (1,), (2,)]
+
+
+@pytest.mark.backends("sqlite")
+@pytest.mark.parametrize("how", ["ROLLBACK", "ABORT", "FAIL"])
+async def test_sqlite_trigger(database_url: str, how: str) -> None:
+    """A trigger that refuses a row, also one that ends the transaction, refuses that row only."""
+    trigger = (
+        "CREATE TRIGGER refuse AFTER INSERT ON things WHEN new.name LIKE 'bad%' "
+        f"BEGIN SELECT RAISE({how}, 'no'); END"
+    )
+    async with served(database_url) as shop:
+        await execute(database_url, trigger)
+        assert await create_all(shop, "a", "bad 1", "b", "bad 2", "c") == [201, 422, 201, 422, 201]
+        assert await create_all(shop, "bad 3") == [422]
+    assert await names_in(database_url) == ["a", "b", "c"]
+
+
+@pytest.mark.backends("sqlite")
+async def test_sqlite_trigger_that_ignores(database_url: str) -> None:
+    """An INSERT that a trigger leaves out has done nothing before a session sends it again."""
+    trigger = (
+        "CREATE TRIGGER ignore BEFORE INSERT ON things WHEN new.name LIKE 'bad%' "
+        "BEGIN INSERT INTO parts (thing_id) VALUES (NULL); SELECT RAISE(IGNORE); END"
+    )
+    async with served(database_url) as shop:
+        await execute(
+            database_url, "DROP TABLE parts",
+            "CREATE TABLE parts (id INTEGER PRIMARY KEY, thing_id INTEGER)", trigger,
+        )  # fmt: skip
+        answers = await create_all(shop, "a", "bad", "b")
+        assert (answers[0], answers[2]) == (201, 201)
+        assert answers[1] >= 400
+    assert await names_in(database_url) == ["a", "b"]
+    assert await execute(database_url, "SELECT count(*) FROM parts") == [(0,)]

@@ -264,12 +264,18 @@ class _Progress:
 def _run_all(batch: list[Item], progress: _Progress, sqlite: Any) -> list[Any]:
     outcomes: list[Any] = []
     for item in batch:
+        changes = sqlite.total_changes
         try:
-            outcomes.append(sqlite.execute(item.plan.text, item.arguments).fetchall())
+            rows = sqlite.execute(item.plan.text, item.arguments).fetchall()
         except (sqlite3.Error, OverflowError):
-            # Only the statement is undone, unless SQLite ended the whole transaction.
-            if not sqlite.in_transaction:
+            # Only the statement is undone, unless SQLite ended the whole transaction; with
+            # RAISE(FAIL) and ON CONFLICT FAIL not even that.
+            if not sqlite.in_transaction or sqlite.total_changes != changes:
                 raise _VoidError from None
-            outcomes.append(None)
+            rows = None
+        if rows == [] and sqlite.total_changes != changes:
+            # RAISE(IGNORE): the row was left out, and what the trigger did before is there.
+            raise _VoidError
+        outcomes.append(rows)
     progress.is_at_commit = True
     return outcomes
