@@ -105,3 +105,22 @@ async def test_sqlite_trigger_that_ignores(database_url: str) -> None:
         assert answers[1] >= 400
     assert await names_in(database_url) == ["a", "b"]
     assert await execute(database_url, "SELECT count(*) FROM parts") == [(0,)]
+
+
+_FUNCTION = """
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN {} RETURN new; END $$
+"""
+_TRIGGER = "CREATE TRIGGER refuse BEFORE INSERT ON things FOR EACH ROW EXECUTE FUNCTION refuse()"
+
+
+@pytest.mark.backends("asyncpg")
+@pytest.mark.parametrize(("code", "status"), [("P0001", 422), ("ZZ999", 500), ("42501", 500)])
+async def test_postgresql_trigger(database_url: str, code: str, status: int) -> None:
+    """A trigger's error, of whatever code, is that of its row only."""
+    body = f"IF new.name LIKE 'bad%' THEN RAISE EXCEPTION 'no' USING ERRCODE = '{code}'; END IF;"
+    async with served(database_url) as shop:
+        await execute(database_url, _FUNCTION.format(body), _TRIGGER)
+        assert await create_all(shop, "a", "bad 1", "b") == [201, status, 201]
+        assert await create_all(shop, "bad 2") == [status]
+    assert await names_in(database_url) == ["a", "b"]

@@ -229,7 +229,7 @@ class _WriteLane(_HeldLane):
             OutcomeUnknownError: And with it what it was doing.
         """
         fault = driver_fault(error)
-        if fault is not None and (fault.is_settled or fault.kind == "timeout"):
+        if fault is not None and fault.kind != "outcome_unknown" and _is_rolled_back(error):
             return
         is_refused = not connection.is_closed() and not isinstance(error, (OSError, TimeoutError))
         if fault is None and is_refused:
@@ -243,6 +243,14 @@ class _WriteLane(_HeldLane):
 
 class _VoidError(Exception):
     """A transaction is rolled back, and nothing of its group is stored."""
+
+
+def _is_rolled_back(error: Exception) -> bool:
+    """Tell whether the server has ended the transaction, and not the connection with it.
+
+    By the severity, not by the code, which a trigger may choose.
+    """
+    return getattr(error, "severity_en", None) == "ERROR"
 
 
 def _paired(group: list[Item], rows: Sequence[Any]) -> list[Any]:
