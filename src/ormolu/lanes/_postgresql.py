@@ -178,6 +178,10 @@ class _WriteLane(_HeldLane):
 
     batch = _WRITES
 
+    def __init__(self, held: Held, patience: float) -> None:
+        super().__init__(held, patience)
+        self._doubted: set[str] = set()
+
     async def put(self, item: Item) -> Sequence[Any] | None:
         row: Sequence[Any] | None = await self._lane.put(item)
         return row
@@ -210,17 +214,36 @@ class _WriteLane(_HeldLane):
 
         Raises:
             _VoidError: Nothing is stored.
+            NotDoneError: Nothing was sent.
             OutcomeUnknownError: All or nothing is stored.
         """
-        connection = await self._held.take()
         plan = group[0].plan
+        if plan.text in self._doubted:
+            raise NotDoneError
+        connection = await self._held.take()
         try:
             async with asyncio.timeout(_SILENCE):
                 rows = await connection.fetchmany(plan.text, [item.arguments for item in group])
         except Exception as error:
             await self._judge(connection, error)
             raise _VoidError from error
-        return _paired(group, rows)
+        return self._paired(group, rows)
+
+    def _paired(self, group: list[Item], rows: Sequence[Any]) -> list[Any]:
+        """Give each item its row: the rows come in the items' order, but not one for each.
+
+        Raises:
+            OutcomeUnknownError: A trigger has left new rows out, or has put them elsewhere.
+        """
+        plan = group[0].plan
+        if plan.key is not None:
+            found = {tuple(row[plan.key]): row for row in rows}
+            return [found.get(item.key) for item in group]
+        if len(rows) != len(group):
+            self._doubted.add(plan.text)
+            message = "The database did not return all rows that were to be stored."
+            raise OutcomeUnknownError(message)
+        return list(rows)
 
     async def _judge(self, connection: Any, error: Exception) -> None:
         """Drop a connection that is in doubt.
@@ -251,16 +274,6 @@ def _is_rolled_back(error: Exception) -> bool:
     By the severity, not by the code, which a trigger may choose.
     """
     return getattr(error, "severity_en", None) == "ERROR"
-
-
-def _paired(group: list[Item], rows: Sequence[Any]) -> list[Any]:
-    """Give each item its row: the rows come in the items' order, but not one for each."""
-    place = group[0].plan.key
-    if place is None:
-        assert len(rows) == len(group)
-        return list(rows)
-    found = {tuple(row[place]): row for row in rows}
-    return [found.get(item.key) for item in group]
 
 
 def _by_plan(batch: list[Item]) -> list[tuple[Plan, list[Item]]]:
