@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 from fastapi import FastAPI
 from sqlalchemy import CheckConstraint, ForeignKey, MetaData, String, text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.pool import NullPool
 from starlette.types import Receive, Scope, Send
@@ -151,3 +151,25 @@ async def turns(count: int) -> None:
     """Let the event loop take some turns."""
     for _ in range(count):
         await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def locked(url: str, statement: str) -> AsyncIterator[AsyncConnection]:
+    """Execute a statement, and keep its locks, on a connection that is none of ours."""
+    async with beside(url) as engine, engine.connect() as connection:
+        await connection.execute(text("BEGIN IMMEDIATE" if "sqlite" in url else "BEGIN"))
+        await connection.execute(text(statement))
+        yield connection
+        await connection.execute(text("ROLLBACK"))
+
+
+async def until_waiting(connection: AsyncConnection, count: int = 1) -> None:
+    """Wait until so many others wait for a lock of PostgreSQL."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+        "AND datname = current_database()"
+    )
+    async with asyncio.timeout(5):
+        while (await connection.scalar(waiting) or 0) < count:
+            await connection.execute(text("SELECT pg_stat_clear_snapshot()"))
+            await asyncio.sleep(0.005)

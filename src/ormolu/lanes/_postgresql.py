@@ -7,6 +7,7 @@ one key as for fifty. Writes that wait together are one transaction, with one fl
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -28,6 +29,14 @@ _WRITES = 64
 # Seconds without an answer to a write after which nobody knows what became of it. Locks are given
 # up much earlier, by the server.
 _SILENCE = 5.0
+
+# Seconds after which a connection that writes is asked for a sign of life: what it does not answer
+# later may be stored.
+_IDLE_SECONDS = 1.0
+
+# Milliseconds that a batch waits for a row that others have locked. Sessions wait longer for it,
+# each on its own.
+_LOCK_TIMEOUT = 50
 
 
 class PostgreSQLLanes:
@@ -114,13 +123,25 @@ class _HeldLane:
     async def _send(self, batch: list[Item]) -> None:
         raise NotImplementedError
 
+    async def _take(self) -> Any:
+        """Return the connection, another one if it was lost meanwhile.
+
+        Raises:
+            NotDoneError: None can be had.
+        """
+        connection = await self._held.take()
+        if connection.is_closed():
+            await self._held.drop()
+            connection = await self._held.take()
+        return connection
+
     async def _read(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
         """Send a read, in a transaction of its own.
 
         Raises:
             NotDoneError: It failed.
         """
-        connection = await self._held.take()
+        connection = await self._take()
         try:
             async with asyncio.timeout(self._patience):
                 rows: Sequence[Any] = await connection.fetch(text, *arguments)
@@ -181,6 +202,8 @@ class _WriteLane(_HeldLane):
     def __init__(self, held: Held, patience: float) -> None:
         super().__init__(held, patience)
         self._doubted: set[str] = set()
+        self._prepared: Any = None
+        self._used_at = 0.0
 
     async def put(self, item: Item) -> Sequence[Any] | None:
         row: Sequence[Any] | None = await self._lane.put(item)
@@ -220,7 +243,7 @@ class _WriteLane(_HeldLane):
         plan = group[0].plan
         if plan.text in self._doubted:
             raise NotDoneError
-        connection = await self._held.take()
+        connection = await self._take()
         try:
             async with asyncio.timeout(_SILENCE):
                 rows = await connection.fetchmany(plan.text, [item.arguments for item in group])
@@ -228,6 +251,25 @@ class _WriteLane(_HeldLane):
             await self._judge(connection, error)
             raise _VoidError from error
         return self._paired(group, rows)
+
+    async def _take(self) -> Any:
+        """Return a connection that has given a sign of life lately.
+
+        Raises:
+            NotDoneError: There is none.
+        """
+        connection = await super()._take()
+        is_idle = time.monotonic() - self._used_at > _IDLE_SECONDS
+        self._used_at = time.monotonic()
+        if is_idle or connection is not self._prepared:
+            try:
+                async with asyncio.timeout(self._patience):
+                    await connection.execute(f"SET lock_timeout = {_LOCK_TIMEOUT}")
+            except Exception as error:
+                await self._held.drop()
+                raise NotDoneError from error
+            self._prepared = connection
+        return connection
 
     def _paired(self, group: list[Item], rows: Sequence[Any]) -> list[Any]:
         """Give each item its row: the rows come in the items' order, but not one for each.
@@ -249,10 +291,13 @@ class _WriteLane(_HeldLane):
         """Drop a connection that is in doubt.
 
         Raises:
+            NotDoneError: Others have locked a row: it is for sessions to wait.
             OutcomeUnknownError: And with it what it was doing.
         """
         fault = driver_fault(error)
         if fault is not None and fault.kind != "outcome_unknown" and _is_rolled_back(error):
+            if fault.kind == "busy":
+                raise NotDoneError from error
             return
         is_refused = not connection.is_closed() and not isinstance(error, (OSError, TimeoutError))
         if fault is None and is_refused:
