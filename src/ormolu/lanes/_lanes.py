@@ -28,6 +28,10 @@ class Lanes(Protocol):
         """Return the rows of a read."""
         ...
 
+    async def fetch_next(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
+        """Return the rows of another read of the last one's snapshot, in the same turn."""
+        ...
+
     async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
         """Return the row with a key."""
         ...

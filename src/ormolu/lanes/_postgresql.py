@@ -68,6 +68,14 @@ class PostgreSQLLanes:
         rows: Sequence[Any] = await lane.put(plan, arguments)
         return rows
 
+    async def fetch_next(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
+        """Refuse: each statement has a snapshot of its own.
+
+        Raises:
+            NotDoneError: Always.
+        """
+        raise NotDoneError
+
     async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
         """Return the row with a key, None if there is none.
 

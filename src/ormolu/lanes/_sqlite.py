@@ -59,6 +59,14 @@ class SQLiteLanes:
             await self._reads.open()
         return self._reads.fetch(plan, arguments)
 
+    async def fetch_next(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
+        """Return the rows of another read of the snapshot of the last one.
+
+        Raises:
+            NotDoneError: As `fetch`, or the snapshot has ended.
+        """
+        return self._reads.fetch(plan, arguments, is_next=True)
+
     async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
         """Return the row with a key, None if there is none.
 
@@ -116,12 +124,17 @@ class _Reads:
         self._connection, self._sqlite = connection, sqlite
         self.is_open = True
 
-    def fetch(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
+    def fetch(
+        self, plan: Plan, arguments: Sequence[Any], *, is_next: bool = False
+    ) -> Sequence[Any]:
         if self._bans and self._is_banned(plan.text):
             raise NotDoneError
         self._rounds = 0
         try:
-            self._see_latest()
+            if not is_next:
+                self._see_latest()
+            elif not self._is_snapshot_open:
+                raise NotDoneError
             return self._sqlite.execute(plan.text, arguments).fetchall()  # type: ignore[no-any-return]
         except (sqlite3.Error, OverflowError) as error:
             if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":

@@ -90,8 +90,7 @@ class ListDoor(OpenDoor):
             ends: Sequence[Any] = rows[query.limit - 1 :]
             rows = rows[: query.limit]
         else:
-            # In the same turn of the event loop, and so of the same snapshot.
-            ends = await self.lanes.fetch(plan.ends, plan.ends.arguments(values))
+            ends = await self.lanes.fetch_next(plan.ends, plan.ends.arguments(values))
         return self._reply(scope, plan, query, (rows, ends))
 
     def _reply(
