@@ -7,6 +7,8 @@ that sets a role on each connection that is taken from the pool.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import Engine
 
@@ -14,8 +16,9 @@ __all__ = ["Listeners"]
 
 _STATEMENTS = (
     "after_cursor_execute", "after_execute", "before_cursor_execute", "before_execute", "begin",
-    "commit", "rollback",
+    "commit", "engine_connect", "rollback",
 )  # fmt: skip
+_DRIVER = ("do_execute", "do_execute_no_params", "do_setinputsizes")
 _CONNECTIONS = ("checkin", "checkout", "reset")
 
 
@@ -25,9 +28,12 @@ class Listeners:
     def __init__(self) -> None:
         self._ours: weakref.WeakKeyDictionary[Engine, int] = weakref.WeakKeyDictionary()
 
-    def note_ours(self, engine: Engine) -> None:
-        """Take all that listen to an engine by now for our own."""
-        self._ours[engine] = _count(engine)
+    @contextmanager
+    def adding_ours(self, engine: Engine) -> Iterator[None]:
+        """Take those for our own that are added within the block: others may be there before."""
+        theirs = _count(engine)
+        yield
+        self._ours[engine] = _count(engine) - theirs
 
     def are_there(self, engine: Engine) -> bool:
         """Tell whether anybody else listens by now, to this engine or to all."""
@@ -35,7 +41,12 @@ class Listeners:
 
 
 def _count(engine: Engine) -> int:
-    statements, connections = engine.dispatch, engine.pool.dispatch
-    return sum(len(getattr(statements, name)) for name in _STATEMENTS) + sum(
-        len(getattr(connections, name)) for name in _CONNECTIONS
+    return sum(
+        len(getattr(dispatch, name))
+        for dispatch, names in (
+            (engine.dispatch, _STATEMENTS),
+            (engine.dialect.dispatch, _DRIVER),
+            (engine.pool.dispatch, _CONNECTIONS),
+        )
+        for name in names
     )
