@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from ormolu.engines import Engines
 from ormolu.lanes import Lanes
-from ormolu.resources._columns import has_events
+from ormolu.resources._columns import events_of
 from ormolu.resources._exposures import Exposure
 from ormolu.resources._lists import cursor_key
 from ormolu.resources._plans import Plans
@@ -32,6 +32,7 @@ class Opening:
         view: What may be seen.
         plans: The plans.
         lanes: Where they run.
+        is_heard: Tells whether the program listens to its rows or their values by now.
     """
 
     def __init__(self, exposure: Exposure, engines: Engines | None, dialect: Dialect, lanes: Any):
@@ -51,6 +52,7 @@ class Opening:
             self.view = replace(self.view, relations={})
         self.plans = Plans(declaration, self.view, dialect)
         self.lanes: Lanes = lanes
+        self.is_heard = events_of(declaration.mapper)
         self._engines = engines
 
     @property
@@ -75,7 +77,7 @@ class Opening:
         if not declaration.traits.is_plain:
             message = "its rows are written by the ORM: inheritance, validators, own versions"
             raise NoDoorError(message)
-        if has_events(declaration.mapper):
+        if self.is_heard():
             message = "the program listens to its mapper's events"
             raise NoDoorError(message)
         named = sorted(set(hooks) & set(declaration.hooks))

@@ -52,8 +52,10 @@ class _WriteDoor(OpenDoor):
         """Write a row, and return what the statement returns of it.
 
         Raises:
-            NotDoneError: There is none to change, or it cannot be stored.
+            NotDoneError: There is none to change, it cannot be stored, or the program listens.
         """
+        if self.opening.is_heard():
+            raise NotDoneError
         arguments = _arguments(plan, {**values, **numbered(key)})
         row = await self.lanes.write(Item(plan, arguments, size=size, key=key))
         if row is None:
