@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.dialect.test_shared_syncs import Log, log
+from tests.dialect.test_shared_syncs import log
 
 __all__ = ["log"]
 

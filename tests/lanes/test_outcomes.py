@@ -10,7 +10,16 @@ import pytest
 from sqlalchemy import text
 
 from tests.dialect.test_shared_syncs import Log
-from tests.lanes.things import Served, execute, locked, served, statuses, until_waiting
+from tests.lanes.things import (
+    Served,
+    execute,
+    locked,
+    served,
+    statuses,
+    turns,
+    until,
+    until_waiting,
+)
 from tests.reliability._observer import checked_out
 
 _SLOW = (
@@ -18,12 +27,11 @@ _SLOW = (
     " BEGIN PERFORM pg_sleep(CASE new.name WHEN 'slow' THEN 30 ELSE 0 END); RETURN new; END $$",
     "CREATE TRIGGER slow BEFORE INSERT ON things FOR EACH ROW EXECUTE FUNCTION slow()",
 )
-_SLEEPERS = (
-    "FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
-)
+_SLEEPERS = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
 _OTHERS = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
-    "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+    "AND backend_type = 'client backend'"
 )
 
 
@@ -37,9 +45,7 @@ async def sleeping(shop: Served, url: str) -> AsyncIterator[asyncio.Task[list[in
         return statuses(await asyncio.gather(*calls))
 
     task = asyncio.create_task(write())
-    async with asyncio.timeout(5):
-        while await execute(url, f"SELECT count(*) {_SLEEPERS}") == [(0,)]:
-            await asyncio.sleep(0.01)
+    await until(lambda: execute(url, f"SELECT pid {_SLEEPERS}"))
     yield task
 
 
@@ -62,17 +68,14 @@ async def test_unknown_outcome_says_so(database_url: str) -> None:
     async with served(database_url) as shop:
         await execute(database_url, *_SLOW)
         task = asyncio.create_task(shop.create("slow"))
-        async with asyncio.timeout(5):
-            while await execute(database_url, f"SELECT pg_terminate_backend(pid) {_SLEEPERS}") == []:
-                await asyncio.sleep(0.01)
+        kill = f"SELECT pg_terminate_backend(pid) {_SLEEPERS}"
+        await until(lambda: execute(database_url, kill))
         answer = await task
         assert (answer.status_code, answer.json()["code"]) == (503, "outcome_unknown")
 
 
 @pytest.mark.backends("asyncpg")
-async def test_silence_is_no_outcome(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_silence_is_no_outcome(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that does not answer in time is not waited for; its row may come or not."""
     monkeypatch.setattr("ormolu.lanes._postgresql._SILENCE", 0.2)
     async with served(database_url) as shop:
@@ -90,6 +93,7 @@ async def test_connections_lost_while_idle(database_url: str) -> None:
         assert (await shop.read(1)).is_success
         held = checked_out(shop.db)
         await execute(database_url, _OTHERS)
+        await asyncio.sleep(0.05)
         calls = [shop.read(1), shop.client.get("/things"), shop.change(1, number=1), shop.read(2)]
         assert statuses(await asyncio.gather(*calls)) == [200] * 4
         assert statuses([await shop.create("x"), await shop.read(4)]) == [201, 200]
@@ -134,12 +138,11 @@ async def test_nothing_is_answered_before_its_sync(database_url: str, log: Log) 
     async with served(database_url) as shop:
         await shop.fill(1)
         log.held.clear()
+        log.begun.clear()
         log.count = 0
         tasks = [asyncio.create_task(shop.create(f"new {number}")) for number in range(5)]
-        async with asyncio.timeout(5):
-            while not log.count:
-                await asyncio.sleep(0.005)
-        await asyncio.sleep(0.05)
+        await asyncio.to_thread(log.begun.wait, 5)
+        await turns(50)
         assert not any(task.done() for task in tasks)
         log.held.set()
         assert statuses(await asyncio.gather(*tasks)) == [201] * 5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -163,13 +163,17 @@ async def locked(url: str, statement: str) -> AsyncIterator[AsyncConnection]:
         await connection.execute(text("ROLLBACK"))
 
 
+async def until(ask: Callable[[], Awaitable[object]]) -> None:
+    """Ask until the answer is yes: the database has no events."""
+    async with asyncio.timeout(5):
+        while not await ask():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
 async def until_waiting(connection: AsyncConnection, count: int = 1) -> None:
     """Wait until so many others wait for a lock of PostgreSQL."""
     waiting = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
-        "AND datname = current_database()"
+        "SELECT count(*) >= :count FROM pg_stat_activity, pg_stat_clear_snapshot() "
+        "WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
-    async with asyncio.timeout(5):
-        while (await connection.scalar(waiting) or 0) < count:
-            await connection.execute(text("SELECT pg_stat_clear_snapshot()"))
-            await asyncio.sleep(0.005)
+    await until(lambda: connection.scalar(waiting, {"count": count}))
