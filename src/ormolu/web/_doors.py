@@ -148,30 +148,28 @@ class Doors:
         """
         self._engines = engines
         self._is_served = is_served
-        self._app: FastAPI | None = None
-        self._lanes: Lanes | None = None
-        self._loop: object = None
-        self._sizes: list[tuple[Any, int]] = []
-        self._exact: dict[tuple[str, str], _Entry] = {}
-        self._below: dict[tuple[str, str], _Entry] = {}
+        # Replaced as a whole: another thread may serve the application on a loop of its own.
+        self._table: _Table | None = None
 
     def find(self, scope: Scope) -> _Entry | None:
         """Return the door for a request, if nothing else is concerned with it."""
-        app = scope.get("app")
-        if app is not self._app or not self._are_current():
-            self._open(app)
+        app, table = scope.get("app"), self._table
+        if table is None or not table.is_current(app):
+            table = self._table = self._open(app)
+            if table is None:
+                return None
         path: str = scope["path"]
         if scope.get("root_path"):
             path = get_route_path(scope)
         method = scope["method"]
-        entry = self._exact.get((method, path))
+        entry = table.exact.get((method, path))
         if entry is None:
             prefix, _, key = path.rpartition("/")
-            entry = self._below.get((method, prefix)) if key else None
+            entry = table.below.get((method, prefix)) if key else None
             if entry is None:
                 return None
         if entry.maker.is_replaced:
-            self._app = None
+            self._table = None
             return self.find(scope)
         if entry.provider.dependency_overrides or _FASTAPI_TELEMETRY in scope:
             return None
@@ -207,32 +205,41 @@ class Doors:
         await send({"type": "http.response.body", "body": content})
         return None
 
-    def _are_current(self) -> bool:
-        """Tell whether the event loop, the lanes and the routes are those of the doors."""
-        lanes = self._lanes
-        if lanes is None or lanes.is_closed or self._loop is not asyncio.get_running_loop():
+    def _open(self, app: Any) -> _Table | None:
+        if not isinstance(app, FastAPI):
+            return None
+        try:
+            table = _Table(app, lanes_of(self._engines, are_sessions_heard))
+        except NotDoneError:
+            return None
+        for each in survey(app, self._engines, self._is_served):
+            if each.reason is None:
+                table.add(each, self._engines)
+        return table
+
+
+class _Table:
+    """The doors by their paths, as one event loop uses them."""
+
+    def __init__(self, app: FastAPI, lanes: Lanes) -> None:
+        self._app = app
+        self._lanes = lanes
+        self._loop = asyncio.get_running_loop()
+        self._sizes = [(router, len(router.routes)) for router in _routers_of(app.router)]
+        self.exact: dict[tuple[str, str], _Entry] = {}
+        self.below: dict[tuple[str, str], _Entry] = {}
+
+    def is_current(self, app: Any) -> bool:
+        """Tell whether the application, the event loop, the lanes and the routes are the same."""
+        if app is not self._app or self._lanes.is_closed:
+            return False
+        if self._loop is not asyncio.get_running_loop():
             return False
         return all(len(each.routes) == size for each, size in self._sizes)
 
-    def _open(self, app: Any) -> None:
-        self._exact, self._below = {}, {}
-        self._app = None
-        if not isinstance(app, FastAPI):
-            return
+    def add(self, found: Survey, engines: Engines) -> None:
         try:
-            self._lanes = lanes_of(self._engines, are_sessions_heard)
-        except NotDoneError:
-            return
-        self._app = app
-        self._loop = asyncio.get_running_loop()
-        self._sizes = [(router, len(router.routes)) for router in _routers_of(app.router)]
-        for each in survey(app, self._engines, self._is_served):
-            if each.reason is None:
-                self._add(each, self._lanes)
-
-    def _add(self, found: Survey, lanes: Lanes) -> None:
-        try:
-            door = found.maker.make(self._engines, lanes)
+            door = found.maker.make(engines, self._lanes)
         except NoDoorError:
             return
         context = found.context
@@ -249,9 +256,9 @@ class Doors:
         # For HEAD the route makes an answer without its body.
         for method in context.methods - {"HEAD"}:
             if "{" in last:
-                self._below.setdefault((method, prefix), entry)
+                self.below.setdefault((method, prefix), entry)
             else:
-                self._exact.setdefault((method, context.path_format), entry)
+                self.exact.setdefault((method, context.path_format), entry)
 
 
 @dataclass(frozen=True, kw_only=True)
