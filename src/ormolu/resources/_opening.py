@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -53,7 +54,7 @@ class Opening:
         self.lanes: Lanes = lanes
         self._engines = engines
 
-    @property
+    @cached_property
     def cursor_key(self) -> bytes:
         """Return the secret that cursors are signed with."""
         assert self._engines is not None

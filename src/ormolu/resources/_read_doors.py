@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from starlette.types import Scope
@@ -79,16 +78,16 @@ class ListDoor(OpenDoor):
         query, plans = self._shapes.find(
             shape, lambda: (self._read(shape), {}), is_common=not shape
         )
-        query = self._limited(query, limit)
+        size = self._size(query, limit)
         after, values = self._after(query, cursor)
         plan = plans.get(after)
         if plan is None:
             plan = plans[after] = self._plan_page(query, after)
-        values["limit"], values["last"] = query.limit + (plan.ends is None), query.limit - 1
+        values["limit"], values["last"] = size + (plan.ends is None), size - 1
         rows = await self.lanes.fetch(plan.rows, plan.rows.arguments(values))
         if plan.ends is None:
-            ends: Sequence[Any] = rows[query.limit - 1 :]
-            rows = rows[: query.limit]
+            ends: Sequence[Any] = rows[size - 1 :]
+            rows = rows[:size]
         else:
             # In the same turn of the event loop, and so of the same snapshot.
             ends = await self.lanes.fetch(plan.ends, plan.ends.arguments(values))
@@ -116,15 +115,19 @@ class ListDoor(OpenDoor):
             raise UnplannableError(message)
         return query
 
-    def _limited(self, query: ListQuery, limit: list[str] | None) -> ListQuery:
+    def _size(self, query: ListQuery, limit: list[str] | None) -> int:
+        """Return how many rows the page has at most.
+
+        Raises:
+            NotDoneError: That is not plainly right.
+        """
         if limit is None:
-            return query
-        # Checked where all parameters are, unless it is plainly right.
+            return query.limit
         text = limit[0]
         is_plain = len(limit) == 1 and text.isascii() and text.isdigit() and len(text) < 10
         if not is_plain or not 1 <= int(text) <= self._limits.most:
             raise NotDoneError
-        return replace(query, limit=int(text))
+        return int(text)
 
     def _after(
         self, query: ListQuery, cursor: list[str] | None
