@@ -99,10 +99,6 @@ class OpenDoor:
         """Answer a request; None hands it over, and so does an error of a request."""
         raise NotImplementedError
 
-    def explain(self) -> str:
-        """Return the SQL of the usual request."""
-        raise NotImplementedError
-
     def key(self, scope: Scope) -> tuple[Any, ...]:
         if self._has_number:
             digits: bytes = scope["raw_path"].rpartition(b"/")[2]

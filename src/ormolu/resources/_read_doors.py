@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.types import Scope
 
-from ormolu.lanes import NotDoneError, PointPlan, UnplannableError
+from ormolu.lanes import NotDoneError, UnplannableError
 from ormolu.query import describe, read_cursor, read_selection, write_cursor
 from ormolu.resources._answers import next_link, read_answer
 from ormolu.resources._lists import ListLimits, ListQuery, read_parameters
@@ -54,11 +54,6 @@ class ReadDoor(OpenDoor):
         view = self.opening.view
         selection = read_selection(view, given.get("fields"), given.get("include"), locations)
         return self.opening.plans.read(selection, is_whole=not given)
-
-    def explain(self) -> str:
-        """Return the SQL of a read."""
-        point: PointPlan = self._whole[0]
-        return (point.many or point.one).text
 
 
 class ListDoor(OpenDoor):
@@ -144,10 +139,6 @@ class ListDoor(OpenDoor):
 
     def _plan_page(self, query: ListQuery, after: frozenset[int] | None) -> PagePlan:
         return self.opening.plans.page(query, after)
-
-    def explain(self) -> str:
-        """Return the SQL of a first page."""
-        return self._plan_page(self._read(()), None).rows.text
 
 
 def _once(given: Mapping[str, list[str]], known: set[str]) -> dict[str, str]:

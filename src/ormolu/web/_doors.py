@@ -22,8 +22,9 @@ from ormolu.engines import Engines
 from ormolu.errors import RefusedError, UnavailableError
 from ormolu.lanes import Lanes, NotDoneError, UnplannableError, lanes_of, why_no_lanes
 from ormolu.sessions import are_sessions_heard
+from ormolu.web._dependency import request_session
 
-__all__ = ["Body", "Door", "DoorMaker", "Doors", "NoDoorError", "Reply", "raise_failure"]
+__all__ = ["Body", "Door", "DoorMaker", "Doors", "NoDoorError", "Reply", "raise_failure", "survey"]
 
 _FAILURE_KEY = "ormolu.failure"
 _FASTAPI_TELEMETRY = "fastapi.telemetry"
@@ -138,16 +139,9 @@ class _Entry:
 class Doors:
     """The doors of one application to one database."""
 
-    def __init__(self, engines: Engines, is_served: Callable[[Any, Callable[..., Any]], bool]):
-        """Open none yet: the routes are known when the first request comes.
-
-        Args:
-            engines: The database.
-            is_served: Tells for a FastAPI and a session dependency whether it gives sessions of
-                this database.
-        """
+    def __init__(self, engines: Engines) -> None:
+        """Open none yet: the routes are known when the first request comes."""
         self._engines = engines
-        self._is_served = is_served
         self._app: FastAPI | None = None
         self._lanes: Lanes | None = None
         self._loop: object = None
@@ -226,7 +220,7 @@ class Doors:
         self._app = app
         self._loop = asyncio.get_running_loop()
         self._sizes = [(router, len(router.routes)) for router in _routers_of(app.router)]
-        for each in survey(app, self._engines, self._is_served):
+        for each in survey(app, self._engines):
             if each.reason is None:
                 self._add(each, self._lanes)
 
@@ -271,9 +265,7 @@ class Survey:
     rivals: tuple[re.Pattern[str], ...]
 
 
-def survey(
-    app: FastAPI, engines: Engines, is_served: Callable[[Any, Callable[..., Any]], bool]
-) -> list[Survey]:
+def survey(app: FastAPI, engines: Engines) -> list[Survey]:
     """Look at all routes of an application that could have a door, in their order."""
     found: list[Survey] = []
     earlier: list[Any] = []
@@ -282,19 +274,14 @@ def survey(
         maker = getattr(getattr(context, "endpoint", None), "door", None)
         if maker is not None:
             rivals, blocker = _rivals_of(context, earlier)
-            reason = lacking or blocker or _why_not(app, context, maker, is_served)
+            reason = lacking or blocker or _why_not(app, engines, context, maker)
             found.append(Survey(context=context, maker=maker, reason=reason, rivals=rivals))
         earlier.append(context)
     return found
 
 
-def _why_not(
-    app: FastAPI,
-    context: Any,
-    maker: DoorMaker,
-    is_served: Callable[[Any, Callable[..., Any]], bool],
-) -> str | None:
-    if not is_served(app, maker.session):
+def _why_not(app: FastAPI, engines: Engines, context: Any, maker: DoorMaker) -> str | None:
+    if not _gives(app, engines, maker.session):
         return "its session is not this database's"
     if context.dependencies:
         return "dependencies of the application or a router run for each request"
@@ -306,6 +293,17 @@ def _why_not(
     if maker.reads_body and limits != (None, None):
         return "FastAPI counts the bytes of its body (max_body_size)"
     return None
+
+
+def _gives(app: FastAPI, engines: Engines, session: Callable[..., Any]) -> bool:
+    """Tell whether a session dependency gives sessions of a database, with nothing in between."""
+    owners = [each.kwargs.get("engines") for each in app.user_middleware]
+    if engines not in owners or None in owners[owners.index(engines) :]:
+        # Middleware within the gate would be passed by.
+        return False
+    if session is request_session:
+        return next(owner for owner in owners if owner is not None) is engines
+    return getattr(getattr(session, "__self__", None), "_engines", None) is engines
 
 
 def _rivals_of(
