@@ -146,8 +146,11 @@ class Doors:
         self._lanes: Lanes | None = None
         self._loop: object = None
         self._sizes: list[tuple[Any, int]] = []
-        self._exact: dict[tuple[str, str], _Entry] = {}
-        self._below: dict[tuple[str, str], _Entry] = {}
+        self._contexts: list[Any] = []
+        # Places of routes, by method and path, or what comes before the last part of it.
+        self._exact: dict[tuple[str, str], int] = {}
+        self._below: dict[tuple[str, str], int] = {}
+        self._entries: dict[int, _Entry | None] = {}
 
     def find(self, scope: Scope) -> _Entry | None:
         """Return the door for a request, if nothing else is concerned with it."""
@@ -158,12 +161,15 @@ class Doors:
         if scope.get("root_path"):
             path = get_route_path(scope)
         method = scope["method"]
-        entry = self._exact.get((method, path))
-        if entry is None:
+        place = self._exact.get((method, path))
+        if place is None:
             prefix, _, key = path.rpartition("/")
-            entry = self._below.get((method, prefix)) if key else None
-            if entry is None:
+            place = self._below.get((method, prefix)) if key else None
+            if place is None:
                 return None
+        entry = self._entries[place] if place in self._entries else self._enter(place)
+        if entry is None:
+            return None
         if entry.maker.is_replaced:
             self._app = None
             return self.find(scope)
@@ -209,8 +215,8 @@ class Doors:
         return all(len(each.routes) == size for each, size in self._sizes)
 
     def _open(self, app: Any) -> None:
-        self._exact, self._below = {}, {}
-        self._app = None
+        """Take the routes down; each door is made when a request asks for it."""
+        self._exact, self._below, self._entries, self._app = {}, {}, {}, None
         if not isinstance(app, FastAPI):
             return
         try:
@@ -220,17 +226,34 @@ class Doors:
         self._app = app
         self._loop = asyncio.get_running_loop()
         self._sizes = [(router, len(router.routes)) for router in _routers_of(app.router)]
-        for each in survey(app, self._engines):
-            if each.reason is None:
-                self._add(each, self._lanes)
+        self._contexts = list(iter_route_contexts(app.router.routes))
+        for place, context in enumerate(self._contexts):
+            if _maker_of(context) is not None:
+                prefix, _, last = context.path_format.rpartition("/")
+                # For HEAD the route makes an answer without its body.
+                for method in context.methods - {"HEAD"}:
+                    if "{" in last:
+                        self._below.setdefault((method, prefix), place)
+                    else:
+                        self._exact.setdefault((method, context.path_format), place)
 
-    def _add(self, found: Survey, lanes: Lanes) -> None:
+    def _enter(self, place: int) -> _Entry | None:
+        """Make the door of a route; None if it has none."""
+        entry = self._entries[place] = self._make(place)
+        return entry
+
+    def _make(self, place: int) -> _Entry | None:
+        assert self._app is not None
+        assert self._lanes is not None
+        context = self._contexts[place]
+        found = _survey(self._app, self._engines, context, self._contexts[:place])
+        if found.reason is not None:
+            return None
         try:
-            door = found.maker.make(self._engines, lanes)
+            door = found.maker.make(self._engines, self._lanes)
         except NoDoorError:
-            return
-        context = found.context
-        entry = _Entry(
+            return None
+        return _Entry(
             door=door,
             maker=found.maker,
             route=context.original_route,
@@ -239,13 +262,6 @@ class Doors:
             rivals=found.rivals,
             provider=context.dependency_overrides_provider,
         )
-        prefix, _, last = context.path_format.rpartition("/")
-        # For HEAD the route makes an answer without its body.
-        for method in context.methods - {"HEAD"}:
-            if "{" in last:
-                self._below.setdefault((method, prefix), entry)
-            else:
-                self._exact.setdefault((method, context.path_format), entry)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,17 +283,25 @@ class Survey:
 
 def survey(app: FastAPI, engines: Engines) -> list[Survey]:
     """Look at all routes of an application that could have a door, in their order."""
-    found: list[Survey] = []
-    earlier: list[Any] = []
-    lacking = why_no_lanes(engines)
-    for context in iter_route_contexts(app.router.routes):
-        maker = getattr(getattr(context, "endpoint", None), "door", None)
-        if maker is not None:
-            rivals, blocker = _rivals_of(context, earlier)
-            reason = lacking or blocker or _why_not(app, engines, context, maker)
-            found.append(Survey(context=context, maker=maker, reason=reason, rivals=rivals))
-        earlier.append(context)
-    return found
+    contexts = list(iter_route_contexts(app.router.routes))
+    return [
+        _survey(app, engines, context, contexts[:place])
+        for place, context in enumerate(contexts)
+        if _maker_of(context) is not None
+    ]
+
+
+def _maker_of(context: Any) -> DoorMaker | None:
+    maker: DoorMaker | None = getattr(getattr(context, "endpoint", None), "door", None)
+    return maker
+
+
+def _survey(app: FastAPI, engines: Engines, context: Any, earlier: Sequence[Any]) -> Survey:
+    maker = _maker_of(context)
+    assert maker is not None
+    rivals, blocker = _rivals_of(context, earlier)
+    reason = why_no_lanes(engines) or blocker or _why_not(app, engines, context, maker)
+    return Survey(context=context, maker=maker, reason=reason, rivals=rivals)
 
 
 def _why_not(app: FastAPI, engines: Engines, context: Any, maker: DoorMaker) -> str | None:
