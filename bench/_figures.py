@@ -25,6 +25,7 @@ class Figures:
     least: float
     most: float
     ratio: float | None
+    share: float | None
     p50: float
     p99: float
     server_microseconds: float
@@ -37,15 +38,19 @@ class Figures:
 def figures_of(cell: Cell, backend: str) -> list[Figures]:
     """Return the figures of all programs that stand on a backend, or on none."""
     here = [one for one in cell.series if one.contender.backend in {backend, None}]
-    guide = next((_rate(one) for one in here if one.contender.name == "guide"), None)
-    return [_figures(cell, one, guide) for one in here]
+    rates = {one.contender.name: _rate(one) for one in here}
+    return [_figures(cell, one, rates) for one in here]
 
 
 def _rate(one: Series) -> float:
     return statistics.median(window.rate for window in one.windows)
 
 
-def _figures(cell: Cell, one: Series, guide: float | None) -> Figures:
+def _over(one: Series, rate: float | None) -> float | None:
+    return _rate(one) / rate if rate else None
+
+
+def _figures(cell: Cell, one: Series, medians: dict[str, float]) -> Figures:
     windows = one.windows
     rates = [window.rate for window in windows]
     requests = sum(window.outcome.requests for window in windows)
@@ -58,7 +63,8 @@ def _figures(cell: Cell, one: Series, guide: float | None) -> Figures:
         rate=_rate(one),
         least=min(rates),
         most=max(rates),
-        ratio=_rate(one) / guide if guide else None,
+        ratio=_over(one, medians.get("guide")),
+        share=_over(one, medians.get("constant")),
         p50=statistics.median(outcome.p50 for outcome in outcomes) / 1000,
         p99=statistics.median(outcome.p99 for outcome in outcomes) / 1000,
         server_microseconds=took / max(1, requests) * _MICROSECONDS,

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from bench._content import USERS
@@ -62,6 +63,7 @@ class Load:
     row: Row
     path: str
     folder: Path
+    users: int = USERS
 
     def run(self, connections: int, seconds: int, seed: int) -> Outcome:
         """Send requests for some seconds, each connection its next when it has the answer."""
@@ -84,17 +86,17 @@ class Load:
         return Outcome(**json.loads(figures))
 
     def _script(self) -> Path:
-        script = self.folder / f"load_{self.port}_{self.row.method}_{len(self.path)}.lua"
+        name = sha256(f"{self.port} {self.row.method} {self.path}".encode()).hexdigest()[:16]
+        script = self.folder / f"load_{name}.lua"
         if not script.exists():
             shape = _SEND if self.row.sends_name else _ASK
-            request = shape % {"method": self.row.method, "path": _in_lua(self.path)}
+            request = shape % {"method": self.row.method, "path": self._path_in_lua()}
             script.write_text(_SCRIPT % {"request": request})
         return script
 
-
-def _in_lua(path: str) -> str:
-    text = f'"{path}"'.replace("{id}", f'" .. math.random(1, {USERS}) .. "')
-    return text.replace("{limit}", '" .. math.random(95, 105) .. "')
+    def _path_in_lua(self) -> str:
+        text = f'"{self.path}"'.replace("{id}", f'" .. math.random(1, {self.users}) .. "')
+        return text.replace("{limit}", '" .. math.random(95, 105) .. "')
 
 
 def require_wrk() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
+import statistics
 import subprocess
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +18,7 @@ __all__ = ["describe"]
 
 _PACKAGES = ("fastapi", "pydantic", "sqlalchemy", "uvicorn", "uvloop", "httptools")
 _DRIVERS = ("aiosqlite", "asyncpg")
+_SYNCS = 200
 _PEERS = ("fastcrud", "advanced-alchemy")
 
 
@@ -27,11 +30,23 @@ def describe(contenders: list[Contender], cores: Cores) -> list[str]:
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
         f"PostgreSQL {_postgresql(contenders)}",
         ", ".join(f"{name} {version(name)}" for name in _PACKAGES + _DRIVERS),
+        f"one sync of the disk: {_sync_milliseconds(contenders[0].folder):.2f} ms (median)",
     ]
     peer = next((one for one in contenders if one.program.is_peer), None)
     if peer is not None:
         lines.append(f"peers' environment: {_versions_there(str(peer.program.python))}")
     return lines
+
+
+def _sync_milliseconds(folder: Path) -> float:
+    times = []
+    with (folder / "sync").open("wb", buffering=0) as file:
+        for _ in range(_SYNCS):
+            file.write(bytes(4096))
+            began = time.perf_counter()
+            os.fdatasync(file.fileno())
+            times.append(time.perf_counter() - began)
+    return statistics.median(times) * 1000
 
 
 def _processor() -> str:

@@ -13,6 +13,8 @@ __all__ = ["plot"]
 _WIDTH = 760
 _LABEL = 200
 _BAR = 16
+_MOST_WIDTH = 420
+_CUT = 1.1
 _GAP = 4
 _HEAD = 30
 _STYLE = """
@@ -33,7 +35,9 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 def plot(title: str, figures: Sequence[Figures]) -> str:
     """Return the SVG of figures that have a ratio, a group of bars for each row."""
     shown = [one for one in figures if one.ratio]
-    widest = max((one.ratio or 0 for one in shown), default=1)
+    # What asks no database would make the other bars too short to compare.
+    stored = [one.ratio or 0 for one in shown if one.contender.program.has_database]
+    widest = max(stored, default=1)
     parts, y = [f'<text class="title" x="8" y="20">{escape(title)}</text>'], _HEAD
     for row in ROWS:
         group = [one for one in shown if one.row == row]
@@ -55,7 +59,9 @@ def plot(title: str, figures: Sequence[Figures]) -> str:
 
 def _bar(one: Figures, y: int, widest: float) -> str:
     ratio = one.ratio or 0
-    width = max(1.0, ratio / widest * (_WIDTH - _LABEL - 70))
+    share = ratio / widest
+    width = max(1.0, min(share, _CUT) * _MOST_WIDTH)
+    label = f"{ratio:.1f}x" if share <= _CUT else f"{ratio:.1f}x (cut)"
     program = one.contender.program
     kind = "ours" if program.is_ours else "other" if program.has_database else "floor"
     middle = y + _BAR - 4
@@ -63,5 +69,5 @@ def _bar(one: Figures, y: int, widest: float) -> str:
     return (
         f'<text x="{_LABEL - 8}" y="{middle}" text-anchor="end">{name}</text>'
         f'<rect class="{kind}" x="{_LABEL}" y="{y}" width="{width:.1f}" height="{_BAR}" rx="2"/>'
-        f'<text x="{_LABEL + width + 6:.1f}" y="{middle}">{ratio:.1f}x</text>'
+        f'<text x="{_LABEL + width + 6:.1f}" y="{middle}">{label}</text>'
     )

@@ -20,7 +20,8 @@ from bench._programs import ROOT, Program
 __all__ = ["Server", "serve"]
 
 _START_SECONDS = 30.0
-_IDLE_SECONDS = 0.1
+_IDLE_SECONDS = 0.06
+_IDLE_SHARE = 0.2
 _MOST_SECONDS_UNTIL_IDLE = 10.0
 
 
@@ -48,7 +49,7 @@ class Server:
         while time.monotonic() < deadline:
             time.sleep(_IDLE_SECONDS)
             now = cpu_seconds(self.process)
-            if now - before <= _IDLE_SECONDS / 5:
+            if now - before <= _IDLE_SECONDS * _IDLE_SHARE:
                 return
             before = now
 

@@ -11,7 +11,8 @@ __all__ = ["align", "backend_title", "render"]
 
 _TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 _HEAD = (
-    "program", "connections", "req/s", "min..max", "x guide", "p50 ms", "p99 ms",
+    "program", "connections", "req/s", "min..max", "x guide",
+    "of constant", "p50 ms", "p99 ms",
     "server us/req", "MiB", "notes",
 )  # fmt: skip
 
@@ -34,6 +35,7 @@ def _line(one: Figures) -> tuple[str, ...]:
         f"{one.rate:,.0f}",
         f"{one.least:,.0f}..{one.most:,.0f}",
         "" if one.ratio is None else f"{one.ratio:.2f}",
+        "" if one.share is None else f"{one.share:.0%}",
         f"{one.p50:.2f}",
         f"{one.p99:.2f}",
         f"{one.server_microseconds:,.0f}",

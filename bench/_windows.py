@@ -114,8 +114,9 @@ def _check_stored(one: Series, row: str, connections: int, before: int) -> None:
         return
     windows = one.clean + one.spoilt
     acknowledged = sum(window.outcome.successes for window in windows)
-    # What was on its way at the end of a window may be stored without an answer.
-    unanswered = sum(window.outcome.refused for window in windows) + connections * len(windows)
+    # What was on its way at the end of a window, or of the warm-up, may be stored unanswered.
+    unanswered = sum(window.outcome.refused for window in windows)
+    unanswered += connections * len(windows) + _WARM_UP_CONNECTIONS
     added = _count(one.contender, row) - before
     if not acknowledged <= added <= acknowledged + unanswered:
         message = f"{one.contender.label}: {acknowledged} rows were acknowledged, {added} stored"
