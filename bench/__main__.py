@@ -32,7 +32,7 @@ def main() -> None:
         for cell in measure(contenders, options):
             for backend in options.backends:
                 figures = figures_of(cell, backend)
-                print(render(figures, backend), flush=True)
+                print(render(figures, backend, options.windows), flush=True)
                 found += figures
     if options.write:
         write(found, machine, options)

@@ -36,7 +36,7 @@ def write(figures: Sequence[Figures], machine: Sequence[str], options: Options) 
         (page.parent / name).write_text(plot(f"{title}, {most} connections", crowded))
         parts += [f"## {backend_title(backend)}\n", f"![{title}]({name})\n"]
         parts.append(f"Times the guide's program, {most} connections:\n\n{_summary(crowded)}\n")
-        parts.append(_details(here, backend))
+        parts.append(_details(here, backend, options.windows))
     page.write_text("\n".join(parts))
 
 
@@ -72,7 +72,7 @@ def _summary(figures: list[Figures]) -> str:
     return align(lines)
 
 
-def _details(figures: list[Figures], backend: str) -> str:
+def _details(figures: list[Figures], backend: str, windows: int) -> str:
     tables = []
     for row in ROWS:
         ours = sorted(
@@ -80,6 +80,6 @@ def _details(figures: list[Figures], backend: str) -> str:
             key=lambda one: (one.connections, list(PROGRAMS).index(one.contender.name)),
         )
         if ours:
-            tables.append(render(ours, backend))
+            tables.append(render(ours, backend, windows))
     body = "\n".join(tables)
     return f"<details><summary>All figures</summary>\n{body}\n\n</details>\n"

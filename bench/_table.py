@@ -22,13 +22,16 @@ def backend_title(backend: str) -> str:
     return _TITLES[backend]
 
 
-def render(figures: Sequence[Figures], backend: str) -> str:
-    """Return a title and the table of some figures of one row on one backend."""
+def render(figures: Sequence[Figures], backend: str, windows: int) -> str:
+    """Return a title and the table of some figures of one row on one backend.
+
+    `windows` is how many each program should have had.
+    """
     title = f"\n{backend_title(backend)}: {ROWS[figures[0].row].title}\n"
-    return f"{title}\n{align([_HEAD, *(_line(one) for one in figures)])}"
+    return f"{title}\n{align([_HEAD, *(_line(one, windows) for one in figures)])}"
 
 
-def _line(one: Figures) -> tuple[str, ...]:
+def _line(one: Figures, windows: int) -> tuple[str, ...]:
     return (
         one.contender.program.title,
         str(one.connections),
@@ -40,12 +43,14 @@ def _line(one: Figures) -> tuple[str, ...]:
         f"{one.p99:.2f}",
         f"{one.server_microseconds:,.0f}",
         f"{one.memory:.0f}",
-        _notes(one),
+        _notes(one, windows),
     )
 
 
-def _notes(one: Figures) -> str:
+def _notes(one: Figures, windows: int) -> str:
     notes = [] if one.is_clean else ["no clean window"]
+    if one.is_clean and one.windows < windows:
+        notes.append(f"{one.windows} of {windows} windows")
     if one.errors:
         notes.append(f"{one.errors} errors")
     return ", ".join(notes)
