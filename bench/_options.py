@@ -10,7 +10,7 @@ from pathlib import Path
 from bench._programs import PROGRAMS
 from bench._rows import ROWS
 
-__all__ = ["BACKENDS", "Options", "read_options"]
+__all__ = ["BACKENDS", "Options", "read_options", "some_of"]
 
 BACKENDS = ("sqlite", "postgresql")
 CONNECTIONS = (1, 8, 64)
@@ -37,10 +37,10 @@ def read_options(arguments: list[str] | None = None) -> Options:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description="Measure Ormolu beside other programs, in one run."
     )
-    parser.add_argument("--rows", type=_some_of(ROWS), default=tuple(ROWS))
-    parser.add_argument("--backends", type=_some_of(BACKENDS), default=BACKENDS)
+    parser.add_argument("--rows", type=some_of(ROWS), default=tuple(ROWS))
+    parser.add_argument("--backends", type=some_of(BACKENDS), default=BACKENDS)
     parser.add_argument("--connections", type=_numbers, default=CONNECTIONS)
-    parser.add_argument("--programs", type=_some_of(PROGRAMS), default=tuple(PROGRAMS))
+    parser.add_argument("--programs", type=some_of(PROGRAMS), default=tuple(PROGRAMS))
     parser.add_argument("--windows", type=_positive, default=3, help="of each program (3)")
     parser.add_argument("--seconds", type=_positive, default=1, help="of a window (1)")
     parser.add_argument(
@@ -66,7 +66,8 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(_positive(part) for part in text.split(","))
 
 
-def _some_of(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
+def some_of(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
+    """Return a reader of names that are separated by commas."""
     names = tuple(known)
 
     def read(text: str) -> tuple[str, ...]:

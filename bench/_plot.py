@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from bench._figures import Figures
+from bench._programs import PROGRAMS
 from bench._rows import ROWS
 
 __all__ = ["plot"]
@@ -40,7 +41,7 @@ def plot(title: str, figures: Sequence[Figures]) -> str:
     widest = max(stored, default=1)
     parts, y = [f'<text class="title" x="8" y="20">{escape(title)}</text>'], _HEAD
     for row in ROWS:
-        group = [one for one in shown if one.row == row]
+        group = sorted((one for one in shown if one.row == row), key=_place)
         if not group:
             continue
         parts.append(f'<text class="title" x="8" y="{y + 18}">{escape(ROWS[row].title)}</text>')
@@ -55,6 +56,10 @@ def plot(title: str, figures: Sequence[Figures]) -> str:
         f'width="{_WIDTH}" height="{y + _GAP}" role="img">\n'
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n{body}\n</svg>\n"
     )
+
+
+def _place(one: Figures) -> int:
+    return list(PROGRAMS).index(one.contender.name)
 
 
 def _bar(one: Figures, y: int, widest: float) -> str:

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from bench._databases import create_database, disk_folder, start_postgresql
 from bench._load import Load, require_wrk
-from bench._options import BACKENDS
+from bench._options import BACKENDS, some_of
 from bench._processors import Cores, Meter, use_core
 from bench._programs import PROGRAMS
 from bench._rows import ROWS
@@ -60,7 +60,7 @@ class Subject:
 def main() -> None:
     """Fill, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m bench.growth", description=__doc__)
-    parser.add_argument("--backends", default=",".join(BACKENDS))
+    parser.add_argument("--backends", type=some_of(BACKENDS), default=BACKENDS)
     parser.add_argument("--windows", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=1)
     parser.add_argument("--large", action="store_true", help=f"with {LARGEST:,} rows as well")
@@ -68,7 +68,7 @@ def main() -> None:
     options = parser.parse_args()
     require_wrk()
     sizes = (*SIZES, LARGEST) if options.large else SIZES
-    for backend in options.backends.split(","):
+    for backend in options.backends:
         with _start(backend, sizes, disk_folder(options.folder)) as subjects:
             for what in subjects[0].paths:
                 _measure(subjects, what, options.windows, options.seconds)
