@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 
 from ormolu.errors import OrmoluError
 
-__all__ = ["Fault", "Kind", "attach_fault", "fault_of", "redact"]
+__all__ = ["Fault", "Kind", "attach_fault", "driver_fault", "fault_of", "redact"]
 
 Kind = Literal[
     "busy",
@@ -241,7 +241,7 @@ def _read_fault(error: BaseException) -> Fault:
     if not isinstance(error, DBAPIError):
         return _read_value_error(error)
     driver = error.driver_exception
-    fault = _read_driver_error(driver) or Fault(kind=_guess_kind(error, driver))
+    fault = driver_fault(driver) or Fault(kind=_guess_kind(error, driver))
     written = _WRITTEN_TABLE.match(error.statement or "")
     return replace(fault, table=written[1]) if written and fault.table is None else fault
 
@@ -264,7 +264,8 @@ def _read_value_error(error: BaseException | None) -> Fault:
     return Fault(kind="invalid_value" if isinstance(error, _VALUE_ERRORS) else "internal_error")
 
 
-def _read_driver_error(driver: BaseException) -> Fault | None:
+def driver_fault(driver: BaseException) -> Fault | None:
+    """Return the fault in a driver's own error; None if the server gave no code."""
     sqlite_name = getattr(driver, "sqlite_errorname", None)
     if sqlite_name is not None:
         return _read_sqlite(str(sqlite_name), str(driver))

@@ -246,6 +246,20 @@ async def test_no_write_behind_a_hole(engine: AsyncEngine, log: Log) -> None:
     await write(engine)
 
 
+async def test_no_upgrade_behind_a_hole(engine: AsyncEngine, log: Log) -> None:
+    """Who has read before the sync failed cannot write: its own view keeps the hole in the log."""
+    await prove(engine)
+    async with engine.connect() as connection:
+        log.is_broken = True
+        with pytest.raises(OperationalError):
+            await write(engine)
+        log.is_broken = False
+        await connection.exec_driver_sql("SELECT count(*) FROM t")
+        with pytest.raises(OperationalError, match="the readers of now have to end"):
+            await connection.exec_driver_sql("INSERT INTO t (n) VALUES (7)")
+    await write(engine)
+
+
 async def test_log_is_not_begun_anew_in_the_event_loop(engine: AsyncEngine) -> None:
     """A checkpoint may take long: a write that would need it first goes to a thread."""
     async with engine.connect() as connection:

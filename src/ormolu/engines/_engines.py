@@ -12,7 +12,7 @@ import weakref
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import URL, Engine, MetaData, event
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionContext
@@ -20,6 +20,7 @@ from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementErro
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import configure_mappers
 
+from ormolu.engines._listeners import Listeners
 from ormolu.engines._options import (
     EngineOptions,
     connect_arguments,
@@ -49,11 +50,20 @@ from ormolu.transactions import Access
 
 __all__ = ["EnginePair", "Engines"]
 
+_NOT_OPEN = "The database is not open on this event loop. Write: await db.open()"
+
 # Seconds within which the first connection must be there.
 _CONNECT_TIMEOUT = 5.0
 
 # Seconds within which the tables must be there, other workers' locks included.
 _SCHEMA_TIMEOUT = 30.0
+
+
+class _Kept(Protocol):
+    async def close(self) -> None: ...
+
+
+_Closable = TypeVar("_Closable", bound=_Kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +88,9 @@ class Engines:
 
     A loop's engines are made by its first `open`, with the tables in place, and end with `close`
     or with the loop. A forked child makes its own.
+
+    Attributes:
+        listeners: Who listens to the engines.
     """
 
     def __init__(
@@ -100,6 +113,7 @@ class Engines:
         self._opened: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Opened]
         self._opened = weakref.WeakKeyDictionary()
         self._abandoned: list[object] = []
+        self.listeners = Listeners()
         _FORKABLE.add(self)
 
     @property
@@ -127,8 +141,7 @@ class Engines:
         """
         pair = self.current
         if pair is None:
-            message = "The database is not open on this event loop. Write: await db.open()"
-            raise NoUnitOfWorkError(message)
+            raise NoUnitOfWorkError(_NOT_OPEN)
         return pair
 
     async def open(self) -> EnginePair:
@@ -148,6 +161,24 @@ class Engines:
                 opened.ending = self._end_with_loop(loop, opened.pair)
                 await anext(opened.ending)
         return opened.pair
+
+    def keep(self, kind: type[_Closable], make: Callable[[], _Closable]) -> _Closable:
+        """Return what belongs to the running loop's engines, and is closed before they are.
+
+        Args:
+            kind: Its class; there is one of each.
+            make: Makes it if it is not there.
+
+        Raises:
+            NoUnitOfWorkError: They are not open.
+        """
+        opened = self._opened.get(asyncio.get_running_loop())
+        if opened is None or opened.pair is None:
+            raise NoUnitOfWorkError(_NOT_OPEN)
+        if kind not in opened.kept:
+            opened.kept[kind] = make()
+        kept: _Closable = opened.kept[kind]
+        return kept
 
     async def _open_pair(self) -> EnginePair:
         configure_mappers()
@@ -194,7 +225,9 @@ class Engines:
         try:
             yield
         finally:
-            self._opened.pop(loop, None)
+            opened = self._opened.pop(loop, None)
+            for kept in () if opened is None else opened.kept.values():
+                await kept.close()
             await pair.dispose()
 
     def _make_engine(self, access: Access) -> AsyncEngine:
@@ -218,6 +251,7 @@ class Engines:
             share_limit(sync_engine)
         else:
             ping_idle_connections(sync_engine)
+        self.listeners.note_ours(sync_engine)
         return engine
 
 
@@ -228,6 +262,7 @@ class _Opened:
         self.lock = asyncio.Lock()
         self.pair: EnginePair | None = None
         self.ending: AsyncGenerator[None] | None = None
+        self.kept: dict[Any, Any] = {}
 
 
 async def _check_connection(engine: AsyncEngine) -> None:

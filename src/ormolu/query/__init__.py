@@ -3,7 +3,7 @@
 from ormolu.query._conditions import AllOf, Condition, compile_condition, describe
 from ormolu.query._cursors import read_cursor, write_cursor
 from ormolu.query._filters import Filters, operators_of, search
-from ormolu.query._selection import Row, Rows, Selection, read_selection
+from ormolu.query._selection import Part, Row, Rows, Selection, make_row, prepare, read_selection
 from ormolu.query._sorting import Sort, read_sort, rows_after, sort_columns, sort_expressions
 from ormolu.query._types import as_shown, is_json, is_ordered, is_text, written_type
 from ormolu.query._views import Field, Location, Relation, View, entry_of, nearest, refuse
@@ -14,6 +14,7 @@ __all__ = [
     "Field",
     "Filters",
     "Location",
+    "Part",
     "Relation",
     "Row",
     "Rows",
@@ -27,8 +28,10 @@ __all__ = [
     "is_json",
     "is_ordered",
     "is_text",
+    "make_row",
     "nearest",
     "operators_of",
+    "prepare",
     "read_cursor",
     "read_selection",
     "read_sort",

@@ -17,7 +17,7 @@ from sqlalchemy.orm import aliased
 from ormolu.query._types import as_shown
 from ormolu.query._views import Location, Relation, View, refuse
 
-__all__ = ["Row", "Rows", "Selection", "read_selection"]
+__all__ = ["Part", "Row", "Rows", "Selection", "make_row", "prepare", "read_selection"]
 
 Row = dict[str, Any]
 
@@ -99,13 +99,19 @@ def _complete(node: Selection) -> None:
 
 
 @dataclass
-class _Part:
+class Part:
     """A selection within one statement: the entity it is read from and the place of its values."""
 
     selection: Selection
     entity: Any
     start: int
-    parts: dict[str, _Part] = field(default_factory=dict)
+    parts: dict[str, Part] = field(default_factory=dict)
+
+
+def prepare(statement: Select[Any], selection: Selection, entity: Any) -> tuple[Select[Any], Part]:
+    """Add the columns and outer joins of a selection to a statement."""
+    root = Part(selection, entity, len(statement.selected_columns))
+    return _add_columns(statement, root), root
 
 
 class Rows:
@@ -119,20 +125,12 @@ class Rows:
         self.truncated: set[str] = set()
         self._session = session
 
-    def prepare(
-        self, statement: Select[Any], selection: Selection, entity: Any
-    ) -> tuple[Select[Any], _Part]:
-        """Add the columns and outer joins of a selection to a statement."""
-        root = _Part(selection, entity, len(statement.selected_columns))
-        statement = _add_columns(statement, root)
-        return statement, root
-
-    async def collect(self, root: _Part, raw: Sequence[Any], path: str = "") -> list[Row]:
+    async def collect(self, root: Part, raw: Sequence[Any], path: str = "") -> list[Row]:
         """Make the rows of an answer from what a prepared statement returned."""
         rows: list[Row] = []
         parents: dict[int, dict[Any, list[Row]]] = {}
         for values in raw:
-            made = _make_row(root, values, parents)
+            made = make_row(root, values, parents)
             assert made is not None
             rows.append(made)
         for part, where in _walk(root, path):
@@ -145,7 +143,7 @@ class Rows:
 
     async def _load_children(
         self,
-        part: _Part,
+        part: Part,
         hop: tuple[Relation, Selection],
         owners: dict[Any, list[Row]],
         path: str,
@@ -183,7 +181,7 @@ class Rows:
 
     def _children_statement(
         self, view: View, hop: tuple[Relation, Selection], owners: list[Any]
-    ) -> tuple[Select[Any], _Part, int]:
+    ) -> tuple[Select[Any], Part, int]:
         relation, selection = hop
         parent, child = aliased(view.model), aliased(selection.view.model)
         parent_keys = _key_columns(view, parent)
@@ -218,11 +216,11 @@ class Rows:
             .where(ranked.c.place <= _MAX_CHILDREN + 1)
             .order_by(*[ranked.c[f"p{index}"] for index in range(width)], ranked.c.place)
         )
-        statement, root = self.prepare(statement, selection, target)
+        statement, root = prepare(statement, selection, target)
         return statement, root, width
 
 
-def _walk(part: _Part, path: str) -> Iterator[tuple[_Part, str]]:
+def _walk(part: Part, path: str) -> Iterator[tuple[Part, str]]:
     yield part, path
     for name, inner in part.parts.items():
         yield from _walk(inner, f"{path}.{name}".lstrip("."))
@@ -232,7 +230,7 @@ def _key_columns(view: View, entity: Any) -> list[Any]:
     return [getattr(entity, key.name) for key in view.keys]
 
 
-def _add_columns(statement: Select[Any], part: _Part) -> Select[Any]:
+def _add_columns(statement: Select[Any], part: Part) -> Select[Any]:
     selection, entity = part.selection, part.entity
     columns = [as_shown(getattr(entity, name)) for name in selection.names]
     # The keys tell whether an outer join found a row, and whose children are whose.
@@ -248,14 +246,15 @@ def _add_columns(statement: Select[Any], part: _Part) -> Select[Any]:
         link = getattr(entity, name).of_type(alias)
         seen = child.view.seen_through(alias)
         statement = statement.outerjoin(alias, link if seen is None else link.and_(seen))
-        part.parts[name] = inner = _Part(child, alias, 0)
+        part.parts[name] = inner = Part(child, alias, 0)
         statement = _add_columns(statement, inner)
     return statement
 
 
-def _make_row(
-    part: _Part, values: Sequence[Any], parents: dict[int, dict[Any, list[Row]]]
+def make_row(
+    part: Part, values: Sequence[Any], parents: dict[int, dict[Any, list[Row]]]
 ) -> Row | None:
+    """Make a row of what a prepared statement returned, and note it as a parent of others."""
     names = part.selection.names
     start, end = part.start, part.start + len(names)
     key = tuple(values[end : end + len(part.selection.view.keys)])
@@ -266,5 +265,5 @@ def _make_row(
     for name in part.selection.children:
         row[name] = None
     for name, inner in part.parts.items():
-        row[name] = _make_row(inner, values, parents)
+        row[name] = make_row(inner, values, parents)
     return row

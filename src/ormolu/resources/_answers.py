@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel
 from pydantic_core import to_json, to_jsonable_python
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from ormolu.query import Row
 from ormolu.resources._conditions import etag_of, prefers_minimal
@@ -20,8 +24,8 @@ from ormolu.resources._schemas import body_names
 from ormolu.resources._writes import Written
 
 __all__ = [
-    "as_response", "body_of", "encode", "headers_of", "list_answer", "path_of", "read_answer",
-    "written_answer",
+    "as_response", "body_of", "encode", "headers_of", "list_answer", "next_link", "path_of",
+    "read_answer", "written_answer",
 ]  # fmt: skip
 
 
@@ -48,18 +52,28 @@ def list_answer(request: Request, page: Page, items: Sequence[Any]) -> Answer:
     if page.truncated:
         body["truncated"] = list(page.truncated)
     if page.next_cursor is not None and request.method in {"GET", "HEAD"}:
-        kept = [(name, value) for name, value in request.query_params.multi_items()
-                if name not in {"cursor", "offset"}]  # fmt: skip
-        query = urlencode([*kept, ("cursor", page.next_cursor)])
-        headers["Link"] = f'<{_path(request)}?{query}>; rel="next"'
+        headers["Link"] = next_link(request.scope, page.next_cursor)
     return Answer(200, headers, encode(body))
 
 
+def next_link(scope: Scope, cursor: str) -> str:
+    """Return the Link header that leads to the next page of a list."""
+    # A cursor is of letters that a URL does not escape.
+    return f'<{_path(scope)}?{_kept(scope["query_string"])}cursor={cursor}>; rel="next"'
+
+
+@lru_cache(maxsize=256)
+def _kept(query: bytes) -> str:
+    """Return the parameters that all pages of a list share."""
+    kept = [(name, value) for name, value in QueryParams(query).multi_items()
+            if name not in {"cursor", "offset"}]  # fmt: skip
+    return f"{urlencode(kept)}&" if kept else ""
+
+
 def read_answer(
-    body: Any, version: Any, truncated: Sequence[str], unseen: Sequence[str], *, is_whole: bool
+    content: bytes, version: Any, truncated: Sequence[str], unseen: Sequence[str], *, is_whole: bool
 ) -> Answer:
     """Return the answer for one row; 304 if the client has it already."""
-    content = encode(body)
     # Another form of the row needs another tag, and included rows change without its version.
     variant = "" if is_whole else hashlib.sha256(content).hexdigest()[:16]
     headers = headers_of(version, variant) | _truncation(truncated)
@@ -72,7 +86,7 @@ def written_answer(request: Request, written: Written, body: Any, *, is_new: boo
     """Return the answer for a row that was written."""
     headers = headers_of(written.version)
     if is_new:
-        headers["Location"] = path_of(request, written.key)
+        headers["Location"] = path_of(request.scope, written.key)
     if prefers_minimal(request.headers.get("prefer")):
         headers["Preference-Applied"] = "return=minimal"
         return Answer(201 if is_new else 204, headers, b"")
@@ -85,20 +99,34 @@ def headers_of(version: Any, variant: str = "") -> dict[str, str]:
     return {} if tag is None else {"ETag": tag}
 
 
-def path_of(request: Request, key: tuple[Any, ...]) -> str:
+def path_of(scope: Scope, key: Sequence[Any]) -> str:
     """Return the path of a row, escaped: a header is ASCII, and keys need not be."""
-    path = _path(request).rstrip("/")
-    collection = path.rpartition("/")[0] if request.method == "PUT" else path.removesuffix(":batch")
+    path = _path(scope).rstrip("/")
+    is_row = scope["method"] == "PUT"
+    collection = path.rpartition("/")[0] if is_row else path.removesuffix(":batch")
     # As in a body: a moment has a T, an enumeration its value.
-    texts = to_jsonable_python(key, bytes_mode="base64")
+    texts = to_jsonable_python(tuple(key), bytes_mode="base64")
     return f"{collection}/{','.join(quote(str(text), safe='') for text in texts)}"
 
 
-def _path(request: Request) -> str:
-    scope, path = request.scope, request.url.path
+def _path(scope: Scope) -> str:
+    if not (scope.get("root_path") or scope.get("app_root_path")) and _PLAIN.fullmatch(
+        scope["path"]
+    ):
+        return _quoted(scope["path"])
+    path = Request(scope).url.path
     # A proxy may have taken its prefix away, and the server been told of it.
     root = scope.get("app_root_path", scope.get("root_path", ""))
-    return quote(path if path.startswith(f"{root}/") else root + path, safe="/:,")
+    return _quoted(path if path.startswith(f"{root}/") else root + path)
+
+
+# A path that no part of a URL is cut off from.
+_PLAIN = re.compile(r"(?:/[\w.~:,-]+)+/?")
+
+
+@lru_cache(maxsize=256)
+def _quoted(path: str) -> str:
+    return quote(path, safe="/:,")
 
 
 def as_response(request: Request, answer: Answer) -> Response:

@@ -15,7 +15,8 @@ from ormolu.faults import fault_of
 from ormolu.query import Location, refuse
 from ormolu.resources._conditions import read_conditions
 from ormolu.resources._operations import Operations
-from ormolu.resources._writes import Versions, Written
+from ormolu.resources._statements import Versions
+from ormolu.resources._writes import Written
 
 __all__ = ["Failure", "Outcome", "Step", "read_batch", "run_batch"]
 

@@ -35,6 +35,7 @@ from ormolu.query import (
     compile_condition,
     describe,
     nearest,
+    prepare,
     read_cursor,
     read_selection,
     read_sort,
@@ -53,7 +54,9 @@ __all__ = [
     "ListLimits",
     "ListQuery",
     "Page",
+    "cursor_key",
     "fetch_page",
+    "page_statement",
     "read_members",
     "read_parameters",
 ]
@@ -264,28 +267,22 @@ async def fetch_page(session: AsyncSession, view: View, query: ListQuery) -> Pag
     scope = "" if query.condition is None else describe(query.condition)
     after = None
     if query.cursor is not None:
-        key = _cursor_key(engine, view)
+        key = cursor_key(engine, view)
         after = read_cursor(query.cursor, query.sort, scope, key, query.location)
-    conditions = _conditions(view, query.condition, dialect)
-    expressions = sort_expressions(query.sort, view.model, dialect)
-    labelled = [each.label(f"s{index}") for index, each in enumerate(expressions)]
-    statement = select(*labelled).select_from(view.model).where(*conditions)
-    if after is not None:
-        statement = statement.where(rows_after(query.sort, expressions, after))
-    statement = statement.order_by(*sort_columns(query.sort, expressions, dialect))
-    statement = statement.limit(query.limit + 1)
+    statement = page_statement(view, query, after, dialect).limit(query.limit + 1)
     if query.offset:
         statement = statement.offset(query.offset)
     rows = Rows(session)
-    statement, root = rows.prepare(statement, query.selection, view.model)
+    statement, root = prepare(statement, query.selection, view.model)
     raw = (await session.execute(statement)).all()
     kept = raw[: query.limit]
     next_cursor = None
     if len(raw) > query.limit:
-        values = kept[-1][: len(expressions)]
-        next_cursor = write_cursor(values, query.sort, scope, _cursor_key(engine, view))
+        values = kept[-1][: len(query.sort)]
+        next_cursor = write_cursor(values, query.sort, scope, cursor_key(engine, view))
     total, kind = None, None
     if query.count is not None:
+        conditions = _conditions(view, query.condition, dialect)
         total, kind = await _count(session, view, conditions, query.count, dialect)
     items = await rows.collect(root, kept)
     return Page(
@@ -295,6 +292,19 @@ async def fetch_page(session: AsyncSession, view: View, query: ListQuery) -> Pag
         total_kind=kind,
         truncated=sorted(rows.truncated),
     )
+
+
+def page_statement(
+    view: View, query: ListQuery, after: Sequence[Any] | None, dialect: Dialect
+) -> Select[Any]:
+    """Return the statement for the sort values of all rows after a cursor's, in order."""
+    expressions = sort_expressions(query.sort, view.model, dialect)
+    labelled = [each.label(f"s{index}") for index, each in enumerate(expressions)]
+    statement = select(*labelled).select_from(view.model)
+    statement = statement.where(*_conditions(view, query.condition, dialect))
+    if after is not None:
+        statement = statement.where(rows_after(query.sort, expressions, after))
+    return statement.order_by(*sort_columns(query.sort, expressions, dialect))
 
 
 def _conditions(view: View, condition: Condition | None, dialect: Dialect) -> list[Any]:
@@ -339,7 +349,8 @@ async def _estimate(session: AsyncSession, found: Select[Any]) -> tuple[int, str
     return int(plan[0]["Plan"]["Plan Rows"]), "estimate"
 
 
-def _cursor_key(engine: Engine, view: View) -> bytes:
+def cursor_key(engine: Engine, view: View) -> bytes:
+    """Return the secret that the cursors of a view are signed with."""
     # The same in each process of a service; ORMOLU_SECRET_KEY for those who move their database.
     secret = os.environ.get("ORMOLU_SECRET_KEY") or engine.url.render_as_string(hide_password=False)
     return hashlib.sha256(f"{secret}\0cursor\0{view.model.__name__}".encode()).digest()

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Dialect, select
+from sqlalchemy import Dialect
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,8 +22,9 @@ from ormolu.resources._declaration import Declaration, Names
 from ormolu.resources._exposures import Exposure, Policies
 from ormolu.resources._hooks import run_hook
 from ormolu.resources._lists import ListLimits, ListQuery, Page, fetch_page
+from ormolu.resources._statements import Key, Versions, read_statement
 from ormolu.resources._values import Values
-from ormolu.resources._writes import Key, Versions, Writer, Written
+from ormolu.resources._writes import Writer, Written
 from ormolu.sessions import after_commit, engine_of
 
 __all__ = ["Operations"]
@@ -61,20 +62,16 @@ class Operations:
         Raises:
             RefusedError: It is not there, for this caller.
         """
-        model, version = self.view.model, self.declaration.traits.version
-        columns: list[Any] = [getattr(model, version).label("version")] if version else []
-        statement: Any = select(*columns)
         dialect = (await engine_of(self._session)).dialect
-        statement = statement.select_from(model).where(self.view.is_row(key, dialect))
-        if self.view.visible is not None:
-            statement = statement.where(self.view.visible)
+        is_row = self.view.is_row(key, dialect)
+        statement, root = read_statement(self.declaration, self.view, is_row, selection)
         rows = Rows(self._session)
-        statement, root = rows.prepare(statement, selection, model)
         raw = (await self._session.execute(statement)).all()
         if not raw:
             raise self.not_found()
         items = await rows.collect(root, raw)
-        return items[0], raw[0][0] if version else None, sorted(rows.truncated)
+        version = raw[0][0] if self.declaration.traits.version else None
+        return items[0], version, sorted(rows.truncated)
 
     async def create(self, values: Mapping[str, Any], location: Location = ("body",)) -> Written:
         """Store a new row.

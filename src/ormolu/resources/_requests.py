@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from pydantic import ValidationError
 from starlette.requests import Request
+from starlette.types import Scope
 
 from ormolu.errors import RefusedError
 from ormolu.query import Field, Location, entry_of, refuse
@@ -21,13 +22,13 @@ __all__ = [
 MAX_BODY = 1024 * 1024
 
 
-def read_key(request: Request, keys: Sequence[Field], name: str) -> tuple[Any, ...]:
+def read_key(scope: Scope, keys: Sequence[Field], name: str) -> tuple[Any, ...]:
     """Read the primary key, the last part of the path.
 
     Raises:
         RefusedError: It is not of the key's type, or no row can have it.
     """
-    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
     segment = raw.partition(b"?")[0].rstrip(b"/").rpartition(b"/")[2]
     # Split before it is decoded: an escaped comma belongs to a value.
     parts = segment.split(b",", len(keys) - 1)
@@ -97,13 +98,13 @@ def _decode(part: bytes, location: Location) -> str:
         raise RefusedError("bad_request", f"{location[0]}: Is not UTF-8", [entry]) from None
 
 
-def read_query(request: Request) -> dict[str, list[str]]:
+def read_query(scope: Scope) -> dict[str, list[str]]:
     """Read the parameters of the query string, each with all its values.
 
     Raises:
         RefusedError: It is not UTF-8, or has too many parameters.
     """
-    raw: bytes = request.scope["query_string"]
+    raw: bytes = scope["query_string"]
     found: dict[str, list[str]] = {}
     pairs = [pair for pair in raw.replace(b"+", b" ").split(b"&") if pair]
     for pair in pairs:

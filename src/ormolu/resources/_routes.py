@@ -45,7 +45,7 @@ from ormolu.resources._requests import (
     read_query,
 )
 from ormolu.sessions import engine_of
-from ormolu.web import problems_of
+from ormolu.web import problems_of, raise_failure
 
 __all__ = ["Endpoint", "endpoint_function", "endpoints_of", "refusing_endpoint"]
 
@@ -87,7 +87,7 @@ class Call:
     @property
     def key(self) -> tuple[Any, ...]:
         """Return the primary key in the path."""
-        return read_key(self.request, self.declaration.keys, self.declaration.name)
+        return read_key(self.request.scope, self.declaration.keys, self.declaration.name)
 
     @property
     def conditions(self) -> Conditions:
@@ -114,7 +114,7 @@ class Call:
             RefusedError: One is unknown, or given twice.
         """
         found = {}
-        for name, values in read_query(self.request).items():
+        for name, values in read_query(self.request.scope).items():
             if name not in known:
                 raise refuse(("query", name), "unknown_parameter", f"There is no {name!r} here")
             if len(values) > 1:
@@ -157,7 +157,7 @@ class Call:
 
 async def _list(call: Call) -> Answer:
     operations = call.operations
-    query = read_parameters(operations.view, read_query(call.request), operations.limits)
+    query = read_parameters(operations.view, read_query(call.request.scope), operations.limits)
     return await _page(call, query)
 
 
@@ -188,7 +188,7 @@ async def _read(call: Call) -> Answer:
     _check_version(call, conditions, version)
     is_whole = not given
     body = call.shown(row) if is_whole else row
-    return read_answer(body, version, truncated, conditions.unseen, is_whole=is_whole)
+    return read_answer(encode(body), version, truncated, conditions.unseen, is_whole=is_whole)
 
 
 def _check_version(call: Call, conditions: Conditions, version: Any) -> None:
@@ -300,7 +300,7 @@ def _result(call: Call, done: Outcome | Failure, *, is_minimal: bool) -> dict[st
     if tag is not None:
         result["etag"] = tag
     if done.status == 201:
-        result["location"] = path_of(call.request, written.key)
+        result["location"] = path_of(call.request.scope, written.key)
     return result if is_minimal else {**result, "body": call.shown(written.row)}
 
 
@@ -333,6 +333,7 @@ def endpoint_function(
     """Return the function that FastAPI calls for an endpoint."""
 
     async def answer(request: Request, session: AsyncSession, policies: Policies) -> Response:
+        raise_failure(request.scope)
         call = Call(request, session, exposure, policies)
         return as_response(request, await endpoint.handler(call))
 

@@ -3,7 +3,9 @@
 Knows engines; no web framework.
 """
 
-from ormolu.sessions._session import engine_of, has_flush_listeners
+from ormolu.sessions._session import are_sessions_heard, engine_of, has_flush_listeners
 from ormolu.sessions._unit_of_work import UnitOfWork, after_commit
 
-__all__ = ["UnitOfWork", "after_commit", "engine_of", "has_flush_listeners"]
+__all__ = [
+    "UnitOfWork", "after_commit", "are_sessions_heard", "engine_of", "has_flush_listeners",
+]  # fmt: skip

@@ -26,7 +26,7 @@ from ormolu.errors import (
 )
 from ormolu.transactions import Access
 
-__all__ = ["CLOSED", "UnitSession", "engine_of", "has_flush_listeners"]
+__all__ = ["CLOSED", "UnitSession", "are_sessions_heard", "engine_of", "has_flush_listeners"]
 
 _T = TypeVar("_T")
 
@@ -289,6 +289,23 @@ def has_flush_listeners(session: AsyncSession) -> bool:
     heard = session.sync_session.dispatch
     listeners = [*heard.before_flush, *heard.after_flush, *heard.after_flush_postexec]
     return any(listener is not _refuse_flush for listener in listeners)
+
+
+def are_sessions_heard() -> bool:
+    """Tell whether the program listens to sessions, which may add to what they send."""
+    heard = _UNUSED.dispatch
+    return sum(len(getattr(heard, name)) for name in _SESSION_EVENTS) != _OUR_LISTENERS
+
+
+_SESSION_EVENTS = (
+    "after_begin", "after_commit", "after_flush", "after_flush_postexec", "after_rollback",
+    "after_transaction_create", "after_transaction_end", "before_commit", "before_flush",
+    "do_orm_execute",
+)  # fmt: skip
+
+# Its events are those of every session of ours: ours, and what listens to the class or above it.
+_UNUSED = _SyncSession()
+_OUR_LISTENERS = 2
 
 
 class _Savepoint(AsyncSessionTransaction):

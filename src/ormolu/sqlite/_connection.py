@@ -168,6 +168,19 @@ class Connection(AdaptedConnection):
         if self._short is not None:
             self._handle.share_syncs()
 
+    def lend(self) -> Any:
+        """Return the sqlite3 connection, to read with on the event loop's thread alone.
+
+        Until it is closed nothing else may use this connection. None where nobody can tell how
+        long a statement takes: with functions or hooks of the program's own, in other journals.
+        """
+        return self._handle.sqlite if self._short is not None and self._mailbox.is_idle else None
+
+    @property
+    def transactions_written(self) -> int:
+        """Return how many transactions have written to the file, in this process."""
+        return self._transaction.line.count
+
     def _distrust(self) -> None:
         """Run everything on threads, with the settings that the user may have changed."""
         self._short = None

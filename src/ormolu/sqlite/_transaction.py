@@ -192,6 +192,7 @@ class Transaction:
         if self._place is None or self.is_begun:
             return False
         self.has_written = True
+        self.line.count += 1
         is_due = self.line.checkpoints.is_due(is_small=self.sharing.is_small)
         self.sharing.end(is_committed=True)
         # A checkpoint lets writers go on; should it have to keep them off, they try again.
@@ -260,6 +261,10 @@ class Transaction:
     def _upgrade(self, call: Call, action: Callable[[], Any]) -> Any:
         """Write for the first time in a transaction that did not begin as a writer's."""
         self._take_turn(call)
+        if self.line.syncs.has_failed:
+            # Its own view of the file stands in the way of the checkpoint that begins it anew.
+            self.leave_line()
+            raise self._error(_NOT_SYNCED, "SQLITE_IOERR_FSYNC")
         if not self._has_read:
             return self.persist(call, action)
         try:

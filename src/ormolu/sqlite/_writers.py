@@ -52,12 +52,14 @@ class WriterLine:
         crew: The thread.
         syncs: What the commits of those who were served wait for.
         checkpoints: When the file's log is due to go back into it.
+        count: How many transactions have written, in this process.
     """
 
     def __init__(self, path: str) -> None:
         self.crew = Crew()
         self.syncs = Syncs(path)
         self.checkpoints = Checkpoints(path)
+        self.count = 0
         self._guard = threading.Lock()
         self._places: deque[Place] = deque()
 

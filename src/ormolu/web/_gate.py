@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ormolu.engines import Engines
 from ormolu.sessions import UnitOfWork
 from ormolu.transactions import access_of_method, is_committed
+from ormolu.web._doors import Doors
 from ormolu.web._problems import PROBLEMS_KEY, Problems
 from ormolu.web._units import open_units
 
@@ -26,6 +27,7 @@ class Gate:
         self._app = app
         self._engines = engines
         self._problems = problems
+        self._doors = Doors(engines)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the request; commit or roll back before its answer leaves."""
@@ -37,6 +39,12 @@ class Gate:
             # A mounted application that is attached too: the outer gate's unit of work serves.
             await self._app(scope, receive, send)
             return
+        entry = self._doors.find(scope)
+        if entry is not None:
+            passed_on = await self._doors.serve(entry, scope, receive, send)
+            if passed_on is None:
+                return
+            receive = passed_on
         scope.setdefault(PROBLEMS_KEY, self._problems)
         units[self._engines] = unit = UnitOfWork(self._engines, access_of_method(scope["method"]))
         exchange = _Exchange(unit, send)

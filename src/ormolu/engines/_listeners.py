@@ -1,0 +1,41 @@
+"""Whether the program listens to what an engine does, beside ourselves.
+
+Who sends statements past SQLAlchemy must not do so behind the back of a tracer, or of a listener
+that sets a role on each connection that is taken from the pool.
+"""
+
+from __future__ import annotations
+
+import weakref
+
+from sqlalchemy import Engine
+
+__all__ = ["Listeners"]
+
+_STATEMENTS = (
+    "after_cursor_execute", "after_execute", "before_cursor_execute", "before_execute", "begin",
+    "commit", "rollback",
+)  # fmt: skip
+_CONNECTIONS = ("checkin", "checkout", "reset")
+
+
+class Listeners:
+    """Tells listeners of the program's from our own."""
+
+    def __init__(self) -> None:
+        self._ours: weakref.WeakKeyDictionary[Engine, int] = weakref.WeakKeyDictionary()
+
+    def note_ours(self, engine: Engine) -> None:
+        """Take all that listen to an engine by now for our own."""
+        self._ours[engine] = _count(engine)
+
+    def are_there(self, engine: Engine) -> bool:
+        """Tell whether anybody else listens by now, to this engine or to all."""
+        return _count(engine) != self._ours[engine]
+
+
+def _count(engine: Engine) -> int:
+    statements, connections = engine.dispatch, engine.pool.dispatch
+    return sum(len(getattr(statements, name)) for name in _STATEMENTS) + sum(
+        len(getattr(connections, name)) for name in _CONNECTIONS
+    )

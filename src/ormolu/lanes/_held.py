@@ -1,0 +1,67 @@
+"""A connection of an engine's pool that a lane keeps, and takes anew when it is broken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.util import greenlet_spawn
+
+from ormolu.engines import Engines
+from ormolu.lanes._lane import NotDoneError
+from ormolu.transactions import Access
+
+__all__ = ["Held"]
+
+
+class Held:
+    """One connection out of the pool of an engine."""
+
+    def __init__(self, engines: Engines, access: Access, is_heard: Callable[[], bool]) -> None:
+        self._engine = engines.opened.of(access)
+        self._listeners = engines.listeners
+        self._is_heard = is_heard
+        self._guard = asyncio.Lock()
+        self._proxy: Any = None
+        self._is_closed = False
+
+    @property
+    def is_heard(self) -> bool:
+        """Tell whether the program listens to what would go past it."""
+        return self._is_heard() or self._listeners.are_there(self._engine.sync_engine)
+
+    async def take(self) -> Any:
+        """Return the driver's connection.
+
+        Raises:
+            NotDoneError: None can be had.
+        """
+        if self._proxy is None:
+            async with self._guard:
+                await self._connect()
+        return self._proxy.driver_connection
+
+    async def _connect(self) -> None:
+        if self._proxy is not None:
+            return
+        if self._is_closed:
+            raise NotDoneError
+        try:
+            self._proxy = await self._engine.raw_connection()
+        except Exception as error:
+            raise NotDoneError from error
+
+    async def drop(self) -> None:
+        """Throw the connection away; the next `take` opens another one."""
+        proxy, self._proxy = self._proxy, None
+        if proxy is not None:
+            await greenlet_spawn(proxy.invalidate)
+            await greenlet_spawn(proxy.close)
+
+    async def give_back(self) -> None:
+        """Give the connection back to the pool for good."""
+        self._is_closed = True
+        proxy, self._proxy = self._proxy, None
+        if proxy is not None:
+            await greenlet_spawn(proxy.close)

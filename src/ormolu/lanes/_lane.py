@@ -1,0 +1,147 @@
+"""A lane: work that waits, taken in batches by whoever is free. Knows no database.
+
+No timers: idle, a lane sends at once; what comes meanwhile goes together afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from ormolu.errors import OverloadedError
+from ormolu.lanes._plan import Plan
+
+__all__ = ["Item", "Lane", "NotDoneError"]
+
+# Work that waits in one lane, at most: more is answered "try again" than made to wait for it.
+_MOST_ITEMS = 1000
+_MOST_BYTES = 32 * 1024 * 1024
+
+
+class NotDoneError(Exception):
+    """A lane could not do it and has changed nothing: the ordinary way has to."""
+
+
+class Item:
+    """One piece of work.
+
+    Attributes:
+        plan: The statement.
+        arguments: Its parameters.
+        future: Its outcome.
+        size: Bytes that it holds, about.
+        key: Key of the row that it is about; empty for a new one.
+        deadline: Until when it may wait, on the monotonic clock.
+    """
+
+    __slots__ = ("arguments", "deadline", "future", "key", "plan", "size")
+
+    def __init__(
+        self, plan: Plan, arguments: Sequence[Any], *, size: int = 0, key: Sequence[Any] = ()
+    ) -> None:
+        self.plan = plan
+        self.arguments = arguments
+        self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.size = size
+        self.key = tuple(key)
+        self.deadline = 0.0
+
+    def resolve(self, result: Any) -> None:
+        """Give the outcome to the one who waits, unless they have left."""
+        if not self.future.done():
+            self.future.set_result(result)
+
+    def fail(self, error: Exception) -> None:
+        """Give an error to the one who waits, unless they have left."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class Lane:
+    """A bounded queue, and a task that works it off one batch after the other."""
+
+    def __init__(
+        self,
+        run: Callable[[list[Item]], Awaitable[None]],
+        *,
+        patience: float,
+        batch: int,
+    ) -> None:
+        """Make an empty lane.
+
+        Args:
+            run: Does a batch, and gives each item its outcome.
+            patience: Seconds that an item may wait for its batch.
+            batch: Items of a batch, at most.
+        """
+        self._run = run
+        self._patience = patience
+        self._batch = batch
+        self._waiting: deque[Item] = deque()
+        self._bytes = 0
+        self._task: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    def put(self, item: Item) -> asyncio.Future[Any]:
+        """Let one piece of work wait for the next batch, and return its outcome to come.
+
+        Raises:
+            OverloadedError: Too much is waiting.
+            NotDoneError: The lane is closed.
+        """
+        if self._is_closed:
+            raise NotDoneError
+        if len(self._waiting) >= _MOST_ITEMS or self._bytes + item.size > _MOST_BYTES:
+            message = f"{len(self._waiting)} statements wait already."
+            raise OverloadedError(message)
+        item.deadline = time.monotonic() + self._patience
+        self._waiting.append(item)
+        self._bytes += item.size
+        if self._task is None:
+            # It begins a turn of the event loop later: whoever comes in this one goes with it.
+            self._task = asyncio.get_running_loop().create_task(self._work())
+        return item.future
+
+    @property
+    def load(self) -> int:
+        """Return how much waits, or is under way."""
+        return len(self._waiting) + (self._task is not None)
+
+    async def close(self) -> None:
+        """Take no more, and wait for what is under way."""
+        self._is_closed = True
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
+    async def _work(self) -> None:
+        try:
+            while batch := self._take():
+                await self._run_one(batch)
+        finally:
+            # At once, not when the task is over: what is put in meanwhile needs a new one.
+            self._task = None
+
+    async def _run_one(self, batch: list[Item]) -> None:
+        try:
+            await self._run(batch)
+        except Exception as error:
+            for item in batch:
+                item.fail(error)
+
+    def _take(self) -> list[Item]:
+        """Return those who go next: first come, first served, without those who have left."""
+        batch: list[Item] = []
+        now = time.monotonic()
+        while self._waiting and len(batch) < self._batch:
+            item = self._waiting.popleft()
+            self._bytes -= item.size
+            if item.future.done():
+                continue
+            if now > item.deadline:
+                item.fail(OverloadedError(f"No turn came within {self._patience} s."))
+                continue
+            batch.append(item)
+        return batch

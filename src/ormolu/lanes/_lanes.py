@@ -1,0 +1,83 @@
+"""Which lanes a database has, if any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from ormolu.engines import Engines
+from ormolu.errors import NoUnitOfWorkError
+from ormolu.lanes._lane import Item, NotDoneError
+from ormolu.lanes._plan import Plan, PointPlan
+from ormolu.lanes._postgresql import PostgreSQLLanes
+from ormolu.lanes._sqlite import SQLiteLanes
+
+__all__ = ["Lanes", "has_lanes", "lanes_of", "why_no_lanes"]
+
+
+class Lanes(Protocol):
+    """Where the plans of one database run, on one event loop.
+
+    Attributes:
+        is_closed: Whether they are no longer there.
+    """
+
+    is_closed: bool
+
+    async def fetch(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
+        """Return the rows of a read."""
+        ...
+
+    async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
+        """Return the row with a key."""
+        ...
+
+    async def write(self, item: Item) -> Sequence[Any] | None:
+        """Return the row of a write once it is durable; None if there was none to change."""
+        ...
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        ...
+
+
+_KINDS: dict[str, type[Any]] = {"asyncpg": PostgreSQLLanes, "ormolu": SQLiteLanes}
+
+
+def has_lanes(driver: str) -> bool:
+    """Tell whether there are lanes for the databases of a driver."""
+    return driver in _KINDS
+
+
+def why_no_lanes(engines: Engines) -> str | None:
+    """Return why a database has no lanes; None if it has."""
+    target, options = engines.target, engines.options
+    if not has_lanes(target.driver):
+        return f"there are no lanes for {target.driver}"
+    if options.pooler is not None:
+        return "behind a pooler a connection cannot be held"
+    if options.isolation_level is not None:
+        return "isolation_level is set: statements of several requests are not one transaction"
+    if options.echo:
+        return "echo=True shows each statement"
+    return None
+
+
+def lanes_of(engines: Engines, is_heard: Callable[[], bool]) -> Lanes:
+    """Return the lanes of a database on the running event loop.
+
+    Args:
+        engines: The database.
+        is_heard: Tells whether the program listens to what goes past it here, beside engines.
+
+    Raises:
+        NotDoneError: It is not open, or has none.
+    """
+    if why_no_lanes(engines) is not None:
+        raise NotDoneError
+    try:
+        kind = _KINDS[engines.target.driver]
+        lanes: Lanes = engines.keep(kind, lambda: kind(engines, is_heard))
+    except NoUnitOfWorkError as error:
+        raise NotDoneError from error
+    return lanes

@@ -1,0 +1,219 @@
+"""Plans: statements that are compiled once, and only get other values from then on.
+
+Knows SQLAlchemy's compiler and types; no connection, no request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BindParameter, Dialect
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.sql import Executable
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import Float, Numeric, TypeDecorator, TypeEngine
+
+__all__ = ["Plan", "PointPlan", "Slot", "UnplannableError", "numbered"]
+
+Values = Mapping[str, Any]
+
+# What asyncpg says of a column, by which SQLAlchemy's types choose how to read it.
+_FLOAT_OID, _NUMERIC_OID = 701, 1700
+
+
+class UnplannableError(Exception):
+    """A statement is not the same text for all values, or needs what only a session gives."""
+
+
+class Slot:
+    """Stands in a statement for a value that comes later; to SQLAlchemy it is a value.
+
+    Attributes:
+        name: What the value is called.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class Plan:
+    """One statement: its text, and how values become parameters and columns become values.
+
+    Attributes:
+        text: SQL, in the form that the driver takes.
+        key: Where, in a row that it returns, the key of the row is that it changed; None if it
+            does not change a row by its key.
+    """
+
+    def __init__(
+        self,
+        statement: Executable,
+        types: Sequence[TypeEngine[Any]],
+        dialect: Dialect,
+        *,
+        key: slice | None = None,
+    ) -> None:
+        """Compile a statement.
+
+        Args:
+            statement: With a `Slot` wherever a value comes later.
+            types: Types of the columns that it returns.
+            dialect: Of the engine.
+            key: See the attribute.
+
+        Raises:
+            UnplannableError: Its text depends on its values.
+        """
+        compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+        assert isinstance(compiled, SQLCompiler)
+        if compiled.post_compile_params or compiled.literal_execute_params:
+            message = "a list of values makes another text each time"
+            raise UnplannableError(message)
+        self.text = compiled.string
+        self.key = key
+        defaults = _defaults_of(compiled)
+        self._sources = [
+            _source_of(compiled, name, defaults, dialect) for name in compiled.positiontup or ()
+        ]
+        self._is_key = _takes_key(compiled, dialect)
+        self._readers = [_reader_of(type_, dialect) for type_ in types]
+        self._is_read_as_is = not any(self._readers)
+
+    def arguments(self, values: Values) -> list[Any]:
+        """Return the parameters for some values.
+
+        Raises:
+            Exception: A value cannot be stored, or a default needs more than itself.
+        """
+        return [source(values) for source in self._sources]
+
+    def key_arguments(self, key: Sequence[Any]) -> Sequence[Any]:
+        """Return the parameters for a key, if they are all that there is."""
+        return key if self._is_key else self.arguments(numbered(key))
+
+    def read(self, row: Sequence[Any]) -> Sequence[Any]:
+        """Return the values in a row that the driver returned."""
+        if self._is_read_as_is:
+            return row
+        return [
+            value if reader is None else reader(value)
+            for reader, value in zip(self._readers, row, strict=True)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointPlan:
+    """A read of one row by its key.
+
+    Attributes:
+        one: For one key; its parameters are the key's parts.
+        many: For any number of keys, in a list that is its only parameter; None where there is no
+            such form.
+        place: Where in a row of `many` the key is.
+    """
+
+    one: Plan
+    many: Plan | None = None
+    place: int = 0
+
+
+def numbered(key: Sequence[Any]) -> dict[str, Any]:
+    """Return the parts of a key by the names of their slots."""
+    return {f"key {index}": part for index, part in enumerate(key)}
+
+
+def _takes_key(compiled: SQLCompiler, dialect: Dialect) -> bool:
+    """Tell whether the parameters are the parts of a key, in order, as they are."""
+    binds = [compiled.binds[name] for name in compiled.positiontup or ()]
+    names = [bind.value.name for bind in binds if isinstance(bind.value, Slot)]
+    is_plain = not any(_writer_of(bind, dialect) for bind in binds)
+    return is_plain and names == list(numbered(names)) and len(names) == len(binds)
+
+
+def _writer_of(bind: BindParameter[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    writer: Callable[[Any], Any] | None
+    writer = bind.type.dialect_impl(dialect).bind_processor(dialect)
+    return writer
+
+
+def _source_of(
+    compiled: SQLCompiler, name: str, defaults: Mapping[str, Any], dialect: Dialect
+) -> Callable[[Values], Any]:
+    """Return what makes one parameter of the values.
+
+    Raises:
+        UnplannableError: It has none.
+    """
+    bind = compiled.binds[name]
+    write = _writer_of(bind, dialect)
+    if isinstance(bind.value, Slot):
+        return _slot_source(bind.value.name, write)
+    if name in defaults:
+        return _default_source(defaults[name], write)
+    if bind.required:
+        message = f"the parameter {name!r} has no value"
+        raise UnplannableError(message)
+    fixed = bind.effective_value if write is None else write(bind.effective_value)
+    return lambda _values: fixed
+
+
+def _slot_source(key: str, write: Callable[[Any], Any] | None) -> Callable[[Values], Any]:
+    if write is None:
+        return lambda values: values[key]
+    return lambda values: write(values[key])
+
+
+def _default_source(default: Any, write: Callable[[Any], Any] | None) -> Callable[[Values], Any]:
+    def make(_values: Values) -> Any:
+        value = default.arg(_NoContext()) if default.is_callable else default.arg
+        return value if write is None else write(value)
+
+    return make
+
+
+class _NoContext:
+    """What a default of the program's own is given: it has to do without the statement."""
+
+
+def _defaults_of(compiled: SQLCompiler) -> dict[str, Any]:
+    """Return the defaults that Python makes for columns left out, by their parameter.
+
+    Raises:
+        UnplannableError: One takes a statement.
+    """
+    found = {}
+    for columns, kind in (
+        (compiled.insert_prefetch, "default"), (compiled.update_prefetch, "onupdate"),
+    ):  # fmt: skip
+        for column in columns:
+            default: Any = getattr(column, kind)
+            if default is None or not (default.is_callable or default.is_scalar):
+                message = f"{column.name} gets its value from a statement of its own"
+                raise UnplannableError(message)
+            found[column.key] = default
+    return found
+
+
+def _reader_of(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """Return what reads a column.
+
+    Raises:
+        UnplannableError: It depends on what the driver says of the column.
+    """
+    plain = type_
+    while isinstance(plain, TypeDecorator):
+        plain = plain.impl_instance
+    code = None
+    if dialect.driver == "asyncpg" and isinstance(plain, Numeric):
+        code = _FLOAT_OID if isinstance(plain, Float) else _NUMERIC_OID
+    reader: Callable[[Any], Any] | None
+    try:
+        reader = type_.dialect_impl(dialect).result_processor(dialect, code)
+    except (InvalidRequestError, TypeError) as error:
+        message = f"{type_!r} is read by what the driver says of it"
+        raise UnplannableError(message) from error
+    return reader

@@ -1,0 +1,284 @@
+"""The lanes of PostgreSQL, over asyncpg connections that are held.
+
+Point reads that wait together are one statement, as the server and the network take as long for
+one key as for fifty. Writes that wait together are one transaction, with one flush of its log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from ormolu.engines import Engines
+from ormolu.errors import OutcomeUnknownError
+from ormolu.faults import driver_fault
+from ormolu.lanes._held import Held
+from ormolu.lanes._lane import Item, Lane, NotDoneError
+from ormolu.lanes._plan import Plan, PointPlan
+from ormolu.transactions import Access
+
+__all__ = ["PostgreSQLLanes"]
+
+# Keys of one statement, and writes of one transaction.
+_KEYS = 128
+_WRITES = 64
+
+# Seconds without an answer to a write after which nobody knows what became of it. Locks are given
+# up much earlier, by the server.
+_SILENCE = 5.0
+
+
+class PostgreSQLLanes:
+    """Reads and writes of one PostgreSQL database on one event loop.
+
+    Attributes:
+        is_closed: Whether they are no longer there.
+    """
+
+    def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
+        self.is_closed = False
+        # The rest of the pool is for sessions.
+        size, patience = engines.options.pool_size, engines.options.pool_timeout
+        reads = max(1, min(3, size // 2))
+        self._points = _PointLane(Held(engines, Access.READ, is_heard), patience)
+        self._rows = [
+            _RowLane(Held(engines, Access.READ, is_heard), patience) for _ in range(reads - 1)
+        ]
+        self._writes = _WriteLane(Held(engines, Access.WRITE, is_heard), patience)
+
+    async def fetch(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
+        """Return the rows of a read.
+
+        Raises:
+            NotDoneError: It failed.
+            OverloadedError: The line is too long.
+        """
+        lane: Any = min(self._rows, key=_load_of) if self._rows else self._points
+        rows: Sequence[Any] = await lane.put(plan, arguments)
+        return rows
+
+    async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
+        """Return the row with a key, None if there is none.
+
+        Raises:
+            NotDoneError: As `fetch`.
+        """
+        if plan.many is None:
+            rows = await self.fetch(plan.one, plan.one.key_arguments(key))
+            return rows[0] if rows else None
+        row: Sequence[Any] | None = await self._points.put_key(plan, key[0])
+        return row
+
+    async def write(self, item: Item) -> Sequence[Any] | None:
+        """Return the row of a write once it is durable; None if there was none to change.
+
+        Raises:
+            NotDoneError: It failed, and nothing of it is stored.
+            OutcomeUnknownError: It may be stored or not.
+            OverloadedError: The line is too long.
+        """
+        return await self._writes.put(item)
+
+    async def close(self) -> None:
+        """Give the connections back, after what is under way."""
+        self.is_closed = True
+        for lane in (self._points, *self._rows, self._writes):
+            await lane.close()
+
+
+class _HeldLane:
+    """A lane over one connection."""
+
+    batch = 1
+
+    def __init__(self, held: Held, patience: float) -> None:
+        self._held = held
+        self._patience = patience
+        self._lane = Lane(self._run, patience=patience, batch=self.batch)
+
+    @property
+    def load(self) -> int:
+        return self._lane.load
+
+    async def close(self) -> None:
+        await self._lane.close()
+        await self._held.give_back()
+
+    async def _run(self, batch: list[Item]) -> None:
+        if self._held.is_heard:
+            raise NotDoneError
+        await self._send(batch)
+
+    async def _send(self, batch: list[Item]) -> None:
+        raise NotImplementedError
+
+    async def _read(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
+        """Send a read, in a transaction of its own.
+
+        Raises:
+            NotDoneError: It failed.
+        """
+        connection = await self._held.take()
+        try:
+            async with asyncio.timeout(self._patience):
+                rows: Sequence[Any] = await connection.fetch(text, *arguments)
+        except Exception as error:
+            # A connection that is asked for no more after an error that is not its statement's.
+            if driver_fault(error) is None or connection.is_closed():
+                await self._held.drop()
+            raise NotDoneError from error
+        return rows
+
+
+class _RowLane(_HeldLane):
+    """Reads of any number of rows, one after the other."""
+
+    async def put(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
+        rows: Sequence[Any] = await self._lane.put(Item(plan, arguments))
+        return rows
+
+    async def _send(self, batch: list[Item]) -> None:
+        for item in batch:
+            item.resolve(await self._read(item.plan.text, item.arguments))
+
+
+class _PointLane(_RowLane):
+    """Reads by a key, those of the same statement together."""
+
+    batch = _KEYS
+
+    async def put_key(self, plan: PointPlan, key: Any) -> Sequence[Any] | None:
+        assert plan.many is not None
+        item = Item(plan.many, (), key=(key, plan.place))
+        row: Sequence[Any] | None = await self._lane.put(item)
+        return row
+
+    async def _send(self, batch: list[Item]) -> None:
+        for plan, items in _by_plan(batch):
+            if not items[0].key:
+                await super()._send(items)
+                continue
+            keys = list({item.key[0] for item in items})
+            place = items[0].key[1]
+            try:
+                rows = await self._read(plan.text, plan.arguments({"keys": keys}))
+            except NotDoneError as error:
+                for item in items:
+                    item.fail(error)
+                continue
+            found = {row[place]: row for row in rows}
+            for item in items:
+                item.resolve(found.get(item.key[0]))
+
+
+class _WriteLane(_HeldLane):
+    """Writes, those of the same statement in one transaction."""
+
+    batch = _WRITES
+
+    async def put(self, item: Item) -> Sequence[Any] | None:
+        row: Sequence[Any] | None = await self._lane.put(item)
+        return row
+
+    async def _send(self, batch: list[Item]) -> None:
+        for _, items in _by_plan(batch):
+            # Each row once in a transaction: rows are told apart by their keys.
+            for group in _without_repeats(items):
+                await self._send_group(group)
+
+    async def _send_group(self, group: list[Item]) -> None:
+        try:
+            rows = await self._write(group)
+        except _VoidError:
+            if len(group) > 1:
+                # Nothing of it is stored: each is done again alone.
+                for item in group:
+                    await self._send_group([item])
+            else:
+                group[0].fail(NotDoneError())
+        except Exception as error:
+            for item in group:
+                item.fail(error)
+        else:
+            for item, row in zip(group, rows, strict=True):
+                item.resolve(row)
+
+    async def _write(self, group: list[Item]) -> list[Any]:
+        """Run a group as one transaction; return a row for each item, None where none was changed.
+
+        Raises:
+            _VoidError: Nothing is stored.
+            OutcomeUnknownError: All or nothing is stored.
+        """
+        connection = await self._held.take()
+        plan = group[0].plan
+        try:
+            async with asyncio.timeout(_SILENCE):
+                rows = await connection.fetchmany(plan.text, [item.arguments for item in group])
+        except Exception as error:
+            await self._judge(connection, error)
+            raise _VoidError from error
+        return _paired(group, rows)
+
+    async def _judge(self, connection: Any, error: Exception) -> None:
+        """Drop a connection that is in doubt.
+
+        Raises:
+            OutcomeUnknownError: And with it what it was doing.
+        """
+        fault = driver_fault(error)
+        if fault is not None and (fault.is_settled or fault.kind == "timeout"):
+            return
+        is_refused = not connection.is_closed() and not isinstance(error, (OSError, TimeoutError))
+        if fault is None and is_refused:
+            # asyncpg itself has refused a value.
+            return
+        with suppress(Exception):
+            await self._held.drop()
+        message = "The connection broke while storing; the change may be stored or not."
+        raise OutcomeUnknownError(message) from error
+
+
+class _VoidError(Exception):
+    """A transaction is rolled back, and nothing of its group is stored."""
+
+
+def _paired(group: list[Item], rows: Sequence[Any]) -> list[Any]:
+    """Give each item its row: the rows come in the items' order, but not one for each."""
+    place = group[0].plan.key
+    if place is None:
+        assert len(rows) == len(group)
+        return list(rows)
+    found = {tuple(row[place]): row for row in rows}
+    return [found.get(item.key) for item in group]
+
+
+def _by_plan(batch: list[Item]) -> list[tuple[Plan, list[Item]]]:
+    groups: dict[int, tuple[Plan, list[Item]]] = {}
+    for item in batch:
+        groups.setdefault(id(item.plan), (item.plan, []))[1].append(item)
+    return list(groups.values())
+
+
+def _without_repeats(items: list[Item]) -> list[list[Item]]:
+    """Split items into groups that name no row twice, each in the order of the keys.
+
+    Two processes that change the same rows in the same order do not wait for each other in turn.
+    """
+    if items[0].plan.key is None:
+        return [items]
+    groups: list[dict[Any, Item]] = []
+    for item in items:
+        for group in groups:
+            if item.key not in group:
+                group[item.key] = item
+                break
+        else:
+            groups.append({item.key: item})
+    return [[group[key] for key in sorted(group, key=repr)] for group in groups]
+
+
+def _load_of(lane: _RowLane) -> int:
+    return lane.load

@@ -1,0 +1,275 @@
+"""The lanes of a SQLite file: reads on the event loop's thread, writes in groups on the writer's.
+
+A point read takes microseconds, less than the way to a thread and back: it runs where it is asked
+for, within a limit. Writes that come together are one transaction with one sync.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy.util import greenlet_spawn
+
+from ormolu.engines import Engines
+from ormolu.errors import OutcomeUnknownError, OverloadedError
+from ormolu.lanes._held import Held
+from ormolu.lanes._lane import Item, Lane, NotDoneError
+from ormolu.lanes._plan import Plan, PointPlan
+from ormolu.sqlite import Connection
+from ormolu.transactions import Access
+
+__all__ = ["SQLiteLanes"]
+
+# Steps of SQLite's virtual machine that a read may keep the event loop for, some 2 ms, counted in
+# rounds. Not by the clock: on a busy machine any read is long now and then.
+_STEPS = 1000
+_ROUNDS = 60
+
+# Seconds that a statement which took more is left to threads: twice as many each time.
+_FIRST_BAN, _LONGEST_BAN = 1.0, 64.0
+
+# Writes of one transaction: whoever comes next waits for all of them.
+_BATCH = 128
+
+
+class SQLiteLanes:
+    """Reads and writes of one SQLite file on one event loop.
+
+    Attributes:
+        is_closed: Whether they are no longer there.
+    """
+
+    def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
+        self.is_closed = False
+        self._reads = _Reads(engines, is_heard)
+        self._writes = _Writes(engines, is_heard)
+
+    async def fetch(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
+        """Return the rows of a read.
+
+        Raises:
+            NotDoneError: It takes long, or it failed.
+        """
+        if not self._reads.is_open:
+            await self._reads.open()
+        return self._reads.fetch(plan, arguments)
+
+    async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
+        """Return the row with a key, None if there is none.
+
+        Raises:
+            NotDoneError: As `fetch`.
+        """
+        # A statement for each key costs less here than one for all, which takes a list apart.
+        if not self._reads.is_open:
+            await self._reads.open()
+        rows = self._reads.fetch(plan.one, plan.one.key_arguments(key))
+        return rows[0] if rows else None
+
+    async def write(self, item: Item) -> Sequence[Any] | None:
+        """Return the row of a write once it is durable; None if there was none to change.
+
+        Raises:
+            NotDoneError: It failed, and nothing of it is stored.
+            OutcomeUnknownError: It may be stored or not.
+            OverloadedError: The line is too long, or its lock did not come free.
+        """
+        return await self._writes.put(item)
+
+    async def close(self) -> None:
+        """Give the connections back, after what is under way."""
+        self.is_closed = True
+        await self._reads.close()
+        await self._writes.close()
+
+
+class _Reads:
+    """Reads, all of one turn of the event loop in one snapshot.
+
+    The snapshot is opened after the request was received, and ends before one is received that
+    was sent after it was opened: nobody misses what they know to be stored.
+    """
+
+    def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
+        self._held = Held(engines, Access.READ, is_heard)
+        self._loop = asyncio.get_running_loop()
+        self._connection: Connection | None = None
+        self._sqlite: Any = None
+        self.is_open = False
+        self._is_snapshot_open = False
+        self._written_before = 0
+        self._rounds = 0
+        self._bans: dict[str, tuple[float, float]] = {}
+
+    async def open(self) -> None:
+        connection = await self._held.take()
+        assert isinstance(connection, Connection)
+        sqlite = connection.lend()
+        if sqlite is None:
+            raise NotDoneError
+        sqlite.set_progress_handler(self._is_long, _STEPS)
+        self._connection, self._sqlite = connection, sqlite
+        self.is_open = True
+
+    def fetch(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
+        if self._bans and self._is_banned(plan.text):
+            raise NotDoneError
+        self._rounds = 0
+        try:
+            self._see_latest()
+            return self._sqlite.execute(plan.text, arguments).fetchall()  # type: ignore[no-any-return]
+        except (sqlite3.Error, OverflowError) as error:
+            if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
+                self._ban(plan.text)
+            raise NotDoneError from error
+
+    def _see_latest(self) -> None:
+        """Open a snapshot, unless the one of this turn has all that was written since.
+
+        Raises:
+            NotDoneError: The program listens to statements.
+        """
+        assert self._connection is not None
+        written = self._connection.transactions_written
+        if self._is_snapshot_open:
+            if written == self._written_before:
+                return
+            self._end_snapshot()
+        elif self._held.is_heard:
+            raise NotDoneError
+        else:
+            self._loop.call_soon(self._end_snapshot)
+        self._written_before = written
+        self._sqlite.execute("BEGIN")
+        self._is_snapshot_open = True
+
+    def _end_snapshot(self) -> None:
+        if self._is_snapshot_open:
+            self._is_snapshot_open = False
+            self._rounds = 0
+            self._sqlite.execute("ROLLBACK")
+
+    def _is_long(self) -> bool:
+        self._rounds += 1
+        return self._rounds > _ROUNDS
+
+    def _is_banned(self, text: str) -> bool:
+        return text in self._bans and time.monotonic() < self._bans[text][0]
+
+    def _ban(self, text: str) -> None:
+        _, seconds = self._bans.get(text, (0.0, _FIRST_BAN))
+        self._bans[text] = (time.monotonic() + seconds, min(2 * seconds, _LONGEST_BAN))
+
+    async def close(self) -> None:
+        if self._sqlite is not None:
+            self._end_snapshot()
+            self._sqlite.set_progress_handler(None, 0)
+            self._sqlite = None
+            self.is_open = False
+        await self._held.give_back()
+
+
+class _Writes:
+    """Writes, all that wait in one transaction: each is done or not on its own."""
+
+    def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
+        self._held = Held(engines, Access.WRITE, is_heard)
+        self._limit = engines.options.pool_timeout
+        self._lane = Lane(self._run_batch, patience=self._limit, batch=_BATCH)
+
+    async def put(self, item: Item) -> Sequence[Any] | None:
+        rows: Sequence[Any] = await self._lane.put(item)
+        return rows[0] if rows else None
+
+    async def _run_batch(self, batch: list[Item]) -> None:
+        if self._held.is_heard:
+            raise NotDoneError
+        connection = await self._held.take()
+        assert isinstance(connection, Connection)
+        # A statement alone is a transaction; what runs as one here is the batch.
+        connection.level = "AUTOCOMMIT"
+        connection.busy_timeout = self._limit
+        try:
+            outcomes = await _send(connection, batch)
+        except _VoidError:
+            if len(batch) == 1:
+                raise NotDoneError from None
+            # Nothing of it is stored: each is done again alone.
+            for item in batch:
+                await self._run_alone(connection, item)
+            return
+        for item, outcome in zip(batch, outcomes, strict=True):
+            if outcome is None:
+                item.fail(NotDoneError())
+            else:
+                item.resolve(outcome)
+
+    async def _run_alone(self, connection: Connection, item: Item) -> None:
+        try:
+            (outcome,) = await _send(connection, [item])
+        except Exception as error:
+            item.fail(NotDoneError() if isinstance(error, _VoidError) else error)
+            return
+        if outcome is None:
+            item.fail(NotDoneError())
+        else:
+            item.resolve(outcome)
+
+    async def close(self) -> None:
+        await self._lane.close()
+        await self._held.give_back()
+
+
+class _VoidError(Exception):
+    """A transaction is rolled back, and nothing of its batch is stored."""
+
+
+async def _send(connection: Connection, batch: list[Item]) -> list[Any]:
+    """Run a batch as one transaction; return rows for each item, None for one that failed.
+
+    Raises:
+        _VoidError: Nothing is stored.
+        OutcomeUnknownError: All or nothing is stored.
+        OverloadedError: Nothing is stored: the lock did not come free.
+    """
+    progress = _Progress()
+    action: Callable[[Any], list[Any]] = partial(_run_all, batch, progress)
+    try:
+        return await greenlet_spawn(connection.run_statement, "INSERT", action)
+    except Exception as error:
+        name = getattr(error, "sqlite_errorname", None) or ""
+        if not progress.is_at_commit and name.startswith("SQLITE_BUSY"):
+            raise OverloadedError(str(error)) from error
+        if progress.is_at_commit and name.startswith("SQLITE_IOERR"):
+            message = "The log could not be synced; the change may be stored or not."
+            raise OutcomeUnknownError(message) from error
+        raise _VoidError from error
+
+
+class _Progress:
+    """How far a batch has come.
+
+    Attributes:
+        is_at_commit: Whether all statements are done.
+    """
+
+    is_at_commit = False
+
+
+def _run_all(batch: list[Item], progress: _Progress, sqlite: Any) -> list[Any]:
+    outcomes: list[Any] = []
+    for item in batch:
+        try:
+            outcomes.append(sqlite.execute(item.plan.text, item.arguments).fetchall())
+        except (sqlite3.Error, OverflowError):
+            # Only the statement is undone, unless SQLite ended the whole transaction.
+            if not sqlite.in_transaction:
+                raise _VoidError from None
+            outcomes.append(None)
+    progress.is_at_commit = True
+    return outcomes

@@ -1,0 +1,81 @@
+"""The front door: requests answered by a plan, past FastAPI, wherever that makes no difference.
+
+A door answers successes only. Whatever it does not know, does not find or is not sure of it hands
+over, and FastAPI's route answers as if there were no door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Dialect
+
+from ormolu.engines import Engines
+from ormolu.lanes import Lanes, UnplannableError
+from ormolu.resources._exposures import Exposure
+from ormolu.resources._opening import OpenDoor, Opening
+from ormolu.resources._read_doors import ListDoor, ReadDoor
+from ormolu.resources._write_doors import CreateDoor, DeleteDoor, UpdateDoor
+from ormolu.web import Door, NoDoorError
+
+__all__ = ["DoorMaker"]
+
+_DOORS: dict[str, type[OpenDoor]] = {
+    "create": CreateDoor,
+    "delete": DeleteDoor,
+    "list": ListDoor,
+    "read": ReadDoor,
+    "update": UpdateDoor,
+}
+
+
+class DoorMaker:
+    """Makes the doors of one endpoint, one for each database that it is served from.
+
+    Attributes:
+        name: Of the operation.
+        exposure: What is shown.
+        reads_body: Whether its requests have a body.
+        is_read: Whether nothing is changed, whatever comes of it.
+        is_replaced: Whether its route is no longer one.
+        session: The dependency that gives the session.
+    """
+
+    def __init__(self, name: str, exposure: Exposure, session: Callable[..., Any]) -> None:
+        self.reads_body = name in {"create", "update"}
+        self.is_read = name in {"list", "read"}
+        self.is_replaced = False
+        self.session = session
+        self.name = name
+        self.exposure: Exposure = exposure
+
+    def make(self, engines: Engines, lanes: Lanes) -> Door:
+        """Return the door.
+
+        Raises:
+            NoDoorError: There is none.
+        """
+        dialect = engines.opened.reader.sync_engine.dialect
+        return self.open(engines, dialect, lanes)
+
+    def open(self, engines: Engines | None, dialect: Dialect, lanes: Lanes | None) -> OpenDoor:
+        """Return the door, or one that only explains itself, without engines and lanes.
+
+        Raises:
+            NoDoorError: There is none.
+        """
+        kind = _DOORS.get(self.name)
+        if kind is None:
+            message = "it is of more than one statement"
+            raise NoDoorError(message)
+        try:
+            return kind(Opening(self.exposure, engines, dialect, lanes))
+        except NoDoorError:
+            raise
+        except UnplannableError as error:
+            raise NoDoorError(str(error)) from error
+        except Exception as error:
+            # Types may do anything with a value, and a slot is none. A session has the value.
+            message = f"its statement needs its values ({type(error).__name__}: {error})"
+            raise NoDoorError(message) from error

@@ -1,0 +1,130 @@
+"""What the doors of one resource share, and what keeps it from having them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Dialect
+from starlette.types import Scope
+
+from ormolu.engines import Engines
+from ormolu.lanes import Lanes
+from ormolu.resources._columns import has_events
+from ormolu.resources._exposures import Exposure
+from ormolu.resources._lists import cursor_key
+from ormolu.resources._plans import Plans
+from ormolu.resources._requests import read_key
+from ormolu.web import Body, NoDoorError, Reply
+
+__all__ = ["OpenDoor", "Opening", "asks_for", "headers_for", "json_headers"]
+
+_JSON_HEADER = (b"content-type", b"application/json")
+
+
+class Opening:
+    """What the doors of one resource to one database share.
+
+    Attributes:
+        declaration: What was declared.
+        view: What may be seen.
+        plans: The plans.
+        lanes: Where they run.
+    """
+
+    def __init__(self, exposure: Exposure, engines: Engines | None, dialect: Dialect, lanes: Any):
+        """Look at what a resource shows.
+
+        Raises:
+            NoDoorError: That depends on each request.
+        """
+        self.declaration = declaration = exposure.declaration
+        if declaration.policy is not None:
+            message = "its policy is asked for each request"
+            raise NoDoorError(message)
+        self.exposure = exposure
+        self.view = exposure.view(None)
+        if any(each.declaration.policy is not None for each in exposure.reached):
+            # What relations lead to depends on each request.
+            self.view = replace(self.view, relations={})
+        self.plans = Plans(declaration, self.view, dialect)
+        self.lanes: Lanes = lanes
+        self._engines = engines
+
+    @cached_property
+    def cursor_key(self) -> bytes:
+        """Return the secret that cursors are signed with."""
+        assert self._engines is not None
+        return cursor_key(self._engines.opened.reader.sync_engine, self.view)
+
+    def check_writes(self, *hooks: Any) -> None:
+        """Check that a statement alone writes a row, and nothing can fail once it is stored.
+
+        Raises:
+            NoDoorError: The program has a part in it.
+        """
+        declaration = self.declaration
+        own = [name for name, field in self.view.fields.items() if not _is_ours(field.type)]
+        if own or declaration.public_model is not None:
+            message = (
+                f"code of the program's own makes its answers: {', '.join(own) or 'public_model'}"
+            )
+            raise NoDoorError(message)
+        if not declaration.traits.is_plain:
+            message = "its rows are written by the ORM: inheritance, validators, own versions"
+            raise NoDoorError(message)
+        if has_events(declaration.mapper):
+            message = "the program listens to its mapper's events"
+            raise NoDoorError(message)
+        named = sorted(set(hooks) & set(declaration.hooks))
+        if named:
+            message = f"it has hooks: {', '.join(named)}"
+            raise NoDoorError(message)
+
+
+class OpenDoor:
+    """A door."""
+
+    def __init__(self, opening: Opening) -> None:
+        self.opening = opening
+        self.lanes = opening.lanes
+        self.declaration = opening.declaration
+        keys = self.declaration.keys
+        self._has_number = len(keys) == 1 and type(keys[0].type) in {sa.Integer, sa.BigInteger}
+
+    async def answer(self, scope: Scope, body: Body) -> Reply | None:
+        """Answer a request; None hands it over, and so does an error of a request."""
+        raise NotImplementedError
+
+    def key(self, scope: Scope) -> tuple[Any, ...]:
+        if self._has_number:
+            digits: bytes = scope["raw_path"].rpartition(b"/")[2]
+            # Of nine digits: within what every INTEGER holds.
+            if digits.isdigit() and len(digits) < 10:
+                return (int(digits),)
+        return read_key(scope, self.declaration.keys, self.declaration.name)
+
+
+def _is_ours(type_: Any) -> bool:
+    """Tell whether a type's values are read by SQLAlchemy or by us."""
+    return type(type_).__module__.partition(".")[0] in {"ormolu", "sqlalchemy"}
+
+
+def asks_for(scope: Scope, names: frozenset[bytes]) -> bool:
+    """Tell whether a request has one of these headers."""
+    return any(name in names for name, _ in scope["headers"])
+
+
+def json_headers(content: bytes) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a JSON body."""
+    return [(b"content-length", b"%d" % len(content)), _JSON_HEADER]
+
+
+def headers_for(named: Mapping[str, str], content: bytes) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a JSON body, with others."""
+    ours = [(name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in named.items()]  # fmt: skip
+    return [*ours, *json_headers(content)]

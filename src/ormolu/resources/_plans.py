@@ -1,0 +1,299 @@
+"""The plans of one resource: its statements with a place for each value, and what answers show.
+
+The same statements as those of a session, compiled once. SQLite itself writes the JSON of a row
+where it writes what `encode` would: whole numbers, text, booleans. Sends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Dialect, any_, case, func, literal, literal_column, select
+
+from ormolu.lanes import Plan, PointPlan, Slot, UnplannableError, numbered
+from ormolu.query import Field, Part, Selection, View, make_row, prepare
+from ormolu.resources._answers import body_of, encode
+from ormolu.resources._declaration import Declaration
+from ormolu.resources._lists import ListQuery, page_statement
+from ormolu.resources._policy import EVERYTHING
+from ormolu.resources._statements import Statements, read_statement
+
+__all__ = ["PagePlan", "Plans", "RowPlan", "key_slots"]
+
+Content = Callable[[Sequence[Any]], bytes]
+
+_JSON_TYPES = (sa.Boolean, sa.Integer, sa.SmallInteger, sa.BigInteger, sa.String, sa.Text,
+               sa.Unicode, sa.UnicodeText)  # fmt: skip
+# A function has 127 arguments at most: a name and a value for each.
+_MOST_IN_JSON = 60
+
+# As the backend compares them, and as Python does.
+_MAPPED_KEYS = (sa.BigInteger, sa.Integer, sa.SmallInteger, sa.Uuid)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowPlan:
+    """A statement for one row, and what its answer shows.
+
+    Attributes:
+        plan: What reads or writes it.
+        content: From a row of the statement to the body.
+        version: Where in a row the version is; None without one.
+        key: Where in a row the key is; nowhere where SQLite has read it into the JSON.
+    """
+
+    plan: Plan
+    content: Content
+    version: int | None
+    key: slice
+
+
+@dataclass(frozen=True, kw_only=True)
+class PagePlan:
+    """The statements for one page of a list.
+
+    Attributes:
+        rows: The rows; or one row with the JSON of all of them.
+        content: From the rows to the JSON of the items.
+        ends: The sort values of the last row, and of the one after it; None if `rows` has them.
+        width: How many sort values there are, in front.
+    """
+
+    rows: Plan
+    content: Content
+    ends: Plan | None
+    width: int
+
+
+def key_slots(view: View) -> tuple[Slot, ...]:
+    """Return a place for each part of the primary key, called by its number."""
+    return tuple(Slot(name) for name in numbered(view.keys))
+
+
+class Plans:
+    """Makes the plans of one resource for one dialect."""
+
+    def __init__(self, declaration: Declaration, view: View, dialect: Dialect) -> None:
+        self._declaration = declaration
+        self._view = view
+        self._dialect = dialect
+        self._statements = Statements(dialect, declaration, view, EVERYTHING)
+        self._version = declaration.traits.version
+
+    def read(self, selection: Selection, *, is_whole: bool) -> tuple[PointPlan, RowPlan]:
+        """Return the plan that reads one row.
+
+        Raises:
+            UnplannableError: It needs more than one statement.
+        """
+        plan = self._read(self._view.is_row(key_slots(self._view), self._dialect), selection,
+                          is_whole=is_whole)  # fmt: skip
+        one = plan.plan
+        key = self._view.keys[0]
+        if self._dialect.name != "postgresql" or len(self._view.keys) > 1 or not _is_mapped(key):
+            return PointPlan(one=one), plan
+        column = getattr(self._view.model, key.name)
+        keys = literal(Slot("keys"), sa.ARRAY(key.type))
+        many = self._read(column == any_(keys), selection, is_whole=is_whole).plan
+        return PointPlan(one=one, many=many, place=plan.key.start), plan
+
+    def _read(self, is_row: Any, selection: Selection, *, is_whole: bool) -> RowPlan:
+        version = None if self._version is None else 0
+        if self._has_json(selection):
+            columns = [] if self._version is None else [getattr(self._view.model, self._version)]
+            json = self._json([getattr(self._view.model, name) for name in selection.names],
+                              selection.names)  # fmt: skip
+            statement = select(*columns, json).select_from(self._view.model).where(is_row)
+            place = len(columns)
+            plan = self._plan(statement)
+            return RowPlan(plan=plan, content=_text_at(place), version=version, key=slice(0))
+        statement, root = read_statement(self._declaration, self._view, is_row, selection)
+        _check_children(selection)
+        plan = self._plan(statement)
+        start = root.start + len(selection.names)
+        shown = self._shown if is_whole else _as_is
+
+        def content(row: Sequence[Any]) -> bytes:
+            return encode(shown(make_row(root, plan.read(row), {})))
+
+        key = slice(start, start + len(self._view.keys))
+        return RowPlan(plan=plan, content=content, version=version, key=key)
+
+    def page(self, query: ListQuery, after: Collection[int] | None) -> PagePlan:
+        """Return the plan for one page.
+
+        Args:
+            query: What is asked for; its limit and its cursor come later.
+            after: Which sort values of the cursor are NULL; None without a cursor.
+
+        Raises:
+            UnplannableError: It needs more statements.
+        """
+        width = len(query.sort)
+        values = None
+        if after is not None:
+            values = [None if index in after else Slot(f"after {index}") for index in range(width)]
+        ordered = page_statement(self._view, query, values, self._dialect)
+        limited = ordered.limit(literal(Slot("limit"), sa.Integer()))
+        if self._has_json(query.selection):
+            rows = self._json_of_all(limited, query.selection)
+            ends = ordered.limit(2).offset(literal(Slot("last"), sa.Integer()))
+            return PagePlan(
+                rows=self._plan(rows), content=lambda found: found[0][0].encode(),
+                ends=self._plan(ends), width=width,
+            )  # fmt: skip
+        _check_children(query.selection)
+        statement, root = prepare(limited, query.selection, self._view.model)
+        plan = self._plan(statement)
+        content = self._items(plan, root, query.selection)
+        return PagePlan(rows=plan, content=content, ends=None, width=width)
+
+    def _items(self, plan: Plan, root: Part, selection: Selection) -> Content:
+        is_whole = not selection.children and len(selection.names) == len(self._view.fields)
+        shown = self._shown if is_whole else _as_is
+
+        def content(rows: Sequence[Any]) -> bytes:
+            return encode([shown(make_row(root, plan.read(row), {})) for row in rows])
+
+        return content
+
+    def _json_of_all(self, statement: Any, selection: Selection) -> Any:
+        names = [f"v{index}" for index in range(len(selection.names))]
+        columns = [getattr(self._view.model, name).label(label)
+                   for name, label in zip(selection.names, names, strict=True)]  # fmt: skip
+        # A LIMIT keeps the order of the rows for what is made of them: SQLite sorts, then groups.
+        found = statement.add_columns(*columns).subquery()
+        json = self._json([found.c[label] for label in names], selection.names)
+        return select(func.json_group_array(json)).select_from(found)
+
+    def insert(self, names: Collection[str]) -> RowPlan:
+        """Return the plan that stores a new row with values for these columns.
+
+        Raises:
+            UnplannableError: The statement cannot return the row.
+        """
+        statement = self._statements.insert({name: Slot(name) for name in sorted(names)})
+        return self._returning(statement, is_insert=True)
+
+    def update(self, names: Collection[str]) -> RowPlan:
+        """Return the plan that changes these columns of one row.
+
+        Raises:
+            UnplannableError: The statement cannot return the row.
+        """
+        self._check_keys()
+        stored = self._statements.stored({name: Slot(name) for name in sorted(names)}, is_new=False)
+        statement = self._statements.update(key_slots(self._view), stored, None)
+        return self._returning(statement, is_insert=False)
+
+    def delete(self) -> Plan:
+        """Return the plan that deletes one row, and returns its key.
+
+        Raises:
+            UnplannableError: The statement cannot return anything.
+        """
+        if not self._dialect.delete_returning:
+            message = "the backend does not tell what it deleted"
+            raise UnplannableError(message)
+        self._check_keys()
+        statement = self._statements.delete(key_slots(self._view), None)
+        keys = self._statements.keys()
+        types, place = [key.type for key in keys], slice(0, len(keys))
+        return Plan(statement.returning(*keys), types, self._dialect, key=place)
+
+    def _check_keys(self) -> None:
+        """Check that rows which several requests write together can be told apart by their keys.
+
+        Raises:
+            UnplannableError: The backend may take two keys for one that are not equal here.
+        """
+        if self._dialect.name == "postgresql" and not all(map(_is_mapped, self._view.keys)):
+            message = "the backend compares keys of this type in ways of its own"
+            raise UnplannableError(message)
+
+    def _returning(self, statement: Any, *, is_insert: bool) -> RowPlan:
+        if not self._statements.can_return(is_insert=is_insert):
+            message = "the statement that writes a row cannot return it"
+            raise UnplannableError(message)
+        names = self._statements.names
+        is_json = self._has_json(Selection(self._view, tuple(names)))
+        shown = self._statements.shown()
+        if is_json:
+            shown = [self._json([getattr(self._view.model, name) for name in names], names)]
+        keys = self._statements.keys()
+        columns = [*shown, *keys]
+        if self._version is not None:
+            columns.append(getattr(self._view.model, self._version))
+        types = [column.type for column in columns]
+        width = len(shown)
+        key = slice(width, width + len(keys))
+        plan = Plan(
+            statement.returning(*columns), types, self._dialect, key=None if is_insert else key
+        )
+
+        def content(row: Sequence[Any]) -> bytes:
+            return encode(self._shown(dict(zip(names, plan.read(row)[:width], strict=True))))
+
+        return RowPlan(
+            plan=plan,
+            content=_text_at(0) if is_json else content,
+            version=None if self._version is None else len(columns) - 1,
+            key=key,
+        )
+
+    def _shown(self, row: Any) -> Any:
+        return body_of(row, self._declaration.public_model)
+
+    def _plan(self, statement: Any) -> Plan:
+        types = [column.type for column in statement.selected_columns]
+        return Plan(statement, types, self._dialect)
+
+    def _has_json(self, selection: Selection) -> bool:
+        """Tell whether SQLite writes the same JSON of a row as we would."""
+        fields = [self._view.fields[name] for name in selection.names]
+        return (
+            self._dialect.name == "sqlite"
+            and len(fields) <= _MOST_IN_JSON
+            and not selection.children
+            and self._declaration.public_model is None
+            and all(type(field.type) in _JSON_TYPES for field in fields)
+        )
+
+    def _json(self, columns: Sequence[Any], names: Sequence[str]) -> Any:
+        parts: list[Any] = []
+        for name, column in zip(names, columns, strict=True):
+            quoted = name.replace("'", "''")
+            parts += [literal_column(f"'{quoted}'"), _in_json(column)]
+        return func.json_object(*parts, type_=sa.String())
+
+
+def _is_mapped(key: Field) -> bool:
+    """Tell whether keys of a type are equal here where the backend takes them for one."""
+    return type(key.type) in _MAPPED_KEYS and getattr(key.type, "as_uuid", True)
+
+
+def _in_json(column: Any) -> Any:
+    if not isinstance(column.type, sa.Boolean):
+        return column
+    word = case((column.is_(None), None), (column, literal_column("'true'")),
+                else_=literal_column("'false'"))  # fmt: skip
+    return func.json(word)
+
+
+def _text_at(place: int) -> Content:
+    return lambda row: row[place].encode()
+
+
+def _as_is(row: Any) -> Any:
+    return row
+
+
+def _check_children(selection: Selection) -> None:
+    for relation, child in selection.children.values():
+        if relation.is_many:
+            message = "a relation to many takes a statement of its own"
+            raise UnplannableError(message)
+        _check_children(child)

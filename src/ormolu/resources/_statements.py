@@ -1,0 +1,151 @@
+"""The statements that write and read single rows, within one policy. Sends nothing.
+
+Each condition of a policy and each version stands in the statement itself, so nothing changes
+between the check and the write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Dialect,
+    Insert,
+    Select,
+    Update,
+    and_,
+    case,
+    delete,
+    insert,
+    literal_column,
+    null,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.selectable import SelectBase
+
+from ormolu.query import Part, Selection, View, as_shown, is_json, prepare
+from ormolu.resources._declaration import Declaration
+from ormolu.resources._policy import Policy
+
+__all__ = ["Key", "Statements", "Versions", "read_statement"]
+
+Key = tuple[Any, ...]
+
+# Versions that a row may have; None where any will do.
+Versions = Sequence[Any] | None
+
+
+def read_statement(
+    declaration: Declaration, view: View, is_row: ColumnElement[bool], selection: Selection
+) -> tuple[Select[Any], Part]:
+    """Return the statement that reads a row: its version first, if it has one."""
+    model, version = view.model, declaration.traits.version
+    columns: list[Any] = [getattr(model, version).label("version")] if version else []
+    statement: Any = select(*columns).select_from(model).where(is_row)
+    if view.visible is not None:
+        statement = statement.where(view.visible)
+    return prepare(statement, selection, model)
+
+
+class Statements:
+    """What writes rows of one model for one caller.
+
+    Attributes:
+        names: The fields that a written row is shown with, in order.
+    """
+
+    def __init__(
+        self, dialect: Dialect, declaration: Declaration, view: View, policy: Policy
+    ) -> None:
+        self.names = list(view.fields)
+        self._dialect = dialect
+        self._declaration = declaration
+        self._model = declaration.model
+        self._view = view
+        self._policy = policy
+        self._version = declaration.traits.version
+
+    def insert(self, values: Mapping[str, Any]) -> Insert:
+        """Return the INSERT of one row."""
+        return insert(self._model).values(self.stored(values, is_new=True))
+
+    def update(self, key: Key, stored: Mapping[str, Any], versions: Versions) -> Update:
+        """Return the UPDATE of one row."""
+        statement = update(self._model).where(*self.target(key, versions)).values(stored)
+        return statement.execution_options(synchronize_session=False)
+
+    def delete(self, key: Key, versions: Versions) -> Delete:
+        """Return the DELETE of one row."""
+        statement = delete(self._model).where(*self.target(key, versions))
+        return statement.execution_options(synchronize_session=False)
+
+    def row(self, *conditions: ColumnElement[bool]) -> Select[Any]:
+        """Return the SELECT of rows as they are read after a write."""
+        return select(*self.returned()).where(*conditions)
+
+    def target(self, key: Key, versions: Versions) -> list[ColumnElement[bool]]:
+        """Return the conditions of a row that may be written."""
+        conditions = [self.is_key(key)]
+        touched = self._policy.touched
+        if touched is not None:
+            conditions.append(touched)
+        if versions is not None:
+            assert self._version is not None
+            conditions.append(getattr(self._model, self._version).in_(versions))
+        return conditions
+
+    def is_key(self, key: Key) -> ColumnElement[bool]:
+        """Return the condition that a row has this key."""
+        return self._view.is_row(key, self._dialect)
+
+    def keys(self) -> list[Any]:
+        """Return the columns of the key."""
+        return [getattr(self._model, key.name) for key in self._view.keys]
+
+    def allowed(self) -> ColumnElement[Any]:
+        """Return whether a row may be written, as a number."""
+        touched = self._policy.touched
+        if touched is None:
+            return literal_column("1")
+        return case((and_(true(), touched), 1), else_=0)
+
+    def shown(self) -> list[Any]:
+        """Return the values that a row is shown with."""
+        return [
+            as_shown(getattr(self._model, name)).label(f"v{place}")
+            for place, name in enumerate(self.names)
+        ]
+
+    def returned(self) -> list[Any]:
+        """Return what is read of a row that was written."""
+        columns = self.shown()
+        columns += [column.label(f"k{index}") for index, column in enumerate(self.keys())]
+        columns.append(self.allowed().label("allowed"))
+        if self._version is not None:
+            columns.append(getattr(self._model, self._version).label("version"))
+        return columns
+
+    def can_return(self, *, is_insert: bool) -> bool:
+        """Tell whether the statement itself can return the row."""
+        can = self._dialect.insert_returning if is_insert else self._dialect.update_returning
+        # Not every backend takes a subquery there, and none sees the new row in it.
+        parts = (part for column in self.returned() for part in visitors.iterate(column))
+        return can and not any(isinstance(part, SelectBase) for part in parts)
+
+    def stored(self, values: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
+        """Return the values of a statement, the row's next version among them."""
+        stored = {name: self.settled(name, value) for name, value in values.items()}
+        if self._version is not None and (is_new or stored):
+            stored[self._version] = 1 if is_new else getattr(self._model, self._version) + 1
+        return stored
+
+    def settled(self, name: str, value: Any) -> Any:
+        """Make None NULL in a JSON column too, where SQLAlchemy would store JSON's null."""
+        type_ = self._declaration.attributes[name].field.type
+        return null() if value is None and is_json(type_) else value
