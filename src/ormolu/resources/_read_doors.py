@@ -9,7 +9,7 @@ from starlette.types import Scope
 
 from ormolu.lanes import NotDoneError, UnplannableError
 from ormolu.query import describe, read_cursor, read_selection, write_cursor
-from ormolu.resources._answers import next_link, read_answer
+from ormolu.resources._answers import encode, next_link, read_answer
 from ormolu.resources._lists import ListLimits, ListQuery, read_parameters
 from ormolu.resources._opening import OpenDoor, Opening, asks_for, headers_for, json_headers
 from ormolu.resources._plans import PagePlan
@@ -42,7 +42,11 @@ class ReadDoor(OpenDoor):
         row = await self.lanes.fetch_one(point, self.key(scope))
         if row is None:
             return None
-        content = plan.content(row)
+        if plan.nested is None:
+            content = plan.content(row)
+        else:
+            (item,) = await plan.nested.items(self.lanes, plan.plan, [row])
+            content = encode(item)
         if plan.version is None:
             return Reply(200, json_headers(content), content)
         answer = read_answer(content, plan.plan.read(row)[plan.version], (), (), is_whole=not query)
@@ -86,19 +90,22 @@ class ListDoor(OpenDoor):
         else:
             # In the same turn of the event loop, and so of the same snapshot.
             ends = await self.lanes.fetch(plan.ends, plan.ends.arguments(values))
-        return self._reply(scope, plan, query, (rows, ends))
+        if plan.nested is None:
+            items = plan.content(rows)
+        else:
+            items = encode(await plan.nested.items(self.lanes, plan.rows, rows))
+        return self._reply(scope, plan, query, (items, ends))
 
     def _reply(
-        self, scope: Scope, plan: PagePlan, query: ListQuery, found: tuple[Any, Any]
+        self, scope: Scope, plan: PagePlan, query: ListQuery, found: tuple[bytes, Sequence[Any]]
     ) -> Reply:
-        rows, ends = found
-        items = plan.content(rows)
+        items, ends = found
         if len(ends) < 2:
             content = b'{"items":%b,"next_cursor":null}' % items
             return Reply(200, json_headers(content), content)
-        reader = plan.rows if plan.ends is None else plan.ends
-        values = reader.read(ends[0])[: plan.width]
-        cursor = write_cursor(values, query.sort, _scope_of(query), self.opening.cursor_key)
+        cursor = write_cursor(
+            plan.sort_values(ends[0]), query.sort, _scope_of(query), self.opening.cursor_key
+        )
         content = b'{"items":%b,"next_cursor":"%b"}' % (items, cursor.encode())
         return Reply(200, headers_for({"link": next_link(scope, cursor)}, content), content)
 
