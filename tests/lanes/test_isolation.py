@@ -187,12 +187,14 @@ async def test_second_statement_of_a_read_is_of_its_snapshot(database_url: str) 
 
 
 @pytest.mark.backends("asyncpg")
-async def test_postgresql_has_no_second_statement(database_url: str) -> None:
+async def test_second_statement_on_postgresql(database_url: str) -> None:
     """Two statements are two snapshots there."""
     async with served(database_url) as shop:
         await shop.fill(1)
-        with pytest.raises(NotDoneError):
-            await shop.lanes.fetch_next(numbers_plan(shop), ())
+        plan = numbers_plan(shop)
+        assert [tuple(row) for row in await shop.lanes.fetch(plan, ())] == [(0,)]
+        write_at_once(database_url, 7)
+        assert [tuple(row) for row in await shop.lanes.fetch_next(plan, ())] == [(7,)]
 
 
 @pytest.mark.backends("sqlite")

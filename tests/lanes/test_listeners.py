@@ -116,6 +116,8 @@ async def test_mappers(database_url: str) -> None:
     """Who listens to the rows of a model hears of each, also if they began to after the first."""
     async with served(database_url) as shop:
         await shop.fill(9)
+        first = [await shop.change(1, number=1), await shop.client.delete("/things/9")]
+        assert statuses(first) == [200, 204]
         for key, name in enumerate(("before_insert", "after_update", "before_delete"), 2):
             called: list[str] = []
             listener = counter(called, name)

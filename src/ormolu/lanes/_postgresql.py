@@ -69,12 +69,12 @@ class PostgreSQLLanes:
         return rows
 
     async def fetch_next(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
-        """Refuse: each statement has a snapshot of its own.
+        """Return the rows of another read: each statement has a snapshot of its own.
 
         Raises:
-            NotDoneError: Always.
+            NotDoneError: As `fetch`.
         """
-        raise NotDoneError
+        return await self.fetch(plan, arguments)
 
     async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
         """Return the row with a key, None if there is none.

@@ -32,6 +32,7 @@ from ormolu.query import (
     Selection,
     Sort,
     View,
+    children_of,
     compile_condition,
     describe,
     nearest,
@@ -272,7 +273,7 @@ async def fetch_page(session: AsyncSession, view: View, query: ListQuery) -> Pag
     statement = page_statement(view, query, after, dialect).limit(query.limit + 1)
     if query.offset:
         statement = statement.offset(query.offset)
-    rows = Rows(session)
+    rows = Rows(children_of(session))
     statement, root = prepare(statement, query.selection, view.model)
     raw = (await session.execute(statement)).all()
     kept = raw[: query.limit]

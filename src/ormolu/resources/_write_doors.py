@@ -105,10 +105,6 @@ class CreateDoor(_WriteDoor):
         headers["Location"] = path_of(scope, plan.plan.read(row)[plan.key])
         return Reply(201, headers_for(headers, content), content)
 
-    def explain(self) -> str:
-        """Return the SQL of a new row with all its values."""
-        return self._plan(frozenset(self.declaration.accepted)).plan.text
-
 
 class UpdateDoor(_WriteDoor):
     """Changes of a row."""
@@ -139,10 +135,6 @@ class UpdateDoor(_WriteDoor):
         content = plan.content(row)
         return Reply(200, headers_for(self._tags(plan, row), content), content)
 
-    def explain(self) -> str:
-        """Return the SQL of a change of all values."""
-        return self._plan(frozenset(self.declaration.changeable)).plan.text
-
 
 class DeleteDoor(_WriteDoor):
     """The end of a row."""
@@ -163,10 +155,6 @@ class DeleteDoor(_WriteDoor):
             return None
         await self._write(self._plan, {}, key=self.key(scope))
         return Reply(204, [], b"")
-
-    def explain(self) -> str:
-        """Return the SQL of a delete."""
-        return self._plan.text
 
 
 def _arguments(plan: Any, values: Mapping[str, Any]) -> list[Any]:

@@ -22,8 +22,9 @@ from ormolu.engines import Engines
 from ormolu.errors import RefusedError, UnavailableError
 from ormolu.lanes import Lanes, NotDoneError, UnplannableError, lanes_of, why_no_lanes
 from ormolu.sessions import are_sessions_heard
+from ormolu.web._dependency import request_session
 
-__all__ = ["Body", "Door", "DoorMaker", "Doors", "NoDoorError", "Reply", "raise_failure"]
+__all__ = ["Body", "Door", "DoorMaker", "Doors", "NoDoorError", "Reply", "raise_failure", "survey"]
 
 _FAILURE_KEY = "ormolu.failure"
 _FASTAPI_TELEMETRY = "fastapi.telemetry"
@@ -138,16 +139,9 @@ class _Entry:
 class Doors:
     """The doors of one application to one database."""
 
-    def __init__(self, engines: Engines, is_served: Callable[[Any, Callable[..., Any]], bool]):
-        """Open none yet: the routes are known when the first request comes.
-
-        Args:
-            engines: The database.
-            is_served: Tells for a FastAPI and a session dependency whether it gives sessions of
-                this database.
-        """
+    def __init__(self, engines: Engines) -> None:
+        """Open none yet: the routes are known when the first request comes."""
         self._engines = engines
-        self._is_served = is_served
         # Replaced as a whole: another thread may serve the application on a loop of its own.
         self._table: _Table | None = None
 
@@ -161,13 +155,9 @@ class Doors:
         path: str = scope["path"]
         if scope.get("root_path"):
             path = get_route_path(scope)
-        method = scope["method"]
-        entry = table.exact.get((method, path))
+        entry = table.find(scope["method"], path)
         if entry is None:
-            prefix, _, key = path.rpartition("/")
-            entry = table.below.get((method, prefix)) if key else None
-            if entry is None:
-                return None
+            return None
         if entry.maker.is_replaced:
             self._table = None
             return self.find(scope)
@@ -176,6 +166,14 @@ class Doors:
         if entry.rivals and any(rival.match(path) for rival in entry.rivals):
             return None
         return entry
+
+    def _open(self, app: Any) -> _Table | None:
+        if not isinstance(app, FastAPI):
+            return None
+        try:
+            return _Table(app, self._engines, lanes_of(self._engines, are_sessions_heard))
+        except NotDoneError:
+            return None
 
     async def serve(
         self, entry: _Entry, scope: Scope, receive: Receive, send: Send
@@ -205,29 +203,34 @@ class Doors:
         await send({"type": "http.response.body", "body": content})
         return None
 
-    def _open(self, app: Any) -> _Table | None:
-        if not isinstance(app, FastAPI):
-            return None
-        try:
-            table = _Table(app, lanes_of(self._engines, are_sessions_heard))
-        except NotDoneError:
-            return None
-        for each in survey(app, self._engines, self._is_served):
-            if each.reason is None:
-                table.add(each, self._engines)
-        return table
-
 
 class _Table:
-    """The doors by their paths, as one event loop uses them."""
+    """The routes that may have doors, by their paths, and the doors as one event loop uses them."""
 
-    def __init__(self, app: FastAPI, lanes: Lanes) -> None:
+    def __init__(self, app: FastAPI, engines: Engines, lanes: Lanes) -> None:
+        """Take the routes down; each door is made when a request asks for it."""
         self._app = app
+        self._engines = engines
         self._lanes = lanes
         self._loop = asyncio.get_running_loop()
         self._sizes = [(router, len(router.routes)) for router in _routers_of(app.router)]
-        self.exact: dict[tuple[str, str], _Entry] = {}
-        self.below: dict[tuple[str, str], _Entry] = {}
+        self._contexts: list[Any] = list(iter_route_contexts(app.router.routes))
+        # Places of routes, by method and path, or what comes before the last part of it.
+        self._exact: dict[tuple[str, str], int] = {}
+        self._below: dict[tuple[str, str], int] = {}
+        self._entries: dict[int, _Entry | None] = {}
+        for place, context in enumerate(self._contexts):
+            if _maker_of(context) is not None:
+                self._note(place, context)
+
+    def _note(self, place: int, context: Any) -> None:
+        prefix, _, last = context.path_format.rpartition("/")
+        # For HEAD the route makes an answer without its body.
+        for method in context.methods - {"HEAD"}:
+            if "{" in last:
+                self._below.setdefault((method, prefix), place)
+            else:
+                self._exact.setdefault((method, context.path_format), place)
 
     def is_current(self, app: Any) -> bool:
         """Tell whether the application, the event loop, the lanes and the routes are the same."""
@@ -237,13 +240,28 @@ class _Table:
             return False
         return all(len(each.routes) == size for each, size in self._sizes)
 
-    def add(self, found: Survey, engines: Engines) -> None:
+    def find(self, method: str, path: str) -> _Entry | None:
+        """Return the door of the route with this path; None if it has none."""
+        place = self._exact.get((method, path))
+        if place is None:
+            prefix, _, key = path.rpartition("/")
+            place = self._below.get((method, prefix)) if key else None
+            if place is None:
+                return None
+        if place not in self._entries:
+            self._entries[place] = self._make(place)
+        return self._entries[place]
+
+    def _make(self, place: int) -> _Entry | None:
+        context = self._contexts[place]
+        found = _survey(self._app, self._engines, context, self._contexts[:place])
+        if found.reason is not None:
+            return None
         try:
-            door = found.maker.make(engines, self._lanes)
+            door = found.maker.make(self._engines, self._lanes)
         except NoDoorError:
-            return
-        context = found.context
-        entry = _Entry(
+            return None
+        return _Entry(
             door=door,
             maker=found.maker,
             route=context.original_route,
@@ -252,13 +270,6 @@ class _Table:
             rivals=found.rivals,
             provider=context.dependency_overrides_provider,
         )
-        prefix, _, last = context.path_format.rpartition("/")
-        # For HEAD the route makes an answer without its body.
-        for method in context.methods - {"HEAD"}:
-            if "{" in last:
-                self.below.setdefault((method, prefix), entry)
-            else:
-                self.exact.setdefault((method, context.path_format), entry)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,30 +289,31 @@ class Survey:
     rivals: tuple[re.Pattern[str], ...]
 
 
-def survey(
-    app: FastAPI, engines: Engines, is_served: Callable[[Any, Callable[..., Any]], bool]
-) -> list[Survey]:
+def survey(app: FastAPI, engines: Engines) -> list[Survey]:
     """Look at all routes of an application that could have a door, in their order."""
-    found: list[Survey] = []
-    earlier: list[Any] = []
-    lacking = why_no_lanes(engines)
-    for context in iter_route_contexts(app.router.routes):
-        maker = getattr(getattr(context, "endpoint", None), "door", None)
-        if maker is not None:
-            rivals, blocker = _rivals_of(context, earlier)
-            reason = lacking or blocker or _why_not(app, context, maker, is_served)
-            found.append(Survey(context=context, maker=maker, reason=reason, rivals=rivals))
-        earlier.append(context)
-    return found
+    contexts = list(iter_route_contexts(app.router.routes))
+    return [
+        _survey(app, engines, context, contexts[:place])
+        for place, context in enumerate(contexts)
+        if _maker_of(context) is not None
+    ]
 
 
-def _why_not(
-    app: FastAPI,
-    context: Any,
-    maker: DoorMaker,
-    is_served: Callable[[Any, Callable[..., Any]], bool],
-) -> str | None:
-    if not is_served(app, maker.session):
+def _maker_of(context: Any) -> DoorMaker | None:
+    maker: DoorMaker | None = getattr(getattr(context, "endpoint", None), "door", None)
+    return maker
+
+
+def _survey(app: FastAPI, engines: Engines, context: Any, earlier: Sequence[Any]) -> Survey:
+    maker = _maker_of(context)
+    assert maker is not None
+    rivals, blocker = _rivals_of(context, earlier)
+    reason = why_no_lanes(engines) or blocker or _why_not(app, engines, context, maker)
+    return Survey(context=context, maker=maker, reason=reason, rivals=rivals)
+
+
+def _why_not(app: FastAPI, engines: Engines, context: Any, maker: DoorMaker) -> str | None:
+    if not _gives(app, engines, maker.session):
         return "its session is not this database's"
     if context.dependencies:
         return "dependencies of the application or a router run for each request"
@@ -313,6 +325,17 @@ def _why_not(
     if maker.reads_body and limits != (None, None):
         return "FastAPI counts the bytes of its body (max_body_size)"
     return None
+
+
+def _gives(app: FastAPI, engines: Engines, session: Callable[..., Any]) -> bool:
+    """Tell whether a session dependency gives sessions of a database, with nothing in between."""
+    owners = [each.kwargs.get("engines") for each in app.user_middleware]
+    if engines not in owners or None in owners[owners.index(engines) :]:
+        # Middleware within the gate would be passed by.
+        return False
+    if session is request_session:
+        return next(owner for owner in owners if owner is not None) is engines
+    return getattr(getattr(session, "__self__", None), "_engines", None) is engines
 
 
 def _rivals_of(

@@ -7,16 +7,12 @@ after the answer, or without having seen the answer's status.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ormolu.engines import Engines
 from ormolu.sessions import UnitOfWork
 from ormolu.transactions import access_of_method, is_committed
-from ormolu.web._dependency import request_session
 from ormolu.web._doors import Doors
 from ormolu.web._problems import PROBLEMS_KEY, Problems
 from ormolu.web._units import open_units
@@ -31,23 +27,7 @@ class Gate:
         self._app = app
         self._engines = engines
         self._problems = problems
-        self._doors = Doors(engines, self._gives)
-
-    def _gives(self, app: Any, session: Callable[..., Any]) -> bool:
-        """Tell whether a session dependency gives sessions of this database, inside this gate."""
-        gates = [each for each in app.user_middleware if each.cls is Gate]
-        place = next(
-            (index for index, each in enumerate(app.user_middleware)
-             if each.cls is Gate and each.args[0] is self._engines),
-            len(app.user_middleware),
-        )  # fmt: skip
-        if any(each.cls is not Gate for each in app.user_middleware[place:]):
-            # Middleware within the gate would be passed by.
-            return False
-        if session is request_session:
-            return bool(gates) and gates[0].args[0] is self._engines
-        owner = getattr(session, "__self__", None)
-        return getattr(owner, "_engines", None) is self._engines
+        self._doors = Doors(engines)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the request; commit or roll back before its answer leaves."""
