@@ -212,7 +212,11 @@ class Doors:
         lanes = self._lanes
         if lanes is None or lanes.is_closed or self._loop is not asyncio.get_running_loop():
             return False
-        return all(len(each.routes) == size for each, size in self._sizes)
+        # A loop, not `all`, as this is asked for each request.
+        for router, size in self._sizes:  # noqa: SIM110
+            if len(router.routes) != size:
+                return False
+        return True
 
     def _open(self, app: Any) -> None:
         """Take the routes down; each door is made when a request asks for it."""
