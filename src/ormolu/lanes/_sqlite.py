@@ -65,6 +65,8 @@ class SQLiteLanes:
         Raises:
             NotDoneError: As `fetch`, or the snapshot has ended.
         """
+        if not self._reads.is_snapshot_open:
+            raise NotDoneError
         return self._reads.fetch(plan, arguments, is_next=True)
 
     async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
@@ -106,10 +108,11 @@ class _Reads:
     def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
         self._held = Held(engines, Access.READ, is_heard)
         self._loop = asyncio.get_running_loop()
-        self._connection: Connection | None = None
+        self._line: Any = None
         self._sqlite: Any = None
+        self._cursor: Any = None
         self.is_open = False
-        self._is_snapshot_open = False
+        self.is_snapshot_open = False
         self._written_before = 0
         self._rounds = 0
         self._bans: dict[str, tuple[float, float]] = {}
@@ -121,7 +124,7 @@ class _Reads:
         if sqlite is None:
             raise NotDoneError
         sqlite.set_progress_handler(self._is_long, _STEPS)
-        self._connection, self._sqlite = connection, sqlite
+        self._line, self._sqlite, self._cursor = connection.line, sqlite, sqlite.cursor()
         self.is_open = True
 
     def fetch(
@@ -131,39 +134,35 @@ class _Reads:
             raise NotDoneError
         self._rounds = 0
         try:
-            if not is_next:
-                self._see_latest()
-            elif not self._is_snapshot_open:
-                raise NotDoneError
-            return self._sqlite.execute(plan.text, arguments).fetchall()  # type: ignore[no-any-return]
+            if not self.is_snapshot_open or (
+                self._line.count != self._written_before and not is_next
+            ):
+                self._open_snapshot()
+            return self._cursor.execute(plan.text, arguments).fetchall()  # type: ignore[no-any-return]
         except (sqlite3.Error, OverflowError) as error:
             if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
                 self._ban(plan.text)
             raise NotDoneError from error
 
-    def _see_latest(self) -> None:
-        """Open a snapshot, unless the one of this turn has all that was written since.
+    def _open_snapshot(self) -> None:
+        """Open a snapshot, the first of this turn or one with all that was written since.
 
         Raises:
             NotDoneError: The program listens to statements.
         """
-        assert self._connection is not None
-        written = self._connection.transactions_written
-        if self._is_snapshot_open:
-            if written == self._written_before:
-                return
+        if self.is_snapshot_open:
             self._end_snapshot()
         elif self._held.is_heard:
             raise NotDoneError
         else:
             self._loop.call_soon(self._end_snapshot)
-        self._written_before = written
+        self._written_before = self._line.count
         self._sqlite.execute("BEGIN")
-        self._is_snapshot_open = True
+        self.is_snapshot_open = True
 
     def _end_snapshot(self) -> None:
-        if self._is_snapshot_open:
-            self._is_snapshot_open = False
+        if self.is_snapshot_open:
+            self.is_snapshot_open = False
             self._rounds = 0
             self._sqlite.execute("ROLLBACK")
 
@@ -182,7 +181,7 @@ class _Reads:
         if self._sqlite is not None:
             self._end_snapshot()
             self._sqlite.set_progress_handler(None, 0)
-            self._sqlite = None
+            self._sqlite = self._cursor = None
             self.is_open = False
         await self._held.give_back()
 

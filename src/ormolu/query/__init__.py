@@ -1,7 +1,7 @@
 """Lists of rows: filters, sorting, cursors and selections over what may be seen. No HTTP."""
 
 from ormolu.query._conditions import AllOf, Condition, compile_condition, describe
-from ormolu.query._cursors import read_cursor, write_cursor
+from ormolu.query._cursors import cursor_context, read_cursor, write_cursor
 from ormolu.query._filters import Filters, operators_of, search
 from ormolu.query._selection import (
     FetchChildren,
@@ -38,6 +38,7 @@ __all__ = [
     "children_of",
     "children_statement",
     "compile_condition",
+    "cursor_context",
     "describe",
     "entry_of",
     "is_json",

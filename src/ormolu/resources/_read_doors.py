@@ -8,7 +8,7 @@ from typing import Any
 from starlette.types import Scope
 
 from ormolu.lanes import NotDoneError, UnplannableError
-from ormolu.query import describe, read_cursor, read_selection, write_cursor
+from ormolu.query import read_cursor, read_selection, write_cursor
 from ormolu.resources._answers import encode, next_link, read_answer
 from ormolu.resources._lists import ListLimits, ListQuery, read_parameters
 from ormolu.resources._opening import OpenDoor, Opening, asks_for, headers_for, json_headers
@@ -102,9 +102,7 @@ class ListDoor(OpenDoor):
         if len(ends) < 2:
             content = b'{"items":%b,"next_cursor":null}' % items
             return Reply(200, json_headers(content), content)
-        cursor = write_cursor(
-            plan.sort_values(ends[0]), query.sort, _scope_of(query), self.opening.cursor_key
-        )
+        cursor = write_cursor(plan.sort_values(ends[0]), query.context, self.opening.cursor_key)
         content = b'{"items":%b,"next_cursor":"%b"}' % (items, cursor.encode())
         return Reply(200, headers_for({"link": next_link(scope, cursor)}, content), content)
 
@@ -138,8 +136,8 @@ class ListDoor(OpenDoor):
             return None, {}
         if len(cursor) > 1:
             raise NotDoneError
-        key, scope = self.opening.cursor_key, _scope_of(query)
-        values = read_cursor(cursor[0], query.sort, scope, key, ("query", "cursor"))
+        key = self.opening.cursor_key
+        values = read_cursor(cursor[0], query.context, key, ("query", "cursor"))
         nulls = frozenset(index for index, value in enumerate(values) if value is None)
         return nulls, {f"after {index}": value for index, value in enumerate(values)}
 
@@ -151,7 +149,3 @@ def _once(given: Mapping[str, list[str]], known: set[str]) -> dict[str, str]:
     if any(name not in known or len(values) > 1 for name, values in given.items()):
         raise NotDoneError
     return {name: values[0] for name, values in given.items()}
-
-
-def _scope_of(query: ListQuery) -> str:
-    return "" if query.condition is None else describe(query.condition)

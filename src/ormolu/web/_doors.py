@@ -238,7 +238,11 @@ class _Table:
             return False
         if self._loop is not asyncio.get_running_loop():
             return False
-        return all(len(each.routes) == size for each, size in self._sizes)
+        # A loop, not `all`, as this is asked for each request.
+        for router, size in self._sizes:  # noqa: SIM110
+            if len(router.routes) != size:
+                return False
+        return True
 
     def find(self, method: str, path: str) -> _Entry | None:
         """Return the door of the route with this path; None if it has none."""
