@@ -112,6 +112,7 @@ class _Reads:
         self._sqlite: Any = None
         self._cursor: Any = None
         self.is_open = False
+        self._is_closed = False
         self.is_snapshot_open = False
         self._written_before = 0
         self._rounds = 0
@@ -121,7 +122,7 @@ class _Reads:
         connection = await self._held.take()
         assert isinstance(connection, Connection)
         sqlite = connection.lend()
-        if sqlite is None:
+        if sqlite is None or self._is_closed:
             raise NotDoneError
         sqlite.set_progress_handler(self._is_long, _STEPS)
         self._line, self._sqlite, self._cursor = connection.line, sqlite, sqlite.cursor()
@@ -178,6 +179,7 @@ class _Reads:
         self._bans[text] = (time.monotonic() + seconds, min(2 * seconds, _LONGEST_BAN))
 
     async def close(self) -> None:
+        self._is_closed = True
         if self._sqlite is not None:
             self._end_snapshot()
             self._sqlite.set_progress_handler(None, 0)
