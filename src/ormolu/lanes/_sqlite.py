@@ -257,7 +257,8 @@ async def _send(connection: Connection, batch: list[Item]) -> list[Any]:
         return await greenlet_spawn(connection.run_statement, "INSERT", action)
     except Exception as error:
         name = getattr(error, "sqlite_errorname", None) or ""
-        if not progress.is_at_commit and name.startswith("SQLITE_BUSY"):
+        if name.startswith("SQLITE_BUSY"):
+            # Of BEGIN, or of COMMIT in another journal, which is rolled back.
             raise OverloadedError(str(error)) from error
         if progress.is_at_commit and name.startswith("SQLITE_IOERR"):
             message = "The log could not be synced; the change may be stored or not."
