@@ -208,7 +208,7 @@ def _reader_of(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any]
     while isinstance(plain, TypeDecorator):
         plain = plain.impl_instance
     code = None
-    if dialect.driver == "asyncpg" and isinstance(plain, Numeric):
+    if dialect.driver == "asyncpg" and isinstance(plain, (Float, Numeric)):
         code = _FLOAT_OID if isinstance(plain, Float) else _NUMERIC_OID
     reader: Callable[[Any], Any] | None
     try:
