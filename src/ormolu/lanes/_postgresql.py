@@ -303,13 +303,10 @@ class _WriteLane(_HeldLane):
             OutcomeUnknownError: And with it what it was doing.
         """
         fault = driver_fault(error)
-        if fault is not None and fault.kind != "outcome_unknown" and _is_rolled_back(error):
-            if fault.kind == "busy":
+        kind = None if fault is None else fault.kind
+        if kind != "outcome_unknown" and _is_rolled_back(connection, error):
+            if kind == "busy":
                 raise NotDoneError from error
-            return
-        is_refused = not connection.is_closed() and not isinstance(error, (OSError, TimeoutError))
-        if fault is None and is_refused:
-            # asyncpg itself has refused a value.
             return
         with suppress(Exception):
             await self._held.drop()
@@ -321,12 +318,13 @@ class _VoidError(Exception):
     """A transaction is rolled back, and nothing of its group is stored."""
 
 
-def _is_rolled_back(error: Exception) -> bool:
-    """Tell whether the server has ended the transaction, and not the connection with it.
-
-    By the severity, not by the code, which a trigger may choose.
-    """
-    return getattr(error, "severity_en", None) == "ERROR"
+def _is_rolled_back(connection: Any, error: Exception) -> bool:
+    """Tell whether nothing is stored, by the severity: a trigger may choose any code."""
+    severity = getattr(error, "severity_en", None)
+    if severity is None:
+        # asyncpg itself has refused a value.
+        return not connection.is_closed() and not isinstance(error, (OSError, TimeoutError))
+    return bool(severity == "ERROR")
 
 
 def _by_plan(batch: list[Item]) -> list[tuple[Plan, list[Item]]]:
