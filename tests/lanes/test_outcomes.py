@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
@@ -98,6 +100,22 @@ async def test_connections_lost_while_idle(database_url: str) -> None:
         assert statuses(await asyncio.gather(*calls)) == [200] * 4
         assert statuses([await shop.create("x"), await shop.read(4)]) == [201, 200]
         assert checked_out(shop.db) == held
+
+
+@pytest.mark.backends("asyncpg")
+async def test_connection_without_a_sign_of_life(database_url: str) -> None:
+    """A connection that idled and cannot be used is dropped; a session stores the row."""
+    async with served(database_url) as shop:
+        await shop.fill(1)
+        writes: Any = shop.lanes._writes  # type: ignore[attr-defined]
+        connection = await writes._held.take()
+        busy = asyncio.create_task(connection.execute("SELECT pg_sleep(30)"))
+        await turns(5)
+        writes._used_at = 0.0
+        assert statuses([await shop.create("a"), await shop.create("b")]) == [201, 201]
+        assert shop.passed_on == ["POST /things"]
+        with pytest.raises(asyncpg.PostgresError):
+            await busy
 
 
 @pytest.mark.backends("asyncpg")
