@@ -104,6 +104,10 @@ class Plan:
             for reader, value in zip(self._readers, row, strict=True)
         ]
 
+    def read_all(self, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        """Return the values in all rows."""
+        return rows if self._is_read_as_is else [self.read(row) for row in rows]
+
 
 @dataclass(frozen=True, kw_only=True)
 class PointPlan:

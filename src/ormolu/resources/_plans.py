@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import sqlalchemy as sa
@@ -188,12 +189,13 @@ class Plans:
                 columns.append(column)
         labelled = [column.label(f"v{place}") for place, column in enumerate(columns)]
         plan = self._plan(limited.with_only_columns(*labelled))
-        is_whole = len(names) == len(self._view.fields)
-        shown = self._shown if is_whole and self._declaration.public_model else _as_is
+        is_own = self._declaration.public_model is not None
+        has_shape = is_own and len(names) == len(self._view.fields)
 
         def content(rows: Sequence[Any]) -> bytes:
             # A row may go on after the names, with what it is sorted by.
-            return encode([shown(dict(zip(names, plan.read(row), strict=False))) for row in rows])
+            made = list(map(dict, map(zip, repeat(names), plan.read_all(rows))))
+            return encode([self._shown(row) for row in made] if has_shape else made)
 
         def sort_values(row: Sequence[Any]) -> Sequence[Any]:
             values = plan.read(row)
