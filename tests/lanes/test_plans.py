@@ -148,7 +148,8 @@ def point_of(shop: Served, *, has_many: bool) -> PointPlan:
         return PointPlan(one=Plan(one, types, dialect))
     keys = literal(Slot("keys"), ARRAY(Integer))
     many = select(Thing.number, Thing.id).where(Thing.id == any_(keys))
-    return PointPlan(one=Plan(one, types, dialect), many=Plan(many, types, dialect), place=1)
+    key = slice(1, 2)
+    return PointPlan(one=Plan(one, types, dialect), many=Plan(many, types, dialect, key=key))
 
 
 @pytest.mark.backends("asyncpg")
@@ -160,6 +161,18 @@ async def test_keys_and_rows_in_one_line(database_url: str) -> None:
         calls = [shop.lanes.fetch_one(both[number % 2], (number,)) for number in range(1, 6)]
         rows = await asyncio.gather(*calls)
         assert [row and row[1] for row in rows] == [1, 2, 3, None, None]
+
+
+@pytest.mark.backends("asyncpg")
+async def test_more_keys_than_one_statement_takes(database_url: str) -> None:
+    """Reads of many keys are split into several statements, and each gets its rows."""
+    async with served(database_url, pool_timeout=10.0) as shop:
+        await shop.fill(3)
+        many = point_of(shop, has_many=True).many
+        assert many is not None
+        keys = [[number, *range(1000 * number, 1000 * number + 300)] for number in (1, 2, 3)]
+        found = await asyncio.gather(*(shop.lanes.fetch_of(many, each) for each in keys))
+        assert [[row[1] for row in rows] for rows in found] == [[1], [2], [3]]
 
 
 @pytest.mark.backends("asyncpg")

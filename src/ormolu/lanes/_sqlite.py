@@ -7,6 +7,7 @@ for, within a limit. Writes that come together are one transaction with one sync
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -80,6 +81,14 @@ class SQLiteLanes:
             await self._reads.open()
         rows = self._reads.fetch(plan.one, plan.one.key_arguments(key))
         return rows[0] if rows else None
+
+    async def fetch_of(self, plan: Plan, keys: Sequence[Any]) -> Sequence[Any]:
+        """Return the rows that belong to some keys, in the snapshot of the last read.
+
+        Raises:
+            NotDoneError: As `fetch_next`.
+        """
+        return await self.fetch_next(plan, plan.arguments({"keys": json.dumps(keys)}))
 
     async def write(self, item: Item) -> Sequence[Any] | None:
         """Return the row of a write once it is durable; None if there was none to change.
