@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.integration.subprocesses import running
-from tests.lanes.things import execute, locked, served, statuses
+from tests.lanes.things import execute, locked, served, statuses, turns, until_waiting
 
 
 @pytest.mark.backends("asyncpg")
@@ -29,6 +29,35 @@ async def test_locked_row_holds_up_its_own_request(database_url: str) -> None:
             assert (await late).status_code == 503
             assert time.monotonic() - began < 2
         assert (await shop.change(3, number=1)).status_code == 200
+
+
+@pytest.mark.backends("asyncpg")
+async def test_many_locked_rows(database_url: str) -> None:
+    """However many rows of a batch others have locked, the line goes on after one short wait."""
+    async with served(database_url) as shop:
+        await shop.fill(40)
+        async with locked(database_url, "UPDATE things SET number = 9"):
+            changes = [asyncio.ensure_future(shop.change(key, number=1)) for key in range(1, 41)]
+            await turns(20)
+            assert (await shop.create("new")).status_code == 201
+            assert not any(change.done() for change in changes)
+            assert set(statuses(await asyncio.gather(*changes))) == {503}
+
+
+@pytest.mark.backends("asyncpg")
+async def test_rows_are_locked_in_their_order(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches of two processes do not wait for each other: both begin with the least key."""
+    monkeypatch.setattr("ormolu.lanes._postgresql._LOCK_TIMEOUT", 5000)
+    async with served(database_url, pool_timeout=10.0) as shop:
+        await shop.fill(3)
+        async with locked(database_url, "SELECT * FROM things WHERE id = 2 FOR UPDATE") as other:
+            changes = asyncio.gather(*(shop.change(key, number=1) for key in (3, 2, 1)))
+            await until_waiting(other)
+            free = "SELECT id FROM things WHERE id <> 2 FOR UPDATE SKIP LOCKED"
+            assert await execute(database_url, free) == [(3,)]
+        assert statuses(await changes) == [200] * 3
 
 
 @pytest.mark.backends("asyncpg")
