@@ -269,14 +269,30 @@ class _Progress:
 
 
 def _run_all(batch: list[Item], progress: _Progress, sqlite: Any) -> list[Any]:
-    outcomes: list[Any] = []
-    for item in batch:
-        try:
-            outcomes.append(sqlite.execute(item.plan.text, item.arguments).fetchall())
-        except (sqlite3.Error, OverflowError):
-            # Only the statement is undone, unless SQLite ended the whole transaction.
-            if not sqlite.in_transaction:
-                raise _VoidError from None
-            outcomes.append(None)
+    outcomes = [_run_one(item, sqlite) for item in batch]
     progress.is_at_commit = True
     return outcomes
+
+
+def _run_one(item: Item, sqlite: Any) -> Any:
+    """Run one statement; return its rows, None if it failed and is undone.
+
+    Raises:
+        _VoidError: It failed, and only the end of the transaction undoes it.
+    """
+    changes = sqlite.total_changes
+    try:
+        rows = sqlite.execute(item.plan.text, item.arguments).fetchall()
+    except (sqlite3.Error, OverflowError):
+        # Only the statement is undone, unless SQLite ended the whole transaction, a trigger raised
+        # FAIL, or its text is no UTF-8: sqlite3 reads that when all is done.
+        if not sqlite.in_transaction or sqlite.total_changes != changes:
+            raise _VoidError from None
+        return None
+    try:
+        for row in rows:
+            item.plan.read(row)
+    except Exception as error:
+        # Odd values of another's making: the answer will be an error, and nothing stored.
+        raise _VoidError from error
+    return rows
