@@ -244,9 +244,9 @@ class _WriteLane(_HeldLane):
         fault = driver_fault(error)
         if fault is not None and (fault.is_settled or fault.kind == "timeout"):
             return
-        is_refused = not connection.is_closed() and not isinstance(error, (OSError, TimeoutError))
-        if fault is None and is_refused:
-            # asyncpg itself has refused a value.
+        # Of a value; what it cannot read of an answer is another error, and stored.
+        is_refused = type(error).__module__.partition(".")[0] == "asyncpg"
+        if fault is None and is_refused and not connection.is_closed():
             return
         with suppress(Exception):
             await self._held.drop()

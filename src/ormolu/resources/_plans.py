@@ -33,6 +33,7 @@ from ormolu.query import (
 )
 from ormolu.resources._answers import body_of, encode
 from ormolu.resources._declaration import Declaration
+from ormolu.resources._legible import is_legible
 from ormolu.resources._lists import ListQuery, page_statement
 from ormolu.resources._nested import Nested, is_mapped, nested_in, plan_of
 from ormolu.resources._policy import EVERYTHING
@@ -239,6 +240,8 @@ class Plans:
         self._check_keys()
         stored = self._statements.stored({name: Slot(name) for name in sorted(names)}, is_new=False)
         statement = self._statements.update(key_slots(self._view), stored, None)
+        if self._dialect.name == "postgresql":
+            statement = statement.where(*self._are_legible(names))
         return self._returning(statement, is_insert=False)
 
     def delete(self) -> Plan:
@@ -255,6 +258,13 @@ class Plans:
         keys = self._statements.keys()
         types, place = [key.type for key in keys], slice(0, len(keys))
         return Plan(statement.returning(*keys), types, self._dialect, key=place)
+
+    def _are_legible(self, changed: Collection[str]) -> list[ColumnElement[bool]]:
+        """Return the conditions that what stays as it is in a row can be read."""
+        view = self._view
+        conditions = [is_legible(getattr(view.model, name))
+                      for name in view.fields if name not in changed]  # fmt: skip
+        return [each for each in conditions if each is not None]
 
     def _check_keys(self) -> None:
         """Check that rows which several requests write together can be told apart by their keys.
