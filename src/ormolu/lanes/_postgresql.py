@@ -60,6 +60,16 @@ class PostgreSQLLanes:
         rows: Sequence[Any] = await lane.put(plan, arguments)
         return rows
 
+    async def fetch_both(
+        self, one: tuple[Plan, Sequence[Any]], other: tuple[Plan, Sequence[Any]]
+    ) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Do nothing: two reads of one snapshot take a transaction.
+
+        Raises:
+            NotDoneError: Always.
+        """
+        raise NotDoneError
+
     async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
         """Return the row with a key, None if there is none.
 
