@@ -205,10 +205,16 @@ class _WriteLane(_HeldLane):
         row: Sequence[Any] | None = await self._lane.put(item)
         return row
 
+    def __init__(self, held: Held, patience: float) -> None:
+        super().__init__(held, patience)
+        # Of which a trigger has left out rows.
+        self._sparse: set[str] = set()
+
     async def _send(self, batch: list[Item]) -> None:
-        for _, items in _by_plan(batch):
+        for plan, items in _by_plan(batch):
+            is_sparse = plan.text in self._sparse
             # Each row once in a transaction: rows are told apart by their keys.
-            for group in _without_repeats(items):
+            for group in [[item] for item in items] if is_sparse else _without_repeats(items):
                 await self._send_group(group)
 
     async def _send_group(self, group: list[Item]) -> None:
@@ -243,6 +249,12 @@ class _WriteLane(_HeldLane):
         except Exception as error:
             await self._judge(connection, error)
             raise _VoidError from error
+        if plan.key is None and len(rows) < len(group):
+            self._sparse.add(plan.text)
+            if len(group) > 1:
+                message = "A trigger has left out rows; the change may be stored or not."
+                raise OutcomeUnknownError(message)
+            return [None]
         return _paired(group, rows)
 
     async def _judge(self, connection: Any, error: Exception) -> None:
@@ -272,7 +284,6 @@ def _paired(group: list[Item], rows: Sequence[Any]) -> list[Any]:
     """Give each item its row: the rows come in the items' order, but not one for each."""
     place = group[0].plan.key
     if place is None:
-        assert len(rows) == len(group)
         return list(rows)
     found = {tuple(row[place]): row for row in rows}
     return [found.get(item.key) for item in group]
