@@ -45,8 +45,12 @@ class _WriteDoor(OpenDoor):
         """
         if scope["query_string"] or asks_for(scope, _WISHES):
             raise NotDoneError
-        sent = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+        sent = _first(scope, b"content-type")
         if sent.partition(b";")[0].strip().lower() not in types:
+            raise NotDoneError
+        length = _first(scope, b"content-length")
+        if length.isdigit() and int(length) > MAX_BODY:
+            # Answered before it is sent.
             raise NotDoneError
         raw = await body.read(MAX_BODY)
         if raw is None:
