@@ -166,14 +166,29 @@ def _slot_source(key: str, write: Callable[[Any], Any] | None) -> Callable[[Valu
 
 def _default_source(default: Any, write: Callable[[Any], Any] | None) -> Callable[[Values], Any]:
     def make(_values: Values) -> Any:
-        value = default.arg(_NoContext()) if default.is_callable else default.arg
+        context = _NoContext()
+        value = default.arg(context) if default.is_callable else default.arg
+        if context.is_asked:
+            # Whatever it made of having none.
+            message = "a default looks at its statement"
+            raise LookupError(message)
         return value if write is None else write(value)
 
     return make
 
 
 class _NoContext:
-    """What a default of the program's own is given: it has to do without the statement."""
+    """What a default of the program's own is given: it has to do without the statement.
+
+    Attributes:
+        is_asked: Whether it has looked for something.
+    """
+
+    is_asked = False
+
+    def __getattr__(self, name: str) -> Any:
+        self.is_asked = True
+        raise AttributeError(name)
 
 
 def _defaults_of(compiled: SQLCompiler) -> dict[str, Any]:
