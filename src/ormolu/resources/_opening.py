@@ -105,7 +105,9 @@ class OpenDoor:
 
     def key(self, scope: Scope) -> tuple[Any, ...]:
         if self._has_number:
-            digits: bytes = scope["raw_path"].rpartition(b"/")[2]
+            # Servers may leave it out, or have the query in it.
+            raw: bytes = scope.get("raw_path") or b""
+            digits = raw.partition(b"?")[0].rpartition(b"/")[2]
             # Of nine digits: within what every INTEGER holds.
             if digits.isdigit() and len(digits) < 10:
                 return (int(digits),)
