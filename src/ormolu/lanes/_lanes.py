@@ -28,6 +28,12 @@ class Lanes(Protocol):
         """Return the rows of a read."""
         ...
 
+    async def fetch_both(
+        self, one: tuple[Plan, Sequence[Any]], other: tuple[Plan, Sequence[Any]]
+    ) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Return the rows of two reads of one snapshot."""
+        ...
+
     async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
         """Return the row with a key."""
         ...

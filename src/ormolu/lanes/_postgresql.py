@@ -60,6 +60,16 @@ class PostgreSQLLanes:
         rows: Sequence[Any] = await lane.put(plan, arguments)
         return rows
 
+    async def fetch_both(
+        self, one: tuple[Plan, Sequence[Any]], other: tuple[Plan, Sequence[Any]]
+    ) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Do nothing: two reads of one snapshot take a transaction.
+
+        Raises:
+            NotDoneError: Always.
+        """
+        raise NotDoneError
+
     async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
         """Return the row with a key, None if there is none.
 
@@ -195,10 +205,16 @@ class _WriteLane(_HeldLane):
         row: Sequence[Any] | None = await self._lane.put(item)
         return row
 
+    def __init__(self, held: Held, patience: float) -> None:
+        super().__init__(held, patience)
+        # Of which a trigger has left out rows.
+        self._sparse: set[str] = set()
+
     async def _send(self, batch: list[Item]) -> None:
-        for _, items in _by_plan(batch):
+        for plan, items in _by_plan(batch):
+            is_sparse = plan.text in self._sparse
             # Each row once in a transaction: rows are told apart by their keys.
-            for group in _without_repeats(items):
+            for group in [[item] for item in items] if is_sparse else _without_repeats(items):
                 await self._send_group(group)
 
     async def _send_group(self, group: list[Item]) -> None:
@@ -233,6 +249,12 @@ class _WriteLane(_HeldLane):
         except Exception as error:
             await self._judge(connection, error)
             raise _VoidError from error
+        if plan.key is None and len(rows) < len(group):
+            self._sparse.add(plan.text)
+            if len(group) > 1:
+                message = "A trigger has left out rows; the change may be stored or not."
+                raise OutcomeUnknownError(message)
+            return [None]
         return _paired(group, rows)
 
     async def _judge(self, connection: Any, error: Exception) -> None:
@@ -244,9 +266,9 @@ class _WriteLane(_HeldLane):
         fault = driver_fault(error)
         if fault is not None and (fault.is_settled or fault.kind == "timeout"):
             return
-        is_refused = not connection.is_closed() and not isinstance(error, (OSError, TimeoutError))
-        if fault is None and is_refused:
-            # asyncpg itself has refused a value.
+        # Of a value; what it cannot read of an answer is another error, and stored.
+        is_refused = type(error).__module__.partition(".")[0] == "asyncpg"
+        if fault is None and is_refused and not connection.is_closed():
             return
         with suppress(Exception):
             await self._held.drop()
@@ -262,7 +284,6 @@ def _paired(group: list[Item], rows: Sequence[Any]) -> list[Any]:
     """Give each item its row: the rows come in the items' order, but not one for each."""
     place = group[0].plan.key
     if place is None:
-        assert len(rows) == len(group)
         return list(rows)
     found = {tuple(row[place]): row for row in rows}
     return [found.get(item.key) for item in group]

@@ -37,6 +37,8 @@ _FIRST_BAN, _LONGEST_BAN = 1.0, 64.0
 # Writes of one transaction: whoever comes next waits for all of them.
 _BATCH = 128
 
+Read = tuple[Plan, Sequence[Any]]
+
 
 class SQLiteLanes:
     """Reads and writes of one SQLite file on one event loop.
@@ -60,6 +62,15 @@ class SQLiteLanes:
             await self._reads.open()
         return self._reads.fetch(plan, arguments)
 
+    async def fetch_both(self, one: Read, other: Read) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Return the rows of two reads of one snapshot.
+
+        Raises:
+            NotDoneError: As `fetch`.
+        """
+        rows = await self.fetch(*one)
+        return rows, self._reads.fetch(*other, is_latest=False)
+
     async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
         """Return the row with a key, None if there is none.
 
@@ -78,7 +89,11 @@ class SQLiteLanes:
         Raises:
             NotDoneError: As `fetch`.
         """
-        return await self.fetch(plan, plan.arguments({"keys": json.dumps(keys)}))
+        if not self._reads.is_open:
+            await self._reads.open()
+        # As the rows whose keys they are, of which another snapshot may have none.
+        arguments = plan.arguments({"keys": json.dumps(keys)})
+        return self._reads.fetch(plan, arguments, is_latest=False)
 
     async def write(self, item: Item) -> Sequence[Any] | None:
         """Return the row of a write once it is durable; None if there was none to change.
@@ -126,12 +141,15 @@ class _Reads:
         self._line, self._sqlite, self._cursor = connection.line, sqlite, sqlite.cursor()
         self.is_open = True
 
-    def fetch(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
+    def fetch(
+        self, plan: Plan, arguments: Sequence[Any], *, is_latest: bool = True
+    ) -> Sequence[Any]:
         if self._bans and self._is_banned(plan.text):
             raise NotDoneError
         self._rounds = 0
         try:
-            if not self._is_snapshot_open or self._line.count != self._written_before:
+            is_stale = is_latest and self._line.count != self._written_before
+            if is_stale or not self._is_snapshot_open:
                 self._open_snapshot()
             return self._cursor.execute(plan.text, arguments).fetchall()  # type: ignore[no-any-return]
         except (sqlite3.Error, OverflowError) as error:
@@ -269,14 +287,30 @@ class _Progress:
 
 
 def _run_all(batch: list[Item], progress: _Progress, sqlite: Any) -> list[Any]:
-    outcomes: list[Any] = []
-    for item in batch:
-        try:
-            outcomes.append(sqlite.execute(item.plan.text, item.arguments).fetchall())
-        except (sqlite3.Error, OverflowError):
-            # Only the statement is undone, unless SQLite ended the whole transaction.
-            if not sqlite.in_transaction:
-                raise _VoidError from None
-            outcomes.append(None)
+    outcomes = [_run_one(item, sqlite) for item in batch]
     progress.is_at_commit = True
     return outcomes
+
+
+def _run_one(item: Item, sqlite: Any) -> Any:
+    """Run one statement; return its rows, None if it failed and is undone.
+
+    Raises:
+        _VoidError: It failed, and only the end of the transaction undoes it.
+    """
+    changes = sqlite.total_changes
+    try:
+        rows = sqlite.execute(item.plan.text, item.arguments).fetchall()
+    except (sqlite3.Error, OverflowError):
+        # Only the statement is undone, unless SQLite ended the whole transaction, a trigger raised
+        # FAIL, or its text is no UTF-8: sqlite3 reads that when all is done.
+        if not sqlite.in_transaction or sqlite.total_changes != changes:
+            raise _VoidError from None
+        return None
+    try:
+        for row in rows:
+            item.plan.read(row)
+    except Exception as error:
+        # Odd values of another's making: the answer will be an error, and nothing stored.
+        raise _VoidError from error
+    return rows

@@ -22,6 +22,8 @@ from ormolu.web import Body, NoDoorError, Reply
 
 __all__ = ["OpenDoor", "Opening", "asks_for", "headers_for", "json_headers"]
 
+_OURS = frozenset({"ormolu", "sqlalchemy"})
+
 _JSON_HEADER = (b"content-type", b"application/json")
 
 
@@ -53,6 +55,7 @@ class Opening:
         self.plans = Plans(declaration, self.view, dialect)
         self.lanes: Lanes = lanes
         self._engines = engines
+        self._dialect = dialect
 
     @cached_property
     def cursor_key(self) -> bytes:
@@ -67,7 +70,8 @@ class Opening:
             NoDoorError: The program has a part in it.
         """
         declaration = self.declaration
-        own = [name for name, field in self.view.fields.items() if not _is_ours(field.type)]
+        own = [name for name, field in self.view.fields.items()
+               if not _is_ours(field.type, self._dialect)]  # fmt: skip
         if own or declaration.public_model is not None:
             message = (
                 f"code of the program's own makes its answers: {', '.join(own) or 'public_model'}"
@@ -101,16 +105,22 @@ class OpenDoor:
 
     def key(self, scope: Scope) -> tuple[Any, ...]:
         if self._has_number:
-            digits: bytes = scope["raw_path"].rpartition(b"/")[2]
+            # Servers may leave it out, or have the query in it.
+            raw: bytes = scope.get("raw_path") or b""
+            digits = raw.partition(b"?")[0].rpartition(b"/")[2]
             # Of nine digits: within what every INTEGER holds.
             if digits.isdigit() and len(digits) < 10:
                 return (int(digits),)
         return read_key(scope, self.declaration.keys, self.declaration.name)
 
 
-def _is_ours(type_: Any) -> bool:
+def _is_ours(type_: Any, dialect: Dialect) -> bool:
     """Tell whether a type's values are read by SQLAlchemy or by us."""
-    return type(type_).__module__.partition(".")[0] in {"ormolu", "sqlalchemy"}
+    # A variant for this backend is a type of its own, and so are an array's items.
+    kinds = [type_, type_.dialect_impl(dialect)]
+    item = getattr(type_, "item_type", None)
+    are_ours = all(type(each).__module__.partition(".")[0] in _OURS for each in kinds)
+    return are_ours and (item is None or _is_ours(item, dialect))
 
 
 def asks_for(scope: Scope, names: frozenset[bytes]) -> bool:

@@ -54,6 +54,9 @@ class ReadDoor(OpenDoor):
 
     def _plan(self, query: bytes) -> Any:
         given = _once(read_query({"query_string": query}), {"fields", "include"})
+        if query and not given:
+            # Nothing but separators: the whole row, whose tag is another one.
+            raise NotDoneError
         locations = (("query", "fields"), ("query", "include"))
         view = self.opening.view
         selection = read_selection(view, given.get("fields"), given.get("include"), locations)
@@ -83,13 +86,14 @@ class ListDoor(OpenDoor):
         if plan is None:
             plan = plans[after] = self._plan_page(query, after)
         values["limit"], values["last"] = size + (plan.ends is None), size - 1
-        rows = await self.lanes.fetch(plan.rows, plan.rows.arguments(values))
+        asked = plan.rows, plan.rows.arguments(values)
         if plan.ends is None:
-            ends: Sequence[Any] = rows[size - 1 :]
-            rows = rows[:size]
+            found = await self.lanes.fetch(*asked)
+            rows, ends = found[:size], found[size - 1 :]
         else:
-            # In the same turn of the event loop, and so of the same snapshot.
-            ends = await self.lanes.fetch(plan.ends, plan.ends.arguments(values))
+            # Of one snapshot: else the next page begins where this one does not end.
+            asked_too = plan.ends, plan.ends.arguments(values)
+            rows, ends = await self.lanes.fetch_both(asked, asked_too)
         if plan.nested is None:
             items = plan.content(rows)
         else:

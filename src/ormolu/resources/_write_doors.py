@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from starlette.types import Scope
 
 from ormolu.lanes import Item, NotDoneError, Plan, numbered
 from ormolu.query import is_json
 from ormolu.resources._answers import headers_of, path_of
+from ormolu.resources._columns import events_of
 from ormolu.resources._json import read_json
 from ormolu.resources._opening import OpenDoor, Opening, asks_for, headers_for
 from ormolu.resources._plans import RowPlan
@@ -21,12 +22,18 @@ from ormolu.web import Body, NoDoorError, Reply
 
 __all__ = ["CreateDoor", "DeleteDoor", "UpdateDoor"]
 
+_P = TypeVar("_P")
+
 # Headers that ask for more than to store a row.
 _WISHES = frozenset({b"idempotency-key", b"if-match", b"if-none-match", b"prefer"})
 
 
 class _WriteDoor(OpenDoor):
     """A door that writes."""
+
+    def __init__(self, opening: Opening) -> None:
+        super().__init__(opening)
+        self._are_events_heard = events_of(self.declaration.mapper)
 
     async def _read_object(
         self, scope: Scope, body: Body, types: frozenset[bytes]
@@ -38,27 +45,36 @@ class _WriteDoor(OpenDoor):
         """
         if scope["query_string"] or asks_for(scope, _WISHES):
             raise NotDoneError
-        sent = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+        sent = _first(scope, b"content-type")
         if sent.partition(b";")[0].strip().lower() not in types:
+            raise NotDoneError
+        length = _first(scope, b"content-length")
+        if length.isdigit() and int(length) > MAX_BODY:
+            # Answered before it is sent.
             raise NotDoneError
         raw = await body.read(MAX_BODY)
         if raw is None:
             raise NotDoneError
         return read_object(read_json(raw, ("body",))), len(raw)
 
-    async def _write(
-        self, plan: Plan, values: Mapping[str, Any], *, size: int = 0, key: Sequence[Any] = ()
-    ) -> Sequence[Any]:
-        """Write a row, and return what the statement returns of it.
+    async def _write(self, preparing: Awaitable[tuple[_P, Item]]) -> tuple[_P, Sequence[Any]]:
+        """Write a row; return its plan, and what the statement returns of it.
 
         Raises:
             NotDoneError: There is none to change, or it cannot be stored.
         """
-        arguments = _arguments(plan, {**values, **numbered(key)})
-        row = await self.lanes.write(Item(plan, arguments, size=size, key=key))
+        try:
+            plan, item = await preparing
+        except Exception as error:
+            # Code of the program's own has failed, such as a validator: who answers that is within.
+            raise NotDoneError from error
+        if self._are_events_heard():
+            # The program has begun to listen since the door was made.
+            raise NotDoneError
+        row = await self.lanes.write(item)
         if row is None:
             raise NotDoneError
-        return row
+        return plan, row
 
     def _check_json(self, values: Mapping[str, Any]) -> None:
         """Leave NULL in a JSON column to the session, which writes it as SQL.
@@ -91,13 +107,16 @@ class CreateDoor(_WriteDoor):
     def _plan(self, names: frozenset[str]) -> RowPlan:
         return self.opening.plans.insert(names)
 
-    async def answer(self, scope: Scope, body: Body) -> Reply | None:
+    async def _prepare(self, scope: Scope, body: Body) -> tuple[RowPlan, Item]:
         sent, size = await self._read_object(scope, body, _JSON_BODY)
         values = self._values.read_new(sent, ("body",))
         self._check_json(values)
         names = frozenset(values)
         plan = self._shapes.find(names, lambda: self._plan(names), is_common=True)
-        row = await self._write(plan.plan, values, size=size)
+        return plan, Item(plan.plan, plan.plan.arguments(values), size=size)
+
+    async def answer(self, scope: Scope, body: Body) -> Reply | None:
+        plan, row = await self._write(self._prepare(scope, body))
         content = plan.content(row)
         headers = self._tags(plan, row)
         headers["Location"] = path_of(scope, plan.plan.read(row)[plan.key])
@@ -120,16 +139,20 @@ class UpdateDoor(_WriteDoor):
     def _plan(self, names: frozenset[str]) -> RowPlan:
         return self.opening.plans.update(names)
 
-    async def answer(self, scope: Scope, body: Body) -> Reply | None:
+    async def _prepare(self, scope: Scope, body: Body) -> tuple[RowPlan, Item]:
         sent, size = await self._read_object(scope, body, _PATCH_BODY)
         key = self.key(scope)
         values = self._values.read_changes(sent, ("body",))
         if not values:
-            return None
+            raise NotDoneError
         self._check_json(values)
         names = frozenset(values)
         plan = self._shapes.find(names, lambda: self._plan(names), is_common=True)
-        row = await self._write(plan.plan, values, size=size, key=key)
+        arguments = plan.plan.arguments({**values, **numbered(key)})
+        return plan, Item(plan.plan, arguments, size=size, key=key)
+
+    async def answer(self, scope: Scope, body: Body) -> Reply | None:
+        plan, row = await self._write(self._prepare(scope, body))
         content = plan.content(row)
         return Reply(200, headers_for(self._tags(plan, row), content), content)
 
@@ -148,17 +171,17 @@ class DeleteDoor(_WriteDoor):
             raise NoDoorError(message)
         self._plan = opening.plans.delete()
 
-    async def answer(self, scope: Scope, body: Body) -> Reply | None:
+    async def _prepare(self, scope: Scope) -> tuple[Plan, Item]:
         if scope["query_string"] or asks_for(scope, _WISHES):
-            return None
-        await self._write(self._plan, {}, key=self.key(scope))
+            raise NotDoneError
+        key = self.key(scope)
+        return self._plan, Item(self._plan, self._plan.arguments(numbered(key)), key=key)
+
+    async def answer(self, scope: Scope, body: Body) -> Reply | None:
+        await self._write(self._prepare(scope))
         return Reply(204, [], b"")
 
 
-def _arguments(plan: Any, values: Mapping[str, Any]) -> list[Any]:
-    try:
-        arguments: list[Any] = plan.arguments(values)
-    except Exception as error:
-        # A value or a default that needs more; the session says what is wrong.
-        raise NotDoneError from error
-    return arguments
+def _first(scope: Scope, name: bytes) -> bytes:
+    """Return the first header of this name; nothing if there is none."""
+    return next((value for each, value in scope["headers"] if each == name), b"")

@@ -378,7 +378,8 @@ def _parameters(names: Sequence[str], path: str) -> dict[str, str]:
     last = path.rpartition("/")[2]
     if len(names) == 1:
         return {names[0]: last}
-    return dict(zip(names, last.split(",", len(names) - 1), strict=False))
+    # As the route's pattern does it, of which each part takes all it can get.
+    return dict(zip(names, last.rsplit(",", len(names) - 1), strict=False))
 
 
 def raise_failure(scope: Scope) -> None:
