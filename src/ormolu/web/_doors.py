@@ -48,28 +48,49 @@ class Body:
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._read: list[Message] = []
+        self._chunks: list[bytes] = []
+        self._is_more: bool | None = None
+        self._end: Message | Exception | None = None
 
     async def read(self, most: int) -> bytes | None:
-        """Return the body; None if it is larger than that, or the client has left."""
-        chunks: list[bytes] = []
+        """Return the body; None if it is larger than that, or does not come."""
         size = 0
         while True:
-            message = await self._receive()
-            self._read.append(message)
+            try:
+                message = await self._receive()
+            except Exception as error:
+                # Of middleware that counts, say: it is for the application's handlers.
+                self._end = error
+                return None
             if message["type"] != "http.request":
+                self._end = message
                 return None
             chunk = message.get("body", b"")
+            self._is_more = bool(message.get("more_body", False))
             size += len(chunk)
+            if chunk:
+                self._chunks.append(chunk)
             if size > most:
                 return None
-            if not message.get("more_body", False):
-                return b"".join([*chunks, chunk]) if chunks else chunk
-            chunks.append(chunk)
+            if not self._is_more:
+                return self._join()
 
     async def receive(self) -> Message:
-        """Return the messages from the first one on."""
-        return self._read.pop(0) if self._read else await self._receive()
+        """Return what was read, as one message, and then what comes.
+
+        Raises:
+            Exception: What kept the body from being read.
+        """
+        if self._is_more is not None:
+            more, self._is_more = self._is_more, None
+            return {"type": "http.request", "body": self._join(), "more_body": more}
+        end, self._end = self._end, None
+        if isinstance(end, Exception):
+            raise end
+        return await self._receive() if end is None else end
+
+    def _join(self) -> bytes:
+        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
 
 class Door(Protocol):
