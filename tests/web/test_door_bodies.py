@@ -24,10 +24,12 @@ from tests.web.doors import (
 pytestmark = pytest.mark.backends("sqlite")
 
 
-async def _posted(url: str, *messages: Any, path: str = "/notes", **scope: Any) -> Exchange:
+async def _posted(url: str, *messages: Any, has_doors: bool = True, **scope: Any) -> Exchange:
     app = app_with(url)
+    if not has_doors:
+        app.dependency_overrides[object] = object
     async with client_of(app):
-        return await Exchange(app, "POST", path, *messages, **scope).run()
+        return await Exchange(app, "POST", "/notes", *messages, **scope).run()
 
 
 async def test_chunked_body(database_url: str, passages: Passages) -> None:
@@ -65,7 +67,7 @@ async def test_client_leaves_in_mid_body(database_url: str, passages: Passages) 
     app = app_with(database_url)
     async with client_of(app) as client:
         done = Exchange(app, "POST", "/notes", part(b'{"text":', more=True))
-        with pytest.raises(Exception, match="^$") as caught:
+        with pytest.raises(Exception, match=r"^$") as caught:
             await done.run()
         assert type(caught.value).__name__ == "ClientDisconnect"
         assert passages.take() == [HANDED_OVER]
@@ -101,3 +103,39 @@ async def test_small_parts_are_replayed_together() -> None:
     assert await body.receive() == part(b"a" * 100_000, more=True)
     assert await body.receive() == {"type": "http.disconnect"}
     assert await body.receive() == {"type": "http.disconnect"}
+
+
+async def test_a_body_that_says_it_is_too_large_is_not_asked_for(
+    database_url: str, passages: Passages
+) -> None:
+    """With `Expect: 100-continue` a server asks for the body when it is received, so it is not."""
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % (MAX_BODY + 1)),
+        (b"expect", b"100-continue"),
+    ]
+    done = await _posted(database_url, part(b"{}"), headers=headers)
+    assert (done.status, done.received) == (413, 0)
+    assert passages.take() == [HANDED_OVER]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([(b"content-type", b"application/json"), (b"content-type", b"text/plain")], 201),
+        ([(b"content-type", b"text/plain"), (b"content-type", b"application/json")], 415),
+        ([(b"content-type", b"Application/JSON; charset=utf-8")], 201),
+        ([(b"Content-Type", b"application/json")], 415),
+        ([(b"content-type", b"application/json"), (b"Prefer", b"return=minimal")], 201),
+        ([], 415),
+    ],
+)
+async def test_headers_of_a_body(
+    database_url: str, passages: Passages, headers: list[tuple[bytes, bytes]], status: int
+) -> None:
+    """The first of several counts; a name that no server would send in this case is none."""
+    done = await _posted(database_url, part(b'{"text":"a"}'), headers=headers)
+    assert done.status == status
+    assert passages.take() == [ANSWERED if status == 201 else HANDED_OVER]
+    plain = await _posted(database_url, part(b'{"text":"b"}'), headers=headers, has_doors=False)
+    assert (plain.status, passages.take()) == (status, [])

@@ -39,7 +39,7 @@ class _WriteDoor(OpenDoor):
         if scope["query_string"] or asks_for(scope, _WISHES):
             raise NotDoneError
         sent = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
-        if sent.partition(b";")[0].strip().lower() not in types:
+        if sent.partition(b";")[0].strip().lower() not in types or _is_large(scope):
             raise NotDoneError
         raw = await body.read(MAX_BODY)
         if raw is None:
@@ -165,6 +165,13 @@ class DeleteDoor(_WriteDoor):
     def explain(self) -> str:
         """Return the SQL of a delete."""
         return self._plan.text
+
+
+def _is_large(scope: Scope) -> bool:
+    """Tell whether a body says that it is too large: with Expect, none of it is asked for then."""
+    sizes = (value for name, value in scope["headers"] if name == b"content-length")
+    size = next(sizes, b"0")
+    return not size.isdigit() or int(size) > MAX_BODY
 
 
 def _arguments(plan: Any, values: Mapping[str, Any]) -> list[Any]:
