@@ -101,6 +101,7 @@ class Door(Protocol):
 
         Raises:
             UnavailableError: There is no outcome, and none to be had by trying again.
+            Exception: The same, if it is a write.
         """
         ...
 
@@ -207,16 +208,13 @@ class Doors:
         body = Body(receive)
         try:
             reply = await entry.door.answer(scope, body)
-        except UnavailableError as error:
-            # Not to be tried again; raised, and answered, where all errors are.
-            scope[_FAILURE_KEY] = error
-            return body.receive
         except (NotDoneError, RefusedError, UnplannableError):
             return body.receive
-        except Exception:
-            if not entry.maker.is_read:
-                raise
-            # Code of the program's own, such as a type, has failed: it will there too.
+        except Exception as error:
+            if isinstance(error, UnavailableError) or not entry.maker.is_read:
+                # Not to be tried again; raised, and answered, where all errors are.
+                scope[_FAILURE_KEY] = error
+            # Else code of the program's own, such as a type, has failed: it will there too.
             return body.receive
         if reply is None:
             return body.receive
@@ -380,8 +378,8 @@ def raise_failure(scope: Scope) -> None:
     """Raise what kept a door from answering, in the route that it stands for.
 
     Raises:
-        UnavailableError: There was something.
+        Exception: There was something.
     """
-    failure: UnavailableError | None = scope.get(_FAILURE_KEY)
+    failure: Exception | None = scope.get(_FAILURE_KEY)
     if failure is not None:
         raise failure
