@@ -117,12 +117,14 @@ class DoorMaker(Protocol):
         reads_body: Whether its requests have a body.
         is_read: Whether nothing is changed, whatever comes of it.
         is_replaced: Whether its route is no longer one.
+        function: The endpoint.
         session: The dependency that gives the session.
     """
 
     reads_body: bool
     is_read: bool
     is_replaced: bool
+    function: Callable[..., Any]
     session: Callable[..., Any]
 
     def make(self, engines: Engines, lanes: Lanes) -> Door:
@@ -143,7 +145,8 @@ class _Entry:
         maker: What made it.
         route: The route that it stands for.
         endpoint: The function of that.
-        names: Parameters in the path.
+        pattern: Of the path, if there are parameters in it.
+        context: What FastAPI keeps of the route, as it is included.
         rivals: Patterns of routes that come earlier, and may match the same path.
         provider: Whose `dependency_overrides` there may be.
     """
@@ -152,7 +155,8 @@ class _Entry:
     maker: DoorMaker
     route: Any
     endpoint: Callable[..., Any]
-    names: tuple[str, ...]
+    pattern: re.Pattern[str] | None
+    context: Any
     rivals: tuple[re.Pattern[str], ...]
     provider: Any
 
@@ -218,9 +222,7 @@ class Doors:
             return body.receive
         if reply is None:
             return body.receive
-        # For middleware that asks where the request went.
-        scope["route"], scope["endpoint"] = entry.route, entry.endpoint
-        scope["path_params"] = _parameters(entry.names, scope["path"]) if entry.names else {}
+        _leave_traces(entry, scope)
         status, headers, content = reply
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
@@ -260,7 +262,8 @@ class Doors:
             maker=found.maker,
             route=context.original_route,
             endpoint=context.endpoint,
-            names=tuple(context.param_convertors),
+            pattern=context.path_regex if context.param_convertors else None,
+            context=context._route_context,  # noqa: SLF001 -- FastAPI shows it nowhere else
             rivals=found.rivals,
             provider=context.dependency_overrides_provider,
         )
@@ -298,8 +301,10 @@ def survey(
     earlier: list[Any] = []
     lacking = why_no_lanes(engines)
     for context in iter_route_contexts(app.router.routes):
-        maker = getattr(getattr(context, "endpoint", None), "door", None)
-        if maker is not None:
+        endpoint = getattr(context, "endpoint", None)
+        maker = getattr(endpoint, "door", None)
+        # Whoever wraps an endpoint takes its attributes along, and its door is not theirs.
+        if maker is not None and maker.function is endpoint:
             rivals, blocker = _rivals_of(context, earlier)
             reason = lacking or blocker or _why_not(app, context, maker, is_served)
             found.append(Survey(context=context, maker=maker, reason=reason, rivals=rivals))
@@ -313,18 +318,18 @@ def _why_not(
     maker: DoorMaker,
     is_served: Callable[[Any, Callable[..., Any]], bool],
 ) -> str | None:
-    if not is_served(app, maker.session):
-        return "its session is not this database's"
-    if context.dependencies:
-        return "dependencies of the application or a router run for each request"
     if type(context.original_route) is not APIRoute:
         return "its route is of a class of the program's own"
-    if "{" in context.path_format.rpartition("/")[0]:
-        return "its prefix has parameters"
-    limits = (getattr(context, "max_body_size", None), getattr(app, "max_body_size", None))
-    if maker.reads_body and limits != (None, None):
-        return "FastAPI counts the bytes of its body (max_body_size)"
-    return None
+    is_counted = maker.reads_body and context.max_body_size is not None
+    reasons = (
+        (not is_served(app, maker.session), "its session is not this database's"),
+        (context.dependency_overrides_provider is not app, "its route is not included"),
+        (context.dependant.call is not context.endpoint, "its function is wrapped"),
+        (context.dependencies, "dependencies of the application or a router run for each request"),
+        ("{" in context.path_format.rpartition("/")[0], "its prefix has parameters"),
+        (is_counted, "FastAPI counts the bytes of its body (max_body_size)"),
+    )
+    return next((reason for is_so, reason in reasons if is_so), None)
 
 
 def _rivals_of(
@@ -367,11 +372,17 @@ def _routers_of(router: Any) -> Iterator[Any]:
             yield from _routers_of(included)
 
 
-def _parameters(names: Sequence[str], path: str) -> dict[str, str]:
-    last = path.rpartition("/")[2]
-    if len(names) == 1:
-        return {names[0]: last}
-    return dict(zip(names, last.split(",", len(names) - 1), strict=False))
+def _leave_traces(entry: _Entry, scope: Scope) -> None:
+    """Say where a request went, for middleware that asks after its answer."""
+    scope["route"], scope["endpoint"] = entry.route, entry.endpoint
+    scope.setdefault("router", entry.provider.router)
+    # FastAPI's own name for it: its route does not know the prefixes it is included with.
+    scope.setdefault("fastapi", {})["effective_route_context"] = entry.context
+    # Beside those of the path that this application is mounted at.
+    found = scope["path_params"] = {**scope.get("path_params", {})}
+    match = entry.pattern and entry.pattern.match(get_route_path(scope))
+    if match:
+        found.update(match.groupdict())
 
 
 def raise_failure(scope: Scope) -> None:
