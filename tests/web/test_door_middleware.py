@@ -246,7 +246,7 @@ async def test_pure_middleware_may_change_the_body(database_url: str, passages: 
         created = await client.post("/notes", json={"text": "a"})
         assert created.json() == {"ID": 1, "TEXT": "A"}
         assert created.headers.raw == [(b"x-own", b"1")]
-        assert (await client.get("/notes")).json()["ITEMS"] == [{"ID": 1, "TEXT": "A"}]
+        assert (await client.get("/notes")).text.startswith('{"ITEMS":[{"ID":1,"TEXT":"A"}]')
     assert passages.take() == [ANSWERED] * 2
 
 
