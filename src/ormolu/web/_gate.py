@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,6 +24,14 @@ from ormolu.web._units import open_units
 
 __all__ = ["Gate"]
 
+# Of what FastAPI puts between middleware and routes.
+_LAYERS = {
+    "fastapi._body_limit",
+    "fastapi.middleware.asyncexitstack",
+    "starlette.middleware.body_limit",
+    "starlette.middleware.exceptions",
+}
+
 
 class Gate:
     """ASGI middleware that gives each HTTP request one unit of work of one database."""
@@ -35,19 +44,30 @@ class Gate:
 
     def _gives(self, app: Any, session: Callable[..., Any]) -> bool:
         """Tell whether a session dependency gives sessions of this database, inside this gate."""
-        gates = [each for each in app.user_middleware if each.cls is Gate]
-        place = next(
-            (index for index, each in enumerate(app.user_middleware)
-             if each.cls is Gate and each.args[0] is self._engines),
-            len(app.user_middleware),
-        )  # fmt: skip
-        if any(each.cls is not Gate for each in app.user_middleware[place:]):
-            # Middleware within the gate would be passed by.
+        if not self._is_next_to(app.router):
             return False
         if session is request_session:
+            gates = [each for each in app.user_middleware if each.cls is Gate]
             return bool(gates) and gates[0].args[0] is self._engines
         owner = getattr(session, "__self__", None)
         return getattr(owner, "_engines", None) is self._engines
+
+    def _is_next_to(self, router: Any) -> bool:
+        """Tell whether only FastAPI's own layers are between this gate and the routes.
+
+        What a program has put there, in one of many ways, would be passed by.
+        """
+        layer: Any = self
+        while layer != router.app:
+            if type(layer) is Gate:
+                layer = layer._app  # noqa: SLF001 -- another gate
+            elif type(layer).__module__ in _LAYERS:
+                layer = layer.app
+            else:
+                return False
+            if layer is router:
+                layer = router.middleware_stack
+        return type(router) is APIRouter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the request; commit or roll back before its answer leaves."""
@@ -60,6 +80,9 @@ class Gate:
             await self._app(scope, receive, send)
             return
         entry = self._doors.find(scope)
+        if entry is not None and units and entry.maker.session is request_session:
+            # Of an application that this one is mounted in: its session is the request's.
+            entry = None
         if entry is not None:
             passed_on = await self._doors.serve(entry, scope, receive, send)
             if passed_on is None:
