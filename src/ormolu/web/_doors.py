@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -161,6 +162,60 @@ class _Entry:
     provider: Any
 
 
+class _Opened:
+    """The doors on one event loop.
+
+    Attributes:
+        app: The application that they are of.
+        lanes: What they use.
+        exact: By method and path.
+        below: By method, and path up to the last slash.
+        is_outdated: Whether a route of theirs is no longer one.
+    """
+
+    def __init__(self, app: FastAPI, lanes: Lanes) -> None:
+        self.app = app
+        self.lanes = lanes
+        self.exact: dict[tuple[str, str], _Entry] = {}
+        self.below: dict[tuple[str, str], _Entry] = {}
+        self.is_outdated = False
+        self._loop = asyncio.get_running_loop()
+        self._sizes = [(router, _size_of(router)) for router in _routers_of(app.router)]
+
+    def is_right(self, app: object) -> bool:
+        """Tell whether application, event loop, lanes and routes are those of the doors."""
+        return (
+            app is self.app
+            and self._loop is asyncio.get_running_loop()
+            and not self.lanes.is_closed
+            and not self.is_outdated
+            and all(_size_of(router) == size for router, size in self._sizes)
+        )
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether no request will be answered by these any more."""
+        return self.lanes.is_closed or self._loop is asyncio.get_running_loop()
+
+    def add(self, context: Any, entry: _Entry) -> None:
+        """Add a door."""
+        prefix, _, last = context.path_format.rpartition("/")
+        # For HEAD the route makes an answer without its body.
+        for method in context.methods - {"HEAD"}:
+            if "{" in last:
+                self.below.setdefault((method, prefix), entry)
+            else:
+                self.exact.setdefault((method, context.path_format), entry)
+
+    def find(self, method: str, path: str) -> _Entry | None:
+        """Return the door at a path."""
+        entry = self.exact.get((method, path))
+        if entry is not None:
+            return entry
+        prefix, _, key = path.rpartition("/")
+        return self.below.get((method, prefix)) if key else None
+
+
 class Doors:
     """The doors of one application to one database."""
 
@@ -174,30 +229,25 @@ class Doors:
         """
         self._engines = engines
         self._is_served = is_served
-        self._app: FastAPI | None = None
-        self._lanes: Lanes | None = None
-        self._loop: object = None
-        self._sizes: list[tuple[Any, int]] = []
-        self._exact: dict[tuple[str, str], _Entry] = {}
-        self._below: dict[tuple[str, str], _Entry] = {}
+        self._opened: _Opened | None = None
+        # One for each event loop, as there may be several at once, in threads of their own.
+        self._all: list[_Opened] = []
 
     def find(self, scope: Scope) -> _Entry | None:
         """Return the door for a request, if nothing else is concerned with it."""
-        app = scope.get("app")
-        if app is not self._app or not self._are_current():
-            self._open(app)
+        opened, app = self._opened, scope.get("app")
+        if opened is None or not opened.is_right(app):
+            opened = self._opened = self._right(app)
+            if opened is None:
+                return None
         path: str = scope["path"]
         if scope.get("root_path"):
             path = get_route_path(scope)
-        method = scope["method"]
-        entry = self._exact.get((method, path))
+        entry = opened.find(scope["method"], path)
         if entry is None:
-            prefix, _, key = path.rpartition("/")
-            entry = self._below.get((method, prefix)) if key else None
-            if entry is None:
-                return None
+            return None
         if entry.maker.is_replaced:
-            self._app = None
+            opened.is_outdated = True
             return self.find(scope)
         if entry.provider.dependency_overrides or _FASTAPI_TELEMETRY in scope:
             return None
@@ -228,37 +278,34 @@ class Doors:
         await send({"type": "http.response.body", "body": content})
         return None
 
-    def _are_current(self) -> bool:
-        """Tell whether the event loop, the lanes and the routes are those of the doors."""
-        lanes = self._lanes
-        if lanes is None or lanes.is_closed or self._loop is not asyncio.get_running_loop():
-            return False
-        return all(len(each.routes) == size for each, size in self._sizes)
+    def _right(self, app: Any) -> _Opened | None:
+        """Return the doors of an application on the running event loop, opened anew if need be."""
+        for each in self._all:
+            if each.is_right(app):
+                return each
+        opened = self._open(app)
+        kept = [each for each in self._all if not each.is_over]
+        self._all = kept if opened is None else [*kept, opened]
+        return opened
 
-    def _open(self, app: Any) -> None:
-        self._exact, self._below = {}, {}
-        self._app = None
+    def _open(self, app: Any) -> _Opened | None:
         if not isinstance(app, FastAPI):
-            return
+            return None
         try:
-            self._lanes = lanes_of(self._engines, are_sessions_heard)
+            lanes = lanes_of(self._engines, are_sessions_heard)
         except NotDoneError:
-            return
-        self._app = app
-        self._loop = asyncio.get_running_loop()
-        self._sizes = [(router, len(router.routes)) for router in _routers_of(app.router)]
-        for each in survey(app, self._engines, self._is_served):
-            if each.reason is None:
-                self._add(each, self._lanes)
+            return None
+        opened = _Opened(app, lanes)
+        for found in survey(app, self._engines, self._is_served):
+            if found.reason is None:
+                with suppress(NoDoorError):
+                    opened.add(found.context, self._make(found, lanes))
+        return opened
 
-    def _add(self, found: Survey, lanes: Lanes) -> None:
-        try:
-            door = found.maker.make(self._engines, lanes)
-        except NoDoorError:
-            return
+    def _make(self, found: Survey, lanes: Lanes) -> _Entry:
         context = found.context
-        entry = _Entry(
-            door=door,
+        return _Entry(
+            door=found.maker.make(self._engines, lanes),
             maker=found.maker,
             route=context.original_route,
             endpoint=context.endpoint,
@@ -267,13 +314,6 @@ class Doors:
             rivals=found.rivals,
             provider=context.dependency_overrides_provider,
         )
-        prefix, _, last = context.path_format.rpartition("/")
-        # For HEAD the route makes an answer without its body.
-        for method in context.methods - {"HEAD"}:
-            if "{" in last:
-                self._below.setdefault((method, prefix), entry)
-            else:
-                self._exact.setdefault((method, context.path_format), entry)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,7 +344,7 @@ def survey(
         endpoint = getattr(context, "endpoint", None)
         maker = getattr(endpoint, "door", None)
         # Whoever wraps an endpoint takes its attributes along, and its door is not theirs.
-        if maker is not None and maker.function is endpoint:
+        if maker is not None and maker.function is endpoint and not maker.is_replaced:
             rivals, blocker = _rivals_of(context, earlier)
             reason = lacking or blocker or _why_not(app, context, maker, is_served)
             found.append(Survey(context=context, maker=maker, reason=reason, rivals=rivals))
@@ -360,6 +400,11 @@ def _may_match(other: str, path: str) -> bool:
     if not brace:
         return fixed.rpartition("/")[0] == prefix.rpartition("/")[0]
     return fixed.startswith(prefix) or prefix.startswith(fixed)
+
+
+def _size_of(router: Any) -> tuple[int, int]:
+    """Return what changes whenever a route is added to a router, or taken away."""
+    return len(router.routes), router._routes_version  # noqa: SLF001 -- one may replace another
 
 
 def _routers_of(router: Any) -> Iterator[Any]:
