@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute, APIRouter, iter_route_contexts
 from starlette._utils import get_route_path
-from starlette.routing import WebSocketRoute
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import Message, Receive, Scope, Send
 
 from ormolu.engines import Engines
@@ -27,6 +27,7 @@ from ormolu.sessions import are_sessions_heard
 __all__ = ["Body", "Door", "DoorMaker", "Doors", "NoDoorError", "Reply", "raise_failure"]
 
 _FAILURE_KEY = "ormolu.failure"
+_MATCHING = (APIRoute.matches, Mount.matches, Route.matches)
 _FASTAPI_TELEMETRY = "fastapi.telemetry"
 
 
@@ -339,7 +340,7 @@ def survey(
     """Look at all routes of an application that could have a door, in their order."""
     found: list[Survey] = []
     earlier: list[Any] = []
-    lacking = why_no_lanes(engines)
+    lacking = why_no_lanes(engines) or _why_none(app)
     for context in iter_route_contexts(app.router.routes):
         endpoint = getattr(context, "endpoint", None)
         maker = getattr(endpoint, "door", None)
@@ -350,6 +351,15 @@ def survey(
             found.append(Survey(context=context, maker=maker, reason=reason, rivals=rivals))
         earlier.append(context)
     return found
+
+
+def _why_none(app: FastAPI) -> str | None:
+    kinds = {type(router) for router in _routers_of(app.router)}
+    is_own = any(
+        kind.handle is not APIRouter.handle or kind.matches is not APIRouter.matches
+        for kind in kinds
+    )
+    return "a router is of a class of the program's own" if is_own else None
 
 
 def _why_not(
@@ -379,13 +389,13 @@ def _rivals_of(
     path: str = context.path_format
     rivals = []
     for other in earlier:
-        methods = getattr(other, "methods", None)
+        methods = set(getattr(other, "methods", None) or ())
         is_disjoint = methods and not methods & context.methods
         if is_disjoint or isinstance(other.original_route, WebSocketRoute):
             continue
-        pattern = getattr(other, "path_regex", None)
-        if pattern is None:
+        if type(other.original_route).matches not in _MATCHING:
             return (), "an earlier route matches in a way of its own"
+        pattern = other.path_regex
         if "{" not in path and pattern.match(path):
             return (), f"the earlier route {getattr(other, 'path_format', '?')} matches it"
         if "{" in path and _may_match(getattr(other, "path_format", ""), path):
