@@ -98,7 +98,7 @@ class Shouted(Route):
 class Strict(BaseRoute):
     """A route that knows no more than it has to."""
 
-    methods = ["GET"]
+    methods = ("GET",)
 
     def matches(self, scope: Any) -> tuple[Match, Any]:
         return Match.NONE, {}

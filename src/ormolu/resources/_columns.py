@@ -6,7 +6,7 @@ Reads mappers; knows no request and no declaration.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
@@ -19,7 +19,7 @@ from sqlalchemy.sql.elements import BindParameter, ClauseElement, False_, Null, 
 from ormolu.models import UTCDateTime
 from ormolu.query import Field, is_json
 
-__all__ = ["Attribute", "Traits", "attributes_of", "has_events", "traits_of"]
+__all__ = ["Attribute", "Traits", "attributes_of", "events_of", "has_events", "traits_of"]
 
 # The last two as words of their own: a hashtag is no secret.
 _SECRETS = re.compile(r"passw|passphrase|secret|token|(?:^|_)(?:hash(?:ed)?|salt)(?:$|_|\d)")
@@ -120,11 +120,25 @@ def traits_of(mapper: Mapper[Any]) -> Traits:
 
 def has_events(mapper: Mapper[Any]) -> bool:
     """Tell whether the program listens to flushes or values, of which only the ORM tells."""
-    if any(len(getattr(mapper.dispatch, name)) for name in _MAPPER_EVENTS):
-        return True
+    return events_of(mapper)()
+
+
+def events_of(mapper: Mapper[Any]) -> Callable[[], bool]:
+    """Return what tells whether the program listens to a mapper by now."""
+    flushes: Any = mapper.dispatch
     # Model itself listens to JSON, for changes in place.
-    values = [each for each in mapper.column_attrs if not is_json(each.columns[0].type)]
-    return any(len(each.class_attribute.dispatch.set) for each in values)
+    values: list[Any] = [
+        each.class_attribute.dispatch
+        for each in mapper.column_attrs
+        if not is_json(each.columns[0].type)
+    ]
+
+    def are_there() -> bool:
+        return any(len(getattr(flushes, name)) for name in _MAPPER_EVENTS) or any(
+            len(each.set) for each in values
+        )
+
+    return are_there
 
 
 def _of_property(mapper: Mapper[Any], prop: Any, hints: Mapping[str, Any]) -> Attribute:

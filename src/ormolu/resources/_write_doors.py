@@ -10,6 +10,7 @@ from starlette.types import Scope
 from ormolu.lanes import Item, NotDoneError, Plan, numbered
 from ormolu.query import is_json
 from ormolu.resources._answers import headers_of, path_of
+from ormolu.resources._columns import events_of
 from ormolu.resources._json import read_json
 from ormolu.resources._opening import OpenDoor, Opening, asks_for, headers_for
 from ormolu.resources._plans import RowPlan
@@ -28,6 +29,10 @@ _WISHES = frozenset({b"idempotency-key", b"if-match", b"if-none-match", b"prefer
 class _WriteDoor(OpenDoor):
     """A door that writes."""
 
+    def __init__(self, opening: Opening) -> None:
+        super().__init__(opening)
+        self._is_heard = events_of(self.declaration.mapper)
+
     async def answer(self, scope: Scope, body: Body) -> Reply | None:
         try:
             plan, item = await self._prepare(scope, body)
@@ -35,6 +40,8 @@ class _WriteDoor(OpenDoor):
             # Nothing is sent yet: what a validator of the program's own raises, say, the route
             # will find too, within reach of the application's handlers.
             raise NotDoneError from error
+        if self._is_heard():
+            raise NotDoneError
         row = await self.lanes.write(item)
         if row is None:
             raise NotDoneError
