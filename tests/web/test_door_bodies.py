@@ -10,7 +10,7 @@ from fastapi import HTTPException
 from fastapi.responses import JSONResponse
 
 from ormolu.resources._requests import MAX_BODY
-from ormolu.web._doors import Body
+from ormolu.web._door import Body
 from tests.fixtures.apps import client_of
 from tests.web.doors import (
     ANSWERED,
