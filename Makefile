@@ -46,8 +46,13 @@ lint: setup  ## Check style, types, layers and spelling
 	@$(BIN)/codespell
 	@$(BIN)/towncrier build --draft --version 0 >/dev/null
 
-bench: setup  ## Measure against the guide's program and a constant answer, in one run
-	@$(BIN)/python -m bench
+bench/peers/.venv/.made: .venv/.made bench/peers/requirements.txt
+	@$(UV) venv --quiet --clear --python $(BIN)/python bench/peers/.venv
+	@$(UV) pip install --quiet --python bench/peers/.venv/bin/python -r bench/peers/requirements.txt
+	@touch $@
+
+bench: setup bench/peers/.venv/.made  ## Measure beside the guide's program and the peers; OPTIONS="--help"
+	@$(BIN)/python -m bench $(OPTIONS)
 
 soak: setup  ## Load the SQLite driver for 10 minutes, and watch memory, threads and the log
 	@$(BIN)/python -m bench.soak

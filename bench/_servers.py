@@ -1,69 +1,94 @@
-"""Programs under measurement, each a uvicorn process on the loopback, and the load on them."""
+"""One program as a server: one worker of uvicorn, on a core and a port of its own."""
 
 from __future__ import annotations
 
-import asyncio
+import http.client
+import json
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-__all__ = ["measure", "serve"]
+from bench._processors import cpu_seconds, use_core
+from bench._programs import ROOT, Program
 
-ROOT = Path(__file__).parents[1]
+__all__ = ["Server", "serve"]
+
+_START_SECONDS = 30.0
+_IDLE_SECONDS = 0.06
+_IDLE_SHARE = 0.2
+_MOST_SECONDS_UNTIL_IDLE = 10.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running program."""
+
+    port: int
+    process: int
+
+    def ask(self, method: str, path: str, content: object = None) -> tuple[int, Any, int]:
+        """Send one request; return the status, the JSON of the answer, and its length."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        body = None if content is None else json.dumps(content)
+        connection.request(method, path, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        return answer.status, json.loads(text) if text else None, len(text)
+
+    def settle(self) -> None:
+        """Wait until it has done what is left of a window: it would slow down the next one."""
+        deadline = time.monotonic() + _MOST_SECONDS_UNTIL_IDLE
+        before = cpu_seconds(self.process)
+        while time.monotonic() < deadline:
+            time.sleep(_IDLE_SECONDS)
+            now = cpu_seconds(self.process)
+            if now - before <= _IDLE_SECONDS * _IDLE_SHARE:
+                return
+            before = now
 
 
 @contextmanager
-def serve(app: str, folder: Path, *, app_dir: Path = ROOT, scheme: str = "sqlite") -> Iterator[int]:
-    """Serve an application with a SQLite file of its own, and give its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    path = folder / f"{app.replace(':', '_')}_{port}.db"
-    environment = {**os.environ, "DATABASE_URL": f"{scheme}:///{path}"}
-    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(app_dir), app]
-    process = subprocess.Popen(
-        [*command, "--port", str(port), "--no-access-log", "--log-level", "error"],
-        cwd=ROOT,
-        env=environment,
-    )
+def serve(program: Program, url: str | None, core: int, folder: Path) -> Iterator[Server]:
+    """Run a program on a core, with its database in $DATABASE_URL."""
+    port = _free_port()
+    log = folder / f"server_{port}.log"
+    command = [
+        str(program.python), "-m", "uvicorn", "--app-dir", str(ROOT), program.app,
+        "--port", str(port), "--workers", "1", "--loop", "uvloop", "--http", "httptools",
+        "--no-access-log", "--log-level", "error",
+    ]  # fmt: skip
+    environment = {**os.environ, "DATABASE_URL": url or ""}
+    with log.open("wb") as output, use_core(core):
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
     try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield port
+        _wait_for(process, port, log)
+        yield Server(port, process.pid)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(30)
 
 
-async def measure(port: int, request: bytes, *, clients: int, seconds: float) -> float:
-    """Send one request over and over on kept-alive connections; return answers per second.
-
-    Raises:
-        RuntimeError: An answer was no success.
-    """
-    deadline = time.perf_counter() + seconds
-    counts = await asyncio.gather(*(_client(port, request, deadline) for _ in range(clients)))
-    return sum(counts) / seconds
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
-async def _client(port: int, request: bytes, deadline: float) -> int:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    count = 0
-    while time.perf_counter() < deadline:
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 20"):
-            raise RuntimeError(head.decode())
-        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
-        await reader.readexactly(length)
-        count += 1
-    writer.close()
-    return count
+def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    message = f"{process.args!r} did not start: {log.read_text(errors='replace')[-2000:]}"
+    raise RuntimeError(message)

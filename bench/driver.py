@@ -1,13 +1,13 @@
 """`sqlite+ormolu` beside aiosqlite: an AsyncSession that reads a row, and one that stores one.
 
 Both have the same settings (write-ahead log, a sync at each COMMIT, foreign keys) and take turns in
-one run. "Blocking calls" is a Session without asyncio: the floor for both. `bench/users.py` has the
-users example on both.
+one run. "Blocking calls" is a Session without asyncio: the floor for both.
 """
 
 from __future__ import annotations
 
 import asyncio
+import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -23,8 +23,7 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.orm import Session, sessionmaker
 
 from bench._blocking import make_blocking_engine, set_up
-from bench.guide_model import Base, User
-from bench.users import print_rates
+from bench.programs.plain_model import Base, User
 
 WINDOWS = 9
 TIMES = 300
@@ -108,6 +107,19 @@ def _insert_blocking(maker: sessionmaker[Session]) -> None:
     with maker() as session:
         session.add(User(name="Alice"))
         session.commit()
+
+
+def print_rates(title: str, rates: dict[str, list[float]]) -> None:
+    """Print each rate, and its ratio to the first one, window by window."""
+    name, *_ = rates
+    baseline = rates[name]
+    print(f"\n{title}")
+    for key, values in rates.items():
+        ratios = sorted(value / base for value, base in zip(values, baseline, strict=True))
+        print(
+            f"  {key:24} {statistics.median(values):8.0f}/s   "
+            f"{statistics.median(ratios):5.2f}x {name}  ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        )
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ormolu.errors import UsageError as UsageError
     from ormolu.models import Model as Model
     from ormolu.models import UTCDateTime as UTCDateTime
+    from ormolu.resources import Explanation as Explanation
     from ormolu.resources import Policy as Policy
     from ormolu.resources import Resource as Resource
     from ormolu.resources import resource as resource
@@ -58,7 +59,7 @@ _ROOMS = {
         ("Model", "UTCDateTime"),
         "ormolu.models",
     ),
-    **dict.fromkeys(("Policy", "Resource", "resource"), "ormolu.resources"),
+    **dict.fromkeys(("Explanation", "Policy", "Resource", "resource"), "ormolu.resources"),
     "after_commit": "ormolu.sessions",
     "SessionDep": "ormolu.web",
 }
@@ -68,6 +69,7 @@ __all__ = [
     "ConfigurationError",
     "Database",
     "DatabaseDownError",
+    "Explanation",
     "LazyLoadError",
     "Model",
     "NaiveDatetimeError",

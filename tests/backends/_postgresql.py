@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import signal
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import psycopg
 from psycopg import sql
@@ -29,6 +31,7 @@ class PostgreSQL(Server):
     """A cluster of its own; its time zone is far from UTC, to find who relies on it."""
 
     name = "postgresql"
+    settings: ClassVar[Mapping[str, str]] = _SETTINGS
     death_signal = signal.SIGQUIT
     stop_signal = signal.SIGINT
 
@@ -50,7 +53,7 @@ class PostgreSQL(Server):
         _find_wheel()
 
     def command(self) -> list[str]:
-        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        settings = [f"--{name}={value}" for name, value in self.settings.items()]
         place = ["-D", str(self.data), "-p", str(self.port), "-k", str(self.folder)]
         return [str(self._bin / "postgres"), *place, *settings]
 

@@ -84,13 +84,17 @@ class Server:
 
     def __init__(self) -> None:
         self.port = free_port()
-        self.folder = Path(tempfile.mkdtemp(prefix=f"ormolu-{self.name}-", dir=_roomy_memory()))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"ormolu-{self.name}-", dir=self.place()))
         self._process: subprocess.Popen[bytes] | None = None
         # The kernel signals a server when the thread that started it ends, so that one stays.
         self._starter = ThreadPoolExecutor(1)
         user = unprivileged_user()
         if user is not None:
             os.chown(self.folder, user.pw_uid, user.pw_gid)
+
+    def place(self) -> Path | None:
+        """Return the folder to make the server's own in, None for the usual one."""
+        return _roomy_memory()
 
     def command(self) -> list[str]:
         """Return the command that runs the server in the foreground."""

@@ -12,7 +12,7 @@ from ormolu.lanes._plan import Plan, PointPlan
 from ormolu.lanes._postgresql import PostgreSQLLanes
 from ormolu.lanes._sqlite import SQLiteLanes
 
-__all__ = ["Lanes", "lanes_of", "why_no_lanes"]
+__all__ = ["Lanes", "has_lanes", "lanes_of", "why_no_lanes"]
 
 
 class Lanes(Protocol):
@@ -44,10 +44,15 @@ class Lanes(Protocol):
 _KINDS: dict[str, type[Any]] = {"asyncpg": PostgreSQLLanes, "ormolu": SQLiteLanes}
 
 
+def has_lanes(driver: str) -> bool:
+    """Tell whether there are lanes for the databases of a driver."""
+    return driver in _KINDS
+
+
 def why_no_lanes(engines: Engines) -> str | None:
     """Return why a database has no lanes; None if it has."""
     target, options = engines.target, engines.options
-    if target.driver not in _KINDS:
+    if not has_lanes(target.driver):
         return f"there are no lanes for {target.driver}"
     if options.pooler is not None:
         return "behind a pooler a connection cannot be held"

@@ -1,9 +1,21 @@
 """Lists of rows: filters, sorting, cursors and selections over what may be seen. No HTTP."""
 
 from ormolu.query._conditions import AllOf, Condition, compile_condition, describe
-from ormolu.query._cursors import read_cursor, write_cursor
+from ormolu.query._cursors import cursor_context, read_cursor, write_cursor
 from ormolu.query._filters import Filters, operators_of, search
-from ormolu.query._selection import Part, Row, Rows, Selection, make_row, prepare, read_selection
+from ormolu.query._selection import (
+    FetchChildren,
+    Part,
+    Row,
+    Rows,
+    Selection,
+    children_of,
+    children_statement,
+    make_row,
+    prepare,
+    read_selection,
+    walk,
+)
 from ormolu.query._sorting import Sort, read_sort, rows_after, sort_columns, sort_expressions
 from ormolu.query._types import as_shown, is_json, is_ordered, is_text, written_type
 from ormolu.query._views import Field, Location, Relation, View, entry_of, nearest, refuse
@@ -11,6 +23,7 @@ from ormolu.query._views import Field, Location, Relation, View, entry_of, neare
 __all__ = [
     "AllOf",
     "Condition",
+    "FetchChildren",
     "Field",
     "Filters",
     "Location",
@@ -22,7 +35,10 @@ __all__ = [
     "Sort",
     "View",
     "as_shown",
+    "children_of",
+    "children_statement",
     "compile_condition",
+    "cursor_context",
     "describe",
     "entry_of",
     "is_json",
@@ -40,6 +56,7 @@ __all__ = [
     "search",
     "sort_columns",
     "sort_expressions",
+    "walk",
     "write_cursor",
     "written_type",
 ]

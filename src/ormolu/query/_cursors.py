@@ -23,7 +23,7 @@ from pydantic_core import to_jsonable_python
 from ormolu.query._sorting import Sort
 from ormolu.query._views import Location, refuse
 
-__all__ = ["read_cursor", "write_cursor"]
+__all__ = ["cursor_context", "read_cursor", "write_cursor"]
 
 _MAX_LENGTH = 65_536
 _SIGNATURE_BYTES = 12
@@ -34,21 +34,24 @@ _TYPES: dict[str, TypeAdapter[Any]] = {
 }
 
 
-def write_cursor(values: Sequence[Any], sort: Sort, scope: str, key: bytes) -> str:
+def cursor_context(sort: Sort, scope: str) -> bytes:
+    """Return what a cursor is bound to: the sort, and the filters as a text."""
+    return json.dumps([[str(order) for order in sort], scope]).encode()
+
+
+def write_cursor(values: Sequence[Any], context: bytes, key: bytes) -> str:
     """Return the cursor after a row.
 
     Args:
         values: The row's sort values.
-        sort: The sort that they belong to.
-        scope: What else the page depends on: the filters.
+        context: What they belong to.
         key: Secret to sign with.
     """
-    tagged = [_tag(value) for value in values]
-    body = json.dumps(tagged, separators=(",", ":"), ensure_ascii=False).encode()
-    return base64.urlsafe_b64encode(_sign(body, sort, scope, key) + body).decode().rstrip("=")
+    body = _write_body([_tag(value) for value in values]).encode()
+    return base64.urlsafe_b64encode(_sign(body, context, key) + body).decode().rstrip("=")
 
 
-def read_cursor(text: Any, sort: Sort, scope: str, key: bytes, location: Location) -> list[Any]:
+def read_cursor(text: Any, context: bytes, key: bytes, location: Location) -> list[Any]:
     """Return the sort values in a cursor.
 
     Raises:
@@ -64,21 +67,26 @@ def read_cursor(text: Any, sort: Sort, scope: str, key: bytes, location: Locatio
     except (ValueError, binascii.Error):
         raise refusal from None
     signature, body = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
-    if not hmac.compare_digest(signature, _sign(body, sort, scope, key)):
+    if not hmac.compare_digest(signature, _sign(body, context, key)):
         raise refusal
     # Signed, so it is as it was written.
     return [_untag(tagged) for tagged in json.loads(body)]
 
 
-def _sign(body: bytes, sort: Sort, scope: str, key: bytes) -> bytes:
-    signed = json.dumps([[str(order) for order in sort], scope]).encode() + b"\0" + body
-    return hmac.digest(key, signed, hashlib.sha256)[:_SIGNATURE_BYTES]
+# As json.dumps does it, which makes an encoder for each call.
+_write_body = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def _sign(body: bytes, context: bytes, key: bytes) -> bytes:
+    return hmac.digest(key, context + b"\0" + body, hashlib.sha256)[:_SIGNATURE_BYTES]
 
 
 def _tag(value: Any) -> Any:
     if value is None:
         return None
     kind = type(value).__name__
+    if kind in {"int", "str"}:
+        return [kind, value]
     if kind == "float":
         # JSON has no way to write every float that a database may hold.
         return [kind, value.hex()]

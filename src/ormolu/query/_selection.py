@@ -6,18 +6,21 @@ statement for all rows of its level, so that nothing multiplies or drops rows. K
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from ormolu.query._types import as_shown
 from ormolu.query._views import Location, Relation, View, refuse
 
-__all__ = ["Part", "Row", "Rows", "Selection", "make_row", "prepare", "read_selection"]
+__all__ = [
+    "FetchChildren", "Part", "Row", "Rows", "Selection", "children_of", "children_statement",
+    "make_row", "prepare", "read_selection", "walk",
+]  # fmt: skip
 
 Row = dict[str, Any]
 
@@ -114,18 +117,31 @@ def prepare(statement: Select[Any], selection: Selection, entity: Any) -> tuple[
     return _add_columns(statement, root), root
 
 
+# From a part, a hop to many and the keys of the rows before it: the rows behind it, in order; the
+# part that they are made of; how many columns of the keys stand in front of their places.
+FetchChildren = Callable[
+    [Part, tuple[Relation, Selection], list[Any]],
+    Awaitable[tuple[Sequence[Sequence[Any]], Part, int]],
+]
+
+
 class Rows:
-    """Reads the rows of one answer.
+    """Makes the rows of one answer.
 
     Attributes:
         truncated: Paths of to-many relations of which not all rows are in the answer.
     """
 
-    def __init__(self, session: AsyncSession) -> None:
-        self.truncated: set[str] = set()
-        self._session = session
+    def __init__(self, fetch_children: FetchChildren) -> None:
+        """Begin an answer.
 
-    async def collect(self, root: Part, raw: Sequence[Any], path: str = "") -> list[Row]:
+        Args:
+            fetch_children: Sends the statements of to-many relations.
+        """
+        self.truncated: set[str] = set()
+        self._fetch_children = fetch_children
+
+    async def collect(self, root: Part, raw: Sequence[Sequence[Any]], path: str = "") -> list[Row]:
         """Make the rows of an answer from what a prepared statement returned."""
         rows: list[Row] = []
         parents: dict[int, dict[Any, list[Row]]] = {}
@@ -133,7 +149,7 @@ class Rows:
             made = make_row(root, values, parents)
             assert made is not None
             rows.append(made)
-        for part, where in _walk(root, path):
+        for part, where in walk(root, path):
             for name, (relation, child) in part.selection.children.items():
                 if relation.is_many:
                     owners = parents.get(id(part), {})
@@ -155,18 +171,17 @@ class Rows:
         most = _MAX_PARAMETERS // len(part.selection.view.keys)
         for start in range(0, len(keys), most):
             chosen = {key: owners[key] for key in keys[start : start + most]}
-            await self._load_some_children(part.selection.view, hop, chosen, path)
+            await self._load_some_children(part, hop, chosen, path)
 
     async def _load_some_children(
         self,
-        view: View,
+        part: Part,
         hop: tuple[Relation, Selection],
         owners: dict[Any, list[Row]],
         path: str,
     ) -> None:
         name = hop[0].name
-        statement, root, width = self._children_statement(view, hop, list(owners))
-        raw = (await self._session.execute(statement)).all()
+        raw, root, width = await self._fetch_children(part, hop, list(owners))
         kept, keys = [], []
         for values in raw:
             if values[width] > _MAX_CHILDREN:
@@ -179,51 +194,73 @@ class Rows:
             for row in owners[key]:
                 row[name].append(child)
 
-    def _children_statement(
-        self, view: View, hop: tuple[Relation, Selection], owners: list[Any]
-    ) -> tuple[Select[Any], Part, int]:
-        relation, selection = hop
-        parent, child = aliased(view.model), aliased(selection.view.model)
-        parent_keys = _key_columns(view, parent)
-        child_keys = _key_columns(selection.view, child)
-        place = func.row_number().over(partition_by=parent_keys, order_by=child_keys)
-        one = parent_keys[0] if len(parent_keys) == 1 else tuple_(*parent_keys)
-        wanted = [key[0] for key in owners] if len(parent_keys) == 1 else owners
-        found = (
-            select(
-                *[column.label(f"p{index}") for index, column in enumerate(parent_keys)],
-                *[column.label(f"c{index}") for index, column in enumerate(child_keys)],
-                place.label("place"),
-            )
-            .select_from(parent)
-            .join(getattr(parent, relation.name).of_type(child))
-            .where(one.in_(wanted))
-        )
-        seen = selection.view.seen_through(child)
-        if seen is not None:
-            found = found.where(seen)
-        ranked = found.subquery()
-        target = aliased(selection.view.model)
-        same = [
-            column == ranked.c[f"c{index}"]
-            for index, column in enumerate(_key_columns(selection.view, target))
-        ]
-        width = len(parent_keys)
-        statement: Select[Any] = (
-            select(*[ranked.c[f"p{index}"] for index in range(width)], ranked.c.place)
-            .select_from(target)
-            .join(ranked, and_(*same))
-            .where(ranked.c.place <= _MAX_CHILDREN + 1)
-            .order_by(*[ranked.c[f"p{index}"] for index in range(width)], ranked.c.place)
-        )
-        statement, root = prepare(statement, selection, target)
-        return statement, root, width
+
+def children_of(session: AsyncSession) -> FetchChildren:
+    """Return what fetches the rows of to-many relations in a session."""
+
+    async def fetch(
+        part: Part, hop: tuple[Relation, Selection], owners: list[Any]
+    ) -> tuple[Sequence[Any], Part, int]:
+        view = part.selection.view
+        is_single = len(view.keys) == 1
+        wanted = [key[0] for key in owners] if is_single else owners
+        statement, root = children_statement(view, hop, lambda one: one.in_(wanted))
+        return (await session.execute(statement)).all(), root, len(view.keys)
+
+    return fetch
 
 
-def _walk(part: Part, path: str) -> Iterator[tuple[Part, str]]:
+def children_statement(
+    view: View, hop: tuple[Relation, Selection], is_owner: Callable[[Any], ColumnElement[bool]]
+) -> tuple[Select[Any], Part]:
+    """Return the statement for the rows behind a to-many relation, a hundred and one of each row.
+
+    Args:
+        view: What of the rows before it may be seen.
+        hop: The relation, and what is asked for behind it.
+        is_owner: From the key of a row before it, a column or a tuple of them, to the condition.
+    """
+    relation, selection = hop
+    parent, child = aliased(view.model), aliased(selection.view.model)
+    parent_keys = _key_columns(view, parent)
+    child_keys = _key_columns(selection.view, child)
+    place = func.row_number().over(partition_by=parent_keys, order_by=child_keys)
+    one = parent_keys[0] if len(parent_keys) == 1 else tuple_(*parent_keys)
+    found = (
+        select(
+            *[column.label(f"p{index}") for index, column in enumerate(parent_keys)],
+            *[column.label(f"c{index}") for index, column in enumerate(child_keys)],
+            place.label("place"),
+        )
+        .select_from(parent)
+        .join(getattr(parent, relation.name).of_type(child))
+        .where(is_owner(one))
+    )
+    seen = selection.view.seen_through(child)
+    if seen is not None:
+        found = found.where(seen)
+    ranked = found.subquery()
+    target = aliased(selection.view.model)
+    same = [
+        column == ranked.c[f"c{index}"]
+        for index, column in enumerate(_key_columns(selection.view, target))
+    ]
+    width = len(parent_keys)
+    statement: Select[Any] = (
+        select(*[ranked.c[f"p{index}"] for index in range(width)], ranked.c.place)
+        .select_from(target)
+        .join(ranked, and_(*same))
+        .where(ranked.c.place <= _MAX_CHILDREN + 1)
+        .order_by(*[ranked.c[f"p{index}"] for index in range(width)], ranked.c.place)
+    )
+    return prepare(statement, selection, target)
+
+
+def walk(part: Part, path: str) -> Iterator[tuple[Part, str]]:
+    """Yield a part and those joined to it, with their paths."""
     yield part, path
     for name, inner in part.parts.items():
-        yield from _walk(inner, f"{path}.{name}".lstrip("."))
+        yield from walk(inner, f"{path}.{name}".lstrip("."))
 
 
 def _key_columns(view: View, entity: Any) -> list[Any]:

@@ -4,7 +4,8 @@
 on it.
 """
 
+from ormolu.resources._explain import Explanation, explain_application
 from ormolu.resources._policy import Policy
 from ormolu.resources._resource import Resource, resource
 
-__all__ = ["Policy", "Resource", "resource"]
+__all__ = ["Explanation", "Policy", "Resource", "explain_application", "resource"]

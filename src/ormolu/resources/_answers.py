@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -56,9 +58,16 @@ def list_answer(request: Request, page: Page, items: Sequence[Any]) -> Answer:
 
 def next_link(scope: Scope, cursor: str) -> str:
     """Return the Link header that leads to the next page of a list."""
-    kept = [(name, value) for name, value in QueryParams(scope["query_string"]).multi_items()
+    # A cursor is of letters that a URL does not escape.
+    return f'<{_path(scope)}?{_kept(scope["query_string"])}cursor={cursor}>; rel="next"'
+
+
+@lru_cache(maxsize=256)
+def _kept(query: bytes) -> str:
+    """Return the parameters that all pages of a list share."""
+    kept = [(name, value) for name, value in QueryParams(query).multi_items()
             if name not in {"cursor", "offset"}]  # fmt: skip
-    return f'<{_path(scope)}?{urlencode([*kept, ("cursor", cursor)])}>; rel="next"'
+    return f"{urlencode(kept)}&" if kept else ""
 
 
 def read_answer(
@@ -101,10 +110,23 @@ def path_of(scope: Scope, key: Sequence[Any]) -> str:
 
 
 def _path(scope: Scope) -> str:
+    if not (scope.get("root_path") or scope.get("app_root_path")) and _PLAIN.fullmatch(
+        scope["path"]
+    ):
+        return _quoted(scope["path"])
     path = Request(scope).url.path
     # A proxy may have taken its prefix away, and the server been told of it.
     root = scope.get("app_root_path", scope.get("root_path", ""))
-    return quote(path if path.startswith(f"{root}/") else root + path, safe="/:,")
+    return _quoted(path if path.startswith(f"{root}/") else root + path)
+
+
+# A path that no part of a URL is cut off from.
+_PLAIN = re.compile(r"(?:/[\w.~:,-]+)+/?")
+
+
+@lru_cache(maxsize=256)
+def _quoted(path: str) -> str:
+    return quote(path, safe="/:,")
 
 
 def as_response(request: Request, answer: Answer) -> Response:

@@ -34,6 +34,8 @@ class DoorMaker:
     """Makes the doors of one endpoint, one for each database that it is served from.
 
     Attributes:
+        name: Of the operation.
+        exposure: What is shown.
         reads_body: Whether its requests have a body.
         is_read: Whether nothing is changed, whatever comes of it.
         is_replaced: Whether its route is no longer one.
@@ -53,8 +55,8 @@ class DoorMaker:
         self.is_replaced = False
         self.function = function
         self.session = session
-        self._name = name
-        self._exposure = exposure
+        self.name = name
+        self.exposure: Exposure = exposure
 
     def make(self, engines: Engines, lanes: Lanes) -> Door:
         """Return the door.
@@ -71,12 +73,12 @@ class DoorMaker:
         Raises:
             NoDoorError: There is none.
         """
-        kind = _DOORS.get(self._name)
+        kind = _DOORS.get(self.name)
         if kind is None:
             message = "it is of more than one statement"
             raise NoDoorError(message)
         try:
-            return kind(Opening(self._exposure, engines, dialect, lanes))
+            return kind(Opening(self.exposure, engines, dialect, lanes))
         except NoDoorError:
             raise
         except UnplannableError as error:

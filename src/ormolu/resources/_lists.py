@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -32,7 +33,9 @@ from ormolu.query import (
     Selection,
     Sort,
     View,
+    children_of,
     compile_condition,
+    cursor_context,
     describe,
     nearest,
     prepare,
@@ -85,6 +88,11 @@ class ListQuery:
     offset: int = 0
     count: CountMode | None = None
     location: Location = ("query",)
+
+    @cached_property
+    def context(self) -> bytes:
+        """Return what its cursors are bound to."""
+        return cursor_context(self.sort, "" if self.condition is None else describe(self.condition))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,22 +272,21 @@ async def fetch_page(session: AsyncSession, view: View, query: ListQuery) -> Pag
     """
     engine = await engine_of(session)
     dialect = engine.dialect
-    scope = "" if query.condition is None else describe(query.condition)
     after = None
     if query.cursor is not None:
         key = cursor_key(engine, view)
-        after = read_cursor(query.cursor, query.sort, scope, key, query.location)
+        after = read_cursor(query.cursor, query.context, key, query.location)
     statement = page_statement(view, query, after, dialect).limit(query.limit + 1)
     if query.offset:
         statement = statement.offset(query.offset)
-    rows = Rows(session)
+    rows = Rows(children_of(session))
     statement, root = prepare(statement, query.selection, view.model)
     raw = (await session.execute(statement)).all()
     kept = raw[: query.limit]
     next_cursor = None
     if len(raw) > query.limit:
         values = kept[-1][: len(query.sort)]
-        next_cursor = write_cursor(values, query.sort, scope, cursor_key(engine, view))
+        next_cursor = write_cursor(values, query.context, cursor_key(engine, view))
     total, kind = None, None
     if query.count is not None:
         conditions = _conditions(view, query.condition, dialect)

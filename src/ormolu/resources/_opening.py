@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -53,7 +54,7 @@ class Opening:
         self.lanes: Lanes = lanes
         self._engines = engines
 
-    @property
+    @cached_property
     def cursor_key(self) -> bytes:
         """Return the secret that cursors are signed with."""
         assert self._engines is not None
@@ -96,10 +97,6 @@ class OpenDoor:
 
     async def answer(self, scope: Scope, body: Body) -> Reply | None:
         """Answer a request; None hands it over, and so does an error of a request."""
-        raise NotImplementedError
-
-    def explain(self) -> str:
-        """Return the SQL of the usual request."""
         raise NotImplementedError
 
     def key(self, scope: Scope) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ormolu.errors import RefusedError
 from ormolu.faults import fault_of
-from ormolu.query import Location, Row, Rows, Selection, View
+from ormolu.query import Location, Row, Rows, Selection, View, children_of
 from ormolu.resources._declaration import Declaration, Names
 from ormolu.resources._exposures import Exposure, Policies
 from ormolu.resources._hooks import run_hook
@@ -65,7 +65,7 @@ class Operations:
         dialect = (await engine_of(self._session)).dialect
         is_row = self.view.is_row(key, dialect)
         statement, root = read_statement(self.declaration, self.view, is_row, selection)
-        rows = Rows(self._session)
+        rows = Rows(children_of(self._session))
         raw = (await self._session.execute(statement)).all()
         if not raw:
             raise self.not_found()

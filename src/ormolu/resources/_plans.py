@@ -14,10 +14,17 @@ import sqlalchemy as sa
 from sqlalchemy import Dialect, any_, case, func, literal, literal_column, select
 
 from ormolu.lanes import Plan, PointPlan, Slot, UnplannableError, numbered
-from ormolu.query import Field, Part, Selection, View, make_row, prepare
+from ormolu.query import (
+    Selection,
+    View,
+    as_shown,
+    make_row,
+    prepare,
+)
 from ormolu.resources._answers import body_of, encode
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._lists import ListQuery, page_statement
+from ormolu.resources._nested import Nested, is_mapped, nested_in, plan_of
 from ormolu.resources._policy import EVERYTHING
 from ormolu.resources._statements import Statements, read_statement
 
@@ -30,8 +37,8 @@ _JSON_TYPES = (sa.Boolean, sa.Integer, sa.SmallInteger, sa.BigInteger, sa.String
 # A function has 127 arguments at most: a name and a value for each.
 _MOST_IN_JSON = 60
 
-# As the backend compares them, and as Python does.
-_MAPPED_KEYS = (sa.BigInteger, sa.Integer, sa.SmallInteger, sa.Uuid)
+# As they are shown, and compared.
+_SORTED_AS_SHOWN = (sa.BigInteger, sa.Integer, sa.SmallInteger)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +50,14 @@ class RowPlan:
         content: From a row of the statement to the body.
         version: Where in a row the version is; None without one.
         key: Where in a row the key is; nowhere where SQLite has read it into the JSON.
+        nested: What makes the body instead, if relations to many are in it.
     """
 
     plan: Plan
     content: Content
     version: int | None
     key: slice
+    nested: Nested | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,14 +67,16 @@ class PagePlan:
     Attributes:
         rows: The rows; or one row with the JSON of all of them.
         content: From the rows to the JSON of the items.
-        ends: The sort values of the last row, and of the one after it; None if `rows` has them.
-        width: How many sort values there are, in front.
+        ends: The last row, and the one after it; None if `rows` has them.
+        sort_values: From the last row to the values that the cursor holds.
+        nested: What makes the items instead, if relations to many are in them.
     """
 
     rows: Plan
     content: Content
     ends: Plan | None
-    width: int
+    sort_values: Callable[[Sequence[Any]], Sequence[Any]]
+    nested: Nested | None = None
 
 
 def key_slots(view: View) -> tuple[Slot, ...]:
@@ -93,7 +104,7 @@ class Plans:
                           is_whole=is_whole)  # fmt: skip
         one = plan.plan
         key = self._view.keys[0]
-        if self._dialect.name != "postgresql" or len(self._view.keys) > 1 or not _is_mapped(key):
+        if self._dialect.name != "postgresql" or len(self._view.keys) > 1 or not is_mapped(key):
             return PointPlan(one=one), plan
         column = getattr(self._view.model, key.name)
         keys = literal(Slot("keys"), sa.ARRAY(key.type))
@@ -111,7 +122,6 @@ class Plans:
             plan = self._plan(statement)
             return RowPlan(plan=plan, content=_text_at(place), version=version, key=slice(0))
         statement, root = read_statement(self._declaration, self._view, is_row, selection)
-        _check_children(selection)
         plan = self._plan(statement)
         start = root.start + len(selection.names)
         shown = self._shown if is_whole else _as_is
@@ -120,7 +130,8 @@ class Plans:
             return encode(shown(make_row(root, plan.read(row), {})))
 
         key = slice(start, start + len(self._view.keys))
-        return RowPlan(plan=plan, content=content, version=version, key=key)
+        nested = nested_in(root, self._dialect)
+        return RowPlan(plan=plan, content=content, version=version, key=key, nested=nested)
 
     def page(self, query: ListQuery, after: Collection[int] | None) -> PagePlan:
         """Return the plan for one page.
@@ -139,26 +150,54 @@ class Plans:
         ordered = page_statement(self._view, query, values, self._dialect)
         limited = ordered.limit(literal(Slot("limit"), sa.Integer()))
         if self._has_json(query.selection):
-            rows = self._json_of_all(limited, query.selection)
-            ends = ordered.limit(2).offset(literal(Slot("last"), sa.Integer()))
-            return PagePlan(
-                rows=self._plan(rows), content=lambda found: found[0][0].encode(),
-                ends=self._plan(ends), width=width,
-            )  # fmt: skip
-        _check_children(query.selection)
+            return self._json_page(ordered, limited, query)
+        if not query.selection.children:
+            return self._flat_page(limited, query)
         statement, root = prepare(limited, query.selection, self._view.model)
         plan = self._plan(statement)
-        content = self._items(plan, root, query.selection)
-        return PagePlan(rows=plan, content=content, ends=None, width=width)
-
-    def _items(self, plan: Plan, root: Part, selection: Selection) -> Content:
-        is_whole = not selection.children and len(selection.names) == len(self._view.fields)
-        shown = self._shown if is_whole else _as_is
 
         def content(rows: Sequence[Any]) -> bytes:
-            return encode([shown(make_row(root, plan.read(row), {})) for row in rows])
+            return encode([make_row(root, plan.read(row), {}) for row in rows])
 
-        return content
+        return PagePlan(
+            rows=plan, content=content, ends=None, nested=nested_in(root, self._dialect),
+            sort_values=lambda row: plan.read(row)[:width],
+        )  # fmt: skip
+
+    def _json_page(self, ordered: Any, limited: Any, query: ListQuery) -> PagePlan:
+        """Return the plan of a page whose JSON SQLite makes, and whose ends are read apart."""
+        rows = self._plan(self._json_of_all(limited, query.selection))
+        ends = self._plan(ordered.limit(2).offset(literal(Slot("last"), sa.Integer())))
+        return PagePlan(
+            rows=rows, content=lambda found: found[0][0].encode(), ends=ends, sort_values=ends.read
+        )
+
+    def _flat_page(self, limited: Any, query: ListQuery) -> PagePlan:
+        """Return the plan of a page without relations: each value is read once."""
+        names = list(query.selection.names)
+        columns = [as_shown(getattr(self._view.model, name)) for name in names]
+        places: list[int] = []
+        for order, column in zip(query.sort, limited.selected_columns, strict=True):
+            name = order.field.name
+            if not order.path and name in names and type(order.field.type) in _SORTED_AS_SHOWN:
+                places.append(names.index(name))
+            else:
+                places.append(len(columns))
+                columns.append(column)
+        labelled = [column.label(f"v{place}") for place, column in enumerate(columns)]
+        plan = self._plan(limited.with_only_columns(*labelled))
+        is_whole = len(names) == len(self._view.fields)
+        shown = self._shown if is_whole and self._declaration.public_model else _as_is
+
+        def content(rows: Sequence[Any]) -> bytes:
+            # A row may go on after the names, with what it is sorted by.
+            return encode([shown(dict(zip(names, plan.read(row), strict=False))) for row in rows])
+
+        def sort_values(row: Sequence[Any]) -> Sequence[Any]:
+            values = plan.read(row)
+            return [values[place] for place in places]
+
+        return PagePlan(rows=plan, content=content, ends=None, sort_values=sort_values)
 
     def _json_of_all(self, statement: Any, selection: Selection) -> Any:
         names = [f"v{index}" for index in range(len(selection.names))]
@@ -210,7 +249,7 @@ class Plans:
         Raises:
             UnplannableError: The backend may take two keys for one that are not equal here.
         """
-        if self._dialect.name == "postgresql" and not all(map(_is_mapped, self._view.keys)):
+        if self._dialect.name == "postgresql" and not all(map(is_mapped, self._view.keys)):
             message = "the backend compares keys of this type in ways of its own"
             raise UnplannableError(message)
 
@@ -248,8 +287,7 @@ class Plans:
         return body_of(row, self._declaration.public_model)
 
     def _plan(self, statement: Any) -> Plan:
-        types = [column.type for column in statement.selected_columns]
-        return Plan(statement, types, self._dialect)
+        return plan_of(statement, self._dialect)
 
     def _has_json(self, selection: Selection) -> bool:
         """Tell whether SQLite writes the same JSON of a row as we would."""
@@ -270,11 +308,6 @@ class Plans:
         return func.json_object(*parts, type_=sa.String())
 
 
-def _is_mapped(key: Field) -> bool:
-    """Tell whether keys of a type are equal here where the backend takes them for one."""
-    return type(key.type) in _MAPPED_KEYS and getattr(key.type, "as_uuid", True)
-
-
 def _in_json(column: Any) -> Any:
     if not isinstance(column.type, sa.Boolean):
         return column
@@ -289,11 +322,3 @@ def _text_at(place: int) -> Content:
 
 def _as_is(row: Any) -> Any:
     return row
-
-
-def _check_children(selection: Selection) -> None:
-    for relation, child in selection.children.values():
-        if relation.is_many:
-            message = "a relation to many takes a statement of its own"
-            raise UnplannableError(message)
-        _check_children(child)

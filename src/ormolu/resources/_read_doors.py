@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from starlette.types import Scope
 
-from ormolu.lanes import NotDoneError, PointPlan, UnplannableError
-from ormolu.query import describe, read_cursor, read_selection, write_cursor
-from ormolu.resources._answers import next_link, read_answer
+from ormolu.lanes import NotDoneError, UnplannableError
+from ormolu.query import read_cursor, read_selection, write_cursor
+from ormolu.resources._answers import encode, next_link, read_answer
 from ormolu.resources._lists import ListLimits, ListQuery, read_parameters
 from ormolu.resources._opening import OpenDoor, Opening, asks_for, headers_for, json_headers
 from ormolu.resources._plans import PagePlan
@@ -44,7 +43,11 @@ class ReadDoor(OpenDoor):
         row = await self.lanes.fetch_one(point, self.key(scope))
         if row is None:
             return None
-        content = plan.content(row)
+        if plan.nested is None:
+            content = plan.content(row)
+        else:
+            (item,) = await plan.nested.items(self.lanes, plan.plan, [row])
+            content = encode(item)
         if plan.version is None:
             return Reply(200, json_headers(content), content)
         answer = read_answer(content, plan.plan.read(row)[plan.version], (), (), is_whole=is_whole)
@@ -56,11 +59,6 @@ class ReadDoor(OpenDoor):
         view = self.opening.view
         selection = read_selection(view, given.get("fields"), given.get("include"), locations)
         return *self.opening.plans.read(selection, is_whole=not given), not given
-
-    def explain(self) -> str:
-        """Return the SQL of a read."""
-        point: PointPlan = self._whole[0]
-        return (point.many or point.one).text
 
 
 class ListDoor(OpenDoor):
@@ -80,32 +78,33 @@ class ListDoor(OpenDoor):
         query, plans = self._shapes.find(
             shape, lambda: (self._read(shape), {}), is_common=not shape
         )
-        query = self._limited(query, limit)
+        size = self._size(query, limit)
         after, values = self._after(query, cursor)
         plan = plans.get(after)
         if plan is None:
             plan = plans[after] = self._plan_page(query, after)
-        values["limit"], values["last"] = query.limit + (plan.ends is None), query.limit - 1
+        values["limit"], values["last"] = size + (plan.ends is None), size - 1
         rows = await self.lanes.fetch(plan.rows, plan.rows.arguments(values))
         if plan.ends is None:
-            ends: Sequence[Any] = rows[query.limit - 1 :]
-            rows = rows[: query.limit]
+            ends: Sequence[Any] = rows[size - 1 :]
+            rows = rows[:size]
         else:
             # In the same turn of the event loop, and so of the same snapshot.
             ends = await self.lanes.fetch(plan.ends, plan.ends.arguments(values))
-        return self._reply(scope, plan, query, (rows, ends))
+        if plan.nested is None:
+            items = plan.content(rows)
+        else:
+            items = encode(await plan.nested.items(self.lanes, plan.rows, rows))
+        return self._reply(scope, plan, query, (items, ends))
 
     def _reply(
-        self, scope: Scope, plan: PagePlan, query: ListQuery, found: tuple[Any, Any]
+        self, scope: Scope, plan: PagePlan, query: ListQuery, found: tuple[bytes, Sequence[Any]]
     ) -> Reply:
-        rows, ends = found
-        items = plan.content(rows)
+        items, ends = found
         if len(ends) < 2:
             content = b'{"items":%b,"next_cursor":null}' % items
             return Reply(200, json_headers(content), content)
-        reader = plan.rows if plan.ends is None else plan.ends
-        values = reader.read(ends[0])[: plan.width]
-        cursor = write_cursor(values, query.sort, _scope_of(query), self.opening.cursor_key)
+        cursor = write_cursor(plan.sort_values(ends[0]), query.context, self.opening.cursor_key)
         content = b'{"items":%b,"next_cursor":"%b"}' % (items, cursor.encode())
         return Reply(200, headers_for({"link": next_link(scope, cursor)}, content), content)
 
@@ -117,15 +116,19 @@ class ListDoor(OpenDoor):
             raise UnplannableError(message)
         return query
 
-    def _limited(self, query: ListQuery, limit: list[str] | None) -> ListQuery:
+    def _size(self, query: ListQuery, limit: list[str] | None) -> int:
+        """Return how many rows the page has at most.
+
+        Raises:
+            NotDoneError: That is not plainly right.
+        """
         if limit is None:
-            return query
-        # Checked where all parameters are, unless it is plainly right.
+            return query.limit
         text = limit[0]
         is_plain = len(limit) == 1 and text.isascii() and text.isdigit() and len(text) < 10
         if not is_plain or not 1 <= int(text) <= self._limits.most:
             raise NotDoneError
-        return replace(query, limit=int(text))
+        return int(text)
 
     def _after(
         self, query: ListQuery, cursor: list[str] | None
@@ -135,24 +138,16 @@ class ListDoor(OpenDoor):
             return None, {}
         if len(cursor) > 1:
             raise NotDoneError
-        key, scope = self.opening.cursor_key, _scope_of(query)
-        values = read_cursor(cursor[0], query.sort, scope, key, ("query", "cursor"))
+        key = self.opening.cursor_key
+        values = read_cursor(cursor[0], query.context, key, ("query", "cursor"))
         nulls = frozenset(index for index, value in enumerate(values) if value is None)
         return nulls, {f"after {index}": value for index, value in enumerate(values)}
 
     def _plan_page(self, query: ListQuery, after: frozenset[int] | None) -> PagePlan:
         return self.opening.plans.page(query, after)
 
-    def explain(self) -> str:
-        """Return the SQL of a first page."""
-        return self._plan_page(self._read(()), None).rows.text
-
 
 def _once(given: Mapping[str, list[str]], known: set[str]) -> dict[str, str]:
     if any(name not in known or len(values) > 1 for name, values in given.items()):
         raise NotDoneError
     return {name: values[0] for name, values in given.items()}
-
-
-def _scope_of(query: ListQuery) -> str:
-    return "" if query.condition is None else describe(query.condition)

@@ -11,12 +11,14 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from ormolu.errors import ConfigurationError
 from ormolu.query import Row, read_selection
 from ormolu.resources._declaration import OPERATIONS, declare
 from ormolu.resources._documents import describer_of
+from ormolu.resources._explain import Explanation, explain_door
 from ormolu.resources._exposures import Exposure, Policies
 from ormolu.resources._frontdoor import DoorMaker
 from ormolu.resources._hooks import HookName
@@ -62,7 +64,8 @@ class Resource(APIRouter):
         super().__init__(tags=[exposure.declaration.path.strip("/")])
         self.exposure: Exposure = exposure
         self._session = session
-        self._makers: list[DoorMaker] = []
+        self._makers: dict[tuple[str, str], DoorMaker] = {}
+        self._built = 0
         exposure.rebuild = self._build
         concerned = [exposure, *exposure.dependents]
         try:
@@ -80,11 +83,32 @@ class Resource(APIRouter):
         """Return the Pydantic models: `public`, `create`, `update`."""
         return self.exposure.schemas
 
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Tell whether a request is for one of the routes, quickly where it is not.
+
+        FastAPI asks each included router, and each asks all of its routes: with a hundred
+        resources that would take longer than the request itself.
+        """
+        is_alone = len(self.routes) == self._built
+        if is_alone and self.exposure.declaration.path not in scope["path"]:
+            return Match.NONE, {}
+        return super().matches(scope)
+
+    def explain(self, url: str = "sqlite://") -> Sequence[Explanation]:
+        """Tell for each operation which way its requests take, why, and with what SQL.
+
+        An application may have more reasons to take the session: `ormolu explain app:app`.
+
+        Args:
+            url: Of a database; only its kind matters.
+        """
+        return [explain_door(maker, place, url) for place, maker in self._makers.items()]
+
     def _build(self) -> None:
         """Make the routes, again whenever a resource behind a relation is declared."""
-        for maker in self._makers:
+        for maker in self._makers.values():
             maker.is_replaced = True
-        self._makers = []
+        self._makers = {}
         theirs = [route for route in self.routes if not getattr(route, "is_ormolu", False)]
         self.routes.clear()
         endpoints = endpoints_of(self.exposure)
@@ -102,15 +126,16 @@ class Resource(APIRouter):
                 )
         for route in self.routes:
             route.is_ormolu = True  # type: ignore[attr-defined]
+        self._built = len(self.routes)
         self.routes.extend(theirs)
 
     def _add(self, base: str, endpoint: Endpoint) -> Callable[..., Any]:
         function: Any = endpoint_function(endpoint, self.exposure, self._session)
         function.describe = describer_of(endpoint, self.exposure)
         function.door = DoorMaker(endpoint.name, self.exposure, function, self._session)
-        self._makers.append(function.door)
         shown, *others = endpoint.methods
         path = base + endpoint.path
+        self._makers[shown, path] = function.door
         self.add_api_route(
             path, function, methods=[shown], name=function.__name__,
             operation_id=function.__name__, status_code=endpoint.status, response_model=None,

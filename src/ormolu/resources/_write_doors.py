@@ -121,10 +121,6 @@ class CreateDoor(_WriteDoor):
         headers["Location"] = path_of(scope, plan.plan.read(row)[plan.key])
         return Reply(201, headers_for(headers, content), content)
 
-    def explain(self) -> str:
-        """Return the SQL of a new row with all its values."""
-        return self._plan(frozenset(self.declaration.accepted)).plan.text
-
 
 class UpdateDoor(_WriteDoor):
     """Changes of a row."""
@@ -158,10 +154,6 @@ class UpdateDoor(_WriteDoor):
         content = plan.content(row)
         return Reply(200, headers_for(self._tags(plan, row), content), content)
 
-    def explain(self) -> str:
-        """Return the SQL of a change of all values."""
-        return self._plan(frozenset(self.declaration.changeable)).plan.text
-
 
 class DeleteDoor(_WriteDoor):
     """The end of a row."""
@@ -185,10 +177,6 @@ class DeleteDoor(_WriteDoor):
 
     def _reply(self, scope: Scope, plan: Plan, row: Sequence[Any]) -> Reply:
         return Reply(204, [], b"")
-
-    def explain(self) -> str:
-        """Return the SQL of a delete."""
-        return self._plan.text
 
 
 def _is_large(scope: Scope) -> bool:

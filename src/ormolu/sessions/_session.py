@@ -104,7 +104,7 @@ class UnitSession(AsyncSession):
         self._is_closed = False
         self._user: asyncio.Task[Any] | None = None
         self._ender: asyncio.Task[Any] | None = None
-        self._freed = asyncio.Event()
+        self._freed: asyncio.Event | None = None
 
     @property
     def rules(self) -> _SyncSession:
@@ -138,7 +138,8 @@ class UnitSession(AsyncSession):
 
     def _leave(self, outer: asyncio.Task[Any] | None) -> None:
         self._user = outer
-        self._freed.set()
+        if self._freed is not None:
+            self._freed.set()
 
     def check_free(self) -> None:
         """Refuse to end the session while a task is inside one of its methods.
@@ -158,6 +159,7 @@ class UnitSession(AsyncSession):
         self._ender = asyncio.current_task()
         if self._user is None:
             return
+        self._freed = asyncio.Event()
         async with asyncio.timeout(_TAKE_OVER_SECONDS):
             while self._user is not None:
                 self._freed.clear()
@@ -265,10 +267,11 @@ class UnitSession(AsyncSession):
         is_read = self._access is Access.READ and self._engines.begins_with_first_statement
         return is_read and self._user is None
 
-    async def end_at_once(self) -> None:
+    def end_at_once(self) -> None:
         """Roll back and close for good, without ever giving way to another task."""
         self._is_closed = True
-        await greenlet_spawn(self.sync_session.close)
+        # Not in a greenlet: nothing of it is waited for.
+        self.sync_session.close()
 
     async def close(self) -> None:
         """Close for good; what was not committed is rolled back."""

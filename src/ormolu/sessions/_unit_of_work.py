@@ -81,7 +81,7 @@ class UnitOfWork:
         if session is None:
             return
         if session.ends_at_once and not (session.callbacks or session.has_changes):
-            await session.end_at_once()
+            session.end_at_once()
         else:
             await _run_to_completion(_commit(session))
 
@@ -91,7 +91,7 @@ class UnitOfWork:
         if session is None:
             return
         if session.ends_at_once:
-            await session.end_at_once()
+            session.end_at_once()
         else:
             await _run_to_completion(_roll_back(session))
 

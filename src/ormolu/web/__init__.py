@@ -9,6 +9,7 @@ from ormolu.web._door import Body, Door, NoDoorError, Reply
 from ormolu.web._doors import raise_failure
 from ormolu.web._openapi import Describe
 from ormolu.web._problems import problems_of
+from ormolu.web._survey import survey
 
 __all__ = [
     "Body",
@@ -23,4 +24,5 @@ __all__ = [
     "raise_failure",
     "request_session",
     "session_of",
+    "survey",
 ]

@@ -70,7 +70,7 @@ def attach(
     attachment.engines.append(engines)
     attachment.probes.append(Probe(ping))
     # Appended: the innermost place, whatever the user adds before or after.
-    app.user_middleware.append(Middleware(Gate, engines, attachment.problems))
+    app.user_middleware.append(Middleware(Gate, engines=engines, problems=attachment.problems))
     _compose_lifespan(app, engines, attachment.problems)
 
 

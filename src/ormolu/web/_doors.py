@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from starlette._utils import get_route_path
 from starlette.types import Receive, Scope, Send
 
@@ -22,7 +22,7 @@ from ormolu.errors import RefusedError, UnavailableError
 from ormolu.lanes import Lanes, NotDoneError, UnplannableError, lanes_of
 from ormolu.sessions import are_sessions_heard
 from ormolu.web._door import Body, Door, DoorMaker, NoDoorError
-from ormolu.web._survey import Survey, routers_of, survey
+from ormolu.web._survey import maker_of, routers_of, survey_route
 
 __all__ = ["Doors", "raise_failure"]
 
@@ -67,31 +67,43 @@ class _Entry:
 
 
 class _Opened:
-    """The doors on one event loop.
+    """The doors on one event loop; each is made when a request asks for it.
 
     Attributes:
-        app: The application that they are of.
-        lanes: What they use.
-        exact: By method and path.
-        below: By method, and path up to the last slash.
         is_outdated: Whether a route of theirs is no longer one.
     """
 
-    def __init__(self, app: FastAPI, lanes: Lanes) -> None:
-        self.app = app
-        self.lanes = lanes
-        self.exact: dict[tuple[str, str], _Entry] = {}
-        self.below: dict[tuple[str, str], _Entry] = {}
+    def __init__(self, app: FastAPI, engines: Engines, lanes: Lanes, *, is_next: bool) -> None:
         self.is_outdated = False
+        self._app = app
+        self._engines = engines
+        self._lanes = lanes
         self._loop = asyncio.get_running_loop()
         self._sizes = [(router, _size_of(router)) for router in routers_of(app.router)]
+        self._contexts = list(iter_route_contexts(app.router.routes))
+        # Places of routes, by method and path, or what comes before the last part of it.
+        self._exact: dict[tuple[str, str], int] = {}
+        self._below: dict[tuple[str, str], int] = {}
+        self._entries: dict[int, _Entry | None] = {}
+        for place, context in enumerate(self._contexts):
+            if is_next and maker_of(context) is not None:
+                self._note(place, context)
+
+    def _note(self, place: int, context: Any) -> None:
+        prefix, _, last = context.path_format.rpartition("/")
+        # For HEAD the route makes an answer without its body.
+        for method in context.methods - {"HEAD"}:
+            if "{" in last:
+                self._below.setdefault((method, prefix), place)
+            else:
+                self._exact.setdefault((method, context.path_format), place)
 
     def is_right(self, app: object) -> bool:
         """Tell whether application, event loop, lanes and routes are those of the doors."""
         return (
-            app is self.app
+            app is self._app
             and self._loop is asyncio.get_running_loop()
-            and not self.lanes.is_closed
+            and not self._lanes.is_closed
             and not self.is_outdated
             and all(_size_of(router) == size for router, size in self._sizes)
         )
@@ -99,40 +111,54 @@ class _Opened:
     @property
     def is_over(self) -> bool:
         """Tell whether no request will be answered by these any more."""
-        return self.lanes.is_closed or self._loop is asyncio.get_running_loop()
-
-    def add(self, context: Any, entry: _Entry) -> None:
-        """Add a door."""
-        prefix, _, last = context.path_format.rpartition("/")
-        # For HEAD the route makes an answer without its body.
-        for method in context.methods - {"HEAD"}:
-            if "{" in last:
-                self.below.setdefault((method, prefix), entry)
-            else:
-                self.exact.setdefault((method, context.path_format), entry)
+        return self._lanes.is_closed or self._loop is asyncio.get_running_loop()
 
     def find(self, method: str, path: str) -> _Entry | None:
         """Return the door at a path."""
-        entry = self.exact.get((method, path))
-        if entry is not None:
-            return entry
-        prefix, _, key = path.rpartition("/")
-        return self.below.get((method, prefix)) if key else None
+        place = self._exact.get((method, path))
+        if place is None:
+            prefix, _, key = path.rpartition("/")
+            place = self._below.get((method, prefix)) if key else None
+            if place is None:
+                return None
+        if place not in self._entries:
+            self._entries[place] = self._make(place)
+        return self._entries[place]
+
+    def _make(self, place: int) -> _Entry | None:
+        context = self._contexts[place]
+        found = survey_route(self._app, self._engines, context, self._contexts[:place])
+        if found.reason is not None:
+            return None
+        try:
+            door = found.maker.make(self._engines, self._lanes)
+        except NoDoorError:
+            return None
+        return _Entry(
+            door=door,
+            maker=found.maker,
+            route=context.original_route,
+            endpoint=found.maker.function,
+            pattern=context.path_regex if context.param_convertors else None,
+            context=context._route_context,  # noqa: SLF001 -- FastAPI shows it nowhere else
+            rivals=found.rivals,
+            provider=context.dependency_overrides_provider,
+            is_counted=context.max_body_size is not None,
+        )
 
 
 class Doors:
     """The doors of one application to one database."""
 
-    def __init__(self, engines: Engines, is_served: Callable[[Any, Callable[..., Any]], bool]):
+    def __init__(self, engines: Engines, is_next: Callable[[Any], bool]):
         """Open none yet: the routes are known when the first request comes.
 
         Args:
             engines: The database.
-            is_served: Tells for a FastAPI and a session dependency whether it gives sessions of
-                this database.
+            is_next: Tells whether nothing of the program's own is before a router.
         """
         self._engines = engines
-        self._is_served = is_served
+        self._is_next = is_next
         self._opened: _Opened | None = None
         # One for each event loop, as there may be several at once, in threads of their own.
         self._all: list[_Opened] = []
@@ -195,26 +221,7 @@ class Doors:
             lanes = lanes_of(self._engines, are_sessions_heard)
         except NotDoneError:
             return None
-        opened = _Opened(app, lanes)
-        for found in survey(app, self._engines, self._is_served):
-            if found.reason is None:
-                with suppress(NoDoorError):
-                    opened.add(found.context, self._make(found, lanes))
-        return opened
-
-    def _make(self, found: Survey, lanes: Lanes) -> _Entry:
-        context = found.context
-        return _Entry(
-            door=found.maker.make(self._engines, lanes),
-            maker=found.maker,
-            route=context.original_route,
-            endpoint=context.endpoint,
-            pattern=context.path_regex if context.param_convertors else None,
-            context=context._route_context,  # noqa: SLF001 -- FastAPI shows it nowhere else
-            rivals=found.rivals,
-            provider=context.dependency_overrides_provider,
-            is_counted=context.max_body_size is not None,
-        )
+        return _Opened(app, self._engines, lanes, is_next=self._is_next(app.router))
 
 
 def _size_of(router: Any) -> tuple[int, int]:

@@ -7,7 +7,6 @@ after the answer, or without having seen the answer's status.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter
@@ -40,17 +39,7 @@ class Gate:
         self._app = app
         self._engines = engines
         self._problems = problems
-        self._doors = Doors(engines, self._gives)
-
-    def _gives(self, app: Any, session: Callable[..., Any]) -> bool:
-        """Tell whether a session dependency gives sessions of this database, inside this gate."""
-        if not self._is_next_to(app.router):
-            return False
-        if session is request_session:
-            gates = [each for each in app.user_middleware if each.cls is Gate]
-            return bool(gates) and gates[0].args[0] is self._engines
-        owner = getattr(session, "__self__", None)
-        return getattr(owner, "_engines", None) is self._engines
+        self._doors = Doors(engines, self._is_next_to)
 
     def _is_next_to(self, router: Any) -> bool:
         """Tell whether only FastAPI's own layers are between this gate and the routes.

@@ -16,9 +16,10 @@ from starlette.routing import Mount, Route, WebSocketRoute
 
 from ormolu.engines import Engines
 from ormolu.lanes import why_no_lanes
+from ormolu.web._dependency import request_session
 from ormolu.web._door import DoorMaker
 
-__all__ = ["Survey", "routers_of", "survey"]
+__all__ = ["Survey", "maker_of", "routers_of", "survey", "survey_route"]
 
 _MATCHING = (APIRoute.matches, Mount.matches, Route.matches)
 
@@ -40,23 +41,33 @@ class Survey:
     rivals: tuple[re.Pattern[str], ...]
 
 
-def survey(
-    app: FastAPI, engines: Engines, is_served: Callable[[Any, Callable[..., Any]], bool]
-) -> list[Survey]:
+def survey(app: FastAPI, engines: Engines) -> list[Survey]:
     """Look at all routes of an application that could have a door, in their order."""
-    found: list[Survey] = []
-    earlier: list[Any] = []
+    contexts = list(iter_route_contexts(app.router.routes))
+    return [
+        survey_route(app, engines, context, contexts[:place])
+        for place, context in enumerate(contexts)
+        if maker_of(context) is not None
+    ]
+
+
+def maker_of(context: Any) -> DoorMaker | None:
+    """Return what makes the door of a route, if it is one that could have a door."""
+    endpoint = getattr(context, "endpoint", None)
+    maker: DoorMaker | None = getattr(endpoint, "door", None)
+    # Whoever wraps an endpoint takes its attributes along, and its door is not theirs.
+    is_own = maker is not None and maker.function is endpoint and not maker.is_replaced
+    return maker if is_own else None
+
+
+def survey_route(app: FastAPI, engines: Engines, context: Any, earlier: Sequence[Any]) -> Survey:
+    """Look at a route that could have a door, and those that come before it."""
+    maker = maker_of(context)
+    assert maker is not None
+    rivals, blocker = _rivals_of(context, earlier)
     lacking = why_no_lanes(engines) or _why_none(app)
-    for context in iter_route_contexts(app.router.routes):
-        endpoint = getattr(context, "endpoint", None)
-        maker = getattr(endpoint, "door", None)
-        # Whoever wraps an endpoint takes its attributes along, and its door is not theirs.
-        if maker is not None and maker.function is endpoint and not maker.is_replaced:
-            rivals, blocker = _rivals_of(context, earlier)
-            reason = lacking or blocker or _why_not(app, context, maker, is_served)
-            found.append(Survey(context=context, maker=maker, reason=reason, rivals=rivals))
-        earlier.append(context)
-    return found
+    reason = lacking or blocker or _why_not(app, engines, context, maker)
+    return Survey(context=context, maker=maker, reason=reason, rivals=rivals)
 
 
 def _why_none(app: FastAPI) -> str | None:
@@ -68,17 +79,12 @@ def _why_none(app: FastAPI) -> str | None:
     return "a router is of a class of the program's own" if is_own else None
 
 
-def _why_not(
-    app: FastAPI,
-    context: Any,
-    maker: DoorMaker,
-    is_served: Callable[[Any, Callable[..., Any]], bool],
-) -> str | None:
+def _why_not(app: FastAPI, engines: Engines, context: Any, maker: DoorMaker) -> str | None:
     if type(context.original_route) is not APIRoute:
         return "its route is of a class of the program's own"
     is_counted = maker.reads_body and context.max_body_size is not None
     reasons = (
-        (not is_served(app, maker.session), "its session is not this database's"),
+        (not _gives(app, engines, maker.session), "its session is not this database's"),
         (context.dependency_overrides_provider is not app, "its route is not included"),
         (context.dependant.call is not context.endpoint, "its function is wrapped"),
         (context.dependencies, "dependencies of the application or a router run for each request"),
@@ -86,6 +92,17 @@ def _why_not(
         (is_counted, "FastAPI counts the bytes of its body (max_body_size)"),
     )
     return next((reason for is_so, reason in reasons if is_so), None)
+
+
+def _gives(app: FastAPI, engines: Engines, session: Callable[..., Any]) -> bool:
+    """Tell whether a session dependency gives sessions of a database, with nothing in between."""
+    owners = [each.kwargs.get("engines") for each in app.user_middleware]
+    if engines not in owners or None in owners[owners.index(engines) :]:
+        # Middleware within the gate would be passed by.
+        return False
+    if session is request_session:
+        return next(owner for owner in owners if owner is not None) is engines
+    return getattr(getattr(session, "__self__", None), "_engines", None) is engines
 
 
 def _rivals_of(

@@ -1,0 +1,81 @@
+"""What one run measures, and how long."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench._programs import PROGRAMS
+from bench._rows import ROWS
+
+__all__ = ["BACKENDS", "Options", "read_options", "some_of"]
+
+BACKENDS = ("sqlite", "postgresql")
+CONNECTIONS = (1, 8, 64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The command line as values."""
+
+    rows: tuple[str, ...]
+    backends: tuple[str, ...]
+    connections: tuple[int, ...]
+    programs: tuple[str, ...]
+    windows: int
+    seconds: int
+    repeats: int
+    foreign: float
+    folder: Path | None
+    write: bool
+
+
+def read_options(arguments: list[str] | None = None) -> Options:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Measure Ormolu beside other programs, in one run."
+    )
+    parser.add_argument("--rows", type=some_of(ROWS), default=tuple(ROWS))
+    parser.add_argument("--backends", type=some_of(BACKENDS), default=BACKENDS)
+    parser.add_argument("--connections", type=_numbers, default=CONNECTIONS)
+    parser.add_argument("--programs", type=some_of(PROGRAMS), default=tuple(PROGRAMS))
+    parser.add_argument("--windows", type=_positive, default=3, help="of each program (3)")
+    parser.add_argument("--seconds", type=_positive, default=1, help="of a window (1)")
+    parser.add_argument(
+        "--repeats", type=int, default=2, help="windows of a program that others may spoil (2)"
+    )
+    parser.add_argument(
+        "--foreign", type=float, default=0.25, help="cores that others may use in a window (0.25)"
+    )
+    parser.add_argument("--folder", type=Path, help="on a disk, for the databases")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
+    return Options(**vars(parser.parse_args(arguments)))
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        message = f"must be 1 or more, is {number}"
+        raise argparse.ArgumentTypeError(message)
+    return number
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(_positive(part) for part in text.split(","))
+
+
+def some_of(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
+    """Return a reader of names that are separated by commas."""
+    names = tuple(known)
+
+    def read(text: str) -> tuple[str, ...]:
+        wanted = tuple(text.split(","))
+        unknown = [name for name in wanted if name not in names]
+        if unknown:
+            message = f"{', '.join(unknown)}: choose from {', '.join(names)}"
+            raise argparse.ArgumentTypeError(message)
+        return wanted
+
+    return read

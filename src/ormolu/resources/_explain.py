@@ -1,0 +1,146 @@
+"""Which way the requests of a resource take, why, and with what SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from fastapi import FastAPI
+from sqlalchemy import URL, Dialect
+from sqlalchemy.exc import SQLAlchemyError
+
+from ormolu.engines import Engines, read_url
+from ormolu.errors import ConfigurationError
+from ormolu.lanes import UnplannableError, has_lanes
+from ormolu.query import read_selection
+from ormolu.resources._declaration import Declaration
+from ormolu.resources._exposures import Exposure
+from ormolu.resources._frontdoor import DoorMaker
+from ormolu.resources._lists import ListLimits, read_parameters
+from ormolu.resources._plans import Plans
+from ormolu.web import NoDoorError, survey
+
+__all__ = ["Explanation", "explain_application", "explain_door"]
+
+Way = Literal["front door", "session"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """One operation of a resource.
+
+    Attributes:
+        operation: Its name.
+        method: HTTP method.
+        path: Path, with its parameters.
+        way: "front door": a plan answers, past FastAPI; "session": FastAPI's route does, with the
+            session of its unit of work.
+        reason: Why it is the session; None for the front door.
+        sql: The statement of a usual request; None where there are several.
+    """
+
+    operation: str
+    method: str
+    path: str
+    way: Way
+    reason: str | None
+    sql: str | None
+
+
+def explain_application(app: FastAPI) -> list[Explanation]:
+    """Explain all resources of an application, as it serves them.
+
+    Raises:
+        ConfigurationError: No database is attached to it.
+    """
+    attachment = getattr(app.state, "ormolu", None)
+    if attachment is None:
+        message = "This application has no database. Write db.attach(app) after app = FastAPI()."
+        raise ConfigurationError(message)
+    found: dict[tuple[str, str], Explanation] = {}
+    for engines in attachment.engines:
+        for explanation in _explain_routes(app, engines):
+            place = (explanation.method, explanation.path)
+            if place not in found or explanation.way == "front door":
+                found[place] = explanation
+    return list(found.values())
+
+
+def _explain_routes(app: FastAPI, engines: Engines) -> Iterator[Explanation]:
+    for route in survey(app, engines):
+        context, maker = route.context, route.maker
+        if not context.include_in_schema or not isinstance(maker, DoorMaker):
+            continue
+        for method in sorted(context.methods):
+            place = (method, context.path_format)
+            yield explain_door(maker, place, engines.target.url, reason=route.reason)
+
+
+def explain_door(
+    maker: DoorMaker, place: tuple[str, str], url: str | URL, *, reason: str | None = None
+) -> Explanation:
+    """Explain one operation.
+
+    Args:
+        maker: What makes its door.
+        place: Method and path.
+        url: Of a database.
+        reason: Why there is no door, if that is known.
+    """
+    target = read_url(url)
+    dialect = target.url.get_dialect()()
+    if reason is None and not has_lanes(target.driver):
+        reason = f"there are no lanes for {target.driver}"
+    try:
+        maker.open(None, dialect, None)
+    except NoDoorError as error:
+        # What the resource itself says tells more.
+        reason = str(error)
+    return Explanation(
+        operation=maker.name,
+        method=place[0],
+        path=place[1],
+        way="front door" if reason is None else "session",
+        reason=reason,
+        sql=_sql_of(maker.name, maker.exposure, dialect),
+    )
+
+
+def _sql_of(name: str, exposure: Exposure, dialect: Dialect) -> str | None:
+    make = _STATEMENTS.get(name)
+    if make is None:
+        return None
+    view = exposure.view(None)
+    try:
+        return make(Plans(exposure.declaration, view, dialect), exposure)
+    except (UnplannableError, SQLAlchemyError, AttributeError):
+        return None
+
+
+def _read_sql(plans: Plans, exposure: Exposure) -> str:
+    selection = read_selection(exposure.view(None), None, None, ((), ()))
+    point, _ = plans.read(selection, is_whole=True)
+    return (point.many or point.one).text
+
+
+def _list_sql(plans: Plans, exposure: Exposure) -> str:
+    query = read_parameters(exposure.view(None), {}, ListLimits(exposure.declaration.max_limit))
+    return plans.page(query, None).rows.text
+
+
+def _names(declaration: Declaration, *, is_new: bool) -> frozenset[str]:
+    return frozenset(declaration.accepted if is_new else declaration.changeable)
+
+
+_STATEMENTS: dict[str, Callable[[Plans, Exposure], str]] = {
+    "list": _list_sql,
+    "read": _read_sql,
+    "create": lambda plans, exposure: (
+        plans.insert(_names(exposure.declaration, is_new=True)).plan.text
+    ),
+    "update": lambda plans, exposure: (
+        plans.update(_names(exposure.declaration, is_new=False)).plan.text
+    ),
+    "delete": lambda plans, exposure: plans.delete().text,
+}

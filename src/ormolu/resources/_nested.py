@@ -1,0 +1,104 @@
+"""Plans for relations to many: a statement for each, for the rows of any number of owners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Dialect, any_, func, literal, select
+
+from ormolu.lanes import Lanes, NotDoneError, Plan, Slot, UnplannableError
+from ormolu.query import Field, Part, Relation, Row, Rows, Selection, View, children_statement, walk
+from ormolu.resources._answers import encode
+
+__all__ = ["Nested", "is_mapped", "nested_in", "plan_of"]
+
+# As the backend compares them, and as Python does.
+_MAPPED_KEYS = (sa.BigInteger, sa.Integer, sa.SmallInteger, sa.Uuid)
+# As they are in a list of JSON.
+_JSON_KEYS = (sa.BigInteger, sa.Integer, sa.SmallInteger, sa.String)
+
+
+def plan_of(statement: Any, dialect: Dialect) -> Plan:
+    """Return the plan of a SELECT.
+
+    Raises:
+        UnplannableError: See `Plan`.
+    """
+    return Plan(statement, [column.type for column in statement.selected_columns], dialect)
+
+
+def is_mapped(key: Field) -> bool:
+    """Tell whether keys of a type are equal here where the backend takes them for one."""
+    return type(key.type) in _MAPPED_KEYS and _is_itself(key)
+
+
+class Nested:
+    """Rows with relations to many, which take a statement for each relation."""
+
+    def __init__(
+        self, root: Part, plans: Mapping[tuple[int, str], tuple[Plan, Part, int]], backend: str
+    ) -> None:
+        self._root = root
+        self._plans = plans
+        self._backend = backend
+
+    async def items(self, lanes: Lanes, plan: Plan, raw: Sequence[Any]) -> list[Row]:
+        """Return the rows of an answer.
+
+        Raises:
+            NotDoneError: A relation has more rows than an answer shows, which has to be said.
+        """
+
+        async def fetch(
+            part: Part, hop: tuple[Relation, Selection], owners: list[Any]
+        ) -> tuple[Sequence[Sequence[Any]], Part, int]:
+            child, root, width = self._plans[id(part), hop[0].name]
+            keys: Any = [key[0] for key in owners]
+            listed = keys if self._backend == "postgresql" else encode(keys).decode()
+            found = await lanes.fetch(child, child.arguments({"owners": listed}))
+            return [child.read(row) for row in found], root, width
+
+        rows = Rows(fetch)
+        items = await rows.collect(self._root, [plan.read(row) for row in raw])
+        if rows.truncated:
+            raise NotDoneError
+        return items
+
+
+def nested_in(root: Part, dialect: Dialect) -> Nested | None:
+    """Return what fetches the rows behind relations to many; None if there are none.
+
+    Raises:
+        UnplannableError: Their owners' keys do not fit into a list.
+    """
+    plans: dict[tuple[int, str], tuple[Plan, Part, int]] = {}
+    waiting = [root]
+    while waiting:
+        for part, _ in walk(waiting.pop(), ""):
+            view = part.selection.view
+            for name, hop in part.selection.children.items():
+                if hop[0].is_many:
+                    statement, inner = children_statement(view, hop, _owners_in(view, dialect))
+                    plans[id(part), name] = (plan_of(statement, dialect), inner, len(view.keys))
+                    waiting.append(inner)
+    return Nested(root, plans, dialect.name) if plans else None
+
+
+def _owners_in(view: View, dialect: Dialect) -> Callable[[Any], Any]:
+    """Return from a key's column to the condition that it is in a list."""
+    key, is_array = view.keys[0], dialect.name == "postgresql"
+    kinds = _MAPPED_KEYS if is_array else _JSON_KEYS
+    if len(view.keys) > 1 or type(key.type) not in kinds or not _is_itself(key):
+        message = f"the keys of {view.model.__name__} do not fit into one parameter"
+        raise UnplannableError(message)
+    if is_array:
+        return lambda column: column == any_(literal(Slot("owners"), sa.ARRAY(key.type)))
+    listed = func.json_each(literal(Slot("owners"), sa.String())).table_valued("value")
+    return lambda column: column.in_(select(listed.c.value))
+
+
+def _is_itself(key: Field) -> bool:
+    """Tell whether a key is read as the driver has it: a UUID may be shown as text."""
+    return bool(getattr(key.type, "as_uuid", True))
