@@ -19,6 +19,10 @@ Next = Callable[[Request], Awaitable[Response]]
 
 ANSWERED, HANDED_OVER = "answered", "handed over"
 
+# While anything at all is overridden there are no doors.
+SHUT: dict[Callable[..., Any], Callable[..., Any]] = {str: str}
+OPEN: dict[Callable[..., Any], Callable[..., Any]] = {}
+
 
 class Base(Model):
     """Tables of their own."""

@@ -15,6 +15,7 @@ from tests.fixtures.apps import client_of
 from tests.web.doors import (
     ANSWERED,
     HANDED_OVER,
+    SHUT,
     Exchange,
     Passages,
     app_with,
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.backends("sqlite")
 async def _posted(url: str, *messages: Any, has_doors: bool = True, **scope: Any) -> Exchange:
     app = app_with(url)
     if not has_doors:
-        app.dependency_overrides[object] = object
+        app.dependency_overrides = SHUT
     async with client_of(app):
         return await Exchange(app, "POST", "/notes", *messages, **scope).run()
 

@@ -117,7 +117,11 @@ async def test_overrides(database_url: str, passages: Passages, name: str) -> No
         async with db.unit_of_work() as session:
             yield session
 
-    keys = {"request_session": request_session, "db.session": db.session, "other": Guard()}
+    keys: dict[str, Any] = {
+        "request_session": request_session,
+        "db.session": db.session,
+        "other": Guard(),
+    }
     path = {"request_session": "/a/notes", "db.session": "/notes", "other": "/notes"}[name]
     app.dependency_overrides[keys[name]] = replaced
     async with client_of(app) as client:

@@ -251,9 +251,12 @@ def test_two_loops_at_once(
     """Each event loop keeps its doors, while another one uses its own."""
     app, opened = app_with(database_url), []
     open_doors = Doors._open
-    monkeypatch.setattr(
-        Doors, "_open", lambda doors, each: opened.append(1) or open_doors(doors, each)
-    )
+
+    def count(doors: Doors, each: Any) -> Any:
+        opened.append(each)
+        return open_doors(doors, each)
+
+    monkeypatch.setattr(Doors, "_open", count)
     barrier = threading.Barrier(2, timeout=20)
 
     def work(name: str) -> None:

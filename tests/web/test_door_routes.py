@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from fastapi import APIRouter, FastAPI, Request, WebSocket
 from fastapi.responses import PlainTextResponse
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Host, Match, Mount, Route
 
@@ -241,7 +241,7 @@ async def test_class_of_routes(database_url: str, passages: Passages) -> None:
     for route in pages.routes:
         if isinstance(route, APIRoute):
             router.add_api_route(
-                route.path, route.endpoint, methods=[*route.methods], response_model=None,
+                route.path, route.endpoint, methods=[*(route.methods or ())], response_model=None,
                 status_code=route.status_code,
             )  # fmt: skip
     app.include_router(router)
@@ -295,12 +295,14 @@ async def test_wrapped_endpoints(database_url: str, passages: Passages, way: str
         if isinstance(route, APIRoute):
             endpoint = wrapped(route.endpoint) if way == "endpoint" else route.endpoint
             router.add_api_route(
-                route.path, endpoint, methods=[*route.methods], response_model=None,
+                route.path, endpoint, methods=[*(route.methods or ())], response_model=None,
                 status_code=route.status_code,
             )  # fmt: skip
     app.include_router(router)
     if way == "dependant":
-        for context in app.router.routes[-1].effective_route_contexts():
+        for context in iter_route_contexts(app.router.routes[-1:]):
+            if getattr(context, "dependant", None) is None:
+                continue
             context.dependant.call = wrapped(context.dependant.call)
     async with client_of(app) as client:
         assert statuses(await write_and_read(client)) == FINE

@@ -13,6 +13,8 @@ from starlette.types import Scope
 from tests.fixtures.apps import client_of
 from tests.web.doors import (
     ANSWERED,
+    OPEN,
+    SHUT,
     Next,
     Passages,
     Plain,
@@ -62,7 +64,7 @@ async def test_traces_are_those_of_the_route(
     prefix = "/acme" if is_mounted else ""
     found = []
     async with client_of(outer if is_mounted else app) as client:
-        for overrides in ({}, {object: object}):
+        for overrides in (OPEN, SHUT):
             app.dependency_overrides = overrides
             for method, path, body in REQUESTS:
                 assert (await client.request(method, prefix + path, json=body)).is_success
@@ -105,7 +107,7 @@ async def test_headers_are_those_of_the_route(database_url: str, passages: Passa
     async with client_of(app) as client:
         for text in "abc":
             await client.post("/v1/pages", json={"text": text})
-        for overrides in ({}, {object: object}):
+        for overrides in (OPEN, SHUT):
             app.dependency_overrides = overrides
             answers = [await client.get(f"/v1/pages{query}") for query in QUERIES]
             found.append([(each.status_code, each.headers.raw, each.content) for each in answers])
@@ -121,7 +123,7 @@ async def test_headers_of_writes_are_those_of_the_route(
     app.include_router(pages)
     found: list[list[Any]] = []
     async with client_of(app) as client:
-        for overrides in ({}, {object: object}):
+        for overrides in (OPEN, SHUT):
             app.dependency_overrides = overrides
             answers = [
                 await client.post("/pages", json={"text": "a"}),
