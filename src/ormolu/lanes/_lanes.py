@@ -32,6 +32,10 @@ class Lanes(Protocol):
         """Return the row with a key."""
         ...
 
+    async def fetch_of(self, plan: Plan, keys: Sequence[Any]) -> Sequence[Any]:
+        """Return the rows that belong to some keys, those of each key in the plan's order."""
+        ...
+
     async def write(self, item: Item) -> Sequence[Any] | None:
         """Return the row of a write once it is durable; None if there was none to change."""
         ...

@@ -45,8 +45,8 @@ class Plan:
 
     Attributes:
         text: SQL, in the form that the driver takes.
-        key: Where, in a row that it returns, the key of the row is that it changed; None if it
-            does not change a row by its key.
+        key: Where, in a row that it returns, the key is by which it was asked for or changed; None
+            if that is not by a key.
     """
 
     def __init__(
@@ -104,6 +104,10 @@ class Plan:
             for reader, value in zip(self._readers, row, strict=True)
         ]
 
+    def read_all(self, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        """Return the values in all rows."""
+        return rows if self._is_read_as_is else [self.read(row) for row in rows]
+
 
 @dataclass(frozen=True, kw_only=True)
 class PointPlan:
@@ -111,14 +115,11 @@ class PointPlan:
 
     Attributes:
         one: For one key; its parameters are the key's parts.
-        many: For any number of keys, in a list that is its only parameter; None where there is no
-            such form.
-        place: Where in a row of `many` the key is.
+        many: For any number of them, with a slot for `keys`; None where there is no such form.
     """
 
     one: Plan
     many: Plan | None = None
-    place: int = 0
 
 
 def numbered(key: Sequence[Any]) -> dict[str, Any]:

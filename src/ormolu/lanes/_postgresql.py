@@ -21,8 +21,9 @@ from ormolu.transactions import Access
 
 __all__ = ["PostgreSQLLanes"]
 
-# Keys of one statement, and writes of one transaction.
-_KEYS = 128
+# Reads and keys of one statement, and writes of one transaction.
+_ITEMS = 128
+_KEYS = 500
 _WRITES = 64
 
 # Seconds without an answer to a write after which nobody knows what became of it. Locks are given
@@ -42,7 +43,7 @@ class PostgreSQLLanes:
         # The rest of the pool is for sessions.
         size, patience = engines.options.pool_size, engines.options.pool_timeout
         reads = max(1, min(3, size // 2))
-        self._points = _PointLane(Held(engines, Access.READ, is_heard), patience)
+        self._points = _KeyLane(Held(engines, Access.READ, is_heard), patience)
         self._rows = [
             _RowLane(Held(engines, Access.READ, is_heard), patience) for _ in range(reads - 1)
         ]
@@ -67,9 +68,18 @@ class PostgreSQLLanes:
         """
         if plan.many is None:
             rows = await self.fetch(plan.one, plan.one.key_arguments(key))
-            return rows[0] if rows else None
-        row: Sequence[Any] | None = await self._points.put_key(plan, key[0])
-        return row
+        else:
+            rows = await self.fetch_of(plan.many, key)
+        return rows[0] if rows else None
+
+    async def fetch_of(self, plan: Plan, keys: Sequence[Any]) -> Sequence[Any]:
+        """Return the rows that belong to some keys.
+
+        Raises:
+            NotDoneError: As `fetch`.
+        """
+        rows: Sequence[Any] = await self._points.put_keys(plan, keys)
+        return rows
 
     async def write(self, item: Item) -> Sequence[Any] | None:
         """Return the row of a write once it is durable; None if there was none to change.
@@ -144,33 +154,36 @@ class _RowLane(_HeldLane):
             item.resolve(await self._read(item.plan.text, item.arguments))
 
 
-class _PointLane(_RowLane):
-    """Reads by a key, those of the same statement together."""
+class _KeyLane(_RowLane):
+    """Reads by keys, those of the same statement together."""
 
-    batch = _KEYS
+    batch = _ITEMS
 
-    async def put_key(self, plan: PointPlan, key: Any) -> Sequence[Any] | None:
-        assert plan.many is not None
-        item = Item(plan.many, (), key=(key, plan.place))
-        row: Sequence[Any] | None = await self._lane.put(item)
-        return row
+    async def put_keys(self, plan: Plan, keys: Sequence[Any]) -> Sequence[Any]:
+        rows: Sequence[Any] = await self._lane.put(Item(plan, (), key=keys))
+        return rows
 
     async def _send(self, batch: list[Item]) -> None:
         for plan, items in _by_plan(batch):
-            if not items[0].key:
+            if plan.key is None:
                 await super()._send(items)
                 continue
-            keys = list({item.key[0] for item in items})
-            place = items[0].key[1]
-            try:
-                rows = await self._read(plan.text, plan.arguments({"keys": keys}))
-            except NotDoneError as error:
-                for item in items:
-                    item.fail(error)
-                continue
-            found = {row[place]: row for row in rows}
-            for item in items:
-                item.resolve(found.get(item.key[0]))
+            for group in _of_few_keys(items):
+                try:
+                    await self._send_keys(plan, group)
+                except NotDoneError as error:
+                    for item in group:
+                        item.fail(error)
+
+    async def _send_keys(self, plan: Plan, group: list[Item]) -> None:
+        assert plan.key is not None
+        place = plan.key.start
+        keys = list({key for item in group for key in item.key})
+        found: dict[Any, list[Any]] = {}
+        for row in await self._read(plan.text, plan.arguments({"keys": keys})):
+            found.setdefault(row[place], []).append(row)
+        for item in group:
+            item.resolve([row for key in item.key for row in found.get(key, ())])
 
 
 class _WriteLane(_HeldLane):
@@ -260,6 +273,19 @@ def _by_plan(batch: list[Item]) -> list[tuple[Plan, list[Item]]]:
     for item in batch:
         groups.setdefault(id(item.plan), (item.plan, []))[1].append(item)
     return list(groups.values())
+
+
+def _of_few_keys(items: list[Item]) -> list[list[Item]]:
+    """Split reads into groups that do not ask for too many keys at once."""
+    groups: list[list[Item]] = [[]]
+    count = 0
+    for item in items:
+        count += len(item.key)
+        if groups[-1] and count > _KEYS:
+            groups.append([])
+            count = len(item.key)
+        groups[-1].append(item)
+    return groups
 
 
 def _without_repeats(items: list[Item]) -> list[list[Item]]:

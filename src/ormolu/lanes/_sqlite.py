@@ -7,6 +7,7 @@ for, within a limit. Writes that come together are one transaction with one sync
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -71,6 +72,14 @@ class SQLiteLanes:
         rows = self._reads.fetch(plan.one, plan.one.key_arguments(key))
         return rows[0] if rows else None
 
+    async def fetch_of(self, plan: Plan, keys: Sequence[Any]) -> Sequence[Any]:
+        """Return the rows that belong to some keys.
+
+        Raises:
+            NotDoneError: As `fetch`.
+        """
+        return await self.fetch(plan, plan.arguments({"keys": json.dumps(keys)}))
+
     async def write(self, item: Item) -> Sequence[Any] | None:
         """Return the row of a write once it is durable; None if there was none to change.
 
@@ -98,8 +107,9 @@ class _Reads:
     def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
         self._held = Held(engines, Access.READ, is_heard)
         self._loop = asyncio.get_running_loop()
-        self._connection: Connection | None = None
+        self._line: Any = None
         self._sqlite: Any = None
+        self._cursor: Any = None
         self.is_open = False
         self._is_snapshot_open = False
         self._written_before = 0
@@ -113,7 +123,7 @@ class _Reads:
         if sqlite is None:
             raise NotDoneError
         sqlite.set_progress_handler(self._is_long, _STEPS)
-        self._connection, self._sqlite = connection, sqlite
+        self._line, self._sqlite, self._cursor = connection.line, sqlite, sqlite.cursor()
         self.is_open = True
 
     def fetch(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
@@ -121,30 +131,27 @@ class _Reads:
             raise NotDoneError
         self._rounds = 0
         try:
-            self._see_latest()
-            return self._sqlite.execute(plan.text, arguments).fetchall()  # type: ignore[no-any-return]
+            if not self._is_snapshot_open or self._line.count != self._written_before:
+                self._open_snapshot()
+            return self._cursor.execute(plan.text, arguments).fetchall()  # type: ignore[no-any-return]
         except (sqlite3.Error, OverflowError) as error:
             if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
                 self._ban(plan.text)
             raise NotDoneError from error
 
-    def _see_latest(self) -> None:
-        """Open a snapshot, unless the one of this turn has all that was written since.
+    def _open_snapshot(self) -> None:
+        """Open a snapshot, the first of this turn or one with all that was written since.
 
         Raises:
             NotDoneError: The program listens to statements.
         """
-        assert self._connection is not None
-        written = self._connection.transactions_written
         if self._is_snapshot_open:
-            if written == self._written_before:
-                return
             self._end_snapshot()
         elif self._held.is_heard:
             raise NotDoneError
         else:
             self._loop.call_soon(self._end_snapshot)
-        self._written_before = written
+        self._written_before = self._line.count
         self._sqlite.execute("BEGIN")
         self._is_snapshot_open = True
 
@@ -169,7 +176,7 @@ class _Reads:
         if self._sqlite is not None:
             self._end_snapshot()
             self._sqlite.set_progress_handler(None, 0)
-            self._sqlite = None
+            self._sqlite = self._cursor = None
             self.is_open = False
         await self._held.give_back()
 

@@ -10,7 +10,6 @@ from sqlalchemy import Dialect, any_, func, literal, select
 
 from ormolu.lanes import Lanes, NotDoneError, Plan, Slot, UnplannableError
 from ormolu.query import Field, Part, Relation, Row, Rows, Selection, View, children_statement, walk
-from ormolu.resources._answers import encode
 
 __all__ = ["Nested", "is_mapped", "nested_in", "plan_of"]
 
@@ -20,13 +19,14 @@ _MAPPED_KEYS = (sa.BigInteger, sa.Integer, sa.SmallInteger, sa.Uuid)
 _JSON_KEYS = (sa.BigInteger, sa.Integer, sa.SmallInteger, sa.String)
 
 
-def plan_of(statement: Any, dialect: Dialect) -> Plan:
-    """Return the plan of a SELECT.
+def plan_of(statement: Any, dialect: Dialect, *, key: slice | None = None) -> Plan:
+    """Return the plan of a SELECT; `key` as `Plan` has it.
 
     Raises:
         UnplannableError: See `Plan`.
     """
-    return Plan(statement, [column.type for column in statement.selected_columns], dialect)
+    types = [column.type for column in statement.selected_columns]
+    return Plan(statement, types, dialect, key=key)
 
 
 def is_mapped(key: Field) -> bool:
@@ -37,12 +37,9 @@ def is_mapped(key: Field) -> bool:
 class Nested:
     """Rows with relations to many, which take a statement for each relation."""
 
-    def __init__(
-        self, root: Part, plans: Mapping[tuple[int, str], tuple[Plan, Part, int]], backend: str
-    ) -> None:
+    def __init__(self, root: Part, plans: Mapping[tuple[int, str], tuple[Plan, Part, int]]) -> None:
         self._root = root
         self._plans = plans
-        self._backend = backend
 
     async def items(self, lanes: Lanes, plan: Plan, raw: Sequence[Any]) -> list[Row]:
         """Return the rows of an answer.
@@ -55,9 +52,7 @@ class Nested:
             part: Part, hop: tuple[Relation, Selection], owners: list[Any]
         ) -> tuple[Sequence[Sequence[Any]], Part, int]:
             child, root, width = self._plans[id(part), hop[0].name]
-            keys: Any = [key[0] for key in owners]
-            listed = keys if self._backend == "postgresql" else encode(keys).decode()
-            found = await lanes.fetch(child, child.arguments({"owners": listed}))
+            found = await lanes.fetch_of(child, [key[0] for key in owners])
             return [child.read(row) for row in found], root, width
 
         rows = Rows(fetch)
@@ -81,9 +76,10 @@ def nested_in(root: Part, dialect: Dialect) -> Nested | None:
             for name, hop in part.selection.children.items():
                 if hop[0].is_many:
                     statement, inner = children_statement(view, hop, _owners_in(view, dialect))
-                    plans[id(part), name] = (plan_of(statement, dialect), inner, len(view.keys))
+                    plan = plan_of(statement, dialect, key=slice(0, 1))
+                    plans[id(part), name] = (plan, inner, len(view.keys))
                     waiting.append(inner)
-    return Nested(root, plans, dialect.name) if plans else None
+    return Nested(root, plans) if plans else None
 
 
 def _owners_in(view: View, dialect: Dialect) -> Callable[[Any], Any]:
@@ -94,8 +90,8 @@ def _owners_in(view: View, dialect: Dialect) -> Callable[[Any], Any]:
         message = f"the keys of {view.model.__name__} do not fit into one parameter"
         raise UnplannableError(message)
     if is_array:
-        return lambda column: column == any_(literal(Slot("owners"), sa.ARRAY(key.type)))
-    listed = func.json_each(literal(Slot("owners"), sa.String())).table_valued("value")
+        return lambda column: column == any_(literal(Slot("keys"), sa.ARRAY(key.type)))
+    listed = func.json_each(literal(Slot("keys"), sa.String())).table_valued("value")
     return lambda column: column.in_(select(listed.c.value))
 
 

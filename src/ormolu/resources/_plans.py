@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import sqlalchemy as sa
@@ -108,10 +109,12 @@ class Plans:
             return PointPlan(one=one), plan
         column = getattr(self._view.model, key.name)
         keys = literal(Slot("keys"), sa.ARRAY(key.type))
-        many = self._read(column == any_(keys), selection, is_whole=is_whole).plan
-        return PointPlan(one=one, many=many, place=plan.key.start), plan
+        many = self._read(column == any_(keys), selection, is_whole=is_whole, is_list=True).plan
+        return PointPlan(one=one, many=many), plan
 
-    def _read(self, is_row: Any, selection: Selection, *, is_whole: bool) -> RowPlan:
+    def _read(
+        self, is_row: Any, selection: Selection, *, is_whole: bool, is_list: bool = False
+    ) -> RowPlan:
         version = None if self._version is None else 0
         if self._has_json(selection):
             columns = [] if self._version is None else [getattr(self._view.model, self._version)]
@@ -122,14 +125,14 @@ class Plans:
             plan = self._plan(statement)
             return RowPlan(plan=plan, content=_text_at(place), version=version, key=slice(0))
         statement, root = read_statement(self._declaration, self._view, is_row, selection)
-        plan = self._plan(statement)
         start = root.start + len(selection.names)
+        key = slice(start, start + len(self._view.keys))
+        plan = plan_of(statement, self._dialect, key=key if is_list else None)
         shown = self._shown if is_whole else _as_is
 
         def content(row: Sequence[Any]) -> bytes:
             return encode(shown(make_row(root, plan.read(row), {})))
 
-        key = slice(start, start + len(self._view.keys))
         nested = nested_in(root, self._dialect)
         return RowPlan(plan=plan, content=content, version=version, key=key, nested=nested)
 
@@ -186,12 +189,13 @@ class Plans:
                 columns.append(column)
         labelled = [column.label(f"v{place}") for place, column in enumerate(columns)]
         plan = self._plan(limited.with_only_columns(*labelled))
-        is_whole = len(names) == len(self._view.fields)
-        shown = self._shown if is_whole and self._declaration.public_model else _as_is
+        is_own = self._declaration.public_model is not None
+        has_shape = is_own and len(names) == len(self._view.fields)
 
         def content(rows: Sequence[Any]) -> bytes:
             # A row may go on after the names, with what it is sorted by.
-            return encode([shown(dict(zip(names, plan.read(row), strict=False))) for row in rows])
+            made = list(map(dict, map(zip, repeat(names), plan.read_all(rows))))
+            return encode([self._shown(row) for row in made] if has_shape else made)
 
         def sort_values(row: Sequence[Any]) -> Sequence[Any]:
             values = plan.read(row)

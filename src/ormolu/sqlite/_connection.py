@@ -23,6 +23,7 @@ from ormolu.sqlite._pauses import Pauses
 from ormolu.sqlite._pragmas import Begin, Pragmas
 from ormolu.sqlite._short import COMMIT, ShortStatements
 from ormolu.sqlite._statements import Kind, kind_of
+from ormolu.sqlite._writers import WriterLine
 
 __all__ = ["Connection"]
 
@@ -177,9 +178,9 @@ class Connection(AdaptedConnection):
         return self._handle.sqlite if self._short is not None and self._mailbox.is_idle else None
 
     @property
-    def transactions_written(self) -> int:
-        """Return how many transactions have written to the file, in this process."""
-        return self._transaction.line.count
+    def line(self) -> WriterLine:
+        """Return the line of those who write to the file, in this process."""
+        return self._transaction.line
 
     def _distrust(self) -> None:
         """Run everything on threads, with the settings that the user may have changed."""

@@ -39,7 +39,8 @@ class _Entry:
         maker: What made it.
         route: The route that it stands for.
         endpoint: The function of that.
-        pattern: Of the path, if there are parameters in it.
+        names: Parameters in the path.
+        pattern: Of the path.
         context: What FastAPI keeps of the route, as it is included.
         rivals: Patterns of routes that come earlier, and may match the same path.
         provider: Whose `dependency_overrides` there may be.
@@ -50,7 +51,8 @@ class _Entry:
     maker: DoorMaker
     route: Any
     endpoint: Callable[..., Any]
-    pattern: re.Pattern[str] | None
+    names: tuple[str, ...]
+    pattern: Any
     context: Any
     rivals: tuple[re.Pattern[str], ...]
     provider: Any
@@ -79,7 +81,10 @@ class _Opened:
         self._engines = engines
         self._lanes = lanes
         self._loop = asyncio.get_running_loop()
-        self._sizes = [(router, _size_of(router)) for router in routers_of(app.router)]
+        self._sizes = [
+            (each, len(each.routes), each._routes_version)  # noqa: SLF001
+            for each in routers_of(app.router)
+        ]
         self._contexts = list(iter_route_contexts(app.router.routes))
         # Places of routes, by method and path, or what comes before the last part of it.
         self._exact: dict[tuple[str, str], int] = {}
@@ -100,13 +105,15 @@ class _Opened:
 
     def is_right(self, app: object) -> bool:
         """Tell whether application, event loop, lanes and routes are those of the doors."""
-        return (
-            app is self._app
-            and self._loop is asyncio.get_running_loop()
-            and not self._lanes.is_closed
-            and not self.is_outdated
-            and all(_size_of(router) == size for router, size in self._sizes)
-        )
+        is_there = app is self._app and not self._lanes.is_closed and not self.is_outdated
+        if not is_there or self._loop is not asyncio.get_running_loop():
+            return False
+        # A loop, not `all`, as this is asked for each request.
+        for router, count, version in self._sizes:
+            # The count of changes as well: one route may take another one's place.
+            if len(router.routes) != count or router._routes_version != version:  # noqa: SLF001
+                return False
+        return True
 
     @property
     def is_over(self) -> bool:
@@ -123,10 +130,17 @@ class _Opened:
                 return None
         if place not in self._entries:
             self._entries[place] = self._make(place)
-        return self._entries[place]
+        entry = self._entries[place]
+        if entry is not None and entry.maker.is_replaced:
+            self.is_outdated = True
+        return entry
 
     def _make(self, place: int) -> _Entry | None:
         context = self._contexts[place]
+        if maker_of(context) is None:
+            # Not by now: its resource was built anew.
+            self.is_outdated = True
+            return None
         found = survey_route(self._app, self._engines, context, self._contexts[:place])
         if found.reason is not None:
             return None
@@ -139,7 +153,8 @@ class _Opened:
             maker=found.maker,
             route=context.original_route,
             endpoint=found.maker.function,
-            pattern=context.path_regex if context.param_convertors else None,
+            names=tuple(context.param_convertors),
+            pattern=context.path_regex,
             context=context._route_context,  # noqa: SLF001 -- FastAPI shows it nowhere else
             rivals=found.rivals,
             provider=context.dependency_overrides_provider,
@@ -174,12 +189,9 @@ class Doors:
         if scope.get("root_path"):
             path = get_route_path(scope)
         entry = opened.find(scope["method"], path)
-        if entry is None:
-            return None
-        if entry.maker.is_replaced:
-            opened.is_outdated = True
+        if opened.is_outdated:
             return self.find(scope)
-        return None if entry.is_shut(scope, path) else entry
+        return None if entry is None or entry.is_shut(scope, path) else entry
 
     async def serve(
         self, entry: _Entry, scope: Scope, receive: Receive, send: Send
@@ -224,11 +236,6 @@ class Doors:
         return _Opened(app, self._engines, lanes, is_next=self._is_next(app.router))
 
 
-def _size_of(router: Any) -> tuple[int, int]:
-    """Return what changes whenever a route is added to a router, or taken away."""
-    return len(router.routes), router._routes_version  # noqa: SLF001 -- one may replace another
-
-
 def _leave_traces(entry: _Entry, scope: Scope) -> None:
     """Say where a request went, for middleware that asks after its answer."""
     scope["route"], scope["endpoint"] = entry.route, entry.endpoint
@@ -237,9 +244,10 @@ def _leave_traces(entry: _Entry, scope: Scope) -> None:
     scope.setdefault("fastapi", {})["effective_route_context"] = entry.context
     # Beside those of the path that this application is mounted at.
     found = scope["path_params"] = {**scope.get("path_params", {})}
-    match = entry.pattern and entry.pattern.match(get_route_path(scope))
-    if match:
-        found.update(match.groupdict())
+    if len(entry.names) == 1:
+        found[entry.names[0]] = scope["path"].rpartition("/")[2]
+    elif entry.names:
+        found.update(entry.pattern.match(get_route_path(scope)).groupdict())
 
 
 def raise_failure(scope: Scope) -> None:
