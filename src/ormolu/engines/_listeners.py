@@ -14,8 +14,9 @@ __all__ = ["Listeners"]
 
 _STATEMENTS = (
     "after_cursor_execute", "after_execute", "before_cursor_execute", "before_execute", "begin",
-    "commit", "rollback",
+    "commit", "engine_connect", "rollback",
 )  # fmt: skip
+_DIALECT = ("do_execute", "do_execute_no_params", "do_executemany")
 _CONNECTIONS = ("checkin", "checkout", "reset")
 
 
@@ -35,7 +36,9 @@ class Listeners:
 
 
 def _count(engine: Engine) -> int:
-    statements, connections = engine.dispatch, engine.pool.dispatch
-    return sum(len(getattr(statements, name)) for name in _STATEMENTS) + sum(
-        len(getattr(connections, name)) for name in _CONNECTIONS
+    heard = (
+        (engine.dispatch, _STATEMENTS),
+        (engine.dialect.dispatch, _DIALECT),
+        (engine.pool.dispatch, _CONNECTIONS),
     )
+    return sum(len(getattr(dispatch, name)) for dispatch, names in heard for name in names)

@@ -124,18 +124,21 @@ def has_events(mapper: Mapper[Any]) -> bool:
 
 
 def events_of(mapper: Mapper[Any]) -> Callable[[], bool]:
-    """Return what tells whether the program listens by now, as `has_events`, and quickly."""
+    """Return what tells whether the program listens to a mapper by now."""
     flushes: Any = mapper.dispatch
     # Model itself listens to JSON, for changes in place.
-    values = [each.class_attribute.dispatch
-              for each in mapper.column_attrs if not is_json(each.columns[0].type)]  # fmt: skip
+    values: list[Any] = [
+        each.class_attribute.dispatch
+        for each in mapper.column_attrs
+        if not is_json(each.columns[0].type)
+    ]
 
-    def are_heard() -> bool:
+    def are_there() -> bool:
         return any(len(getattr(flushes, name)) for name in _MAPPER_EVENTS) or any(
             len(each.set) for each in values
         )
 
-    return are_heard
+    return are_there
 
 
 def _of_property(mapper: Mapper[Any], prop: Any, hints: Mapping[str, Any]) -> Attribute:

@@ -105,11 +105,9 @@ class OpenDoor:
 
     def key(self, scope: Scope) -> tuple[Any, ...]:
         if self._has_number:
-            # Servers may leave it out, or have the query in it.
-            raw: bytes = scope.get("raw_path") or b""
-            digits = raw.partition(b"?")[0].rpartition(b"/")[2]
+            digits: str = scope["path"].rpartition("/")[2]
             # Of nine digits: within what every INTEGER holds.
-            if digits.isdigit() and len(digits) < 10:
+            if digits.isascii() and digits.isdigit() and len(digits) < 10:
                 return (int(digits),)
         return read_key(scope, self.declaration.keys, self.declaration.name)
 

@@ -36,9 +36,10 @@ class ReadDoor(OpenDoor):
             return None
         query = scope["query_string"]
         if query:
-            point, plan = self._shapes.find(query, lambda: self._plan(query), is_common=False)
+            found = self._shapes.find(query, lambda: self._plan(query), is_common=False)
         else:
-            point, plan = self._whole
+            found = self._whole
+        point, plan, is_whole = found
         row = await self.lanes.fetch_one(point, self.key(scope))
         if row is None:
             return None
@@ -49,7 +50,7 @@ class ReadDoor(OpenDoor):
             content = encode(item)
         if plan.version is None:
             return Reply(200, json_headers(content), content)
-        answer = read_answer(content, plan.plan.read(row)[plan.version], (), (), is_whole=not query)
+        answer = read_answer(content, plan.plan.read(row)[plan.version], (), (), is_whole=is_whole)
         return Reply(200, headers_for(answer.headers, content), content)
 
     def _plan(self, query: bytes) -> Any:
@@ -60,7 +61,7 @@ class ReadDoor(OpenDoor):
         locations = (("query", "fields"), ("query", "include"))
         view = self.opening.view
         selection = read_selection(view, given.get("fields"), given.get("include"), locations)
-        return self.opening.plans.read(selection, is_whole=not given)
+        return *self.opening.plans.read(selection, is_whole=not given), not given
 
 
 class ListDoor(OpenDoor):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from starlette.types import Scope
 
@@ -22,8 +22,6 @@ from ormolu.web import Body, NoDoorError, Reply
 
 __all__ = ["CreateDoor", "DeleteDoor", "UpdateDoor"]
 
-_P = TypeVar("_P")
-
 # Headers that ask for more than to store a row.
 _WISHES = frozenset({b"idempotency-key", b"if-match", b"if-none-match", b"prefer"})
 
@@ -33,7 +31,32 @@ class _WriteDoor(OpenDoor):
 
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening)
-        self._are_events_heard = events_of(self.declaration.mapper)
+        self._is_heard = events_of(self.declaration.mapper)
+
+    async def answer(self, scope: Scope, body: Body) -> Reply | None:
+        try:
+            plan, item = await self._prepare(scope, body)
+        except Exception as error:
+            # Nothing is sent yet: what a validator of the program's own raises, say, the route
+            # will find too, within reach of the application's handlers.
+            raise NotDoneError from error
+        if self._is_heard():
+            raise NotDoneError
+        row = await self.lanes.write(item)
+        if row is None:
+            raise NotDoneError
+        return self._reply(scope, plan, row)
+
+    async def _prepare(self, scope: Scope, body: Body) -> tuple[Any, Item]:
+        """Return a write, and its plan.
+
+        Raises:
+            Exception: The request asks for more than to write a row, or cannot be stored.
+        """
+        raise NotImplementedError
+
+    def _reply(self, scope: Scope, plan: Any, row: Sequence[Any]) -> Reply:
+        raise NotImplementedError
 
     async def _read_object(
         self, scope: Scope, body: Body, types: frozenset[bytes]
@@ -45,36 +68,13 @@ class _WriteDoor(OpenDoor):
         """
         if scope["query_string"] or asks_for(scope, _WISHES):
             raise NotDoneError
-        sent = _first(scope, b"content-type")
-        if sent.partition(b";")[0].strip().lower() not in types:
-            raise NotDoneError
-        length = _first(scope, b"content-length")
-        if length.isdigit() and int(length) > MAX_BODY:
-            # Answered before it is sent.
+        sent = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+        if sent.partition(b";")[0].strip().lower() not in types or _is_large(scope):
             raise NotDoneError
         raw = await body.read(MAX_BODY)
         if raw is None:
             raise NotDoneError
         return read_object(read_json(raw, ("body",))), len(raw)
-
-    async def _write(self, preparing: Awaitable[tuple[_P, Item]]) -> tuple[_P, Sequence[Any]]:
-        """Write a row; return its plan, and what the statement returns of it.
-
-        Raises:
-            NotDoneError: There is none to change, or it cannot be stored.
-        """
-        try:
-            plan, item = await preparing
-        except Exception as error:
-            # Code of the program's own has failed, such as a validator: who answers that is within.
-            raise NotDoneError from error
-        if self._are_events_heard():
-            # The program has begun to listen since the door was made.
-            raise NotDoneError
-        row = await self.lanes.write(item)
-        if row is None:
-            raise NotDoneError
-        return plan, row
 
     def _check_json(self, values: Mapping[str, Any]) -> None:
         """Leave NULL in a JSON column to the session, which writes it as SQL.
@@ -115,8 +115,7 @@ class CreateDoor(_WriteDoor):
         plan = self._shapes.find(names, lambda: self._plan(names), is_common=True)
         return plan, Item(plan.plan, plan.plan.arguments(values), size=size)
 
-    async def answer(self, scope: Scope, body: Body) -> Reply | None:
-        plan, row = await self._write(self._prepare(scope, body))
+    def _reply(self, scope: Scope, plan: RowPlan, row: Sequence[Any]) -> Reply:
         content = plan.content(row)
         headers = self._tags(plan, row)
         headers["Location"] = path_of(scope, plan.plan.read(row)[plan.key])
@@ -151,8 +150,7 @@ class UpdateDoor(_WriteDoor):
         arguments = plan.plan.arguments({**values, **numbered(key)})
         return plan, Item(plan.plan, arguments, size=size, key=key)
 
-    async def answer(self, scope: Scope, body: Body) -> Reply | None:
-        plan, row = await self._write(self._prepare(scope, body))
+    def _reply(self, scope: Scope, plan: RowPlan, row: Sequence[Any]) -> Reply:
         content = plan.content(row)
         return Reply(200, headers_for(self._tags(plan, row), content), content)
 
@@ -171,17 +169,18 @@ class DeleteDoor(_WriteDoor):
             raise NoDoorError(message)
         self._plan = opening.plans.delete()
 
-    async def _prepare(self, scope: Scope) -> tuple[Plan, Item]:
+    async def _prepare(self, scope: Scope, body: Body) -> tuple[Plan, Item]:
         if scope["query_string"] or asks_for(scope, _WISHES):
             raise NotDoneError
         key = self.key(scope)
-        return self._plan, Item(self._plan, self._plan.arguments(numbered(key)), key=key)
+        return self._plan, Item(self._plan, self._plan.key_arguments(key), key=key)
 
-    async def answer(self, scope: Scope, body: Body) -> Reply | None:
-        await self._write(self._prepare(scope))
+    def _reply(self, scope: Scope, plan: Plan, row: Sequence[Any]) -> Reply:
         return Reply(204, [], b"")
 
 
-def _first(scope: Scope, name: bytes) -> bytes:
-    """Return the first header of this name; nothing if there is none."""
-    return next((value for each, value in scope["headers"] if each == name), b"")
+def _is_large(scope: Scope) -> bool:
+    """Tell whether a body says that it is too large: with Expect, none of it is asked for then."""
+    sizes = (value for name, value in scope["headers"] if name == b"content-length")
+    size = next(sizes, b"0")
+    return not size.isdigit() or int(size) > MAX_BODY
