@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from contextlib import closing
+from typing import Any
 
 import httpx2
 import pytest
@@ -22,7 +23,6 @@ from tests.lanes.things import (
     locked,
     served,
     statuses,
-    turns,
 )
 
 BOTH = pytest.mark.backends("sqlite", "asyncpg")
@@ -182,25 +182,23 @@ async def test_second_statement_of_a_read_is_of_its_snapshot(database_url: str) 
     """What others commit between the two statements of a page is not seen by one of them alone."""
     async with served(database_url) as shop:
         await shop.fill(1)
-        plan = numbers_plan(shop)
-        await shop.lanes.fetch(plan, ())
-        assert await shop.lanes.fetch(plan, ()) == [(0,)]
+        lanes, plan = shop.lanes, numbers_plan(shop)
+        assert await lanes.fetch_both((plan, ()), (plan, ())) == ([(0,)], [(0,)])
+        assert await lanes.fetch(plan, ()) == [(0,)]
         write_at_once(database_url, 7)
-        assert await shop.lanes.fetch_next(plan, ()) == [(0,)]
-        await turns(2)
-        with pytest.raises(NotDoneError):
-            await shop.lanes.fetch_next(plan, ())
+        reads: Any = lanes._reads  # type: ignore[attr-defined]
+        assert reads.fetch(plan, (), is_latest=False) == [(0,)]
+        assert await lanes.fetch(plan, ()) == [(7,)]
 
 
 @pytest.mark.backends("asyncpg")
 async def test_second_statement_on_postgresql(database_url: str) -> None:
-    """Two statements are two snapshots there."""
+    """Two statements are two snapshots there: they are left to a session."""
     async with served(database_url) as shop:
         await shop.fill(1)
         plan = numbers_plan(shop)
-        assert [tuple(row) for row in await shop.lanes.fetch(plan, ())] == [(0,)]
-        write_at_once(database_url, 7)
-        assert [tuple(row) for row in await shop.lanes.fetch_next(plan, ())] == [(7,)]
+        with pytest.raises(NotDoneError):
+            await shop.lanes.fetch_both((plan, ()), (plan, ()))
 
 
 @pytest.mark.backends("sqlite")

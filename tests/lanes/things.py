@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import httpx2
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from sqlalchemy import CheckConstraint, ForeignKey, MetaData, String, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import Mapped, mapped_column
@@ -105,21 +106,28 @@ async def served(
     url: str, adapt: Callable[[FastAPI], object] | None = None, **options: Any
 ) -> AsyncIterator[Served]:
     """Serve the things; the options are the database's, `adapt` changes the application."""
-    db = database_of(url, **options)
-    app = app_of(db)
-    if adapt is not None:
-        adapt(app)
     passed_on: list[str] = []
-    routed = app.router.middleware_stack
+    with noting(passed_on):
+        db = database_of(url, **options)
+        app = app_of(db)
+        if adapt is not None:
+            adapt(app)
+        async with client_of(app) as client:
+            yield Served(client=client, app=app, db=db, passed_on=passed_on)
 
-    async def note(scope: Scope, receive: Receive, send: Send) -> None:
+
+@contextmanager
+def noting(passed_on: list[str]) -> Iterator[None]:
+    """Note the requests that reach FastAPI's router; anything before it would shut the doors."""
+    routed = APIRouter.app
+
+    async def note(self: APIRouter, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             passed_on.append(f"{scope['method']} {scope['path']}")
-        await routed(scope, receive, send)
+        await routed(self, scope, receive, send)
 
-    app.router.middleware_stack = note
-    async with client_of(app) as client:
-        yield Served(client=client, app=app, db=db, passed_on=passed_on)
+    with patch.object(APIRouter, "app", note):
+        yield
 
 
 @asynccontextmanager

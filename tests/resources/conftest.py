@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import httpx2
@@ -11,6 +12,7 @@ from sqlalchemy import Engine, event
 from examples.shop import main as shop
 from ormolu import Database
 from tests.fixtures.apps import client_of
+from tests.fixtures.backends import Backend
 from tests.resources.people import served
 
 ANN = {"X-Customer-Id": "1"}
@@ -44,3 +46,18 @@ def statements() -> Iterator[list[str]]:
     event.listen(Engine, "before_cursor_execute", note)
     yield sent
     event.remove(Engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def twin_urls(
+    database_url: str, backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[str, str]]:
+    """The URLs of two fresh empty databases, of which the cursors are signed alike."""
+    monkeypatch.setenv("ORMOLU_SECRET_KEY", "twins")
+    if backend.server is None:
+        yield database_url, database_url.replace("test.db", "twin.db")
+        return
+    name = f"t{uuid.uuid4().hex[:16]}"
+    backend.server.create_database(name)
+    yield database_url, backend.server.url(name, backend.name)
+    backend.server.drop_database(name)

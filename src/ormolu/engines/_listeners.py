@@ -18,7 +18,7 @@ _STATEMENTS = (
     "after_cursor_execute", "after_execute", "before_cursor_execute", "before_execute", "begin",
     "commit", "engine_connect", "rollback",
 )  # fmt: skip
-_DRIVER = ("do_execute", "do_execute_no_params", "do_setinputsizes")
+_DIALECT = ("do_execute", "do_execute_no_params", "do_executemany", "do_setinputsizes")
 _CONNECTIONS = ("checkin", "checkout", "reset")
 
 
@@ -41,12 +41,9 @@ class Listeners:
 
 
 def _count(engine: Engine) -> int:
-    return sum(
-        len(getattr(dispatch, name))
-        for dispatch, names in (
-            (engine.dispatch, _STATEMENTS),
-            (engine.dialect.dispatch, _DRIVER),
-            (engine.pool.dispatch, _CONNECTIONS),
-        )
-        for name in names
+    heard = (
+        (engine.dispatch, _STATEMENTS),
+        (engine.dialect.dispatch, _DIALECT),
+        (engine.pool.dispatch, _CONNECTIONS),
     )
+    return sum(len(getattr(dispatch, name)) for dispatch, names in heard for name in names)

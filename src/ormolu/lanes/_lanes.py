@@ -28,8 +28,10 @@ class Lanes(Protocol):
         """Return the rows of a read."""
         ...
 
-    async def fetch_next(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
-        """Return the rows of another read, of the snapshot of the last one if there is one."""
+    async def fetch_both(
+        self, one: tuple[Plan, Sequence[Any]], other: tuple[Plan, Sequence[Any]]
+    ) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Return the rows of two reads of one snapshot."""
         ...
 
     async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:

@@ -170,14 +170,29 @@ def _slot_source(key: str, write: Callable[[Any], Any] | None) -> Callable[[Valu
 
 def _default_source(default: Any, write: Callable[[Any], Any] | None) -> Callable[[Values], Any]:
     def make(_values: Values) -> Any:
-        value = default.arg(_NoContext()) if default.is_callable else default.arg
+        context = _NoContext()
+        value = default.arg(context) if default.is_callable else default.arg
+        if context.is_asked:
+            # Whatever it made of having none.
+            message = "a default looks at its statement"
+            raise LookupError(message)
         return value if write is None else write(value)
 
     return make
 
 
 class _NoContext:
-    """What a default of the program's own is given: it has to do without the statement."""
+    """What a default of the program's own is given: it has to do without the statement.
+
+    Attributes:
+        is_asked: Whether it has looked for something.
+    """
+
+    is_asked = False
+
+    def __getattr__(self, name: str) -> Any:
+        self.is_asked = True
+        raise AttributeError(name)
 
 
 def _defaults_of(compiled: SQLCompiler) -> dict[str, Any]:
@@ -208,13 +223,25 @@ def _reader_of(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any]
     plain = type_
     while isinstance(plain, TypeDecorator):
         plain = plain.impl_instance
-    code = None
-    if dialect.driver == "asyncpg" and isinstance(plain, (Float, Numeric)):
-        code = _FLOAT_OID if isinstance(plain, Float) else _NUMERIC_OID
+    impl = type_.dialect_impl(dialect)
     reader: Callable[[Any], Any] | None
     try:
-        reader = type_.dialect_impl(dialect).result_processor(dialect, code)
+        if dialect.driver == "asyncpg" and isinstance(plain, (Float, Numeric)):
+            return _number_reader(impl, dialect)
+        reader = impl.result_processor(dialect, None)
     except (InvalidRequestError, TypeError) as error:
         message = f"{type_!r} is read by what the driver says of it"
         raise UnplannableError(message) from error
     return reader
+
+
+def _number_reader(impl: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """Return what reads a number: a float may be declared a decimal, and the other way round."""
+    of_float: Callable[[Any], Any] | None = impl.result_processor(dialect, _FLOAT_OID)
+    of_other: Callable[[Any], Any] | None = impl.result_processor(dialect, _NUMERIC_OID)
+
+    def read(value: Any) -> Any:
+        reader = of_float if isinstance(value, float) else of_other
+        return value if reader is None else reader(value)
+
+    return read

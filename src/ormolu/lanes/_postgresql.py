@@ -69,13 +69,15 @@ class PostgreSQLLanes:
         rows: Sequence[Any] = await lane.put(plan, arguments)
         return rows
 
-    async def fetch_next(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
-        """Return the rows of another read: each statement has a snapshot of its own.
+    async def fetch_both(
+        self, one: tuple[Plan, Sequence[Any]], other: tuple[Plan, Sequence[Any]]
+    ) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Do nothing: two reads of one snapshot take a transaction.
 
         Raises:
-            NotDoneError: As `fetch`.
+            NotDoneError: Always.
         """
-        return await self.fetch(plan, arguments)
+        raise NotDoneError
 
     async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
         """Return the row with a key, None if there is none.
@@ -222,7 +224,8 @@ class _WriteLane(_HeldLane):
 
     def __init__(self, held: Held, patience: float) -> None:
         super().__init__(held, patience)
-        self._doubted: set[str] = set()
+        # Of which a trigger has left out rows.
+        self._sparse: set[str] = set()
         self._prepared: Any = None
         self._used_at = 0.0
 
@@ -231,9 +234,10 @@ class _WriteLane(_HeldLane):
         return row
 
     async def _send(self, batch: list[Item]) -> None:
-        for _, items in _by_plan(batch):
+        for plan, items in _by_plan(batch):
+            is_sparse = plan.text in self._sparse
             # Each row once in a transaction: rows are told apart by their keys.
-            for group in _without_repeats(items):
+            for group in [[item] for item in items] if is_sparse else _without_repeats(items):
                 await self._send_group(group)
 
     async def _send_group(self, group: list[Item]) -> None:
@@ -258,12 +262,9 @@ class _WriteLane(_HeldLane):
 
         Raises:
             _VoidError: Nothing is stored.
-            NotDoneError: Nothing was sent.
             OutcomeUnknownError: All or nothing is stored.
         """
         plan = group[0].plan
-        if plan.text in self._doubted:
-            raise NotDoneError
         connection = await self._take()
         try:
             async with asyncio.timeout(_SILENCE):
@@ -271,7 +272,13 @@ class _WriteLane(_HeldLane):
         except Exception as error:
             await self._judge(connection, error)
             raise _VoidError from error
-        return self._paired(group, rows)
+        if plan.key is None and len(rows) < len(group):
+            self._sparse.add(plan.text)
+            if len(group) > 1:
+                message = "A trigger has left out rows; the change may be stored or not."
+                raise OutcomeUnknownError(message)
+            return [None]
+        return _paired(group, rows)
 
     async def _take(self) -> Any:
         """Return a connection that has given a sign of life lately.
@@ -291,22 +298,6 @@ class _WriteLane(_HeldLane):
                 raise NotDoneError from error
             self._prepared = connection
         return connection
-
-    def _paired(self, group: list[Item], rows: Sequence[Any]) -> list[Any]:
-        """Give each item its row: the rows come in the items' order, but not one for each.
-
-        Raises:
-            OutcomeUnknownError: A trigger has left new rows out, or has put them elsewhere.
-        """
-        plan = group[0].plan
-        if plan.key is not None:
-            found = {tuple(row[plan.key]): row for row in rows}
-            return [found.get(item.key) for item in group]
-        if len(rows) != len(group):
-            self._doubted.add(plan.text)
-            message = "The database did not return all rows that were to be stored."
-            raise OutcomeUnknownError(message)
-        return list(rows)
 
     async def _judge(self, connection: Any, error: Exception) -> None:
         """Drop a connection that is in doubt.
@@ -335,9 +326,19 @@ def _is_rolled_back(connection: Any, error: Exception) -> bool:
     """Tell whether nothing is stored, by the severity: a trigger may choose any code."""
     severity = getattr(error, "severity_en", None)
     if severity is None:
-        # asyncpg itself has refused a value.
-        return not connection.is_closed() and not isinstance(error, (OSError, TimeoutError))
+        # asyncpg refuses a value; what it cannot read of an answer is another error, and stored.
+        is_refused = type(error).__module__.partition(".")[0] == "asyncpg"
+        return is_refused and not connection.is_closed()
     return bool(severity == "ERROR")
+
+
+def _paired(group: list[Item], rows: Sequence[Any]) -> list[Any]:
+    """Give each item its row: the rows come in the items' order, but not one for each."""
+    place = group[0].plan.key
+    if place is None:
+        return list(rows)
+    found = {tuple(row[place]): row for row in rows}
+    return [found.get(item.key) for item in group]
 
 
 def _by_plan(batch: list[Item]) -> list[tuple[Plan, list[Item]]]:

@@ -37,6 +37,8 @@ _FIRST_BAN, _LONGEST_BAN = 1.0, 64.0
 # Writes of one transaction: whoever comes next waits for all of them.
 _BATCH = 128
 
+Read = tuple[Plan, Sequence[Any]]
+
 
 class SQLiteLanes:
     """Reads and writes of one SQLite file on one event loop.
@@ -60,15 +62,14 @@ class SQLiteLanes:
             await self._reads.open()
         return self._reads.fetch(plan, arguments)
 
-    async def fetch_next(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
-        """Return the rows of another read of the snapshot of the last one.
+    async def fetch_both(self, one: Read, other: Read) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Return the rows of two reads of one snapshot.
 
         Raises:
-            NotDoneError: As `fetch`, or the snapshot has ended.
+            NotDoneError: As `fetch`.
         """
-        if not self._reads.is_snapshot_open:
-            raise NotDoneError
-        return self._reads.fetch(plan, arguments, is_next=True)
+        rows = await self.fetch(*one)
+        return rows, self._reads.fetch(*other, is_latest=False)
 
     async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
         """Return the row with a key, None if there is none.
@@ -86,9 +87,13 @@ class SQLiteLanes:
         """Return the rows that belong to some keys, in the snapshot of the last read.
 
         Raises:
-            NotDoneError: As `fetch_next`.
+            NotDoneError: As `fetch`.
         """
-        return await self.fetch_next(plan, plan.arguments({"keys": json.dumps(keys)}))
+        if not self._reads.is_open:
+            await self._reads.open()
+        # As the rows whose keys they are, of which another snapshot may have none.
+        arguments = plan.arguments({"keys": json.dumps(keys)})
+        return self._reads.fetch(plan, arguments, is_latest=False)
 
     async def write(self, item: Item) -> Sequence[Any] | None:
         """Return the row of a write once it is durable; None if there was none to change.
@@ -122,7 +127,7 @@ class _Reads:
         self._cursor: Any = None
         self.is_open = False
         self._is_closed = False
-        self.is_snapshot_open = False
+        self._is_snapshot_open = False
         self._written_before = 0
         self._rounds = 0
         self._bans: dict[str, tuple[float, float]] = {}
@@ -138,15 +143,14 @@ class _Reads:
         self.is_open = True
 
     def fetch(
-        self, plan: Plan, arguments: Sequence[Any], *, is_next: bool = False
+        self, plan: Plan, arguments: Sequence[Any], *, is_latest: bool = True
     ) -> Sequence[Any]:
         if self._bans and self._is_banned(plan.text):
             raise NotDoneError
         self._rounds = 0
         try:
-            if not self.is_snapshot_open or (
-                self._line.count != self._written_before and not is_next
-            ):
+            is_stale = is_latest and self._line.count != self._written_before
+            if is_stale or not self._is_snapshot_open:
                 self._open_snapshot()
             return self._cursor.execute(plan.text, arguments).fetchall()  # type: ignore[no-any-return]
         except (sqlite3.Error, OverflowError) as error:
@@ -160,7 +164,7 @@ class _Reads:
         Raises:
             NotDoneError: The program listens to statements.
         """
-        if self.is_snapshot_open:
+        if self._is_snapshot_open:
             self._end_snapshot()
         elif self._held.is_heard:
             raise NotDoneError
@@ -168,11 +172,11 @@ class _Reads:
             self._loop.call_soon(self._end_snapshot)
         self._written_before = self._line.count
         self._sqlite.execute("BEGIN")
-        self.is_snapshot_open = True
+        self._is_snapshot_open = True
 
     def _end_snapshot(self) -> None:
-        if self.is_snapshot_open:
-            self.is_snapshot_open = False
+        if self._is_snapshot_open:
+            self._is_snapshot_open = False
             self._rounds = 0
             self._sqlite.execute("ROLLBACK")
 
@@ -286,20 +290,33 @@ class _Progress:
 
 
 def _run_all(batch: list[Item], progress: _Progress, sqlite: Any) -> list[Any]:
-    outcomes: list[Any] = []
-    for item in batch:
-        changes = sqlite.total_changes
-        try:
-            rows = sqlite.execute(item.plan.text, item.arguments).fetchall()
-        except (sqlite3.Error, OverflowError):
-            # Only the statement is undone, unless SQLite ended the whole transaction; with
-            # RAISE(FAIL) and ON CONFLICT FAIL not even that.
-            if not sqlite.in_transaction or sqlite.total_changes != changes:
-                raise _VoidError from None
-            rows = None
-        if rows == [] and sqlite.total_changes != changes:
-            # RAISE(IGNORE): the row was left out, and what the trigger did before is there.
-            raise _VoidError
-        outcomes.append(rows)
+    outcomes = [_run_one(item, sqlite) for item in batch]
     progress.is_at_commit = True
     return outcomes
+
+
+def _run_one(item: Item, sqlite: Any) -> Any:
+    """Run one statement; return its rows, None if it failed and is undone.
+
+    Raises:
+        _VoidError: It failed, and only the end of the transaction undoes it.
+    """
+    changes = sqlite.total_changes
+    try:
+        rows = sqlite.execute(item.plan.text, item.arguments).fetchall()
+    except (sqlite3.Error, OverflowError):
+        # Only the statement is undone, unless SQLite ended the whole transaction, a trigger raised
+        # FAIL, or its text is no UTF-8: sqlite3 reads that when all is done.
+        if not sqlite.in_transaction or sqlite.total_changes != changes:
+            raise _VoidError from None
+        return None
+    if not rows and sqlite.total_changes != changes:
+        # RAISE(IGNORE): the row was left out, and what the trigger did before is there.
+        raise _VoidError
+    try:
+        for row in rows:
+            item.plan.read(row)
+    except Exception as error:
+        # Odd values of another's making: the answer will be an error, and nothing stored.
+        raise _VoidError from error
+    return rows

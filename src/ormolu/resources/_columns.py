@@ -19,7 +19,7 @@ from sqlalchemy.sql.elements import BindParameter, ClauseElement, False_, Null, 
 from ormolu.models import UTCDateTime
 from ormolu.query import Field, is_json
 
-__all__ = ["Attribute", "Traits", "attributes_of", "events_of", "traits_of"]
+__all__ = ["Attribute", "Traits", "attributes_of", "events_of", "has_events", "traits_of"]
 
 # The last two as words of their own: a hashtag is no secret.
 _SECRETS = re.compile(r"passw|passphrase|secret|token|(?:^|_)(?:hash(?:ed)?|salt)(?:$|_|\d)")
@@ -118,18 +118,23 @@ def traits_of(mapper: Mapper[Any]) -> Traits:
     )  # fmt: skip
 
 
-def events_of(mapper: Mapper[Any]) -> Callable[[], bool]:
-    """Return what tells whether the program listens to flushes or values by now.
+def has_events(mapper: Mapper[Any]) -> bool:
+    """Tell whether the program listens to flushes or values, of which only the ORM tells."""
+    return events_of(mapper)()
 
-    Of these only the ORM tells.
-    """
+
+def events_of(mapper: Mapper[Any]) -> Callable[[], bool]:
+    """Return what tells whether the program listens to a mapper by now."""
+    flushes: Any = mapper.dispatch
     # Model itself listens to JSON, for changes in place.
-    values = [each.class_attribute.dispatch for each in mapper.column_attrs
-              if not is_json(each.columns[0].type)]  # fmt: skip
-    rows = mapper.dispatch
+    values: list[Any] = [
+        each.class_attribute.dispatch
+        for each in mapper.column_attrs
+        if not is_json(each.columns[0].type)
+    ]
 
     def are_there() -> bool:
-        return any(len(getattr(rows, name)) for name in _MAPPER_EVENTS) or any(
+        return any(len(getattr(flushes, name)) for name in _MAPPER_EVENTS) or any(
             len(each.set) for each in values
         )
 

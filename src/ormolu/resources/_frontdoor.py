@@ -39,13 +39,21 @@ class DoorMaker:
         reads_body: Whether its requests have a body.
         is_read: Whether nothing is changed, whatever comes of it.
         is_replaced: Whether its route is no longer one.
+        function: The endpoint.
         session: The dependency that gives the session.
     """
 
-    def __init__(self, name: str, exposure: Exposure, session: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        name: str,
+        exposure: Exposure,
+        function: Callable[..., Any],
+        session: Callable[..., Any],
+    ) -> None:
         self.reads_body = name in {"create", "update"}
         self.is_read = name in {"list", "read"}
         self.is_replaced = False
+        self.function = function
         self.session = session
         self.name = name
         self.exposure: Exposure = exposure

@@ -13,7 +13,7 @@ from starlette.types import Scope
 
 from ormolu.engines import Engines
 from ormolu.lanes import Lanes
-from ormolu.resources._columns import events_of
+from ormolu.resources._columns import has_events
 from ormolu.resources._exposures import Exposure
 from ormolu.resources._lists import cursor_key
 from ormolu.resources._plans import Plans
@@ -21,6 +21,8 @@ from ormolu.resources._requests import read_key
 from ormolu.web import Body, NoDoorError, Reply
 
 __all__ = ["OpenDoor", "Opening", "asks_for", "headers_for", "json_headers"]
+
+_OURS = frozenset({"ormolu", "sqlalchemy"})
 
 _JSON_HEADER = (b"content-type", b"application/json")
 
@@ -33,7 +35,6 @@ class Opening:
         view: What may be seen.
         plans: The plans.
         lanes: Where they run.
-        is_heard: Tells whether the program listens to its rows or their values by now.
     """
 
     def __init__(self, exposure: Exposure, engines: Engines | None, dialect: Dialect, lanes: Any):
@@ -53,8 +54,8 @@ class Opening:
             self.view = replace(self.view, relations={})
         self.plans = Plans(declaration, self.view, dialect)
         self.lanes: Lanes = lanes
-        self.is_heard = events_of(declaration.mapper)
         self._engines = engines
+        self._dialect = dialect
 
     @cached_property
     def cursor_key(self) -> bytes:
@@ -69,7 +70,8 @@ class Opening:
             NoDoorError: The program has a part in it.
         """
         declaration = self.declaration
-        own = [name for name, field in self.view.fields.items() if not _is_ours(field.type)]
+        own = [name for name, field in self.view.fields.items()
+               if not _is_ours(field.type, self._dialect)]  # fmt: skip
         if own or declaration.public_model is not None:
             message = (
                 f"code of the program's own makes its answers: {', '.join(own) or 'public_model'}"
@@ -78,7 +80,7 @@ class Opening:
         if not declaration.traits.is_plain:
             message = "its rows are written by the ORM: inheritance, validators, own versions"
             raise NoDoorError(message)
-        if self.is_heard():
+        if has_events(declaration.mapper):
             message = "the program listens to its mapper's events"
             raise NoDoorError(message)
         named = sorted(set(hooks) & set(declaration.hooks))
@@ -103,16 +105,20 @@ class OpenDoor:
 
     def key(self, scope: Scope) -> tuple[Any, ...]:
         if self._has_number:
-            digits: bytes = scope["raw_path"].rpartition(b"/")[2]
+            digits: str = scope["path"].rpartition("/")[2]
             # Of nine digits: within what every INTEGER holds.
-            if digits.isdigit() and len(digits) < 10:
+            if digits.isascii() and digits.isdigit() and len(digits) < 10:
                 return (int(digits),)
         return read_key(scope, self.declaration.keys, self.declaration.name)
 
 
-def _is_ours(type_: Any) -> bool:
+def _is_ours(type_: Any, dialect: Dialect) -> bool:
     """Tell whether a type's values are read by SQLAlchemy or by us."""
-    return type(type_).__module__.partition(".")[0] in {"ormolu", "sqlalchemy"}
+    # A variant for this backend is a type of its own, and so are an array's items.
+    kinds = [type_, type_.dialect_impl(dialect)]
+    item = getattr(type_, "item_type", None)
+    are_ours = all(type(each).__module__.partition(".")[0] in _OURS for each in kinds)
+    return are_ours and (item is None or _is_ours(item, dialect))
 
 
 def asks_for(scope: Scope, names: frozenset[bytes]) -> bool:

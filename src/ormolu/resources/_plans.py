@@ -12,10 +12,20 @@ from itertools import repeat
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Dialect, any_, case, func, literal, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    Dialect,
+    any_,
+    case,
+    func,
+    literal,
+    literal_column,
+    select,
+)
 
 from ormolu.lanes import Plan, PointPlan, Slot, UnplannableError, numbered
 from ormolu.query import (
+    Field,
     Selection,
     View,
     as_shown,
@@ -24,6 +34,7 @@ from ormolu.query import (
 )
 from ormolu.resources._answers import body_of, encode
 from ormolu.resources._declaration import Declaration
+from ormolu.resources._legible import is_legible
 from ormolu.resources._lists import ListQuery, page_statement
 from ormolu.resources._nested import Nested, is_mapped, nested_in, plan_of
 from ormolu.resources._policy import EVERYTHING
@@ -94,6 +105,7 @@ class Plans:
         self._dialect = dialect
         self._statements = Statements(dialect, declaration, view, EVERYTHING)
         self._version = declaration.traits.version
+        self._row_number = _row_number_of(declaration.mapper.local_table)
 
     def read(self, selection: Selection, *, is_whole: bool) -> tuple[PointPlan, RowPlan]:
         """Return the plan that reads one row.
@@ -230,6 +242,8 @@ class Plans:
         self._check_keys()
         stored = self._statements.stored({name: Slot(name) for name in sorted(names)}, is_new=False)
         statement = self._statements.update(key_slots(self._view), stored, None)
+        if self._dialect.name == "postgresql":
+            statement = statement.where(*self._are_legible(names))
         return self._returning(statement, is_insert=False)
 
     def delete(self) -> Plan:
@@ -246,6 +260,13 @@ class Plans:
         keys = self._statements.keys()
         types, place = [key.type for key in keys], slice(0, len(keys))
         return Plan(statement.returning(*keys), types, self._dialect, key=place)
+
+    def _are_legible(self, changed: Collection[str]) -> list[ColumnElement[bool]]:
+        """Return the conditions that what stays as it is in a row can be read."""
+        view = self._view
+        conditions = [is_legible(getattr(view.model, name))
+                      for name in view.fields if name not in changed]  # fmt: skip
+        return [each for each in conditions if each is not None]
 
     def _check_keys(self) -> None:
         """Check that rows which several requests write together can be told apart by their keys.
@@ -301,23 +322,49 @@ class Plans:
             and len(fields) <= _MOST_IN_JSON
             and not selection.children
             and self._declaration.public_model is None
-            and all(type(field.type) in _JSON_TYPES for field in fields)
+            and all(self._is_json(field) for field in fields)
         )
+
+    def _is_json(self, field: Field) -> bool:
+        """Tell whether a value of SQLite's is in JSON what `encode` makes of what is read."""
+        column = self._declaration.attributes[field.name].column
+        # What is computed may be JSON to SQLite, which then does not write it as text.
+        is_stored = column is not None and (column.computed is None or column.computed.persisted)
+        # A variant of this backend is another type.
+        impl = field.type.dialect_impl(self._dialect)
+        is_boolean = isinstance(field.type, sa.Boolean) and isinstance(impl, sa.Boolean)
+        is_plain = is_boolean or impl.result_processor(self._dialect, None) is None
+        return type(field.type) in _JSON_TYPES and bool(is_stored) and is_plain
 
     def _json(self, columns: Sequence[Any], names: Sequence[str]) -> Any:
         parts: list[Any] = []
         for name, column in zip(names, columns, strict=True):
             quoted = name.replace("'", "''")
-            parts += [literal_column(f"'{quoted}'"), _in_json(column)]
+            is_row_number = self._declaration.attributes[name].column is self._row_number
+            parts += [literal_column(f"'{quoted}'"), column if is_row_number else _in_json(column)]
         return func.json_object(*parts, type_=sa.String())
 
 
+def _row_number_of(table: Any) -> Any:
+    """Return the column in which SQLite stores nothing but a whole number, if there is one."""
+    column = table.autoincrement_column if isinstance(table, sa.Table) else None
+    return column if column is not None and type(column.type) is sa.Integer else None
+
+
 def _in_json(column: Any) -> Any:
+    """Return a value for json_object; an error, and so the session's business, if it is odd."""
+    if isinstance(column.type, sa.Integer):
+        # SQLite 3.40 writes 15 of the 17 digits of a REAL; "real" is no JSON.
+        kind = func.typeof(column)
+        return case((literal_column("'real'"), func.json(kind)), value=kind, else_=column)
     if not isinstance(column.type, sa.Boolean):
         return column
-    word = case((column.is_(None), None), (column, literal_column("'true'")),
-                else_=literal_column("'false'"))  # fmt: skip
-    return func.json(word)
+    # Not IS NULL, which SQLite 3.40 takes for false of some columns in RETURNING.
+    words: list[tuple[ColumnElement[int], ColumnElement[str]]]
+    words = [(literal_column("1"), literal_column("'true'")),
+             (literal_column("0"), literal_column("'false'"))]  # fmt: skip
+    odd = column.op("||")(literal_column("'?'"))
+    return func.json(case(*words, value=column, else_=odd))
 
 
 def _text_at(place: int) -> Content:

@@ -36,9 +36,10 @@ class ReadDoor(OpenDoor):
             return None
         query = scope["query_string"]
         if query:
-            point, plan = self._shapes.find(query, lambda: self._plan(query), is_common=False)
+            found = self._shapes.find(query, lambda: self._plan(query), is_common=False)
         else:
-            point, plan = self._whole
+            found = self._whole
+        point, plan, is_whole = found
         row = await self.lanes.fetch_one(point, self.key(scope))
         if row is None:
             return None
@@ -49,15 +50,18 @@ class ReadDoor(OpenDoor):
             content = encode(item)
         if plan.version is None:
             return Reply(200, json_headers(content), content)
-        answer = read_answer(content, plan.plan.read(row)[plan.version], (), (), is_whole=not query)
+        answer = read_answer(content, plan.plan.read(row)[plan.version], (), (), is_whole=is_whole)
         return Reply(200, headers_for(answer.headers, content), content)
 
     def _plan(self, query: bytes) -> Any:
         given = _once(read_query({"query_string": query}), {"fields", "include"})
+        if query and not given:
+            # Nothing but separators: the whole row, whose tag is another one.
+            raise NotDoneError
         locations = (("query", "fields"), ("query", "include"))
         view = self.opening.view
         selection = read_selection(view, given.get("fields"), given.get("include"), locations)
-        return self.opening.plans.read(selection, is_whole=not given)
+        return *self.opening.plans.read(selection, is_whole=not given), not given
 
 
 class ListDoor(OpenDoor):
@@ -83,12 +87,14 @@ class ListDoor(OpenDoor):
         if plan is None:
             plan = plans[after] = self._plan_page(query, after)
         values["limit"], values["last"] = size + (plan.ends is None), size - 1
-        rows = await self.lanes.fetch(plan.rows, plan.rows.arguments(values))
+        asked = plan.rows, plan.rows.arguments(values)
         if plan.ends is None:
-            ends: Sequence[Any] = rows[size - 1 :]
-            rows = rows[:size]
+            found = await self.lanes.fetch(*asked)
+            rows, ends = found[:size], found[size - 1 :]
         else:
-            ends = await self.lanes.fetch_next(plan.ends, plan.ends.arguments(values))
+            # Of one snapshot: else the next page begins where this one does not end.
+            asked_too = plan.ends, plan.ends.arguments(values)
+            rows, ends = await self.lanes.fetch_both(asked, asked_too)
         if plan.nested is None:
             items = plan.content(rows)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from pydantic import ValidationError
 from starlette.requests import Request
@@ -28,8 +28,7 @@ def read_key(scope: Scope, keys: Sequence[Field], name: str) -> tuple[Any, ...]:
     Raises:
         RefusedError: It is not of the key's type, or no row can have it.
     """
-    raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    segment = raw.partition(b"?")[0].rstrip(b"/").rpartition(b"/")[2]
+    segment = _segment(scope)
     # Split before it is decoded: an escaped comma belongs to a value.
     parts = segment.split(b",", len(keys) - 1)
     texts = [_decode(part, ("path", field.name)) for part, field in zip(parts, keys, strict=False)]
@@ -39,6 +38,17 @@ def read_key(scope: Scope, keys: Sequence[Field], name: str) -> tuple[Any, ...]:
         _read_part(field, text, ("path", field.name), name)
         for field, text in zip(keys, texts, strict=True)
     )
+
+
+def _segment(scope: Scope) -> bytes:
+    """Return the last part of the path as it was sent, if that is still where it leads."""
+    path: str = scope["path"].rstrip("/")
+    raw: bytes = scope.get("raw_path") or b""
+    segment = raw.partition(b"?")[0].rstrip(b"/").rpartition(b"/")[2]
+    if path.endswith("/" + unquote_to_bytes(segment).decode("utf-8", "replace").rstrip("/")):
+        return segment
+    # Middleware has changed the path alone, by which routes are found.
+    return quote(path.rpartition("/")[2], safe=",").encode()
 
 
 def read_key_value(

@@ -132,7 +132,7 @@ class Resource(APIRouter):
     def _add(self, base: str, endpoint: Endpoint) -> Callable[..., Any]:
         function: Any = endpoint_function(endpoint, self.exposure, self._session)
         function.describe = describer_of(endpoint, self.exposure)
-        function.door = DoorMaker(endpoint.name, self.exposure, self._session)
+        function.door = DoorMaker(endpoint.name, self.exposure, function, self._session)
         shown, *others = endpoint.methods
         path = base + endpoint.path
         self._makers[shown, path] = function.door

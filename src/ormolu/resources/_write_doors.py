@@ -10,6 +10,7 @@ from starlette.types import Scope
 from ormolu.lanes import Item, NotDoneError, Plan, numbered
 from ormolu.query import is_json
 from ormolu.resources._answers import headers_of, path_of
+from ormolu.resources._columns import events_of
 from ormolu.resources._json import read_json
 from ormolu.resources._opening import OpenDoor, Opening, asks_for, headers_for
 from ormolu.resources._plans import RowPlan
@@ -28,6 +29,35 @@ _WISHES = frozenset({b"idempotency-key", b"if-match", b"if-none-match", b"prefer
 class _WriteDoor(OpenDoor):
     """A door that writes."""
 
+    def __init__(self, opening: Opening) -> None:
+        super().__init__(opening)
+        self._is_heard = events_of(self.declaration.mapper)
+
+    async def answer(self, scope: Scope, body: Body) -> Reply | None:
+        try:
+            plan, item = await self._prepare(scope, body)
+        except Exception as error:
+            # Nothing is sent yet: what a validator of the program's own raises, say, the route
+            # will find too, within reach of the application's handlers.
+            raise NotDoneError from error
+        if self._is_heard():
+            raise NotDoneError
+        row = await self.lanes.write(item)
+        if row is None:
+            raise NotDoneError
+        return self._reply(scope, plan, row)
+
+    async def _prepare(self, scope: Scope, body: Body) -> tuple[Any, Item]:
+        """Return a write, and its plan.
+
+        Raises:
+            Exception: The request asks for more than to write a row, or cannot be stored.
+        """
+        raise NotImplementedError
+
+    def _reply(self, scope: Scope, plan: Any, row: Sequence[Any]) -> Reply:
+        raise NotImplementedError
+
     async def _read_object(
         self, scope: Scope, body: Body, types: frozenset[bytes]
     ) -> tuple[Mapping[str, Any], int]:
@@ -39,28 +69,12 @@ class _WriteDoor(OpenDoor):
         if scope["query_string"] or asks_for(scope, _WISHES):
             raise NotDoneError
         sent = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
-        if sent.partition(b";")[0].strip().lower() not in types:
+        if sent.partition(b";")[0].strip().lower() not in types or _is_large(scope):
             raise NotDoneError
         raw = await body.read(MAX_BODY)
         if raw is None:
             raise NotDoneError
         return read_object(read_json(raw, ("body",))), len(raw)
-
-    async def _write(
-        self, plan: Plan, values: Mapping[str, Any], *, size: int = 0, key: Sequence[Any] = ()
-    ) -> Sequence[Any]:
-        """Write a row, and return what the statement returns of it.
-
-        Raises:
-            NotDoneError: There is none to change, it cannot be stored, or the program listens.
-        """
-        if self.opening.is_heard():
-            raise NotDoneError
-        arguments = _arguments(plan, {**values, **numbered(key)})
-        row = await self.lanes.write(Item(plan, arguments, size=size, key=key))
-        if row is None:
-            raise NotDoneError
-        return row
 
     def _check_json(self, values: Mapping[str, Any]) -> None:
         """Leave NULL in a JSON column to the session, which writes it as SQL.
@@ -93,13 +107,15 @@ class CreateDoor(_WriteDoor):
     def _plan(self, names: frozenset[str]) -> RowPlan:
         return self.opening.plans.insert(names)
 
-    async def answer(self, scope: Scope, body: Body) -> Reply | None:
+    async def _prepare(self, scope: Scope, body: Body) -> tuple[RowPlan, Item]:
         sent, size = await self._read_object(scope, body, _JSON_BODY)
         values = self._values.read_new(sent, ("body",))
         self._check_json(values)
         names = frozenset(values)
         plan = self._shapes.find(names, lambda: self._plan(names), is_common=True)
-        row = await self._write(plan.plan, values, size=size)
+        return plan, Item(plan.plan, plan.plan.arguments(values), size=size)
+
+    def _reply(self, scope: Scope, plan: RowPlan, row: Sequence[Any]) -> Reply:
         content = plan.content(row)
         headers = self._tags(plan, row)
         headers["Location"] = path_of(scope, plan.plan.read(row)[plan.key])
@@ -122,16 +138,19 @@ class UpdateDoor(_WriteDoor):
     def _plan(self, names: frozenset[str]) -> RowPlan:
         return self.opening.plans.update(names)
 
-    async def answer(self, scope: Scope, body: Body) -> Reply | None:
+    async def _prepare(self, scope: Scope, body: Body) -> tuple[RowPlan, Item]:
         sent, size = await self._read_object(scope, body, _PATCH_BODY)
         key = self.key(scope)
         values = self._values.read_changes(sent, ("body",))
         if not values:
-            return None
+            raise NotDoneError
         self._check_json(values)
         names = frozenset(values)
         plan = self._shapes.find(names, lambda: self._plan(names), is_common=True)
-        row = await self._write(plan.plan, values, size=size, key=key)
+        arguments = plan.plan.arguments({**values, **numbered(key)})
+        return plan, Item(plan.plan, arguments, size=size, key=key)
+
+    def _reply(self, scope: Scope, plan: RowPlan, row: Sequence[Any]) -> Reply:
         content = plan.content(row)
         return Reply(200, headers_for(self._tags(plan, row), content), content)
 
@@ -150,17 +169,18 @@ class DeleteDoor(_WriteDoor):
             raise NoDoorError(message)
         self._plan = opening.plans.delete()
 
-    async def answer(self, scope: Scope, body: Body) -> Reply | None:
+    async def _prepare(self, scope: Scope, body: Body) -> tuple[Plan, Item]:
         if scope["query_string"] or asks_for(scope, _WISHES):
-            return None
-        await self._write(self._plan, {}, key=self.key(scope))
+            raise NotDoneError
+        key = self.key(scope)
+        return self._plan, Item(self._plan, self._plan.key_arguments(key), key=key)
+
+    def _reply(self, scope: Scope, plan: Plan, row: Sequence[Any]) -> Reply:
         return Reply(204, [], b"")
 
 
-def _arguments(plan: Any, values: Mapping[str, Any]) -> list[Any]:
-    try:
-        arguments: list[Any] = plan.arguments(values)
-    except Exception as error:
-        # A value or a default that needs more; the session says what is wrong.
-        raise NotDoneError from error
-    return arguments
+def _is_large(scope: Scope) -> bool:
+    """Tell whether a body says that it is too large: with Expect, none of it is asked for then."""
+    sizes = (value for name, value in scope["headers"] if name == b"content-length")
+    size = next(sizes, b"0")
+    return not size.isdigit() or int(size) > MAX_BODY

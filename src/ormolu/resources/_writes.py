@@ -12,7 +12,7 @@ from sqlalchemy.orm.attributes import flag_modified
 
 from ormolu.errors import RefusedError
 from ormolu.query import Row, View
-from ormolu.resources._columns import events_of
+from ormolu.resources._columns import has_events
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._policy import Policy
 from ormolu.resources._statements import Key, Statements, Versions
@@ -53,7 +53,7 @@ class Writer:
         self._view, policy = grant
         self._statements = Statements(dialect, declaration, self._view, policy)
         self._traits = declaration.traits
-        is_heard = events_of(declaration.mapper)() or has_flush_listeners(session)
+        is_heard = has_events(declaration.mapper) or has_flush_listeners(session)
         self._is_plain = self._traits.is_plain and not is_heard
 
     async def insert(self, rows: Sequence[Mapping[str, Any]]) -> list[Written]:

@@ -5,9 +5,11 @@ Knows sessions and engines; no resource.
 
 from ormolu.web._attach import attach
 from ormolu.web._dependency import SessionDep, only_read, request_session, session_of
-from ormolu.web._doors import Body, Door, NoDoorError, Reply, raise_failure, survey
+from ormolu.web._door import Body, Door, NoDoorError, Reply
+from ormolu.web._doors import raise_failure
 from ormolu.web._openapi import Describe
 from ormolu.web._problems import problems_of
+from ormolu.web._survey import survey
 
 __all__ = [
     "Body",

@@ -8,109 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import iter_route_contexts
 from starlette._utils import get_route_path
-from starlette.routing import WebSocketRoute
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from ormolu.engines import Engines
 from ormolu.errors import RefusedError, UnavailableError
-from ormolu.lanes import Lanes, NotDoneError, UnplannableError, lanes_of, why_no_lanes
+from ormolu.lanes import Lanes, NotDoneError, UnplannableError, lanes_of
 from ormolu.sessions import are_sessions_heard
-from ormolu.web._dependency import request_session
+from ormolu.web._door import Body, Door, DoorMaker, NoDoorError
+from ormolu.web._survey import maker_of, routers_of, survey_route
 
-__all__ = ["Body", "Door", "DoorMaker", "Doors", "NoDoorError", "Reply", "raise_failure", "survey"]
+__all__ = ["Doors", "raise_failure"]
 
 _FAILURE_KEY = "ormolu.failure"
 _FASTAPI_TELEMETRY = "fastapi.telemetry"
-
-
-class Reply(NamedTuple):
-    """A successful answer.
-
-    Attributes:
-        status: HTTP status.
-        headers: Names in lower case, and values.
-        body: Bytes.
-    """
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-
-
-class Body:
-    """The body of a request, which is read once and can be read again by whoever comes after."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._read: list[Message] = []
-
-    async def read(self, most: int) -> bytes | None:
-        """Return the body; None if it is larger than that, or the client has left."""
-        chunks: list[bytes] = []
-        size = 0
-        while True:
-            message = await self._receive()
-            self._read.append(message)
-            if message["type"] != "http.request":
-                return None
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > most:
-                return None
-            if not message.get("more_body", False):
-                return b"".join([*chunks, chunk]) if chunks else chunk
-            chunks.append(chunk)
-
-    async def receive(self) -> Message:
-        """Return the messages from the first one on."""
-        return self._read.pop(0) if self._read else await self._receive()
-
-
-class Door(Protocol):
-    """Answers the requests of one route of one database."""
-
-    async def answer(self, scope: Scope, body: Body) -> Reply | None:
-        """Answer a request; None hands it over, and then nothing was changed.
-
-        Raises:
-            UnavailableError: There is no outcome, and none to be had by trying again.
-        """
-        ...
-
-
-class NoDoorError(Exception):
-    """A route has no door; the message says why."""
-
-
-class DoorMaker(Protocol):
-    """What an endpoint carries as `door`.
-
-    Attributes:
-        reads_body: Whether its requests have a body.
-        is_read: Whether nothing is changed, whatever comes of it.
-        is_replaced: Whether its route is no longer one.
-        session: The dependency that gives the session.
-    """
-
-    reads_body: bool
-    is_read: bool
-    is_replaced: bool
-    session: Callable[..., Any]
-
-    def make(self, engines: Engines, lanes: Lanes) -> Door:
-        """Return the door.
-
-        Raises:
-            NoDoorError: There is none.
-        """
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +40,11 @@ class _Entry:
         route: The route that it stands for.
         endpoint: The function of that.
         names: Parameters in the path.
+        pattern: Of the path.
+        context: What FastAPI keeps of the route, as it is included.
         rivals: Patterns of routes that come earlier, and may match the same path.
         provider: Whose `dependency_overrides` there may be.
+        is_counted: Whether FastAPI counts the bytes of bodies.
     """
 
     door: Door
@@ -132,95 +52,46 @@ class _Entry:
     route: Any
     endpoint: Callable[..., Any]
     names: tuple[str, ...]
+    pattern: Any
+    context: Any
     rivals: tuple[re.Pattern[str], ...]
     provider: Any
+    is_counted: bool
+
+    def is_shut(self, scope: Scope, path: str) -> bool:
+        """Tell whether something else is concerned with a request."""
+        if self.provider.dependency_overrides or _FASTAPI_TELEMETRY in scope:
+            return True
+        if self.rivals and any(rival.match(path) for rival in self.rivals):
+            return True
+        # FastAPI answers 413 to a body that is too large, be it read or not.
+        return self.is_counted and any(name == b"content-length" for name, _ in scope["headers"])
 
 
-class Doors:
-    """The doors of one application to one database."""
+class _Opened:
+    """The doors on one event loop; each is made when a request asks for it.
 
-    def __init__(self, engines: Engines) -> None:
-        """Open none yet: the routes are known when the first request comes."""
-        self._engines = engines
-        # Replaced as a whole: another thread may serve the application on a loop of its own.
-        self._table: _Table | None = None
+    Attributes:
+        is_outdated: Whether a route of theirs is no longer one.
+    """
 
-    def find(self, scope: Scope) -> _Entry | None:
-        """Return the door for a request, if nothing else is concerned with it."""
-        app, table = scope.get("app"), self._table
-        if table is None or not table.is_current(app):
-            table = self._table = self._open(app)
-            if table is None:
-                return None
-        path: str = scope["path"]
-        if scope.get("root_path"):
-            path = get_route_path(scope)
-        entry = table.find(scope["method"], path)
-        if entry is None:
-            return None
-        if entry.maker.is_replaced:
-            self._table = None
-            return self.find(scope)
-        if entry.provider.dependency_overrides or _FASTAPI_TELEMETRY in scope:
-            return None
-        if entry.rivals and any(rival.match(path) for rival in entry.rivals):
-            return None
-        return entry
-
-    def _open(self, app: Any) -> _Table | None:
-        if not isinstance(app, FastAPI):
-            return None
-        try:
-            return _Table(app, self._engines, lanes_of(self._engines, are_sessions_heard))
-        except NotDoneError:
-            return None
-
-    async def serve(
-        self, entry: _Entry, scope: Scope, receive: Receive, send: Send
-    ) -> Receive | None:
-        """Answer a request; or return from where FastAPI receives it."""
-        body = Body(receive)
-        try:
-            reply = await entry.door.answer(scope, body)
-        except UnavailableError as error:
-            # Not to be tried again; raised, and answered, where all errors are.
-            scope[_FAILURE_KEY] = error
-            return body.receive
-        except (NotDoneError, RefusedError, UnplannableError):
-            return body.receive
-        except Exception:
-            if not entry.maker.is_read:
-                raise
-            # Code of the program's own, such as a type, has failed: it will there too.
-            return body.receive
-        if reply is None:
-            return body.receive
-        # For middleware that asks where the request went.
-        scope["route"], scope["endpoint"] = entry.route, entry.endpoint
-        scope["path_params"] = _parameters(entry.names, scope["path"]) if entry.names else {}
-        status, headers, content = reply
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
-        return None
-
-
-class _Table:
-    """The routes that may have doors, by their paths, and the doors as one event loop uses them."""
-
-    def __init__(self, app: FastAPI, engines: Engines, lanes: Lanes) -> None:
-        """Take the routes down; each door is made when a request asks for it."""
+    def __init__(self, app: FastAPI, engines: Engines, lanes: Lanes, *, is_next: bool) -> None:
+        self.is_outdated = False
         self._app = app
         self._engines = engines
         self._lanes = lanes
         self._loop = asyncio.get_running_loop()
-        self._sizes = [(router, len(router.routes)) for router in _routers_of(app.router)]
-        self._contexts: list[Any] = list(iter_route_contexts(app.router.routes))
+        self._sizes = [
+            (each, len(each.routes), each._routes_version)  # noqa: SLF001
+            for each in routers_of(app.router)
+        ]
+        self._contexts = list(iter_route_contexts(app.router.routes))
         # Places of routes, by method and path, or what comes before the last part of it.
         self._exact: dict[tuple[str, str], int] = {}
         self._below: dict[tuple[str, str], int] = {}
         self._entries: dict[int, _Entry | None] = {}
         for place, context in enumerate(self._contexts):
-            if _maker_of(context) is not None:
+            if is_next and maker_of(context) is not None:
                 self._note(place, context)
 
     def _note(self, place: int, context: Any) -> None:
@@ -232,20 +103,25 @@ class _Table:
             else:
                 self._exact.setdefault((method, context.path_format), place)
 
-    def is_current(self, app: Any) -> bool:
-        """Tell whether the application, the event loop, the lanes and the routes are the same."""
-        if app is not self._app or self._lanes.is_closed:
-            return False
-        if self._loop is not asyncio.get_running_loop():
+    def is_right(self, app: object) -> bool:
+        """Tell whether application, event loop, lanes and routes are those of the doors."""
+        is_there = app is self._app and not self._lanes.is_closed and not self.is_outdated
+        if not is_there or self._loop is not asyncio.get_running_loop():
             return False
         # A loop, not `all`, as this is asked for each request.
-        for router, size in self._sizes:  # noqa: SIM110
-            if len(router.routes) != size:
+        for router, count, version in self._sizes:
+            # The count of changes as well: one route may take another one's place.
+            if len(router.routes) != count or router._routes_version != version:  # noqa: SLF001
                 return False
         return True
 
+    @property
+    def is_over(self) -> bool:
+        """Tell whether no request will be answered by these any more."""
+        return self._lanes.is_closed or self._loop is asyncio.get_running_loop()
+
     def find(self, method: str, path: str) -> _Entry | None:
-        """Return the door of the route with this path; None if it has none."""
+        """Return the door at a path."""
         place = self._exact.get((method, path))
         if place is None:
             prefix, _, key = path.rpartition("/")
@@ -254,11 +130,18 @@ class _Table:
                 return None
         if place not in self._entries:
             self._entries[place] = self._make(place)
-        return self._entries[place]
+        entry = self._entries[place]
+        if entry is not None and entry.maker.is_replaced:
+            self.is_outdated = True
+        return entry
 
     def _make(self, place: int) -> _Entry | None:
         context = self._contexts[place]
-        found = _survey(self._app, self._engines, context, self._contexts[:place])
+        if maker_of(context) is None:
+            # Not by now: its resource was built anew.
+            self.is_outdated = True
+            return None
+        found = survey_route(self._app, self._engines, context, self._contexts[:place])
         if found.reason is not None:
             return None
         try:
@@ -269,132 +152,110 @@ class _Table:
             door=door,
             maker=found.maker,
             route=context.original_route,
-            endpoint=context.endpoint,
+            endpoint=found.maker.function,
             names=tuple(context.param_convertors),
+            pattern=context.path_regex,
+            context=context._route_context,  # noqa: SLF001 -- FastAPI shows it nowhere else
             rivals=found.rivals,
             provider=context.dependency_overrides_provider,
+            is_counted=context.max_body_size is not None,
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Survey:
-    """A route that could have a door.
+class Doors:
+    """The doors of one application to one database."""
 
-    Attributes:
-        context: The route, as it is included.
-        maker: What would make the door.
-        reason: Why it has none; None if that is up to the maker.
-        rivals: Patterns of earlier routes that may match the same path.
-    """
+    def __init__(self, engines: Engines, is_next: Callable[[Any], bool]):
+        """Open none yet: the routes are known when the first request comes.
 
-    context: Any
-    maker: DoorMaker
-    reason: str | None
-    rivals: tuple[re.Pattern[str], ...]
+        Args:
+            engines: The database.
+            is_next: Tells whether nothing of the program's own is before a router.
+        """
+        self._engines = engines
+        self._is_next = is_next
+        self._opened: _Opened | None = None
+        # One for each event loop, as there may be several at once, in threads of their own.
+        self._all: list[_Opened] = []
 
+    def find(self, scope: Scope) -> _Entry | None:
+        """Return the door for a request, if nothing else is concerned with it."""
+        opened, app = self._opened, scope.get("app")
+        if opened is None or not opened.is_right(app):
+            opened = self._opened = self._right(app)
+            if opened is None:
+                return None
+        path: str = scope["path"]
+        if scope.get("root_path"):
+            path = get_route_path(scope)
+        entry = opened.find(scope["method"], path)
+        if opened.is_outdated:
+            return self.find(scope)
+        return None if entry is None or entry.is_shut(scope, path) else entry
 
-def survey(app: FastAPI, engines: Engines) -> list[Survey]:
-    """Look at all routes of an application that could have a door, in their order."""
-    contexts = list(iter_route_contexts(app.router.routes))
-    return [
-        _survey(app, engines, context, contexts[:place])
-        for place, context in enumerate(contexts)
-        if _maker_of(context) is not None
-    ]
+    async def serve(
+        self, entry: _Entry, scope: Scope, receive: Receive, send: Send
+    ) -> Receive | None:
+        """Answer a request; or return from where FastAPI receives it."""
+        body = Body(receive)
+        try:
+            reply = await entry.door.answer(scope, body)
+        except (NotDoneError, RefusedError, UnplannableError):
+            return body.receive
+        except Exception as error:
+            if isinstance(error, UnavailableError) or not entry.maker.is_read:
+                # Not to be tried again; raised, and answered, where all errors are.
+                scope[_FAILURE_KEY] = error
+            # Else code of the program's own, such as a type, has failed: it will there too.
+            return body.receive
+        if reply is None:
+            return body.receive
+        _leave_traces(entry, scope)
+        status, headers, content = reply
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+        return None
 
+    def _right(self, app: Any) -> _Opened | None:
+        """Return the doors of an application on the running event loop, opened anew if need be."""
+        for each in self._all:
+            if each.is_right(app):
+                return each
+        opened = self._open(app)
+        kept = [each for each in self._all if not each.is_over]
+        self._all = kept if opened is None else [*kept, opened]
+        return opened
 
-def _maker_of(context: Any) -> DoorMaker | None:
-    maker: DoorMaker | None = getattr(getattr(context, "endpoint", None), "door", None)
-    return maker
-
-
-def _survey(app: FastAPI, engines: Engines, context: Any, earlier: Sequence[Any]) -> Survey:
-    maker = _maker_of(context)
-    assert maker is not None
-    rivals, blocker = _rivals_of(context, earlier)
-    reason = why_no_lanes(engines) or blocker or _why_not(app, engines, context, maker)
-    return Survey(context=context, maker=maker, reason=reason, rivals=rivals)
-
-
-def _why_not(app: FastAPI, engines: Engines, context: Any, maker: DoorMaker) -> str | None:
-    if not _gives(app, engines, maker.session):
-        return "its session is not this database's"
-    if context.dependencies:
-        return "dependencies of the application or a router run for each request"
-    if type(context.original_route) is not APIRoute:
-        return "its route is of a class of the program's own"
-    if "{" in context.path_format.rpartition("/")[0]:
-        return "its prefix has parameters"
-    limits = (getattr(context, "max_body_size", None), getattr(app, "max_body_size", None))
-    if maker.reads_body and limits != (None, None):
-        return "FastAPI counts the bytes of its body (max_body_size)"
-    return None
-
-
-def _gives(app: FastAPI, engines: Engines, session: Callable[..., Any]) -> bool:
-    """Tell whether a session dependency gives sessions of a database, with nothing in between."""
-    owners = [each.kwargs.get("engines") for each in app.user_middleware]
-    if engines not in owners or None in owners[owners.index(engines) :]:
-        # Middleware within the gate would be passed by.
-        return False
-    if session is request_session:
-        return next(owner for owner in owners if owner is not None) is engines
-    return getattr(getattr(session, "__self__", None), "_engines", None) is engines
-
-
-def _rivals_of(
-    context: Any, earlier: Sequence[Any]
-) -> tuple[tuple[re.Pattern[str], ...], str | None]:
-    """Return what may match the same path first; and why a door is out of the question."""
-    path: str = context.path_format
-    rivals = []
-    for other in earlier:
-        methods = getattr(other, "methods", None)
-        is_disjoint = methods and not methods & context.methods
-        if is_disjoint or isinstance(other.original_route, WebSocketRoute):
-            continue
-        pattern = getattr(other, "path_regex", None)
-        if pattern is None:
-            return (), "an earlier route matches in a way of its own"
-        if "{" not in path and pattern.match(path):
-            return (), f"the earlier route {getattr(other, 'path_format', '?')} matches it"
-        if "{" in path and _may_match(getattr(other, "path_format", ""), path):
-            rivals.append(pattern)
-    return tuple(rivals), None
+    def _open(self, app: Any) -> _Opened | None:
+        if not isinstance(app, FastAPI):
+            return None
+        try:
+            lanes = lanes_of(self._engines, are_sessions_heard)
+        except NotDoneError:
+            return None
+        return _Opened(app, self._engines, lanes, is_next=self._is_next(app.router))
 
 
-def _may_match(other: str, path: str) -> bool:
-    """Tell whether two path templates may match one path."""
-    prefix = path.partition("{")[0]
-    fixed, brace, _ = other.partition("{")
-    if not brace:
-        return fixed.rpartition("/")[0] == prefix.rpartition("/")[0]
-    return fixed.startswith(prefix) or prefix.startswith(fixed)
-
-
-def _routers_of(router: Any) -> Iterator[Any]:
-    """Yield the routers to which the program may add routes."""
-    yield router
-    for route in router.routes:
-        included = getattr(route, "original_router", None)
-        # Those of resources make new doors themselves.
-        if included is not None and not getattr(included, "is_ormolu", False):
-            yield from _routers_of(included)
-
-
-def _parameters(names: Sequence[str], path: str) -> dict[str, str]:
-    last = path.rpartition("/")[2]
-    if len(names) == 1:
-        return {names[0]: last}
-    return dict(zip(names, last.split(",", len(names) - 1), strict=False))
+def _leave_traces(entry: _Entry, scope: Scope) -> None:
+    """Say where a request went, for middleware that asks after its answer."""
+    scope["route"], scope["endpoint"] = entry.route, entry.endpoint
+    scope.setdefault("router", entry.provider.router)
+    # FastAPI's own name for it: its route does not know the prefixes it is included with.
+    scope.setdefault("fastapi", {})["effective_route_context"] = entry.context
+    # Beside those of the path that this application is mounted at.
+    found = scope["path_params"] = {**scope.get("path_params", {})}
+    if len(entry.names) == 1:
+        found[entry.names[0]] = scope["path"].rpartition("/")[2]
+    elif entry.names:
+        found.update(entry.pattern.match(get_route_path(scope)).groupdict())
 
 
 def raise_failure(scope: Scope) -> None:
     """Raise what kept a door from answering, in the route that it stands for.
 
     Raises:
-        UnavailableError: There was something.
+        Exception: There was something.
     """
-    failure: UnavailableError | None = scope.get(_FAILURE_KEY)
+    failure: Exception | None = scope.get(_FAILURE_KEY)
     if failure is not None:
         raise failure

@@ -7,17 +7,29 @@ after the answer, or without having seen the answer's status.
 
 from __future__ import annotations
 
+from typing import Any
+
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ormolu.engines import Engines
 from ormolu.sessions import UnitOfWork
 from ormolu.transactions import access_of_method, is_committed
+from ormolu.web._dependency import request_session
 from ormolu.web._doors import Doors
 from ormolu.web._problems import PROBLEMS_KEY, Problems
 from ormolu.web._units import open_units
 
 __all__ = ["Gate"]
+
+# Of what FastAPI puts between middleware and routes.
+_LAYERS = {
+    "fastapi._body_limit",
+    "fastapi.middleware.asyncexitstack",
+    "starlette.middleware.body_limit",
+    "starlette.middleware.exceptions",
+}
 
 
 class Gate:
@@ -27,7 +39,24 @@ class Gate:
         self._app = app
         self._engines = engines
         self._problems = problems
-        self._doors = Doors(engines)
+        self._doors = Doors(engines, self._is_next_to)
+
+    def _is_next_to(self, router: Any) -> bool:
+        """Tell whether only FastAPI's own layers are between this gate and the routes.
+
+        What a program has put there, in one of many ways, would be passed by.
+        """
+        layer: Any = self
+        while layer != router.app:
+            if type(layer) is Gate:
+                layer = layer._app  # noqa: SLF001 -- another gate
+            elif type(layer).__module__ in _LAYERS:
+                layer = layer.app
+            else:
+                return False
+            if layer is router:
+                layer = router.middleware_stack
+        return type(router) is APIRouter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the request; commit or roll back before its answer leaves."""
@@ -40,6 +69,9 @@ class Gate:
             await self._app(scope, receive, send)
             return
         entry = self._doors.find(scope)
+        if entry is not None and units and entry.maker.session is request_session:
+            # Of an application that this one is mounted in: its session is the request's.
+            entry = None
         if entry is not None:
             passed_on = await self._doors.serve(entry, scope, receive, send)
             if passed_on is None:

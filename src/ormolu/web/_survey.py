@@ -1,0 +1,145 @@
+"""Which routes of an application could have a door, and why the others have none.
+
+Knows how FastAPI finds the route of a request; no request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, APIRouter, iter_route_contexts
+from starlette.routing import Mount, Route, WebSocketRoute
+
+from ormolu.engines import Engines
+from ormolu.lanes import why_no_lanes
+from ormolu.web._dependency import request_session
+from ormolu.web._door import DoorMaker
+
+__all__ = ["Survey", "maker_of", "routers_of", "survey", "survey_route"]
+
+_MATCHING = (APIRoute.matches, Mount.matches, Route.matches)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """A route that could have a door.
+
+    Attributes:
+        context: The route, as it is included.
+        maker: What would make the door.
+        reason: Why it has none; None if that is up to the maker.
+        rivals: Patterns of earlier routes that may match the same path.
+    """
+
+    context: Any
+    maker: DoorMaker
+    reason: str | None
+    rivals: tuple[re.Pattern[str], ...]
+
+
+def survey(app: FastAPI, engines: Engines) -> list[Survey]:
+    """Look at all routes of an application that could have a door, in their order."""
+    contexts = list(iter_route_contexts(app.router.routes))
+    return [
+        survey_route(app, engines, context, contexts[:place])
+        for place, context in enumerate(contexts)
+        if maker_of(context) is not None
+    ]
+
+
+def maker_of(context: Any) -> DoorMaker | None:
+    """Return what makes the door of a route, if it is one that could have a door."""
+    endpoint = getattr(context, "endpoint", None)
+    maker: DoorMaker | None = getattr(endpoint, "door", None)
+    # Whoever wraps an endpoint takes its attributes along, and its door is not theirs.
+    is_own = maker is not None and maker.function is endpoint and not maker.is_replaced
+    return maker if is_own else None
+
+
+def survey_route(app: FastAPI, engines: Engines, context: Any, earlier: Sequence[Any]) -> Survey:
+    """Look at a route that could have a door, and those that come before it."""
+    maker = maker_of(context)
+    assert maker is not None
+    rivals, blocker = _rivals_of(context, earlier)
+    lacking = why_no_lanes(engines) or _why_none(app)
+    reason = lacking or blocker or _why_not(app, engines, context, maker)
+    return Survey(context=context, maker=maker, reason=reason, rivals=rivals)
+
+
+def _why_none(app: FastAPI) -> str | None:
+    kinds = {type(router) for router in routers_of(app.router)}
+    is_own = any(
+        kind.handle is not APIRouter.handle or kind.matches is not APIRouter.matches
+        for kind in kinds
+    )
+    return "a router is of a class of the program's own" if is_own else None
+
+
+def _why_not(app: FastAPI, engines: Engines, context: Any, maker: DoorMaker) -> str | None:
+    if type(context.original_route) is not APIRoute:
+        return "its route is of a class of the program's own"
+    is_counted = maker.reads_body and context.max_body_size is not None
+    reasons = (
+        (not _gives(app, engines, maker.session), "its session is not this database's"),
+        (context.dependency_overrides_provider is not app, "its route is not included"),
+        (context.dependant.call is not context.endpoint, "its function is wrapped"),
+        (context.dependencies, "dependencies of the application or a router run for each request"),
+        ("{" in context.path_format.rpartition("/")[0], "its prefix has parameters"),
+        (is_counted, "FastAPI counts the bytes of its body (max_body_size)"),
+    )
+    return next((reason for is_so, reason in reasons if is_so), None)
+
+
+def _gives(app: FastAPI, engines: Engines, session: Callable[..., Any]) -> bool:
+    """Tell whether a session dependency gives sessions of a database, with nothing in between."""
+    owners = [each.kwargs.get("engines") for each in app.user_middleware]
+    if engines not in owners or None in owners[owners.index(engines) :]:
+        # Middleware within the gate would be passed by.
+        return False
+    if session is request_session:
+        return next(owner for owner in owners if owner is not None) is engines
+    return getattr(getattr(session, "__self__", None), "_engines", None) is engines
+
+
+def _rivals_of(
+    context: Any, earlier: Sequence[Any]
+) -> tuple[tuple[re.Pattern[str], ...], str | None]:
+    """Return what may match the same path first; and why a door is out of the question."""
+    path: str = context.path_format
+    rivals = []
+    for other in earlier:
+        methods = set(getattr(other, "methods", None) or ())
+        is_disjoint = methods and not methods & context.methods
+        if is_disjoint or isinstance(other.original_route, WebSocketRoute):
+            continue
+        if type(other.original_route).matches not in _MATCHING:
+            return (), "an earlier route matches in a way of its own"
+        pattern = other.path_regex
+        if "{" not in path and pattern.match(path):
+            return (), f"the earlier route {getattr(other, 'path_format', '?')} matches it"
+        if "{" in path and _may_match(getattr(other, "path_format", ""), path):
+            rivals.append(pattern)
+    return tuple(rivals), None
+
+
+def _may_match(other: str, path: str) -> bool:
+    """Tell whether two path templates may match one path."""
+    prefix = path.partition("{")[0]
+    fixed, brace, _ = other.partition("{")
+    if not brace:
+        return fixed.rpartition("/")[0] == prefix.rpartition("/")[0]
+    return fixed.startswith(prefix) or prefix.startswith(fixed)
+
+
+def routers_of(router: Any) -> Iterator[Any]:
+    """Yield the routers to which the program may add routes."""
+    yield router
+    for route in router.routes:
+        included = getattr(route, "original_router", None)
+        # Those of resources make new doors themselves.
+        if included is not None and not getattr(included, "is_ormolu", False):
+            yield from routers_of(included)
