@@ -103,8 +103,9 @@ async def test_log_stays_small(database_url: str, path: str) -> None:
             calls = [*(shop.create(name) for name in names), *(shop.read(1) for _ in range(9))]
             assert set(statuses(await asyncio.gather(*calls))) == {200, 201}
             biggest = max(biggest, os.stat(log).st_size)
-        assert shop.passed_on == []
-    assert 0 < biggest < 6 * 2**20
+        # Most of it is in the file by now: not only because it is closed.
+        assert os.stat(path).st_size > 2 * 2**20
+        assert biggest < 32 * 2**20
 
 
 @pytest.mark.backends("sqlite")
