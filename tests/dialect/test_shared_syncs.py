@@ -39,12 +39,14 @@ class Log:
         self.is_broken = False
         self.held = threading.Event()
         self.held.set()
+        self.begun = threading.Event()
         self.synced = b""
         self.log = Path(f"{path}-wal")
 
     def sync(self, sync: Callable[[int], None], descriptor: int) -> None:
         content = self.log.read_bytes()
         self.count += 1
+        self.begun.set()
         self.held.wait(5)
         if self.is_broken:
             raise OSError(errno.EIO, os.strerror(errno.EIO))

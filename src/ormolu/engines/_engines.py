@@ -231,28 +231,30 @@ class Engines:
             await pair.dispose()
 
     def _make_engine(self, access: Access) -> AsyncEngine:
-        timeout = self.options.pool_timeout
         engine = create_async_engine(
             self.target.url,
             poolclass=FairPool,
             connect_args=connect_arguments(self.target, access, self.options),
             **engine_arguments(self.target, access, self.options),
         )
-        sync_engine = engine.sync_engine
-        _report_connect_errors(sync_engine)
-        _report_statement_errors(sync_engine, access)
-        roll_back_on_return(sync_engine)
+        with self.listeners.adding_ours(engine.sync_engine):
+            self._listen(engine.sync_engine, access)
+        return engine
+
+    def _listen(self, engine: Engine, access: Access) -> None:
+        timeout = self.options.pool_timeout
+        _report_connect_errors(engine)
+        _report_statement_errors(engine, access)
+        roll_back_on_return(engine)
         silence_driver(self.target.driver)
-        set_session(sync_engine, self.target, access, timeout)
+        set_session(engine, self.target, access, timeout)
         if self.target.is_sqlite and self.target.driver != "ormolu":
             is_writer = access is Access.WRITE
-            prepare_connections(sync_engine, is_writer=is_writer, timeout=timeout)
+            prepare_connections(engine, is_writer=is_writer, timeout=timeout)
         elif self.target.is_sqlite:
-            share_limit(sync_engine)
+            share_limit(engine)
         else:
-            ping_idle_connections(sync_engine)
-        self.listeners.note_ours(sync_engine)
-        return engine
+            ping_idle_connections(engine)
 
 
 class _Opened:

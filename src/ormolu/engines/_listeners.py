@@ -7,6 +7,8 @@ that sets a role on each connection that is taken from the pool.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import Engine
 
@@ -16,7 +18,7 @@ _STATEMENTS = (
     "after_cursor_execute", "after_execute", "before_cursor_execute", "before_execute", "begin",
     "commit", "engine_connect", "rollback",
 )  # fmt: skip
-_DIALECT = ("do_execute", "do_execute_no_params", "do_executemany")
+_DIALECT = ("do_execute", "do_execute_no_params", "do_executemany", "do_setinputsizes")
 _CONNECTIONS = ("checkin", "checkout", "reset")
 
 
@@ -26,9 +28,12 @@ class Listeners:
     def __init__(self) -> None:
         self._ours: weakref.WeakKeyDictionary[Engine, int] = weakref.WeakKeyDictionary()
 
-    def note_ours(self, engine: Engine) -> None:
-        """Take all that listen to an engine by now for our own."""
-        self._ours[engine] = _count(engine)
+    @contextmanager
+    def adding_ours(self, engine: Engine) -> Iterator[None]:
+        """Take those for our own that are added within the block: others may be there before."""
+        theirs = _count(engine)
+        yield
+        self._ours[engine] = _count(engine) - theirs
 
     def are_there(self, engine: Engine) -> bool:
         """Tell whether anybody else listens by now, to this engine or to all."""

@@ -60,8 +60,9 @@ class Held:
             await greenlet_spawn(proxy.close)
 
     async def give_back(self) -> None:
-        """Give the connection back to the pool for good."""
+        """Give the connection back to the pool for good, also one that is on its way."""
         self._is_closed = True
-        proxy, self._proxy = self._proxy, None
-        if proxy is not None:
-            await greenlet_spawn(proxy.close)
+        async with self._guard:
+            proxy, self._proxy = self._proxy, None
+            if proxy is not None:
+                await greenlet_spawn(proxy.close)

@@ -7,6 +7,7 @@ one key as for fifty. Writes that wait together are one transaction, with one fl
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -29,6 +30,14 @@ _WRITES = 64
 # Seconds without an answer to a write after which nobody knows what became of it. Locks are given
 # up much earlier, by the server.
 _SILENCE = 5.0
+
+# Seconds after which a connection that writes is asked for a sign of life: what it does not answer
+# later may be stored.
+_IDLE_SECONDS = 1.0
+
+# Milliseconds that a batch waits for a row that others have locked. Sessions wait longer for it,
+# each on its own.
+_LOCK_TIMEOUT = 50
 
 
 class PostgreSQLLanes:
@@ -134,13 +143,25 @@ class _HeldLane:
     async def _send(self, batch: list[Item]) -> None:
         raise NotImplementedError
 
+    async def _take(self) -> Any:
+        """Return the connection, another one if it was lost meanwhile.
+
+        Raises:
+            NotDoneError: None can be had.
+        """
+        connection = await self._held.take()
+        if connection.is_closed():
+            await self._held.drop()
+            connection = await self._held.take()
+        return connection
+
     async def _read(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
         """Send a read, in a transaction of its own.
 
         Raises:
             NotDoneError: It failed.
         """
-        connection = await self._held.take()
+        connection = await self._take()
         try:
             async with asyncio.timeout(self._patience):
                 rows: Sequence[Any] = await connection.fetch(text, *arguments)
@@ -201,14 +222,16 @@ class _WriteLane(_HeldLane):
 
     batch = _WRITES
 
-    async def put(self, item: Item) -> Sequence[Any] | None:
-        row: Sequence[Any] | None = await self._lane.put(item)
-        return row
-
     def __init__(self, held: Held, patience: float) -> None:
         super().__init__(held, patience)
         # Of which a trigger has left out rows.
         self._sparse: set[str] = set()
+        self._prepared: Any = None
+        self._used_at = 0.0
+
+    async def put(self, item: Item) -> Sequence[Any] | None:
+        row: Sequence[Any] | None = await self._lane.put(item)
+        return row
 
     async def _send(self, batch: list[Item]) -> None:
         for plan, items in _by_plan(batch):
@@ -241,8 +264,8 @@ class _WriteLane(_HeldLane):
             _VoidError: Nothing is stored.
             OutcomeUnknownError: All or nothing is stored.
         """
-        connection = await self._held.take()
         plan = group[0].plan
+        connection = await self._take()
         try:
             async with asyncio.timeout(_SILENCE):
                 rows = await connection.fetchmany(plan.text, [item.arguments for item in group])
@@ -257,18 +280,37 @@ class _WriteLane(_HeldLane):
             return [None]
         return _paired(group, rows)
 
+    async def _take(self) -> Any:
+        """Return a connection that has given a sign of life lately.
+
+        Raises:
+            NotDoneError: There is none.
+        """
+        connection = await super()._take()
+        is_idle = time.monotonic() - self._used_at > _IDLE_SECONDS
+        self._used_at = time.monotonic()
+        if is_idle or connection is not self._prepared:
+            try:
+                async with asyncio.timeout(self._patience):
+                    await connection.execute(f"SET lock_timeout = {_LOCK_TIMEOUT}")
+            except Exception as error:
+                await self._held.drop()
+                raise NotDoneError from error
+            self._prepared = connection
+        return connection
+
     async def _judge(self, connection: Any, error: Exception) -> None:
         """Drop a connection that is in doubt.
 
         Raises:
+            NotDoneError: Others have locked a row: it is for sessions to wait.
             OutcomeUnknownError: And with it what it was doing.
         """
         fault = driver_fault(error)
-        if fault is not None and (fault.is_settled or fault.kind == "timeout"):
-            return
-        # Of a value; what it cannot read of an answer is another error, and stored.
-        is_refused = type(error).__module__.partition(".")[0] == "asyncpg"
-        if fault is None and is_refused and not connection.is_closed():
+        kind = None if fault is None else fault.kind
+        if kind != "outcome_unknown" and _is_rolled_back(connection, error):
+            if kind == "busy":
+                raise NotDoneError from error
             return
         with suppress(Exception):
             await self._held.drop()
@@ -278,6 +320,16 @@ class _WriteLane(_HeldLane):
 
 class _VoidError(Exception):
     """A transaction is rolled back, and nothing of its group is stored."""
+
+
+def _is_rolled_back(connection: Any, error: Exception) -> bool:
+    """Tell whether nothing is stored, by the severity: a trigger may choose any code."""
+    severity = getattr(error, "severity_en", None)
+    if severity is None:
+        # asyncpg refuses a value; what it cannot read of an answer is another error, and stored.
+        is_refused = type(error).__module__.partition(".")[0] == "asyncpg"
+        return is_refused and not connection.is_closed()
+    return bool(severity == "ERROR")
 
 
 def _paired(group: list[Item], rows: Sequence[Any]) -> list[Any]:

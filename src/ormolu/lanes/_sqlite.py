@@ -84,7 +84,7 @@ class SQLiteLanes:
         return rows[0] if rows else None
 
     async def fetch_of(self, plan: Plan, keys: Sequence[Any]) -> Sequence[Any]:
-        """Return the rows that belong to some keys.
+        """Return the rows that belong to some keys, in the snapshot of the last read.
 
         Raises:
             NotDoneError: As `fetch`.
@@ -126,6 +126,7 @@ class _Reads:
         self._sqlite: Any = None
         self._cursor: Any = None
         self.is_open = False
+        self._is_closed = False
         self._is_snapshot_open = False
         self._written_before = 0
         self._rounds = 0
@@ -135,7 +136,7 @@ class _Reads:
         connection = await self._held.take()
         assert isinstance(connection, Connection)
         sqlite = connection.lend()
-        if sqlite is None:
+        if sqlite is None or self._is_closed:
             raise NotDoneError
         sqlite.set_progress_handler(self._is_long, _STEPS)
         self._line, self._sqlite, self._cursor = connection.line, sqlite, sqlite.cursor()
@@ -191,6 +192,7 @@ class _Reads:
         self._bans[text] = (time.monotonic() + seconds, min(2 * seconds, _LONGEST_BAN))
 
     async def close(self) -> None:
+        self._is_closed = True
         if self._sqlite is not None:
             self._end_snapshot()
             self._sqlite.set_progress_handler(None, 0)
@@ -268,7 +270,8 @@ async def _send(connection: Connection, batch: list[Item]) -> list[Any]:
         return await greenlet_spawn(connection.run_statement, "INSERT", action)
     except Exception as error:
         name = getattr(error, "sqlite_errorname", None) or ""
-        if not progress.is_at_commit and name.startswith("SQLITE_BUSY"):
+        if name.startswith("SQLITE_BUSY"):
+            # Of BEGIN, or of COMMIT in another journal, which is rolled back.
             raise OverloadedError(str(error)) from error
         if progress.is_at_commit and name.startswith("SQLITE_IOERR"):
             message = "The log could not be synced; the change may be stored or not."
@@ -307,6 +310,9 @@ def _run_one(item: Item, sqlite: Any) -> Any:
         if not sqlite.in_transaction or sqlite.total_changes != changes:
             raise _VoidError from None
         return None
+    if not rows and sqlite.total_changes != changes:
+        # RAISE(IGNORE): the row was left out, and what the trigger did before is there.
+        raise _VoidError
     try:
         for row in rows:
             item.plan.read(row)

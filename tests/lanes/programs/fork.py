@@ -1,0 +1,60 @@
+"""Serve the things, fork twice with the lanes open, and serve them in all three at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import httpx2
+from fastapi import FastAPI
+
+from tests.lanes.things import app_of, database_of
+
+_ROWS = 20
+
+
+async def _work(app: FastAPI, name: str) -> None:
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        await asyncio.gather(*(_store(client, f"{name} {number}") for number in range(_ROWS)))
+
+
+async def _store(client: httpx2.AsyncClient, name: str) -> None:
+    answer = await client.post("/things", json={"name": name})
+    assert (answer.status_code, answer.json()["name"]) == (201, name)
+    for _ in range(3):
+        read = await client.get(answer.headers["location"])
+        assert read.json() == answer.json(), f"{read.json()} is another one's row"
+
+
+def _run_child(app: FastAPI, name: str) -> None:
+    status = 1
+    try:
+        asyncio.run(_work(app, name))
+        status = 0
+    except BaseException as error:
+        print(f"{name}: {error!r}", file=sys.stderr)
+    finally:
+        os._exit(status)
+
+
+async def _main() -> None:
+    db = database_of(os.environ["DATABASE_URL"], pool_timeout=10)
+    app = app_of(db)
+    async with db:
+        await _work(app, "before")
+        children = []
+        for name in ("child 0", "child 1"):
+            child = os.fork()
+            if child == 0:
+                _run_child(app, name)
+            children.append(child)
+        await _work(app, "parent")
+        statuses = [await asyncio.to_thread(os.waitpid, child, 0) for child in children]
+        await _work(app, "after")
+    print("statuses", [status for _, status in statuses])
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

@@ -1,0 +1,164 @@
+"""Who listens to connections, statements or sessions is not passed by, whenever they began to."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import Pool
+
+from ormolu import Database
+from ormolu.lanes import NotDoneError, lanes_of
+from ormolu.sessions import are_sessions_heard
+from tests.lanes.things import Served, Thing, served, statuses
+
+pytestmark = pytest.mark.backends("sqlite", "asyncpg")
+
+_NUMBERS = itertools.count()
+
+ALL = ["POST /things", "GET /things/1", "GET /things", "PATCH /things/1"]
+
+_ENGINE_EVENTS = (
+    "after_cursor_execute", "after_execute", "before_cursor_execute", "before_execute", "begin",
+    "commit", "do_execute", "engine_connect", "rollback",
+)  # fmt: skip
+_SESSION_EVENTS = (
+    "after_begin", "after_commit", "after_transaction_create", "after_transaction_end",
+    "before_commit", "do_orm_execute",
+)  # fmt: skip
+
+
+async def send_all(shop: Served) -> list[str]:
+    """Send one request of each kind; return what was handed over."""
+    shop.passed_on.clear()
+    answers = [
+        await shop.create(f"another {next(_NUMBERS)}"), await shop.read(1),
+        await shop.client.get("/things"), await shop.change(1, number=3),
+    ]  # fmt: skip
+    assert statuses(answers) == [201, 200, 200, 200]
+    return list(shop.passed_on)
+
+
+def counter(called: list[str], name: str) -> Callable[..., None]:
+    """Return a listener to any event."""
+
+    def listen(*_: Any) -> None:
+        called.append(name)
+
+    return listen
+
+
+async def check(shop: Served, target: Any, *names: str) -> None:
+    """Check that a listener to each of these events is heard from its first request to its last."""
+    for name in names:
+        called: list[str] = []
+        listener = counter(called, name)
+        event.listen(target, name, listener)
+        try:
+            assert await send_all(shop) == ALL, name
+            assert called
+        finally:
+            event.remove(target, name, listener)
+        assert await send_all(shop) == []
+
+
+async def test_engines(database_url: str) -> None:
+    """A tracer, or what sets a role for each transaction, hears the statements of its engine."""
+    async with served(database_url) as shop:
+        await shop.fill(1)
+        pair = shop.db._engines.opened
+        called: list[str] = []
+        for name in _ENGINE_EVENTS:
+            listeners = {
+                each.sync_engine: counter(called, name) for each in (pair.reader, pair.writer)
+            }
+            for engine, listener in listeners.items():
+                event.listen(engine, name, listener)
+            assert await send_all(shop) == ALL, name
+            for engine, listener in listeners.items():
+                event.remove(engine, name, listener)
+        assert {"before_cursor_execute", "do_execute", "engine_connect"} <= set(called)
+        assert await send_all(shop) == []
+
+
+async def test_listeners_from_the_start(database_url: str) -> None:
+    """Who listened to all engines before there was one is not taken for one of ours."""
+    called: list[str] = []
+    listener = counter(called, "begin")
+    event.listen(Engine, "before_cursor_execute", listener)
+    try:
+        async with served(database_url) as shop:
+            assert await send_all(shop) == ALL
+    finally:
+        event.remove(Engine, "before_cursor_execute", listener)
+
+
+async def test_all_engines(database_url: str) -> None:
+    """So is one that listens to all engines, and to all their pools."""
+    async with served(database_url) as shop:
+        await shop.fill(1)
+        await check(shop, Engine, "before_cursor_execute", "engine_connect")
+        await check(shop, Pool, "checkout", "checkin", "reset")
+
+
+async def test_sessions(database_url: str) -> None:
+    """What a program adds to each session's statements, as a filter for tenants, is added."""
+    async with served(database_url) as shop:
+        await shop.fill(1)
+        await check(shop, Session, *_SESSION_EVENTS)
+
+
+async def test_mappers(database_url: str) -> None:
+    """Who listens to the rows of a model hears of each, also if they began to after the first."""
+    async with served(database_url) as shop:
+        await shop.fill(9)
+        first = [await shop.change(1, number=1), await shop.client.delete("/things/9")]
+        assert statuses(first) == [200, 204]
+        for key, name in enumerate(("before_insert", "after_update", "before_delete"), 2):
+            called: list[str] = []
+            listener = counter(called, name)
+            event.listen(Thing, name, listener)
+            try:
+                answers = [await shop.create(name), await shop.change(1, number=key)]
+                answers.append(await shop.client.delete(f"/things/{key}"))
+            finally:
+                event.remove(Thing, name, listener)
+            assert statuses(answers) == [201, 200, 204]
+            assert called == [name]
+        shop.passed_on.clear()
+        assert statuses([await shop.change(1, number=3)]) == [200]
+        assert shop.passed_on == []
+
+
+@pytest.mark.parametrize("option", [{"echo": True}, {"pool_size": 1}], ids=str)
+async def test_options_without_lanes(database_url: str, option: dict[str, Any]) -> None:
+    """Requests of such a database are not put together, nor is its only connection kept."""
+    async with served(database_url, **option) as shop:
+        assert await send_all(shop) == ALL
+        assert (await shop.create("x", -1)).status_code == 422
+        with pytest.raises(NotDoneError):
+            _ = shop.lanes
+
+
+@pytest.mark.backends("asyncpg")
+@pytest.mark.parametrize(
+    "option", [{"isolation_level": "SERIALIZABLE"}, {"pooler": "transaction"}], ids=str
+)
+async def test_postgresql_without_lanes(database_url: str, option: dict[str, Any]) -> None:
+    """Requests of such a database are not one transaction, or no connection can be kept."""
+    async with served(database_url, **option) as shop:
+        assert await send_all(shop) == ALL
+
+
+@pytest.mark.backends("sqlite", "psycopg")
+async def test_drivers_without_lanes(database_url: str) -> None:
+    """Other drivers have none, nor has a database that is not open."""
+    url = database_url.replace("sqlite:", "sqlite+aiosqlite:")
+    async with served(url) as shop:
+        assert await send_all(shop) == ALL
+    with pytest.raises(NotDoneError):
+        lanes_of(Database(database_url)._engines, are_sessions_heard)
