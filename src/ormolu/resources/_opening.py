@@ -106,8 +106,11 @@ class OpenDoor:
     def key(self, scope: Scope) -> tuple[Any, ...]:
         if self._has_number:
             digits: str = scope["path"].rpartition("/")[2]
-            # Of nine digits: within what every INTEGER holds.
-            if digits.isascii() and digits.isdigit() and len(digits) < 10:
+            # Of nine digits: within what every INTEGER holds. Sent so: a slash may be escaped.
+            if (
+                digits.isascii() and digits.isdigit() and len(digits) < 10
+                and (scope.get("raw_path") or b"").endswith(b"/%b" % digits.encode())
+            ):  # fmt: skip
                 return (int(digits),)
         return read_key(scope, self.declaration.keys, self.declaration.name)
 
