@@ -267,12 +267,12 @@ async def test_long_read_is_left_to_threads(database_url: str) -> None:
         for _ in range(2):
             with pytest.raises(NotDoneError):
                 await lanes.fetch(plan, ())
-        first = lanes._reads._bans[numbers]
+        first = lanes._reads._bans._until[numbers]
         assert first[1] == 2.0
-        lanes._reads._bans[numbers] = (0.0, first[1])
+        lanes._reads._bans._until[numbers] = (0.0, first[1])
         with pytest.raises(NotDoneError):
             await lanes.fetch(plan, ())
-        assert lanes._reads._bans[numbers][1] == 4.0
+        assert lanes._reads._bans._until[numbers][1] == 4.0
         assert (await shop.read(1)).status_code == 200
         assert shop.passed_on == []
 

@@ -233,3 +233,18 @@ async def test_lists_and_writes_do_not_hold_up_points(database_url: str) -> None
             assert not listed.done()
         assert (await listed).status_code == 200
         assert (await written).status_code == 201
+
+
+@pytest.mark.backends("asyncpg")
+async def test_slow_read_is_left_to_sessions(database_url: str) -> None:
+    """A list that took long holds up the others no more: for a while a session sends it."""
+    async with served(database_url, pool_timeout=5.0) as shop:
+        await shop.fill(2)
+        assert (await shop.client.get("/parts")).status_code == 200
+        async with locked(database_url, "LOCK TABLE parts"):
+            listed = asyncio.create_task(shop.client.get("/parts"))
+            await asyncio.sleep(0.15)
+        assert (await listed).status_code == 200
+        shop.passed_on.clear()
+        assert (await shop.client.get("/parts")).status_code == 200
+        assert shop.passed_on == ["GET /parts"]

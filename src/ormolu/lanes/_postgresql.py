@@ -15,6 +15,7 @@ from typing import Any
 from ormolu.engines import Engines
 from ormolu.errors import OutcomeUnknownError
 from ormolu.faults import driver_fault
+from ormolu.lanes._bans import Bans
 from ormolu.lanes._held import Held
 from ormolu.lanes._lane import Item, Lane, NotDoneError
 from ormolu.lanes._plan import Plan, PointPlan
@@ -26,6 +27,9 @@ __all__ = ["PostgreSQLLanes"]
 _ITEMS = 128
 _KEYS = 500
 _WRITES = 64
+
+# Seconds after which a read was too long for those who stand behind it.
+_LONG = 0.1
 
 # Seconds without an answer to a write after which nobody knows what became of it. Locks are given
 # up much earlier, by the server.
@@ -126,6 +130,7 @@ class _HeldLane:
         self._held = held
         self._patience = patience
         self._lane = Lane(self._run, patience=patience, batch=self.batch)
+        self._bans = Bans()
 
     @property
     def load(self) -> int:
@@ -162,6 +167,7 @@ class _HeldLane:
             NotDoneError: It failed.
         """
         connection = await self._take()
+        began_at = time.monotonic()
         try:
             async with asyncio.timeout(self._patience):
                 rows: Sequence[Any] = await connection.fetch(text, *arguments)
@@ -170,13 +176,26 @@ class _HeldLane:
             if driver_fault(error) is None or connection.is_closed():
                 await self._held.drop()
             raise NotDoneError from error
+        finally:
+            if time.monotonic() - began_at > _LONG:
+                self._bans.add(text)
         return rows
+
+    def _check_short(self, plan: Plan) -> None:
+        """Let no statement into the lane that others would wait for too long.
+
+        Raises:
+            NotDoneError: It is one.
+        """
+        if self._bans and self._bans.has(plan.text):
+            raise NotDoneError
 
 
 class _RowLane(_HeldLane):
     """Reads of any number of rows, one after the other."""
 
     async def put(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
+        self._check_short(plan)
         rows: Sequence[Any] = await self._lane.put(Item(plan, arguments))
         return rows
 
@@ -191,6 +210,7 @@ class _KeyLane(_RowLane):
     batch = _ITEMS
 
     async def put_keys(self, plan: Plan, keys: Sequence[Any]) -> Sequence[Any]:
+        self._check_short(plan)
         rows: Sequence[Any] = await self._lane.put(Item(plan, (), key=keys))
         return rows
 
@@ -230,14 +250,15 @@ class _WriteLane(_HeldLane):
         self._used_at = 0.0
 
     async def put(self, item: Item) -> Sequence[Any] | None:
+        if item.plan.text in self._sparse:
+            raise NotDoneError
         row: Sequence[Any] | None = await self._lane.put(item)
         return row
 
     async def _send(self, batch: list[Item]) -> None:
-        for plan, items in _by_plan(batch):
-            is_sparse = plan.text in self._sparse
+        for _, items in _by_plan(batch):
             # Each row once in a transaction: rows are told apart by their keys.
-            for group in [[item] for item in items] if is_sparse else _without_repeats(items):
+            for group in _without_repeats(items):
                 await self._send_group(group)
 
     async def _send_group(self, group: list[Item]) -> None:
@@ -273,11 +294,10 @@ class _WriteLane(_HeldLane):
             await self._judge(connection, error)
             raise _VoidError from error
         if plan.key is None and len(rows) < len(group):
+            # What else it has done is stored. From now on a session takes it back.
             self._sparse.add(plan.text)
-            if len(group) > 1:
-                message = "A trigger has left out rows; the change may be stored or not."
-                raise OutcomeUnknownError(message)
-            return [None]
+            message = "A trigger has left out rows; the change may be stored or not."
+            raise OutcomeUnknownError(message)
         return _paired(group, rows)
 
     async def _take(self) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -18,6 +17,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from ormolu.engines import Engines
 from ormolu.errors import OutcomeUnknownError, OverloadedError
+from ormolu.lanes._bans import Bans
 from ormolu.lanes._held import Held
 from ormolu.lanes._lane import Item, Lane, NotDoneError
 from ormolu.lanes._plan import Plan, PointPlan
@@ -30,9 +30,6 @@ __all__ = ["SQLiteLanes"]
 # rounds. Not by the clock: on a busy machine any read is long now and then.
 _STEPS = 1000
 _ROUNDS = 60
-
-# Seconds that a statement which took more is left to threads: twice as many each time.
-_FIRST_BAN, _LONGEST_BAN = 1.0, 64.0
 
 # Writes of one transaction: whoever comes next waits for all of them.
 _BATCH = 128
@@ -130,7 +127,7 @@ class _Reads:
         self._is_snapshot_open = False
         self._written_before = 0
         self._rounds = 0
-        self._bans: dict[str, tuple[float, float]] = {}
+        self._bans = Bans()
 
     async def open(self) -> None:
         connection = await self._held.take()
@@ -145,7 +142,7 @@ class _Reads:
     def fetch(
         self, plan: Plan, arguments: Sequence[Any], *, is_latest: bool = True
     ) -> Sequence[Any]:
-        if self._bans and self._is_banned(plan.text):
+        if self._bans and self._bans.has(plan.text):
             raise NotDoneError
         self._rounds = 0
         try:
@@ -155,7 +152,7 @@ class _Reads:
             return self._cursor.execute(plan.text, arguments).fetchall()  # type: ignore[no-any-return]
         except (sqlite3.Error, OverflowError) as error:
             if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
-                self._ban(plan.text)
+                self._bans.add(plan.text)
             raise NotDoneError from error
 
     def _open_snapshot(self) -> None:
@@ -183,13 +180,6 @@ class _Reads:
     def _is_long(self) -> bool:
         self._rounds += 1
         return self._rounds > _ROUNDS
-
-    def _is_banned(self, text: str) -> bool:
-        return text in self._bans and time.monotonic() < self._bans[text][0]
-
-    def _ban(self, text: str) -> None:
-        _, seconds = self._bans.get(text, (0.0, _FIRST_BAN))
-        self._bans[text] = (time.monotonic() + seconds, min(2 * seconds, _LONGEST_BAN))
 
     async def close(self) -> None:
         self._is_closed = True

@@ -1,0 +1,30 @@
+"""Statements that took too long in a lane, and are left to sessions for a while."""
+
+from __future__ import annotations
+
+import time
+
+__all__ = ["Bans"]
+
+# Seconds of the first time, and the most: twice as many each time that it is too long again.
+_FIRST, _LONGEST = 1.0, 64.0
+
+
+class Bans:
+    """The statements of a lane that others would have to wait for too long."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, tuple[float, float]] = {}
+
+    def __bool__(self) -> bool:
+        """Tell whether there ever was one."""
+        return bool(self._until)
+
+    def has(self, text: str) -> bool:
+        """Tell whether a statement is one of them now."""
+        return text in self._until and time.monotonic() < self._until[text][0]
+
+    def add(self, text: str) -> None:
+        """Leave a statement to sessions from now on."""
+        _, seconds = self._until.get(text, (0.0, _FIRST))
+        self._until[text] = (time.monotonic() + seconds, min(2 * seconds, _LONGEST))
