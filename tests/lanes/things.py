@@ -108,7 +108,8 @@ async def served(
     """Serve the things; the options are the database's, `adapt` changes the application."""
     passed_on: list[str] = []
     with noting(passed_on):
-        db = database_of(url, **options)
+        # A busy machine is no overload.
+        db = database_of(url, **{"pool_timeout": 10.0, **options})
         app = app_of(db)
         if adapt is not None:
             adapt(app)

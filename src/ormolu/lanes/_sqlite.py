@@ -86,8 +86,6 @@ class SQLiteLanes:
         Raises:
             NotDoneError: As `fetch`.
         """
-        if not self._reads.is_open:
-            await self._reads.open()
         # As the rows whose keys they are, of which another snapshot may have none.
         arguments = plan.arguments({"keys": json.dumps(keys)})
         return self._reads.fetch(plan, arguments, is_latest=False)
