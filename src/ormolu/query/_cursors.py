@@ -47,7 +47,7 @@ def write_cursor(values: Sequence[Any], context: bytes, key: bytes) -> str:
         context: What they belong to.
         key: Secret to sign with.
     """
-    body = _write_body([_tag(value) for value in values]).encode()
+    body = f"[{','.join(map(_write_value, values))}]".encode()
     return base64.urlsafe_b64encode(_sign(body, context, key) + body).decode().rstrip("=")
 
 
@@ -73,20 +73,25 @@ def read_cursor(text: Any, context: bytes, key: bytes, location: Location) -> li
     return [_untag(tagged) for tagged in json.loads(body)]
 
 
+def _write_value(value: Any) -> str:
+    # Most sorts end with a number; the encoder is the slow part of a cursor.
+    return f'["int",{value}]' if type(value) is int else _write_tagged(_tag(value))
+
+
 # As json.dumps does it, which makes an encoder for each call.
-_write_body = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_write_tagged = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def _sign(body: bytes, context: bytes, key: bytes) -> bytes:
-    return hmac.digest(key, context + b"\0" + body, hashlib.sha256)[:_SIGNATURE_BYTES]
+    # Keyed BLAKE2 is a MAC by itself, in a tenth of the time of an HMAC by OpenSSL 3.
+    signed = context + b"\0" + body
+    return hashlib.blake2b(signed, key=key, digest_size=_SIGNATURE_BYTES).digest()
 
 
 def _tag(value: Any) -> Any:
     if value is None:
         return None
     kind = type(value).__name__
-    if kind in {"int", "str"}:
-        return [kind, value]
     if kind == "float":
         # JSON has no way to write every float that a database may hold.
         return [kind, value.hex()]
