@@ -60,6 +60,8 @@ _SCHEMA_TIMEOUT = 30.0
 
 
 class _Kept(Protocol):
+    is_closed: bool
+
     async def close(self) -> None: ...
 
 
@@ -216,6 +218,9 @@ class Engines:
         """Forget all engines without closing a connection: after a fork they are the parent's."""
         # Kept referenced: a destructor would say goodbye on the parent's connection.
         self._abandoned.append(dict(self._opened))
+        for opened in self._opened.values():
+            for kept in opened.kept.values():
+                kept.is_closed = True
         self._opened = weakref.WeakKeyDictionary()
 
     async def _end_with_loop(

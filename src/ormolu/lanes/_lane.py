@@ -31,7 +31,7 @@ class Item:
     Attributes:
         plan: The statement.
         arguments: Its parameters.
-        future: Its outcome.
+        future: Its outcome, once it is in a lane.
         size: Bytes that it holds, about.
         key: Key of the row that it is about; empty for a new one.
         deadline: Until when it may wait, on the monotonic clock.
@@ -44,7 +44,7 @@ class Item:
     ) -> None:
         self.plan = plan
         self.arguments = arguments
-        self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.future: asyncio.Future[Any]
         self.size = size
         self.key = tuple(key)
         self.deadline = 0.0
@@ -84,6 +84,7 @@ class Lane:
         self._bytes = 0
         self._task: asyncio.Task[None] | None = None
         self._is_closed = False
+        self._loop = asyncio.get_running_loop()
 
     def put(self, item: Item) -> asyncio.Future[Any]:
         """Let one piece of work wait for the next batch, and return its outcome to come.
@@ -97,12 +98,13 @@ class Lane:
         if len(self._waiting) >= _MOST_ITEMS or self._bytes + item.size > _MOST_BYTES:
             message = f"{len(self._waiting)} statements wait already."
             raise OverloadedError(message)
+        item.future = self._loop.create_future()
         item.deadline = time.monotonic() + self._patience
         self._waiting.append(item)
         self._bytes += item.size
         if self._task is None:
             # It begins a turn of the event loop later: whoever comes in this one goes with it.
-            self._task = asyncio.get_running_loop().create_task(self._work())
+            self._task = self._loop.create_task(self._work())
         return item.future
 
     @property

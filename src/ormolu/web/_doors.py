@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -81,6 +82,7 @@ class _Opened:
         self._engines = engines
         self._lanes = lanes
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         self._sizes = [
             (each, len(each.routes), each._routes_version)  # noqa: SLF001
             for each in routers_of(app.router)
@@ -106,7 +108,8 @@ class _Opened:
     def is_right(self, app: object) -> bool:
         """Tell whether application, event loop, lanes and routes are those of the doors."""
         is_there = app is self._app and not self._lanes.is_closed and not self.is_outdated
-        if not is_there or self._loop is not asyncio.get_running_loop():
+        # Not by the running loop, for which Python asks the system each time; a thread runs one.
+        if not is_there or self._thread != threading.get_ident() or not self._loop.is_running():
             return False
         # A loop, not `all`, as this is asked for each request.
         for router, count, version in self._sizes:
