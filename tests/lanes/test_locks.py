@@ -45,7 +45,7 @@ async def test_rows_are_locked_in_their_order(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Batches of two processes do not wait for each other: both begin with the least key."""
-    monkeypatch.setattr("ormolu.lanes._postgresql._LOCK_TIMEOUT", 5000)
+    monkeypatch.setattr("ormolu.lanes._postgresql_writes._LOCK_TIMEOUT", 5000)
     async with served(database_url, pool_timeout=10.0) as shop:
         await shop.fill(3)
         async with locked(database_url, "SELECT * FROM things WHERE id = 2 FOR UPDATE") as other:

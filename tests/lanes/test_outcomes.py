@@ -79,7 +79,7 @@ async def test_unknown_outcome_says_so(database_url: str) -> None:
 @pytest.mark.backends("asyncpg")
 async def test_silence_is_no_outcome(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that does not answer in time is not waited for; its row may come or not."""
-    monkeypatch.setattr("ormolu.lanes._postgresql._SILENCE", 0.2)
+    monkeypatch.setattr("ormolu.lanes._postgresql_writes._SILENCE", 0.2)
     async with served(database_url) as shop:
         async with sleeping(shop, database_url) as task:
             assert await task == [503] * 4

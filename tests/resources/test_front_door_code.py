@@ -244,8 +244,11 @@ async def test_triggers(twin_urls: Urls, backend: Backend) -> None:
     """That leave out, refuse or change what is written."""
     async with twins_of(twin_urls, Base.metadata, items) as twins:
         await add_triggers(backend, twins)
+        # What a trigger left out of a transaction of PostgreSQL's is not known, once.
+        fine = {503} if backend.is_postgresql else set()
         for number, name in enumerate(NAMES):
-            await twins.send("POST", "/items", json={"id": number, "name": name})
+            body = {"id": number, "name": name}
+            await twins.send_all([("POST", "/items", {"json": body})], fine=fine)
         await twins.compare(Item.__table__)  # type: ignore[arg-type]
         for number, name in enumerate(NAMES):
             await twins.send("PATCH", f"/items/{number}", json={"name": name})

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DatabaseError
 
 from ormolu import Database, NoUnitOfWorkError, OverloadedError
 from ormolu.engines._engines import _abandon_all
+from ormolu.lanes import lanes_of
 from ormolu.sqlite import _memory
 
 
@@ -44,11 +45,12 @@ async def test_database_opens_once() -> None:
 
 
 async def test_forked_child_forgets_its_parents_engines(tmp_path: Path) -> None:
-    """What a fork runs: nothing is closed, and the next use opens anew."""
+    """What a fork runs: nothing is closed, lanes are over, and the next use opens anew."""
     db = Database(f"sqlite:///{tmp_path}/x.db", metadata=metadata_of_one_table())
     await db.open()
-    parents = db._engines.opened
+    parents, lanes = db._engines.opened, lanes_of(db._engines, lambda: False)
     _abandon_all()
+    assert lanes.is_closed
     assert db._engines.current is None
     async with db.unit_of_work() as session:
         await session.execute(text("INSERT INTO t VALUES (1)"))

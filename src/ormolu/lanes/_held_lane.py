@@ -1,0 +1,97 @@
+"""A lane over one held connection of asyncpg: how it is taken, asked and dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ormolu.faults import driver_fault
+from ormolu.lanes._bans import Bans
+from ormolu.lanes._held import Held
+from ormolu.lanes._lane import Item, Lane, NotDoneError
+from ormolu.lanes._plan import Plan
+
+__all__ = ["HeldLane", "by_plan"]
+
+# Seconds after which a read was too long for those who stand behind it.
+_LONG = 0.1
+
+
+class HeldLane:
+    """A lane over one connection."""
+
+    batch = 1
+
+    def __init__(self, held: Held, patience: float) -> None:
+        self._held = held
+        self._patience = patience
+        self._lane = Lane(self._run, patience=patience, batch=self.batch)
+        self._bans = Bans()
+
+    @property
+    def load(self) -> int:
+        return self._lane.load
+
+    async def close(self) -> None:
+        await self._lane.close()
+        await self._held.give_back()
+
+    async def _run(self, batch: list[Item]) -> None:
+        if self._held.is_heard:
+            raise NotDoneError
+        await self._send(batch)
+
+    async def _send(self, batch: list[Item]) -> None:
+        raise NotImplementedError
+
+    async def _take(self) -> Any:
+        """Return the connection, another one if it was lost meanwhile.
+
+        Raises:
+            NotDoneError: None can be had.
+        """
+        connection = await self._held.take()
+        if connection.is_closed():
+            await self._held.drop()
+            connection = await self._held.take()
+        return connection
+
+    async def _read(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
+        """Send a read, in a transaction of its own.
+
+        Raises:
+            NotDoneError: It failed.
+        """
+        connection = await self._take()
+        began_at = time.monotonic()
+        try:
+            async with asyncio.timeout(self._patience):
+                rows: Sequence[Any] = await connection.fetch(text, *arguments)
+        except Exception as error:
+            # A connection that is asked for no more after an error that is not its statement's.
+            if driver_fault(error) is None or connection.is_closed():
+                await self._held.drop()
+            raise NotDoneError from error
+        finally:
+            if time.monotonic() - began_at > _LONG:
+                self._bans.add(text)
+        return rows
+
+    def _check_short(self, plan: Plan) -> None:
+        """Let no statement into the lane that others would wait for too long.
+
+        Raises:
+            NotDoneError: It is one.
+        """
+        if self._bans and self._bans.has(plan.text):
+            raise NotDoneError
+
+
+def by_plan(batch: list[Item]) -> list[tuple[Plan, list[Item]]]:
+    """Return items by their statements, in the order of the first of each."""
+    groups: dict[int, tuple[Plan, list[Item]]] = {}
+    for item in batch:
+        groups.setdefault(id(item.plan), (item.plan, []))[1].append(item)
+    return list(groups.values())

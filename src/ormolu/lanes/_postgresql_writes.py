@@ -1,0 +1,174 @@
+"""Writes of PostgreSQL: what waits together is one transaction, each done or not on its own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from ormolu.errors import OutcomeUnknownError
+from ormolu.faults import driver_fault
+from ormolu.lanes._held import Held
+from ormolu.lanes._held_lane import HeldLane, by_plan
+from ormolu.lanes._lane import Item, NotDoneError
+
+__all__ = ["WriteLane"]
+
+# Writes of one transaction.
+_WRITES = 64
+
+# Seconds without an answer to a write after which nobody knows what became of it. Locks are given
+# up much earlier, by the server.
+_SILENCE = 5.0
+
+# Seconds after which a connection that writes is asked for a sign of life: what it does not answer
+# later may be stored.
+_IDLE_SECONDS = 1.0
+
+# Milliseconds that a batch waits for a row that others have locked. Sessions wait longer for it,
+# each on its own.
+_LOCK_TIMEOUT = 50
+
+
+class WriteLane(HeldLane):
+    """Writes, those of the same statement in one transaction."""
+
+    batch = _WRITES
+
+    def __init__(self, held: Held, patience: float) -> None:
+        super().__init__(held, patience)
+        # Of which a trigger has left out rows.
+        self._sparse: set[str] = set()
+        self._prepared: Any = None
+        self._used_at = 0.0
+
+    async def put(self, item: Item) -> Sequence[Any] | None:
+        if item.plan.text in self._sparse:
+            raise NotDoneError
+        row: Sequence[Any] | None = await self._lane.put(item)
+        return row
+
+    async def _send(self, batch: list[Item]) -> None:
+        for _, items in by_plan(batch):
+            # Each row once in a transaction: rows are told apart by their keys.
+            for group in _without_repeats(items):
+                await self._send_group(group)
+
+    async def _send_group(self, group: list[Item]) -> None:
+        try:
+            rows = await self._write(group)
+        except _VoidError:
+            if len(group) > 1:
+                # Nothing of it is stored: each is done again alone.
+                for item in group:
+                    await self._send_group([item])
+            else:
+                group[0].fail(NotDoneError())
+        except Exception as error:
+            for item in group:
+                item.fail(error)
+        else:
+            for item, row in zip(group, rows, strict=True):
+                item.resolve(row)
+
+    async def _write(self, group: list[Item]) -> list[Any]:
+        """Run a group as one transaction; return a row for each item, None where none was changed.
+
+        Raises:
+            _VoidError: Nothing is stored.
+            OutcomeUnknownError: All or nothing is stored.
+        """
+        plan = group[0].plan
+        connection = await self._take()
+        try:
+            async with asyncio.timeout(_SILENCE):
+                rows = await connection.fetchmany(plan.text, [item.arguments for item in group])
+        except Exception as error:
+            await self._judge(connection, error)
+            raise _VoidError from error
+        if plan.key is None and len(rows) < len(group):
+            # What else it has done is stored. From now on a session takes it back.
+            self._sparse.add(plan.text)
+            message = "A trigger has left out rows; the change may be stored or not."
+            raise OutcomeUnknownError(message)
+        return _paired(group, rows)
+
+    async def _take(self) -> Any:
+        """Return a connection that has given a sign of life lately.
+
+        Raises:
+            NotDoneError: There is none.
+        """
+        connection = await super()._take()
+        is_idle = time.monotonic() - self._used_at > _IDLE_SECONDS
+        self._used_at = time.monotonic()
+        if is_idle or connection is not self._prepared:
+            try:
+                async with asyncio.timeout(self._patience):
+                    await connection.execute(f"SET lock_timeout = {_LOCK_TIMEOUT}")
+            except Exception as error:
+                await self._held.drop()
+                raise NotDoneError from error
+            self._prepared = connection
+        return connection
+
+    async def _judge(self, connection: Any, error: Exception) -> None:
+        """Drop a connection that is in doubt.
+
+        Raises:
+            NotDoneError: Others have locked a row: it is for sessions to wait.
+            OutcomeUnknownError: And with it what it was doing.
+        """
+        fault = driver_fault(error)
+        kind = None if fault is None else fault.kind
+        if kind != "outcome_unknown" and _is_rolled_back(connection, error):
+            if kind == "busy":
+                raise NotDoneError from error
+            return
+        with suppress(Exception):
+            await self._held.drop()
+        message = "The connection broke while storing; the change may be stored or not."
+        raise OutcomeUnknownError(message) from error
+
+
+class _VoidError(Exception):
+    """A transaction is rolled back, and nothing of its group is stored."""
+
+
+def _is_rolled_back(connection: Any, error: Exception) -> bool:
+    """Tell whether nothing is stored, by the severity: a trigger may choose any code."""
+    severity = getattr(error, "severity_en", None)
+    if severity is None:
+        # asyncpg refuses a value; what it cannot read of an answer is another error, and stored.
+        is_refused = type(error).__module__.partition(".")[0] == "asyncpg"
+        return is_refused and not connection.is_closed()
+    return bool(severity == "ERROR")
+
+
+def _paired(group: list[Item], rows: Sequence[Any]) -> list[Any]:
+    """Give each item its row: the rows come in the items' order, but not one for each."""
+    place = group[0].plan.key
+    if place is None:
+        return list(rows)
+    found = {tuple(row[place]): row for row in rows}
+    return [found.get(item.key) for item in group]
+
+
+def _without_repeats(items: list[Item]) -> list[list[Item]]:
+    """Split items into groups that name no row twice, each in the order of the keys.
+
+    Two processes that change the same rows in the same order do not wait for each other in turn.
+    """
+    if items[0].plan.key is None:
+        return [items]
+    groups: list[dict[Any, Item]] = []
+    for item in items:
+        for group in groups:
+            if item.key not in group:
+                group[item.key] = item
+                break
+        else:
+            groups.append({item.key: item})
+    return [[group[key] for key in sorted(group, key=repr)] for group in groups]
