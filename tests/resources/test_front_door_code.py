@@ -14,7 +14,7 @@ from sqlalchemy import ForeignKey, Integer, MetaData, String, event
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ormolu import Model, resource
-from ormolu.sqlite import Connection
+from ormolu.sqlite._connection import Connection
 from tests.fixtures.backends import Backend
 from tests.resources.twins import twins_of
 

@@ -115,7 +115,7 @@ class Engines:
         self._opened: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Opened]
         self._opened = weakref.WeakKeyDictionary()
         self._abandoned: list[object] = []
-        self.listeners = Listeners()
+        self.listeners: Listeners = Listeners()
         _FORKABLE.add(self)
 
     @property

@@ -40,7 +40,8 @@ class Held:
         if self._proxy is None:
             async with self._guard:
                 await self._connect()
-        return self._proxy.driver_connection
+        proxy: Any = self._proxy
+        return proxy.driver_connection
 
     async def _connect(self) -> None:
         if self._proxy is not None:

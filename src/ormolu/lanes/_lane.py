@@ -42,12 +42,12 @@ class Item:
     def __init__(
         self, plan: Plan, arguments: Sequence[Any], *, size: int = 0, key: Sequence[Any] = ()
     ) -> None:
-        self.plan = plan
-        self.arguments = arguments
+        self.plan: Plan = plan
+        self.arguments: Sequence[Any] = arguments
         self.future: asyncio.Future[Any]
-        self.size = size
-        self.key = tuple(key)
-        self.deadline = 0.0
+        self.size: int = size
+        self.key: tuple[Any, ...] = tuple(key)
+        self.deadline: float = 0.0
 
     def resolve(self, result: Any) -> None:
         """Give the outcome to the one who waits, unless they have left."""

@@ -37,7 +37,7 @@ class Slot:
     __slots__ = ("name",)
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name: str = name
 
 
 class Plan:
@@ -73,8 +73,8 @@ class Plan:
         if compiled.post_compile_params or compiled.literal_execute_params:
             message = "a list of values makes another text each time"
             raise UnplannableError(message)
-        self.text = compiled.string
-        self.key = key
+        self.text: str = compiled.string
+        self.key: slice | None = key
         defaults = _defaults_of(compiled)
         self._sources = [
             _source_of(compiled, name, defaults, dialect) for name in compiled.positiontup or ()

@@ -21,7 +21,7 @@ from ormolu.lanes._bans import Bans
 from ormolu.lanes._held import Held
 from ormolu.lanes._lane import Item, Lane, NotDoneError
 from ormolu.lanes._plan import Plan, PointPlan
-from ormolu.sqlite import Connection
+from ormolu.sqlite._connection import Connection
 from ormolu.transactions import Access
 
 __all__ = ["SQLiteLanes"]

@@ -360,7 +360,7 @@ def _in_json(column: Any) -> Any:
     if not isinstance(column.type, sa.Boolean):
         return column
     # Not IS NULL, which SQLite 3.40 takes for false of some columns in RETURNING.
-    words: list[tuple[ColumnElement[int], ColumnElement[str]]]
+    words: list[tuple[Any, Any]]
     words = [(literal_column("1"), literal_column("'true'")),
              (literal_column("0"), literal_column("'false'"))]  # fmt: skip
     odd = column.op("||")(literal_column("'?'"))

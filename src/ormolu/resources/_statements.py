@@ -87,7 +87,8 @@ class Statements:
 
     def row(self, *conditions: ColumnElement[bool]) -> Select[Any]:
         """Return the SELECT of rows as they are read after a write."""
-        return select(*self.returned()).where(*conditions)
+        statement: Any = select(*self.returned())
+        return statement.where(*conditions)  # type: ignore[no-any-return]
 
     def target(self, key: Key, versions: Versions) -> list[ColumnElement[bool]]:
         """Return the conditions of a row that may be written."""
