@@ -329,6 +329,9 @@ def _read_mysql(number: int, message: str) -> Fault:
     foreign = re.search(r"FOREIGN KEY \(([^)]+)\)", message)
     name = key[1].rpartition(".")[2] if key else constraint[1] if constraint else None
     kind = _MYSQL.get(number, "internal_error")
+    if number == 1305 and message.startswith("SAVEPOINT"):
+        # A deadlock has rolled the whole transaction back, and its savepoints with it.
+        kind = "busy"
     # MariaDB's own check of a JSON column; infinities that it takes for the names of columns.
     is_json = number == 4025 and name is not None and "." in name
     if is_json or (number == 1054 and re.search(r" '(?:Infinity|s?NaN|infe0)' ", message)):

@@ -193,6 +193,13 @@ def test_error_that_is_not_sqlalchemys(error: Exception, kind: str) -> None:
     assert fault_of(error).kind == kind
 
 
+def test_savepoint_that_a_deadlock_took() -> None:
+    """ROLLBACK TO it fails after a deadlock: try again; a procedure that is not there is a fault."""
+    lost = DriverError(1305, "SAVEPOINT sa_savepoint_1 does not exist")
+    assert read(lost).kind == "busy"
+    assert read(DriverError(1305, "PROCEDURE x.y does not exist")).kind == "internal_error"
+
+
 _UNIQUE = "Duplicate entry 'column 'evil' at row 1' for key '{}'"
 _FOREIGN = (
     "Cannot {} row: a foreign key constraint fails (`x`.`orders`, CONSTRAINT `fk_orders` "
