@@ -194,7 +194,7 @@ def test_error_that_is_not_sqlalchemys(error: Exception, kind: str) -> None:
 
 
 def test_savepoint_that_a_deadlock_took() -> None:
-    """ROLLBACK TO it fails after a deadlock: try again; a procedure that is not there is a fault."""
+    """ROLLBACK TO it fails after a deadlock: try again; a missing procedure is a fault."""
     lost = DriverError(1305, "SAVEPOINT sa_savepoint_1 does not exist")
     assert read(lost).kind == "busy"
     assert read(DriverError(1305, "PROCEDURE x.y does not exist")).kind == "internal_error"
