@@ -161,7 +161,8 @@ class _Opened:
             context=context._route_context,  # noqa: SLF001 -- FastAPI shows it nowhere else
             rivals=found.rivals,
             provider=context.dependency_overrides_provider,
-            is_counted=context.max_body_size is not None,
+            # Not in each FastAPI that we take.
+            is_counted=getattr(context, "max_body_size", None) is not None,
         )
 
 

@@ -82,7 +82,7 @@ def _why_none(app: FastAPI) -> str | None:
 def _why_not(app: FastAPI, engines: Engines, context: Any, maker: DoorMaker) -> str | None:
     if type(context.original_route) is not APIRoute:
         return "its route is of a class of the program's own"
-    is_counted = maker.reads_body and context.max_body_size is not None
+    is_counted = maker.reads_body and getattr(context, "max_body_size", None) is not None
     reasons = (
         (not _gives(app, engines, maker.session), "its session is not this database's"),
         (context.dependency_overrides_provider is not app, "its route is not included"),
