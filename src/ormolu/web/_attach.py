@@ -19,6 +19,7 @@ from starlette.routing import Mount
 
 from ormolu.engines import Engines
 from ormolu.errors import ConfigurationError
+from ormolu.web._collector import freeze_what_is_there
 from ormolu.web._gate import Gate
 from ormolu.web._health import Probe, add_health_routes
 from ormolu.web._openapi import document_problems
@@ -94,7 +95,8 @@ def _compose_lifespan(app: FastAPI, engines: Engines, problems: Problems) -> Non
         await engines.open()
         try:
             async with theirs(application) as state:
-                yield state
+                with freeze_what_is_there():
+                    yield state
         finally:
             await engines.close()
 
