@@ -165,16 +165,20 @@ def numbers_plan(shop: Served) -> Plan:
     return Plan(select(Thing.number), [Integer()], shop.db.engine.dialect)
 
 
+def both(*found: Any) -> Any:
+    return found
+
+
 @pytest.mark.backends("sqlite")
 async def test_write_within_one_turn_is_seen(database_url: str) -> None:
     """A snapshot is not used by who comes after a commit of this process, in the same turn."""
     async with served(database_url) as shop:
         await shop.fill(1)
         plan = numbers_plan(shop)
-        await shop.lanes.fetch(plan, ())
-        assert await shop.lanes.fetch(plan, ()) == [(0,)]
+        await shop.lanes.fetch(((plan, ()),), list)
+        assert await shop.lanes.fetch(((plan, ()),), list) == [(0,)]
         write_at_once(database_url, 7)
-        assert await shop.lanes.fetch(plan, ()) == [(7,)]
+        assert await shop.lanes.fetch(((plan, ()),), list) == [(7,)]
 
 
 @pytest.mark.backends("sqlite")
@@ -183,12 +187,12 @@ async def test_second_statement_of_a_read_is_of_its_snapshot(database_url: str) 
     async with served(database_url) as shop:
         await shop.fill(1)
         lanes, plan = shop.lanes, numbers_plan(shop)
-        assert await lanes.fetch_both((plan, ()), (plan, ())) == ([(0,)], [(0,)])
-        assert await lanes.fetch(plan, ()) == [(0,)]
+        assert await lanes.fetch(((plan, ()), (plan, ())), both) == ([(0,)], [(0,)])
+        assert await lanes.fetch(((plan, ()),), list) == [(0,)]
         write_at_once(database_url, 7)
         reads: Any = lanes._reads  # type: ignore[attr-defined]
         assert reads.fetch(plan, (), is_latest=False) == [(0,)]
-        assert await lanes.fetch(plan, ()) == [(7,)]
+        assert await lanes.fetch(((plan, ()),), list) == [(7,)]
 
 
 @pytest.mark.backends("asyncpg")
@@ -198,7 +202,7 @@ async def test_second_statement_on_postgresql(database_url: str) -> None:
         await shop.fill(1)
         plan = numbers_plan(shop)
         with pytest.raises(NotDoneError):
-            await shop.lanes.fetch_both((plan, ()), (plan, ()))
+            await shop.lanes.fetch(((plan, ()), (plan, ())), both)
 
 
 @pytest.mark.backends("sqlite")

@@ -266,12 +266,12 @@ async def test_long_read_is_left_to_threads(database_url: str) -> None:
         plan.text = numbers
         for _ in range(2):
             with pytest.raises(NotDoneError):
-                await lanes.fetch(plan, ())
+                await lanes.fetch(((plan, ()),), list)
         first = lanes._reads._bans._until[numbers]
         assert first[1] == 2.0
         lanes._reads._bans._until[numbers] = (0.0, first[1])
         with pytest.raises(NotDoneError):
-            await lanes.fetch(plan, ())
+            await lanes.fetch(((plan, ()),), list)
         assert lanes._reads._bans._until[numbers][1] == 4.0
         assert (await shop.read(1)).status_code == 200
         assert shop.passed_on == []

@@ -191,7 +191,7 @@ async def test_cancelled_requests(database_url: str, when: str) -> None:
         lane = lane_of(shop)
 
         def is_begun() -> bool:
-            return len(lane._waiting) == 8 if when == "before" else lane.load == 1
+            return len(lane._waiting) == 8 if when == "before" else lane._under_way == 8
 
         calls = [shop.create(f"new {number}") for number in range(8)]
         answers = await cancelled(calls, 4, is_begun)

@@ -14,7 +14,7 @@ from typing import Any
 from ormolu.errors import OverloadedError
 from ormolu.lanes._plan import Plan
 
-__all__ = ["Item", "Lane", "NotDoneError"]
+__all__ = ["Item", "Lane", "NotDoneError", "too_late"]
 
 # Work that waits in one lane, at most: more is answered "try again" than made to wait for it.
 _MOST_ITEMS = 1000
@@ -34,19 +34,27 @@ class Item:
         future: Its outcome, once it is in a lane.
         size: Bytes that it holds, about.
         key: Key of the row that it is about; empty for a new one.
+        make: What to make of the rows of a read, for all that ask for the same.
         deadline: Until when it may wait, on the monotonic clock.
     """
 
-    __slots__ = ("arguments", "deadline", "future", "key", "plan", "size")
+    __slots__ = ("arguments", "deadline", "future", "key", "make", "plan", "size")
 
     def __init__(
-        self, plan: Plan, arguments: Sequence[Any], *, size: int = 0, key: Sequence[Any] = ()
+        self,
+        plan: Plan,
+        arguments: Sequence[Any],
+        *,
+        size: int = 0,
+        key: Sequence[Any] = (),
+        make: Callable[[Any], Any] | None = None,
     ) -> None:
         self.plan: Plan = plan
         self.arguments: Sequence[Any] = arguments
         self.future: asyncio.Future[Any]
         self.size: int = size
         self.key: tuple[Any, ...] = tuple(key)
+        self.make: Callable[[Any], Any] | None = make
         self.deadline: float = 0.0
 
     def resolve(self, result: Any) -> None:
@@ -58,6 +66,11 @@ class Item:
         """Give an error to the one who waits, unless they have left."""
         if not self.future.done():
             self.future.set_exception(error)
+
+
+def too_late(patience: float) -> OverloadedError:
+    """Return the error of work whose turn did not come in so many seconds."""
+    return OverloadedError(f"No turn came within {patience} s.")
 
 
 class Lane:
@@ -82,6 +95,7 @@ class Lane:
         self._batch = batch
         self._waiting: deque[Item] = deque()
         self._bytes = 0
+        self._under_way = 0
         self._task: asyncio.Task[None] | None = None
         self._is_closed = False
         self._loop = asyncio.get_running_loop()
@@ -110,7 +124,7 @@ class Lane:
     @property
     def load(self) -> int:
         """Return how much waits, or is under way."""
-        return len(self._waiting) + (self._task is not None)
+        return len(self._waiting) + self._under_way
 
     async def close(self) -> None:
         """Take no more, and wait for what is under way."""
@@ -127,11 +141,14 @@ class Lane:
             self._task = None
 
     async def _run_one(self, batch: list[Item]) -> None:
+        self._under_way = len(batch)
         try:
             await self._run(batch)
         except Exception as error:
             for item in batch:
                 item.fail(error)
+        finally:
+            self._under_way = 0
 
     def _take(self) -> list[Item]:
         """Return those who go next: first come, first served, without those who have left."""
@@ -143,7 +160,7 @@ class Lane:
             if item.future.done():
                 continue
             if now > item.deadline:
-                item.fail(OverloadedError(f"No turn came within {self._patience} s."))
+                item.fail(too_late(self._patience))
                 continue
             batch.append(item)
         return batch

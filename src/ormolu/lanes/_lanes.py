@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ormolu.engines import Engines
 from ormolu.errors import NoUnitOfWorkError
 from ormolu.lanes._lane import Item, NotDoneError
-from ormolu.lanes._plan import Plan, PointPlan
+from ormolu.lanes._plan import Plan, PointPlan, Read
 from ormolu.lanes._postgresql import PostgreSQLLanes
 from ormolu.lanes._sqlite import SQLiteLanes
 
 __all__ = ["Lanes", "has_lanes", "lanes_of", "why_no_lanes"]
+
+_T = TypeVar("_T")
 
 
 class Lanes(Protocol):
@@ -24,14 +26,15 @@ class Lanes(Protocol):
 
     is_closed: bool
 
-    async def fetch(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
-        """Return the rows of a read."""
-        ...
+    async def fetch(self, reads: Sequence[Read], make: Callable[..., _T]) -> _T:
+        """Return what is made of the rows of some reads of one snapshot.
 
-    async def fetch_both(
-        self, one: tuple[Plan, Sequence[Any]], other: tuple[Plan, Sequence[Any]]
-    ) -> tuple[Sequence[Any], Sequence[Any]]:
-        """Return the rows of two reads of one snapshot."""
+        Those who ask for the same at the same time share it: nobody may change it.
+
+        Args:
+            reads: Plans and their parameters.
+            make: Is called with the rows of each read.
+        """
         ...
 
     async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:

@@ -15,7 +15,7 @@ from sqlalchemy.sql import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import Float, Numeric, TypeDecorator, TypeEngine
 
-__all__ = ["Plan", "PointPlan", "Slot", "UnplannableError", "numbered"]
+__all__ = ["Plan", "PointPlan", "Read", "Slot", "UnplannableError", "numbered"]
 
 Values = Mapping[str, Any]
 
@@ -120,6 +120,10 @@ class PointPlan:
 
     one: Plan
     many: Plan | None = None
+
+
+# A plan and its parameters.
+Read = tuple[Plan, Sequence[Any]]
 
 
 def numbered(key: Sequence[Any]) -> dict[str, Any]:

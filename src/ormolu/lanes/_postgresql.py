@@ -6,14 +6,16 @@ one key as for fifty. Writes that wait together are one transaction, with one fl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
 
 from ormolu.engines import Engines
 from ormolu.lanes._held import Held
 from ormolu.lanes._held_lane import HeldLane, by_plan
-from ormolu.lanes._lane import Item, NotDoneError
-from ormolu.lanes._plan import Plan, PointPlan
+from ormolu.lanes._lane import Item, NotDoneError, too_late
+from ormolu.lanes._plan import Plan, PointPlan, Read
 from ormolu.lanes._postgresql_writes import WriteLane
 from ormolu.transactions import Access
 
@@ -22,6 +24,14 @@ __all__ = ["PostgreSQLLanes"]
 # Reads and keys of one statement.
 _ITEMS = 128
 _KEYS = 500
+
+# Reads of rows that are taken at once, to see which are the same.
+_READS = 64
+
+# Values that are equal here where they are to PostgreSQL; a time with its zone, say, is not.
+_EXACT = frozenset({bool, bytes, float, int, str, type(None), UUID})
+
+_T = TypeVar("_T")
 
 
 class PostgreSQLLanes:
@@ -42,26 +52,18 @@ class PostgreSQLLanes:
         ]
         self._writes = WriteLane(Held(engines, Access.WRITE, is_heard), patience)
 
-    async def fetch(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
-        """Return the rows of a read.
+    async def fetch(self, reads: Sequence[Read], make: Callable[..., _T]) -> _T:
+        """Return what is made of the rows of a read; see `Lanes`.
 
         Raises:
-            NotDoneError: It failed.
+            NotDoneError: It failed, or there are several, which take a transaction.
             OverloadedError: The line is too long.
         """
+        if len(reads) > 1:
+            raise NotDoneError
         lane: Any = min(self._rows, key=_load_of) if self._rows else self._points
-        rows: Sequence[Any] = await lane.put(plan, arguments)
-        return rows
-
-    async def fetch_both(
-        self, one: tuple[Plan, Sequence[Any]], other: tuple[Plan, Sequence[Any]]
-    ) -> tuple[Sequence[Any], Sequence[Any]]:
-        """Do nothing: two reads of one snapshot take a transaction.
-
-        Raises:
-            NotDoneError: Always.
-        """
-        raise NotDoneError
+        made: _T = await lane.put(*reads[0], make)
+        return made
 
     async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
         """Return the row with a key, None if there is none.
@@ -70,7 +72,7 @@ class PostgreSQLLanes:
             NotDoneError: As `fetch`.
         """
         if plan.many is None:
-            rows = await self.fetch(plan.one, plan.one.key_arguments(key))
+            rows = await self.fetch(((plan.one, plan.one.key_arguments(key)),), _as_is)
         else:
             rows = await self.fetch_of(plan.many, key)
         return rows[0] if rows else None
@@ -102,16 +104,41 @@ class PostgreSQLLanes:
 
 
 class _RowLane(HeldLane):
-    """Reads of any number of rows, one after the other."""
+    """Reads of any number of rows, one after the other; those that are the same, once."""
 
-    async def put(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
+    batch = _READS
+
+    async def put(self, plan: Plan, arguments: Sequence[Any], make: Callable[[Any], Any]) -> Any:
         self._check_short(plan)
-        rows: Sequence[Any] = await self._lane.put(Item(plan, arguments))
-        return rows
+        return await self._lane.put(Item(plan, arguments, make=make))
 
     async def _send(self, batch: list[Item]) -> None:
-        for item in batch:
-            item.resolve(await self._read(item.plan.text, item.arguments))
+        # All of them came before the first is sent: each sees what was stored when it came.
+        for group in _alike(batch):
+            await self._settle(group, self._send_alike)
+
+    async def _send_alike(self, group: list[Item]) -> None:
+        first = group[0]
+        assert first.make is not None
+        made = first.make(await self._read(first.plan.text, first.arguments))
+        for item in group:
+            item.resolve(made)
+
+    async def _settle(
+        self, group: list[Item], send: Callable[[list[Item]], Awaitable[None]]
+    ) -> None:
+        """Send what goes together, if its turn came in time; its errors are its own."""
+        now = time.monotonic()
+        for item in group:
+            if now > item.deadline:
+                item.fail(too_late(self._patience))
+        waiting = [item for item in group if not item.future.done()]
+        try:
+            if waiting:
+                await send(waiting)
+        except Exception as error:
+            for item in waiting:
+                item.fail(error)
 
 
 class _KeyLane(_RowLane):
@@ -130,13 +157,10 @@ class _KeyLane(_RowLane):
                 await super()._send(items)
                 continue
             for group in _of_few_keys(items):
-                try:
-                    await self._send_keys(plan, group)
-                except NotDoneError as error:
-                    for item in group:
-                        item.fail(error)
+                await self._settle(group, self._send_keys)
 
-    async def _send_keys(self, plan: Plan, group: list[Item]) -> None:
+    async def _send_keys(self, group: list[Item]) -> None:
+        plan = group[0].plan
         assert plan.key is not None
         place = plan.key.start
         keys = list({key for item in group for key in item.key})
@@ -145,6 +169,16 @@ class _KeyLane(_RowLane):
             found.setdefault(row[place], []).append(row)
         for item in group:
             item.resolve([row for key in item.key for row in found.get(key, ())])
+
+
+def _alike(batch: list[Item]) -> Iterable[list[Item]]:
+    """Return items by what they ask for, in the order of the first of each."""
+    groups: dict[Any, list[Item]] = {}
+    for item in batch:
+        is_exact = all(type(value) in _EXACT for value in item.arguments)
+        asked = (item.plan, *item.arguments) if is_exact else id(item)
+        groups.setdefault(asked, []).append(item)
+    return groups.values()
 
 
 def _of_few_keys(items: list[Item]) -> list[list[Item]]:
@@ -158,6 +192,10 @@ def _of_few_keys(items: list[Item]) -> list[list[Item]]:
             count = len(item.key)
         groups[-1].append(item)
     return groups
+
+
+def _as_is(rows: Any) -> Any:
+    return rows
 
 
 def _load_of(lane: _RowLane) -> int:

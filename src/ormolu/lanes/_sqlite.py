@@ -11,7 +11,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.util import greenlet_spawn
 
@@ -20,7 +20,7 @@ from ormolu.errors import OutcomeUnknownError, OverloadedError
 from ormolu.lanes._bans import Bans
 from ormolu.lanes._held import Held
 from ormolu.lanes._lane import Item, Lane, NotDoneError
-from ormolu.lanes._plan import Plan, PointPlan
+from ormolu.lanes._plan import Plan, PointPlan, Read
 from ormolu.sqlite._connection import Connection
 from ormolu.transactions import Access
 
@@ -28,13 +28,13 @@ __all__ = ["SQLiteLanes"]
 
 # Steps of SQLite's virtual machine that a read may keep the event loop for, some 2 ms, counted in
 # rounds. Not by the clock: on a busy machine any read is long now and then.
-_STEPS = 1000
-_ROUNDS = 60
+_STEPS = 4000
+_ROUNDS = 15
 
 # Writes of one transaction: whoever comes next waits for all of them.
 _BATCH = 128
 
-Read = tuple[Plan, Sequence[Any]]
+_T = TypeVar("_T")
 
 
 class SQLiteLanes:
@@ -49,24 +49,16 @@ class SQLiteLanes:
         self._reads = _Reads(engines, is_heard)
         self._writes = _Writes(engines, is_heard)
 
-    async def fetch(self, plan: Plan, arguments: Sequence[Any]) -> Sequence[Any]:
-        """Return the rows of a read.
+    async def fetch(self, reads: Sequence[Read], make: Callable[..., _T]) -> _T:
+        """Return what is made of the rows of some reads of one snapshot; see `Lanes`.
 
         Raises:
-            NotDoneError: It takes long, or it failed.
+            NotDoneError: One takes long, or it failed.
         """
         if not self._reads.is_open:
             await self._reads.open()
-        return self._reads.fetch(plan, arguments)
-
-    async def fetch_both(self, one: Read, other: Read) -> tuple[Sequence[Any], Sequence[Any]]:
-        """Return the rows of two reads of one snapshot.
-
-        Raises:
-            NotDoneError: As `fetch`.
-        """
-        rows = await self.fetch(*one)
-        return rows, self._reads.fetch(*other, is_latest=False)
+        made: _T = self._reads.share(reads, make)
+        return made
 
     async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
         """Return the row with a key, None if there is none.
@@ -123,6 +115,8 @@ class _Reads:
         self.is_open = False
         self._is_closed = False
         self._is_snapshot_open = False
+        # What was read in this snapshot, and is the same for all who ask for it.
+        self._shared: dict[tuple[Any, ...], Any] = {}
         self._written_before = 0
         self._rounds = 0
         self._bans = Bans()
@@ -137,20 +131,36 @@ class _Reads:
         self._line, self._sqlite, self._cursor = connection.line, sqlite, sqlite.cursor()
         self.is_open = True
 
+    def share(self, reads: Sequence[Read], make: Callable[..., Any]) -> Any:
+        self._bring_up_to_date()
+        asked = tuple([part for plan, arguments in reads for part in (plan, *arguments)])
+        if asked in self._shared:
+            return self._shared[asked]
+        rows = [self.fetch(*read, is_latest=False) for read in reads]
+        made = self._shared[asked] = make(*rows)
+        return made
+
     def fetch(
         self, plan: Plan, arguments: Sequence[Any], *, is_latest: bool = True
     ) -> Sequence[Any]:
         if self._bans and self._bans.has(plan.text):
             raise NotDoneError
+        if is_latest:
+            self._bring_up_to_date()
         self._rounds = 0
         try:
-            is_stale = is_latest and self._line.count != self._written_before
-            if is_stale or not self._is_snapshot_open:
-                self._open_snapshot()
             return self._cursor.execute(plan.text, arguments).fetchall()  # type: ignore[no-any-return]
         except (sqlite3.Error, OverflowError) as error:
             if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
                 self._bans.add(plan.text)
+            raise NotDoneError from error
+
+    def _bring_up_to_date(self) -> None:
+        if self._is_snapshot_open and self._line.count == self._written_before:
+            return
+        try:
+            self._open_snapshot()
+        except sqlite3.Error as error:
             raise NotDoneError from error
 
     def _open_snapshot(self) -> None:
@@ -172,6 +182,7 @@ class _Reads:
     def _end_snapshot(self) -> None:
         if self._is_snapshot_open:
             self._is_snapshot_open = False
+            self._shared.clear()
             self._rounds = 0
             self._sqlite.execute("ROLLBACK")
 

@@ -14,6 +14,7 @@ import json
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -83,9 +84,16 @@ _write_tagged = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).enco
 
 
 def _sign(body: bytes, context: bytes, key: bytes) -> bytes:
+    signer = _signer(context, key).copy()
+    signer.update(body)
+    signature: bytes = signer.digest()
+    return signature
+
+
+@lru_cache(maxsize=256)
+def _signer(context: bytes, key: bytes) -> Any:
     # Keyed BLAKE2 is a MAC by itself, in a tenth of the time of an HMAC by OpenSSL 3.
-    signed = context + b"\0" + body
-    return hashlib.blake2b(signed, key=key, digest_size=_SIGNATURE_BYTES).digest()
+    return hashlib.blake2b(context + b"\0", key=key, digest_size=_SIGNATURE_BYTES)
 
 
 def _tag(value: Any) -> Any:

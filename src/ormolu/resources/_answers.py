@@ -110,21 +110,25 @@ def path_of(scope: Scope, key: Sequence[Any]) -> str:
 
 
 def _path(scope: Scope) -> str:
-    if not (scope.get("root_path") or scope.get("app_root_path")) and _PLAIN.fullmatch(
-        scope["path"]
-    ):
-        return _quoted(scope["path"])
+    if not (scope.get("root_path") or scope.get("app_root_path")):
+        quoted = _quoted_plain(scope["path"])
+        if quoted is not None:
+            return quoted
     path = Request(scope).url.path
     # A proxy may have taken its prefix away, and the server been told of it.
     root = scope.get("app_root_path", scope.get("root_path", ""))
     return _quoted(path if path.startswith(f"{root}/") else root + path)
 
 
+@lru_cache(maxsize=256)
+def _quoted_plain(path: str) -> str | None:
+    return _quoted(path) if _PLAIN.fullmatch(path) else None
+
+
 # A path that no part of a URL is cut off from.
 _PLAIN = re.compile(r"(?:/[\w.~:,-]+)+/?")
 
 
-@lru_cache(maxsize=256)
 def _quoted(path: str) -> str:
     return quote(path, safe="/:,")
 

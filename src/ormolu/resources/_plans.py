@@ -6,7 +6,7 @@ where it writes what `encode` would: whole numbers, text, booleans. Sends nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
@@ -23,7 +23,7 @@ from sqlalchemy import (
     select,
 )
 
-from ormolu.lanes import Plan, PointPlan, Slot, UnplannableError, numbered
+from ormolu.lanes import Plan, PointPlan, Read, Slot, UnplannableError, numbered
 from ormolu.query import (
     Field,
     Selection,
@@ -89,6 +89,23 @@ class PagePlan:
     ends: Plan | None
     sort_values: Callable[[Sequence[Any]], Sequence[Any]]
     nested: Nested | None = None
+
+    def reads(self, size: int, values: Mapping[str, Any]) -> Sequence[Read]:
+        """Return what to read of one snapshot: else the next page begins where none has ended.
+
+        Args:
+            size: Rows, at most.
+            values: Of the other slots.
+        """
+        if self.ends is None:
+            return ((self.rows, self.rows.arguments({**values, "limit": size + 1})),)
+        values = {**values, "limit": size, "last": size - 1}
+        return ((self.rows, self.rows.arguments(values)), (self.ends, self.ends.arguments(values)))
+
+    def split(self, size: int, *found: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Return the rows of the page; and its last one, with the one after it if there is one."""
+        rows = found[0]
+        return (rows, found[1]) if self.ends is not None else (rows[:size], rows[size - 1 :])
 
 
 def key_slots(view: View) -> tuple[Slot, ...]:

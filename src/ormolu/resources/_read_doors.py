@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 from starlette.types import Scope
 
-from ormolu.lanes import NotDoneError, UnplannableError
+from ormolu.lanes import NotDoneError, Read, UnplannableError
 from ormolu.query import read_cursor, read_selection, write_cursor
 from ormolu.resources._answers import encode, next_link, read_answer
 from ormolu.resources._lists import ListLimits, ListQuery, read_parameters
@@ -18,6 +19,9 @@ from ormolu.resources._shapes import Shapes
 from ormolu.web import Body, Reply
 
 __all__ = ["ListDoor", "ReadDoor"]
+
+# Query strings of first pages that are kept, and their bytes, at most.
+_FIRST_PAGES, _SHORT = 256, 200
 
 # Headers that ask for more than the row.
 _CONDITIONS = frozenset({b"if-match", b"if-none-match"})
@@ -61,6 +65,21 @@ class ReadDoor(OpenDoor):
         return *self.opening.plans.read(selection, is_whole=not given), not given
 
 
+class _Asked(NamedTuple):
+    """What a query string asks for.
+
+    Attributes:
+        plan: The statements for it.
+        reads: They, with their parameters.
+        make: From their rows to the JSON of the items and the next cursor; to the rows instead, if
+            the plan has relations to fetch for them.
+    """
+
+    plan: PagePlan
+    reads: Sequence[Read]
+    make: Callable[..., tuple[Any, str | None]]
+
+
 class ListDoor(OpenDoor):
     """One page of a list."""
 
@@ -69,9 +88,31 @@ class ListDoor(OpenDoor):
         self._shapes: Shapes[tuple[ListQuery, dict[Any, PagePlan]]] = Shapes()
         declaration = self.declaration
         self._limits = ListLimits(declaration.max_limit, declaration.max_offset)
+        # By the query strings of first pages, which come again and again.
+        self._first_pages: dict[bytes, _Asked] = {}
         self._plan_page(self._read(()), None)
 
     async def answer(self, scope: Scope, body: Body) -> Reply | None:
+        raw: bytes = scope["query_string"]
+        asked = self._first_pages.get(raw)
+        if asked is None:
+            asked = self._ask(scope)
+            if b"cursor" not in raw and len(raw) <= _SHORT:
+                if len(self._first_pages) >= _FIRST_PAGES:
+                    self._first_pages.clear()
+                self._first_pages[raw] = asked
+        items, cursor = await self.lanes.fetch(asked.reads, asked.make)
+        if asked.plan.nested is not None:
+            found = await asked.plan.nested.items(self.lanes, asked.plan.rows, items)
+            items = encode(found)
+        if cursor is None:
+            content = b'{"items":%b,"next_cursor":null}' % items
+            return Reply(200, json_headers(content), content)
+        content = b'{"items":%b,"next_cursor":"%b"}' % (items, cursor.encode())
+        link = next_link(scope, cursor).encode("latin-1")
+        return Reply(200, [(b"link", link), *json_headers(content)], content)
+
+    def _ask(self, scope: Scope) -> _Asked:
         given = read_query(scope)
         limit, cursor = given.pop("limit", None), given.pop("cursor", None)
         shape = tuple((name, *values) for name, values in given.items())
@@ -79,35 +120,21 @@ class ListDoor(OpenDoor):
             shape, lambda: (self._read(shape), {}), is_common=not shape
         )
         size = self._size(query, limit)
-        after, values = self._after(query, cursor)
-        plan = plans.get(after)
+        nulls, values = self._after(query, cursor)
+        plan = plans.get(nulls)
         if plan is None:
-            plan = plans[after] = self._plan_page(query, after)
-        values["limit"], values["last"] = size + (plan.ends is None), size - 1
-        asked = plan.rows, plan.rows.arguments(values)
-        if plan.ends is None:
-            found = await self.lanes.fetch(*asked)
-            rows, ends = found[:size], found[size - 1 :]
-        else:
-            # Of one snapshot: else the next page begins where this one does not end.
-            asked_too = plan.ends, plan.ends.arguments(values)
-            rows, ends = await self.lanes.fetch_both(asked, asked_too)
-        if plan.nested is None:
-            items = plan.content(rows)
-        else:
-            items = encode(await plan.nested.items(self.lanes, plan.rows, rows))
-        return self._reply(scope, plan, query, (items, ends))
+            plan = plans[nulls] = self._plan_page(query, nulls)
+        return _Asked(plan, plan.reads(size, values), partial(self._make, plan, query, size))
 
-    def _reply(
-        self, scope: Scope, plan: PagePlan, query: ListQuery, found: tuple[bytes, Sequence[Any]]
-    ) -> Reply:
-        items, ends = found
-        if len(ends) < 2:
-            content = b'{"items":%b,"next_cursor":null}' % items
-            return Reply(200, json_headers(content), content)
-        cursor = write_cursor(plan.sort_values(ends[0]), query.context, self.opening.cursor_key)
-        content = b'{"items":%b,"next_cursor":"%b"}' % (items, cursor.encode())
-        return Reply(200, headers_for({"link": next_link(scope, cursor)}, content), content)
+    def _make(
+        self, plan: PagePlan, query: ListQuery, size: int, *found: Sequence[Any]
+    ) -> tuple[Any, str | None]:
+        rows, ends = plan.split(size, *found)
+        cursor = None
+        if len(ends) > 1:
+            values = plan.sort_values(ends[0])
+            cursor = write_cursor(values, query.context, self.opening.cursor_key)
+        return rows if plan.nested is not None else plan.content(rows), cursor
 
     def _read(self, shape: Sequence[Sequence[str]]) -> ListQuery:
         given = {name: list(values) for name, *values in shape}
