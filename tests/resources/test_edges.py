@@ -378,9 +378,11 @@ async def test_keys_end_after_a_day(database_url: str, monkeypatch: pytest.Monke
         async with db.unit_of_work() as session:
             await change(session, created_at=datetime.now(UTC) - timedelta(hours=25), status=201)
         monkeypatch.setattr(_idempotency, "_PURGED_ONE_IN", 1)
+        client.headers["Idempotency-Key"] = "other"
         assert (await client.post("/orders", json={})).status_code == 201
         monkeypatch.undo()
         async with db.unit_of_work() as session:
+            assert await session.scalar(select(func.count()).select_from(table)) == 1
             await session.execute(text(f"DROP TABLE {table.name}"))
         assert (await client.post("/orders", json={})).status_code == 500
 

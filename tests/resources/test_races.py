@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import ForeignKey, MetaData, String, func, select
+from sqlalchemy import ForeignKey, MetaData, String, func, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ormolu import Database, Model, Policy, SessionDep, resource
+from ormolu.resources import _idempotency
 from tests.fixtures.apps import client_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.backends("asyncpg", "psycopg", "mariadb")]
@@ -109,9 +110,15 @@ async def test_stale_tags_are_412_at_any_moment(database_url: str, path: str) ->
     [("", 201), ("?on_conflict=text", 200), ("?on_conflict=text&on_match=ignore", 200)],
 )
 async def test_twins_find_what_was_stored_after_their_snapshot(
-    database_url: str, query: str, status: int, same: dict[str, Any]
+    database_url: str,
+    query: str,
+    status: int,
+    same: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A policy that reads, as one of the current user does, takes a snapshot on MariaDB."""
+    # Each of them deletes old keys, for which InnoDB locks more than their rows.
+    monkeypatch.setattr(_idempotency, "_PURGED_ONE_IN", 1)
     has_read = asyncio.Barrier(3)
 
     async def reading(session: SessionDep) -> Policy:
@@ -129,3 +136,28 @@ async def test_twins_find_what_was_stored_after_their_snapshot(
         sent = [client.post(f"/labels{query}", json={"text": "a", **same}) for _ in range(3)]
         statuses = [answer.status_code for answer in await asyncio.gather(*sent)]
     assert sorted(statuses) == sorted([status, status, 201])
+
+
+async def test_waiting_for_a_key_is_in_nobodys_way(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits holds nothing that the key's holder needs, even one that deletes old keys."""
+    monkeypatch.setattr(_idempotency, "_PURGED_ONE_IN", 1)
+    labels = resource(Label, path="/free", idempotency=True)
+    table = _idempotency.idempotency_table(Base.metadata)
+    app = FastAPI()
+    db = Database(database_url, metadata=Base.metadata, pool_timeout=20.0)
+    db.attach(app)
+    app.include_router(labels)
+    sent: Any = {"json": {"text": "a"}, "headers": {"Idempotency-Key": "k"}}
+    async with client_of(app) as client:
+        first = await client.post("/free", **sent)
+        async with db.unit_of_work() as session:
+            row = dict((await session.execute(select(table))).one()._mapping)
+            await session.execute(table.delete())
+        async with db.unit_of_work() as session:
+            await session.execute(insert(table).values(row))
+            twin = asyncio.create_task(client.post("/free", **sent))
+            await asyncio.sleep(0.3)
+            await session.execute(insert(table).values({**row, "key": "z"}))
+        assert ((await twin).status_code, (await twin).content) == (201, first.content)

@@ -117,8 +117,6 @@ async def begin(
     now = datetime.now(UTC)
     values = {"scope": scope, "key": key, "fingerprint": fingerprint, "created_at": now}
     is_mine = (table.c.scope == scope) & (table.c.key == key)
-    if random.randrange(_PURGED_ONE_IN) == 0:
-        await _purge(session, table, now)
     try:
         async with session.begin_nested():
             await session.execute(insert(table).values(values))
@@ -145,19 +143,26 @@ async def begin(
 
 
 async def finish(session: AsyncSession, attempt: Attempt, answer: Answer) -> None:
-    """Keep the answer with the key; both are committed with the write."""
+    """Keep the answer with the key; both are committed with the write.
+
+    Now and then keys that are too old are deleted.
+    """
     table = attempt.table
     await session.execute(
         update(table)
         .where((table.c.scope == attempt.scope) & (table.c.key == attempt.key))
         .values(status=answer.status, headers=json.dumps(dict(answer.headers)), body=answer.body)
     )
+    if random.randrange(_PURGED_ONE_IN) == 0:
+        await _purge(session, table)
 
 
-async def _purge(session: AsyncSession, table: Table, now: datetime) -> None:
+async def _purge(session: AsyncSession, table: Table) -> None:
+    # Last of all: InnoDB locks where new keys go, too, until the COMMIT. Whoever did so, and then
+    # waited for a key, would be in a deadlock with the key's holder, who goes there.
     old = (
         select(table.c.scope, table.c.key)
-        .where(table.c.created_at < now - _LIFETIME)
+        .where(table.c.created_at < datetime.now(UTC) - _LIFETIME)
         .limit(100)
         .with_for_update(skip_locked=True)
     )
