@@ -19,7 +19,7 @@ from ormolu.resources._exposures import Exposure
 from ormolu.resources._frontdoor import DoorMaker
 from ormolu.resources._lists import ListLimits, read_parameters
 from ormolu.resources._plans import Plans
-from ormolu.web import NoDoorError, survey
+from ormolu.web import NoDoorError, survey, why_no_doors
 
 __all__ = ["Explanation", "explain_application", "explain_door"]
 
@@ -90,6 +90,7 @@ def explain_door(
     """
     target = read_url(url)
     dialect = target.url.get_dialect()()
+    reason = reason or why_no_doors()
     if reason is None and not has_lanes(target.driver):
         reason = f"there are no lanes for {target.driver}"
     try:

@@ -9,7 +9,7 @@ from ormolu.web._door import Body, Door, NoDoorError, Reply
 from ormolu.web._doors import raise_failure
 from ormolu.web._openapi import Describe
 from ormolu.web._problems import problems_of
-from ormolu.web._survey import survey
+from ormolu.web._survey import survey, why_no_doors
 
 __all__ = [
     "Body",
@@ -25,4 +25,5 @@ __all__ = [
     "request_session",
     "session_of",
     "survey",
+    "why_no_doors",
 ]

@@ -23,7 +23,7 @@ from ormolu.errors import RefusedError, UnavailableError
 from ormolu.lanes import Lanes, NotDoneError, UnplannableError, lanes_of
 from ormolu.sessions import are_sessions_heard
 from ormolu.web._door import Body, Door, DoorMaker, NoDoorError
-from ormolu.web._survey import maker_of, routers_of, survey_route
+from ormolu.web._survey import maker_of, routers_of, survey_route, why_no_doors
 
 __all__ = ["Doors", "raise_failure"]
 
@@ -231,7 +231,7 @@ class Doors:
         return opened
 
     def _open(self, app: Any) -> _Opened | None:
-        if not isinstance(app, FastAPI):
+        if not isinstance(app, FastAPI) or why_no_doors() is not None:
             return None
         try:
             lanes = lanes_of(self._engines, are_sessions_heard)

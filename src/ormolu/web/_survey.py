@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from fastapi import FastAPI
@@ -19,9 +21,19 @@ from ormolu.lanes import why_no_lanes
 from ormolu.web._dependency import request_session
 from ormolu.web._door import DoorMaker
 
-__all__ = ["Survey", "maker_of", "routers_of", "survey", "survey_route"]
+__all__ = ["Survey", "maker_of", "routers_of", "survey", "survey_route", "why_no_doors"]
 
 _MATCHING = (APIRoute.matches, Mount.matches, Route.matches)
+
+# What doors read of FastAPI that it promises nobody: of a router, of its place in another one, and
+# of a route as it is included.
+_read_router = attrgetter("_routes_version", "handle", "matches", "middleware_stack")
+_read_inclusion = attrgetter("original_router")
+_read_context = attrgetter(
+    "_route_context", "dependant.call", "dependencies", "dependency_overrides_provider", "endpoint",
+    "include_in_schema", "methods", "original_route", "param_convertors", "path_format",
+    "path_regex",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +51,25 @@ class Survey:
     maker: DoorMaker
     reason: str | None
     rivals: tuple[re.Pattern[str], ...]
+
+
+@cache
+def why_no_doors() -> str | None:
+    """Return what the installed FastAPI lacks of what doors read; None if that is nothing."""
+    router, outer = APIRouter(), APIRouter()
+    router.add_api_route("/", _answer_nothing)
+    outer.include_router(router)
+    try:
+        _read_router(outer)
+        _read_inclusion(outer.routes[0])
+        _read_context(next(iter_route_contexts(outer.routes)))
+    except AttributeError as error:
+        return f"this version of FastAPI has no {error.name}"
+    return None
+
+
+async def _answer_nothing() -> None:
+    """Be the endpoint of a route that nobody asks for."""
 
 
 def survey(app: FastAPI, engines: Engines) -> list[Survey]:
@@ -64,9 +95,11 @@ def survey_route(app: FastAPI, engines: Engines, context: Any, earlier: Sequence
     """Look at a route that could have a door, and those that come before it."""
     maker = maker_of(context)
     assert maker is not None
+    lacking = why_no_doors() or why_no_lanes(engines) or _why_none(app)
+    if lacking is not None:
+        return Survey(context=context, maker=maker, reason=lacking, rivals=())
     rivals, blocker = _rivals_of(context, earlier)
-    lacking = why_no_lanes(engines) or _why_none(app)
-    reason = lacking or blocker or _why_not(app, engines, context, maker)
+    reason = blocker or _why_not(app, engines, context, maker)
     return Survey(context=context, maker=maker, reason=reason, rivals=rivals)
 
 
