@@ -137,7 +137,9 @@ async def test_error_is_of_those_who_share_it(database_url: str) -> None:
         await shop.fill(2)
         plan, broken, fetch = plan_of(shop), plan_of(shop), shop.lanes.fetch
         broken.text = broken.text.replace("things.id >=", "1/0 >=").replace("FROM things", "FROM x")
-        calls = [fetch(((each, (1,)),), list) for each in (plan, broken, plan, broken, plan)]
+        calls: list[Any] = [
+            fetch(((each, (1,)),), list) for each in (plan, broken, plan, broken, plan)
+        ]
         found = await asyncio.gather(*calls, return_exceptions=True)
         assert [isinstance(each, NotDoneError) for each in found] == [False, True] * 2 + [False]
 
@@ -151,6 +153,7 @@ async def test_wait_in_a_batch_is_bounded(
         await shop.fill(2)
         sent, plan, fetch = Sent(shop, monkeypatch), plan_of(shop), shop.lanes.fetch
         sent.may_go_on.clear()
+        calls: list[Any]
         calls = [asyncio.ensure_future(fetch(((plan, (n,)),), list)) for n in (1, 2, 2)]
         await asyncio.sleep(0.4)
         sent.may_go_on.set()
@@ -167,6 +170,7 @@ async def test_values_that_only_look_alike(database_url: str) -> None:
     async with database_of(database_url) as db, served(database_url) as shop:
         slot = literal(Slot("value"), Time(timezone=True))
         plan = Plan(select(slot.label("value")), [Time(timezone=True)], db.engine.dialect)
+        calls: list[Any]
         calls = [shop.lanes.fetch(((plan, (value,)),), list) for value in (early, late)]
         found = await asyncio.gather(*calls)
         assert [rows[0][0].utcoffset() for rows in found] == [
