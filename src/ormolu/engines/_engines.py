@@ -93,6 +93,11 @@ class Engines:
 
     Attributes:
         listeners: Who listens to the engines.
+        reads_in_autocommit: Whether reads are sent without a transaction around them.
+        begins_with_first_statement: Whether the driver sends BEGIN with it, and limits all waits
+            itself.
+        reads_end_at_once: Whether the end of a read waits for nothing, be it that its connection
+            has to be thrown away.
     """
 
     def __init__(
@@ -116,17 +121,12 @@ class Engines:
         self._opened = weakref.WeakKeyDictionary()
         self._abandoned: list[object] = []
         self.listeners: Listeners = Listeners()
+        self.reads_in_autocommit: bool = reads_in_autocommit(target, options)
+        self.begins_with_first_statement: bool = target.driver == "ormolu"
+        self.reads_end_at_once: bool = target.driver == "ormolu" or (
+            target.driver == "asyncpg" and self.reads_in_autocommit
+        )
         _FORKABLE.add(self)
-
-    @property
-    def reads_in_autocommit(self) -> bool:
-        """Tell whether reads are sent without a transaction around them."""
-        return reads_in_autocommit(self.target, self.options)
-
-    @property
-    def begins_with_first_statement(self) -> bool:
-        """Tell whether the driver sends BEGIN with it, and limits all waits itself."""
-        return self.target.driver == "ormolu"
 
     @property
     def current(self) -> EnginePair | None:

@@ -20,6 +20,7 @@ _STATEMENTS = (
 )  # fmt: skip
 _DIALECT = ("do_execute", "do_execute_no_params", "do_executemany", "do_setinputsizes")
 _CONNECTIONS = ("checkin", "checkout", "reset")
+_RETURNS = ("checkin", "reset")
 
 
 class Listeners:
@@ -27,17 +28,27 @@ class Listeners:
 
     def __init__(self) -> None:
         self._ours: weakref.WeakKeyDictionary[Engine, int] = weakref.WeakKeyDictionary()
+        self._our_returns: weakref.WeakKeyDictionary[Engine, int] = weakref.WeakKeyDictionary()
 
     @contextmanager
     def adding_ours(self, engine: Engine) -> Iterator[None]:
         """Take those for our own that are added within the block: others may be there before."""
-        theirs = _count(engine)
+        theirs, their_returns = _count(engine), _count_returns(engine)
         yield
         self._ours[engine] = _count(engine) - theirs
+        self._our_returns[engine] = _count_returns(engine) - their_returns
 
     def are_there(self, engine: Engine) -> bool:
         """Tell whether anybody else listens by now, to this engine or to all."""
         return _count(engine) != self._ours[engine]
+
+    def hear_returns(self, engine: Engine) -> bool:
+        """Tell whether anybody else listens to connections that go back to the pool."""
+        return _count_returns(engine) != self._our_returns[engine]
+
+
+def _count_returns(engine: Engine) -> int:
+    return sum(len(getattr(engine.pool.dispatch, name)) for name in _RETURNS)
 
 
 def _count(engine: Engine) -> int:

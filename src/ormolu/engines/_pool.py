@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -38,7 +39,10 @@ class FairPool(AsyncAdaptedQueuePool):
 
     def _do_get(self) -> ConnectionPoolEntry:
         began_at = time.monotonic()
-        await_(self._pass_turnstile())
+        if self._turnstile.locked():
+            await_(self._wait_in_line())
+        else:
+            _run_at_once(self._turnstile.acquire())
         try:
             record = super()._do_get()
         except BaseException:
@@ -55,10 +59,7 @@ class FairPool(AsyncAdaptedQueuePool):
         finally:
             self._turnstile.release()
 
-    async def _pass_turnstile(self) -> None:
-        if not self._turnstile.locked():
-            await self._turnstile.acquire()
-            return
+    async def _wait_in_line(self) -> None:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._turnstile.acquire()
@@ -69,6 +70,12 @@ class FairPool(AsyncAdaptedQueuePool):
                 "work, do not open a second one inside it, or raise Database(pool_size=...)."
             )
             raise OverloadedError(message) from error
+
+
+def _run_at_once(work: Coroutine[Any, Any, object]) -> None:
+    """Run a coroutine that waits for nothing, without the way into the event loop and back."""
+    with suppress(StopIteration):
+        work.send(None)
 
 
 def ping_idle_connections(engine: Engine) -> None:

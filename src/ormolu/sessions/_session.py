@@ -13,7 +13,12 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine, event
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, AsyncSessionTransaction
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    AsyncSessionTransaction,
+)
 from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.util import greenlet_spawn
 
@@ -24,6 +29,7 @@ from ormolu.errors import (
     ReadOnlyError,
     SessionClosedError,
 )
+from ormolu.sessions._lookups import KEY, lookup_of
 from ormolu.transactions import Access
 
 __all__ = ["CLOSED", "UnitSession", "are_sessions_heard", "engine_of", "has_flush_listeners"]
@@ -52,6 +58,13 @@ class _SyncSession(Session):
 
     is_read_only = False
     last_entity: str | None = None
+
+    def get(self, entity: Any, ident: Any, **options: Any) -> Any:
+        """Return the object with a primary key, as SQLAlchemy does."""
+        statement = None if any(options.values()) else lookup_of(self, entity, ident)
+        if statement is None:
+            return super().get(entity, ident, **options)
+        return self.execute(statement, {KEY: ident}).unique().scalars().one_or_none()
 
 
 @event.listens_for(_SyncSession, "before_flush")
@@ -101,6 +114,7 @@ class UnitSession(AsyncSession):
         self._engines = engines
         self._access = access
         self._has_connection = False
+        self._has_options = False
         self._is_closed = False
         self._user: asyncio.Task[Any] | None = None
         self._ender: asyncio.Task[Any] | None = None
@@ -183,6 +197,7 @@ class UnitSession(AsyncSession):
         """
         if self._has_connection:
             return
+        self._has_options = self._has_options or bool(options)
         pair = self._engines.current or await self._engines.open()
         self.bind = pair.of(self._access)
         if self._engines.begins_with_first_statement and not options:
@@ -192,7 +207,7 @@ class UnitSession(AsyncSession):
         limit = self._engines.options.pool_timeout * _BEGIN_MARGIN
         try:
             async with asyncio.timeout(limit):
-                await AsyncSession.connection(self, execution_options=options)
+                await greenlet_spawn(self.sync_session.connection, execution_options=options)
         except TimeoutError as error:
             message = f"The database did not let a transaction begin within {limit:.2f} s."
             raise DatabaseDownError(message) from error
@@ -263,9 +278,17 @@ class UnitSession(AsyncSession):
 
     @property
     def ends_at_once(self) -> bool:
-        """Tell whether `end_at_once` will do: nobody is inside, ROLLBACK waits for nothing."""
-        is_read = self._access is Access.READ and self._engines.begins_with_first_statement
-        return is_read and self._user is None
+        """Tell whether `end_at_once` will do: nobody is inside, and nothing has to be waited for.
+
+        ROLLBACK is not, on SQLite; in autocommit there is none. A listener may have to be.
+        """
+        engines, is_read = self._engines, self._access is Access.READ
+        if not (is_read and engines.reads_end_at_once) or self._user is not None:
+            return False
+        if not self._has_connection:
+            return True
+        assert isinstance(self.bind, AsyncEngine)
+        return not (self._has_options or engines.listeners.hear_returns(self.bind.sync_engine))
 
     def end_at_once(self) -> None:
         """Roll back and close for good, without ever giving way to another task."""

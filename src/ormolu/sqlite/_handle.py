@@ -165,6 +165,8 @@ class Handle:
             self.transaction.leave_line()
 
     def _finish_streams(self) -> None:
+        if not self.streams:
+            return
         for stream in list(self.streams):
             stream.finish()
         self.streams.clear()

@@ -1,0 +1,49 @@
+"""Statements of `session.get`, made once for each class: making one costs more than SQLite does."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, bindparam, inspect, select
+from sqlalchemy.orm import Mapper, Session
+
+__all__ = ["KEY", "lookup_of"]
+
+# The parameter of the statement.
+KEY = "key"
+
+# Of keys that are what they seem; a composite, say, is more than one.
+_PLAIN = frozenset({int, str, UUID})
+
+_STATEMENTS: weakref.WeakKeyDictionary[Mapper[Any], Select[Any] | None]
+_STATEMENTS = weakref.WeakKeyDictionary()
+
+
+def lookup_of(session: Session, entity: Any, key: object) -> Select[Any] | None:
+    """Return the statement that reads an object by its key.
+
+    Returns:
+        None if SQLAlchemy has to see to it: the object is there already, its key has several
+        columns, or its class has subclasses.
+    """
+    mapper = inspect(entity, raiseerr=False)
+    if type(key) not in _PLAIN or not isinstance(mapper, Mapper):
+        return None
+    if mapper not in _STATEMENTS:
+        _STATEMENTS[mapper] = _make(mapper)
+    statement = _STATEMENTS[mapper]
+    if statement is None or mapper.identity_key_from_primary_key((key,)) in session.identity_map:
+        return None
+    return statement
+
+
+def _make(mapper: Mapper[Any]) -> Select[Any] | None:
+    is_alone = mapper.inherits is None and mapper.polymorphic_on is None
+    if len(mapper.primary_key) > 1 or not is_alone or mapper.always_refresh:
+        return None
+    column = mapper.primary_key[0]
+    name = mapper.get_property_by_column(column).key
+    is_key = getattr(mapper.class_, name) == bindparam(KEY, type_=column.type)
+    return select(mapper.class_).where(is_key)

@@ -1,0 +1,161 @@
+"""`session.get` finds what SQLAlchemy's own does, whatever way it takes."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import ForeignKey, MetaData, event
+from sqlalchemy.exc import NoResultFound
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship, selectinload
+
+from ormolu import Database, Model
+
+
+class Base(Model):
+    __abstract__ = True
+    metadata = MetaData(naming_convention=Model.metadata.naming_convention)
+
+
+class Owner(Base):
+    __tablename__ = "lookup_owners"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    pets: Mapped[list[Pet]] = relationship(lazy="joined", order_by="Pet.number")
+
+
+class Pet(Base):
+    __tablename__ = "lookup_pets"
+    # The attribute is not called as the column is.
+    number: Mapped[int] = mapped_column("id", primary_key=True)
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("lookup_owners.id"))
+    kind: Mapped[str]
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "pet"}  # noqa: RUF012
+
+
+class Dog(Pet):
+    __mapper_args__ = {"polymorphic_identity": "dog"}  # noqa: RUF012
+
+
+class Seat(Base):
+    __tablename__ = "lookup_seats"
+    row: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+class Tag(Base):
+    __tablename__ = "lookup_tags"
+    code: Mapped[str] = mapped_column(primary_key=True)
+
+
+class Token(Base):
+    __tablename__ = "lookup_tokens"
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+
+
+TOKEN = uuid.UUID(int=7)
+
+
+@asynccontextmanager
+async def filled(url: str) -> AsyncIterator[Database]:
+    db = Database(url, metadata=Base.metadata)
+    async with db:
+        async with db.unit_of_work() as session:
+            session.add(Owner(id=1, name="Ann", pets=[Dog(number=1), Pet(number=2)]))
+            session.add_all([Seat(row=1, place=2), Tag(code="1"), Token(id=TOKEN)])
+        yield db
+
+
+CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+    "number": (Owner, 1, {}),
+    "text": (Tag, "1", {}),
+    "uuid": (Token, TOKEN, {}),
+    "nobody": (Owner, 99, {}),
+    "list of one": (Owner, [1], {}),
+    "named": (Owner, {"id": 1}, {}),
+    "composite": (Seat, (1, 2), {}),
+    "subclass": (Dog, 1, {}),
+    "of another subclass": (Dog, 2, {}),
+    "base of it": (Pet, 1, {}),
+    "other name": (Pet, 2, {}),
+    "options": (Owner, 1, {"options": [selectinload(Owner.pets)]}),
+    "other options": (Owner, 1, {"options": [joinedload(Owner.pets)]}),
+    "populate": (Owner, 1, {"populate_existing": True}),
+    "locked": (Owner, 1, {"with_for_update": {"of": Owner}}),
+    "execution options": (Owner, 1, {"execution_options": {"populate_existing": True}}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_it_finds_what_sqlalchemy_finds(database_url: str, case: str) -> None:
+    """The same object, with the same of it loaded, or none."""
+    entity, key, options = CASES[case]
+    async with filled(database_url) as db:
+        async with db.unit_of_work() as session:
+            ours = await session.get(entity, key, **options)
+            assert await session.get(entity, key, **options) is ours
+        async with AsyncSession(db.engine) as plain:
+            theirs = await plain.get(entity, key, **options)
+    assert _shown(ours) == _shown(theirs)
+
+
+def _shown(found: Any) -> Any:
+    if found is None:
+        return None
+    values = {name: value for name, value in vars(found).items() if not name.startswith("_")}
+    values |= {name: [_shown(each) for each in value] for name, value in values.items()
+               if isinstance(value, list)}  # fmt: skip
+    return type(found), values
+
+
+async def test_what_is_there_is_not_read_again(database_url: str) -> None:
+    """An object of the session is returned as it is, and one that was deleted is none."""
+    async with filled(database_url) as db, db.unit_of_work() as session:
+        owner = await session.get_one(Owner, 1)
+        owner.name = "Bea"
+        assert await session.get(Owner, 1) is owner
+        assert owner.name == "Bea"
+        session.add(Tag(code="new"))
+        # As any query, it sends first what waits to be stored.
+        assert (await session.get_one(Tag, "new")).code == "new"
+        await session.delete(await session.get_one(Token, TOKEN))
+        await session.flush()
+        assert await session.get(Token, TOKEN) is None
+        with pytest.raises(NoResultFound):
+            await session.get_one(Token, TOKEN)
+
+
+async def test_key_of_another_type(database_url: str) -> None:
+    """A number as text is what the backend takes it for, as with SQLAlchemy."""
+    outcomes = []
+    async with filled(database_url) as db:
+        for make in (lambda: db.unit_of_work(read_only=True), lambda: AsyncSession(db.engine)):
+            try:
+                async with make() as session:
+                    outcomes.append(_shown(await session.get(Owner, "1")))
+            except Exception as error:
+                outcomes.append(type(error))
+    assert outcomes[0] == outcomes[1]
+
+
+async def test_listeners_hear_of_it(database_url: str) -> None:
+    """It is a query of the ORM, as SQLAlchemy's is: criteria and tracers apply."""
+    heard: list[Any] = []
+
+    def hear(state: Any) -> None:
+        heard.append((state.is_select, state.bind_mapper.class_))
+
+    event.listen(Session, "do_orm_execute", hear)
+    try:
+        async with filled(database_url) as db:
+            async with db.unit_of_work() as session:
+                await session.get(Tag, "1")
+            async with AsyncSession(db.engine) as plain:
+                await plain.get(Tag, "1")
+    finally:
+        event.remove(Session, "do_orm_execute", hear)
+    assert heard == [(True, Tag)] * 2
