@@ -54,7 +54,8 @@ def start(options: Options, cores: Cores) -> Iterator[list[Contender]]:
             postgresql = stack.enter_context(start_postgresql(disk))
         contenders = []
         for name, program in chosen(options.programs).items():
-            for backend in options.backends if program.has_database else (None,):
+            shared = [backend for backend in options.backends if backend in program.backends]
+            for backend in shared if program.has_database else [None]:
                 made = _start(stack, name, program, backend, (folder, postgresql, cores.server))
                 contenders.append(made)
         yield contenders

@@ -25,6 +25,7 @@ class Program:
     paths: dict[str, str] = field(default_factory=dict)
     list_key: str | None = None
     has_database: bool = True
+    backends: tuple[str, ...] = ("sqlite", "postgresql")
     is_constant: bool = False
     is_peer: bool = False
     is_ours: bool = False
@@ -61,6 +62,12 @@ PROGRAMS = {
         has_database=False,
     ),
     "guide": Program(title="the guide's program", app="bench.programs.guide:app"),
+    "orm-alone": Program(
+        title="SQLAlchemy's sync session on the event loop",
+        app="bench.programs.orm_alone:app",
+        sqlite="sqlite",
+        backends=("sqlite",),
+    ),
     "handwritten": Program(
         title="Ormolu, endpoints by hand",
         app="bench.programs.handwritten:app",
