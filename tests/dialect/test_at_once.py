@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ormolu.sqlite._calls import Call, outbox_of
+from ormolu.sqlite._pauses import Pauses
 from ormolu.sqlite._short import NOT_DONE, ShortStatements
 from ormolu.sqlite._statements import Kind
 from tests.dialect.conftest import Make
@@ -362,3 +363,18 @@ async def test_what_waited_is_not_kept(engine: AsyncEngine) -> None:
     gc.collect()
     # One for each connection, at most.
     assert sum(isinstance(found, Call) for found in gc.get_objects()) <= 15
+
+
+async def test_next_task_owes_no_pause() -> None:
+    """A task that has ended owes its successor nothing, which may have got its place in memory."""
+    pauses = Pauses()
+    turns = []
+
+    async def send() -> None:
+        pause: Any = pauses.after_statement(is_holding=False)
+        turns.append(pause._turns)
+
+    for _ in range(20):
+        await asyncio.create_task(send())
+        await asyncio.sleep(0.002)
+    assert turns == [0] * 20

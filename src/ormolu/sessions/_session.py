@@ -13,12 +13,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine, event
-from sqlalchemy.ext.asyncio import (
-    AsyncConnection,
-    AsyncEngine,
-    AsyncSession,
-    AsyncSessionTransaction,
-)
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, AsyncSessionTransaction
 from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.util import greenlet_spawn
 
@@ -113,6 +108,7 @@ class UnitSession(AsyncSession):
         self.rules.is_read_only = access is Access.READ
         self._engines = engines
         self._access = access
+        self._engine: Engine | None = None
         self._has_connection = False
         self._has_options = False
         self._is_closed = False
@@ -199,7 +195,8 @@ class UnitSession(AsyncSession):
             return
         self._has_options = self._has_options or bool(options)
         pair = self._engines.current or await self._engines.open()
-        self.bind = pair.of(self._access)
+        engine = pair.of(self._access)
+        self.bind, self._engine = engine, engine.sync_engine
         if self._engines.begins_with_first_statement and not options:
             # The pool and the driver limit the wait themselves.
             self._has_connection = True
@@ -285,10 +282,9 @@ class UnitSession(AsyncSession):
         engines, is_read = self._engines, self._access is Access.READ
         if not (is_read and engines.reads_end_at_once) or self._user is not None:
             return False
-        if not self._has_connection:
+        if self._engine is None:
             return True
-        assert isinstance(self.bind, AsyncEngine)
-        return not (self._has_options or engines.listeners.hear_returns(self.bind.sync_engine))
+        return not (self._has_options or engines.listeners.hear_returns(self._engine))
 
     def end_at_once(self) -> None:
         """Roll back and close for good, without ever giving way to another task."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Generator
+import weakref
+from collections.abc import Awaitable, Callable, Generator
 
 __all__ = ["Pauses"]
 
@@ -28,16 +29,21 @@ _OTHERS_FIRST = _Pause(1)
 _NONE = _Pause(0)
 
 
+def _nobody() -> None:
+    """Return no task."""
+
+
 class Pauses:
     """The pauses on one connection."""
 
     def __init__(self) -> None:
-        self._task = 0
+        # Weak, as it would keep its request; and no id, which the next request's task may have.
+        self._task: Callable[[], object] = _nobody
         self._since = 0.0
 
     def note(self) -> None:
         """Take note that the task has waited for something else."""
-        self._task = 0
+        self._task = _nobody
 
     def after_statement(self, *, is_holding: bool) -> Awaitable[None]:
         """Return what to await: a pause is due if this task has kept the event loop for long.
@@ -47,10 +53,9 @@ class Pauses:
         Args:
             is_holding: Whether the task keeps other writers waiting.
         """
-        task, now = id(asyncio.current_task()), time.perf_counter()
-        is_due = task == self._task and now - self._since > (
-            _LIMIT_OF_WRITER if is_holding else _LIMIT
-        )
-        if is_due or task != self._task:
-            self._task, self._since = task, now
+        task, now = asyncio.current_task(), time.perf_counter()
+        is_same = task is self._task()
+        is_due = is_same and now - self._since > (_LIMIT_OF_WRITER if is_holding else _LIMIT)
+        if is_due or not is_same:
+            self._task, self._since = _nobody if task is None else weakref.ref(task), now
         return _OTHERS_FIRST if is_due else _NONE
