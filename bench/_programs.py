@@ -74,6 +74,11 @@ PROGRAMS = {
         sqlite="sqlite",
         is_ours=True,
     ),
+    "on-aiosqlite": Program(
+        title="the same endpoints on aiosqlite",
+        app="bench.programs.handwritten:app",
+        backends=("sqlite",),
+    ),
     "resource": Program(
         title="Ormolu, `resource(User)`",
         app="bench.programs.resources:app",

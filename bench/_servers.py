@@ -55,8 +55,10 @@ class Server:
 
 
 @contextmanager
-def serve(program: Program, url: str | None, core: int, folder: Path) -> Iterator[Server]:
-    """Run a program on a core, with its database in $DATABASE_URL."""
+def serve(
+    program: Program, url: str | None, core: int, folder: Path, **variables: str
+) -> Iterator[Server]:
+    """Run a program on a core, with its database in $DATABASE_URL, and other variables."""
     port = _free_port()
     log = folder / f"server_{port}.log"
     command = [
@@ -64,7 +66,7 @@ def serve(program: Program, url: str | None, core: int, folder: Path) -> Iterato
         "--port", str(port), "--workers", "1", "--loop", "uvloop", "--http", "httptools",
         "--no-access-log", "--log-level", "error",
     ]  # fmt: skip
-    environment = {**os.environ, "DATABASE_URL": url or ""}
+    environment = {**os.environ, "DATABASE_URL": url or "", **variables}
     with log.open("wb") as output, use_core(core):
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT

@@ -1,7 +1,8 @@
 """What a growing table costs: `python -m bench.growth`, through a resource, on both backends.
 
 A point read with a random id, the first page of a list, and the page that 9,999 others come before
-(the last one, where there are fewer), each of ten rows. One connection; the sizes take turns.
+(the last but one, where there are fewer: it leads to another, too), each of ten rows. One
+connection; the sizes take turns.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ def _serve(
 
 def _far_page(server: Server, users: int) -> str:
     """Walk to the far page, in large steps: a cursor is the same for every limit."""
-    ahead = min(PAGE * (FAR_PAGE - 1), users - PAGE)
+    ahead = min(PAGE * (FAR_PAGE - 1), users - 2 * PAGE)
     cursor = ""
     while ahead:
         step = min(ahead, ROWS_A_STEP)

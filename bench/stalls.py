@@ -1,0 +1,84 @@
+"""How long the event loop stands still under load: `python -m bench.stalls`.
+
+A task of the server asks for its turn each millisecond, and notes how late it comes, while 64
+connections ask for each row of the benchmark. With so many ready at once, it comes after them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench._content import USERS
+from bench._databases import create_database, disk_folder, start_postgresql
+from bench._load import Load, require_wrk
+from bench._options import BACKENDS, some_of
+from bench._processors import Cores, use_core
+from bench._programs import PROGRAMS
+from bench._rows import ROWS
+from bench._servers import Server, serve
+from bench._table import align, backend_title
+
+CONNECTIONS = 64
+WATCHED = ("resource", "handwritten", "guide")
+
+
+def main() -> None:
+    """Serve, load, print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.stalls", description=__doc__)
+    parser.add_argument("--backends", type=some_of(BACKENDS), default=BACKENDS)
+    parser.add_argument("--programs", type=some_of(PROGRAMS), default=WATCHED)
+    parser.add_argument("--seconds", type=int, default=10, help="of each row (10)")
+    parser.add_argument("--folder", type=Path, help="on a disk, for the databases")
+    options = parser.parse_args()
+    require_wrk()
+    cores, disk = Cores.choose(), disk_folder(options.folder)
+    with ExitStack() as stack:
+        stack.enter_context(use_core(cores.load))
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="ormolu-stalls-", dir=disk)))
+        postgresql = None
+        if "postgresql" in options.backends:
+            postgresql = stack.enter_context(start_postgresql(disk))
+        for backend in options.backends:
+            lines = []
+            for name in options.programs:
+                program = PROGRAMS[name]
+                database = create_database(backend, f"stalls_{name}", folder, postgresql)
+                watched = replace(program, app="bench.programs.watched:app")
+                url, module = database.url(program.sqlite), program.app.partition(":")[0]
+                with serve(watched, url, cores.server, folder, WATCHED=module) as server:
+                    database.fill(USERS)
+                    for row in ROWS:
+                        load = Load(server.port, ROWS[row], program.path(row), folder)
+                        lines.append((program.title, *_measure(server, load, row, options.seconds)))
+            head = (
+                "program",
+                "row",
+                "median ms",
+                "99.9 % ms",
+                "longest ms",
+                "over 20 ms",
+                "p99/p50",
+            )
+            print(
+                f"\n{backend_title(backend)}: {CONNECTIONS} connections\n\n{align([head, *lines])}"
+            )
+
+
+def _measure(server: Server, load: Load, row: str, seconds: int) -> tuple[str, ...]:
+    load.run(CONNECTIONS, 1, seed=0)
+    server.ask("GET", "/stalls")
+    outcome = load.run(CONNECTIONS, seconds, seed=1)
+    waits = sorted(server.ask("GET", "/stalls")[1])
+    late = sum(wait > 20 for wait in waits)
+    figures = (statistics.median(waits), waits[int(len(waits) * 0.999)], waits[-1])
+    ratio = outcome.p99 / outcome.p50
+    return (row, *(f"{figure:.1f}" for figure in figures), str(late), f"{ratio:.1f}")
+
+
+if __name__ == "__main__":
+    main()
