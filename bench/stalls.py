@@ -1,7 +1,7 @@
 """How long the event loop stands still under load: `python -m bench.stalls`.
 
-A task of the server asks for its turn each millisecond, and notes how late it comes, while 64
-connections ask for each row of the benchmark. With so many ready at once, it comes after them.
+A timer in the server is due each millisecond, and notes how late it comes, while 64 connections ask
+for each row of the benchmark: the turn of the event loop that it waits for has some of them.
 """
 
 from __future__ import annotations
