@@ -56,6 +56,12 @@ PROGRAMS = {
         has_database=False,
         is_constant=True,
     ),
+    "in-middleware": Program(
+        title="constant bytes, in FastAPI's middleware",
+        app="bench.programs.in_middleware:app",
+        has_database=False,
+        is_constant=True,
+    ),
     "no-database": Program(
         title="FastAPI without a database",
         app="bench.programs.no_database:app",
