@@ -63,8 +63,11 @@ class Opening:
         assert self._engines is not None
         return cursor_key(self._engines.opened.reader.sync_engine, self.view)
 
-    def check_writes(self, *hooks: Any) -> None:
+    def check_writes(self, operation: str) -> None:
         """Check that a statement alone writes a row, and nothing can fail once it is stored.
+
+        Args:
+            operation: create, update or delete.
 
         Raises:
             NoDoorError: The program has a part in it.
@@ -83,9 +86,13 @@ class Opening:
         if has_events(declaration.mapper):
             message = "the program listens to its mapper's events"
             raise NoDoorError(message)
-        named = sorted(set(hooks) & set(declaration.hooks))
+        hooks = {f"before_{operation}", f"after_{operation}", "after_commit"}
+        named = sorted(hooks & set(declaration.hooks))
         if named:
             message = f"it has hooks: {', '.join(named)}"
+            raise NoDoorError(message)
+        if declaration.require_if_match and operation != "create":
+            message = "each change asks for the version first"
             raise NoDoorError(message)
 
 

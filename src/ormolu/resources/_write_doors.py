@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from starlette.types import Scope
@@ -34,6 +34,8 @@ class _WriteDoor(OpenDoor):
         self._is_heard = events_of(self.declaration.mapper)
 
     async def answer(self, scope: Scope, body: Body) -> Reply | None:
+        if scope["query_string"] or asks_for(scope, _WISHES):
+            return None
         try:
             plan, item = await self._prepare(scope, body)
         except Exception as error:
@@ -41,11 +43,9 @@ class _WriteDoor(OpenDoor):
             # will find too, within reach of the application's handlers.
             raise NotDoneError from error
         if self._is_heard():
-            raise NotDoneError
+            return None
         row = await self.lanes.write(item)
-        if row is None:
-            raise NotDoneError
-        return self._reply(scope, plan, row)
+        return None if row is None else self._reply(scope, plan, row)
 
     async def _prepare(self, scope: Scope, body: Body) -> tuple[Any, Item]:
         """Return a write, and its plan.
@@ -58,101 +58,115 @@ class _WriteDoor(OpenDoor):
     def _reply(self, scope: Scope, plan: Any, row: Sequence[Any]) -> Reply:
         raise NotImplementedError
 
-    async def _read_object(
-        self, scope: Scope, body: Body, types: frozenset[bytes]
-    ) -> tuple[Mapping[str, Any], int]:
+
+class _ValuesDoor(_WriteDoor):
+    """A door that stores what a client sends; there is a plan for each set of columns.
+
+    Attributes:
+        is_new: Whether the row is.
+        types: Content types of a body.
+    """
+
+    is_new: bool
+    types: frozenset[bytes]
+
+    def __init__(self, opening: Opening, names: Collection[str]) -> None:
+        """Plan a write of all these columns, to see whether there can be a plan.
+
+        Raises:
+            UnplannableError: There is none.
+        """
+        super().__init__(opening)
+        self._values = Values(opening.view, opening.exposure, EVERYTHING)
+        self._shapes: Shapes[RowPlan] = Shapes()
+        self._find(frozenset(names))
+
+    async def _prepare(self, scope: Scope, body: Body) -> tuple[RowPlan, Item]:
+        sent, size = await self._read_object(scope, body)
+        key, values = self.key(scope), self._read(sent)
+        for name, value in values.items():
+            if value is None and is_json(self.declaration.attributes[name].field.type):
+                # NULL in a JSON column is the session's business, which writes it as SQL.
+                raise NotDoneError
+        plan = self._find(frozenset(values))
+        arguments = plan.plan.arguments({**values, **numbered(key)})
+        return plan, Item(plan.plan, arguments, size=size, key=key)
+
+    async def _read_object(self, scope: Scope, body: Body) -> tuple[Mapping[str, Any], int]:
         """Return a body, and its size.
 
         Raises:
-            NotDoneError: The request asks for more than to store a row.
+            NotDoneError: It is too large, of another type, or does not come.
         """
-        if scope["query_string"] or asks_for(scope, _WISHES):
-            raise NotDoneError
         sent = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
-        if sent.partition(b";")[0].strip().lower() not in types or _is_large(scope):
+        if sent.partition(b";")[0].strip().lower() not in self.types or _is_large(scope):
             raise NotDoneError
         raw = await body.read(MAX_BODY)
         if raw is None:
             raise NotDoneError
         return read_object(read_json(raw, ("body",))), len(raw)
 
-    def _check_json(self, values: Mapping[str, Any]) -> None:
-        """Leave NULL in a JSON column to the session, which writes it as SQL.
+    def _read(self, sent: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the values to store.
 
         Raises:
-            NotDoneError: There is one.
+            Exception: They cannot be stored, or there are none.
         """
-        for name, value in values.items():
-            if value is None and is_json(self.declaration.attributes[name].field.type):
-                raise NotDoneError
+        raise NotImplementedError
 
-    def _tags(self, plan: RowPlan, row: Sequence[Any]) -> dict[str, str]:
-        return {} if plan.version is None else headers_of(plan.plan.read(row)[plan.version])
+    def _find(self, names: frozenset[str]) -> RowPlan:
+        return self._shapes.find(names, lambda: self._plan(names), is_common=True)
+
+    def _plan(self, names: frozenset[str]) -> RowPlan:
+        raise NotImplementedError
+
+    def _reply(self, scope: Scope, plan: RowPlan, row: Sequence[Any]) -> Reply:
+        content = plan.content(row)
+        headers = {} if plan.version is None else headers_of(plan.plan.read(row)[plan.version])
+        if self.is_new:
+            headers["Location"] = path_of(scope, plan.plan.read(row)[plan.key])
+        return Reply(201 if self.is_new else 200, headers_for(headers, content), content)
 
 
-_JSON_BODY = frozenset({b"application/json"})
-_PATCH_BODY = frozenset({*_JSON_BODY, b"application/merge-patch+json"})
-
-
-class CreateDoor(_WriteDoor):
+class CreateDoor(_ValuesDoor):
     """A new row."""
 
+    is_new = True
+    types = frozenset({b"application/json"})
+
     def __init__(self, opening: Opening) -> None:
-        super().__init__(opening)
-        opening.check_writes("before_create", "after_create", "after_commit")
-        self._values = Values(opening.view, opening.exposure, EVERYTHING)
-        self._shapes: Shapes[RowPlan] = Shapes()
-        self._plan(frozenset(self.declaration.accepted))
+        opening.check_writes("create")
+        super().__init__(opening, opening.declaration.accepted)
+
+    def key(self, scope: Scope) -> tuple[Any, ...]:
+        # The path names none.
+        return ()
+
+    def _read(self, sent: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._values.read_new(sent, ("body",))
 
     def _plan(self, names: frozenset[str]) -> RowPlan:
         return self.opening.plans.insert(names)
 
-    async def _prepare(self, scope: Scope, body: Body) -> tuple[RowPlan, Item]:
-        sent, size = await self._read_object(scope, body, _JSON_BODY)
-        values = self._values.read_new(sent, ("body",))
-        self._check_json(values)
-        names = frozenset(values)
-        plan = self._shapes.find(names, lambda: self._plan(names), is_common=True)
-        return plan, Item(plan.plan, plan.plan.arguments(values), size=size)
 
-    def _reply(self, scope: Scope, plan: RowPlan, row: Sequence[Any]) -> Reply:
-        content = plan.content(row)
-        headers = self._tags(plan, row)
-        headers["Location"] = path_of(scope, plan.plan.read(row)[plan.key])
-        return Reply(201, headers_for(headers, content), content)
-
-
-class UpdateDoor(_WriteDoor):
+class UpdateDoor(_ValuesDoor):
     """Changes of a row."""
 
+    is_new = False
+    types = CreateDoor.types | {b"application/merge-patch+json"}
+
     def __init__(self, opening: Opening) -> None:
-        super().__init__(opening)
-        opening.check_writes("before_update", "after_update", "after_commit")
-        if self.declaration.require_if_match:
-            message = "each change asks for the version first"
-            raise NoDoorError(message)
-        self._values = Values(opening.view, opening.exposure, EVERYTHING)
-        self._shapes: Shapes[RowPlan] = Shapes()
-        self._plan(frozenset(self.declaration.changeable))
+        opening.check_writes("update")
+        super().__init__(opening, opening.declaration.changeable)
 
-    def _plan(self, names: frozenset[str]) -> RowPlan:
-        return self.opening.plans.update(names)
-
-    async def _prepare(self, scope: Scope, body: Body) -> tuple[RowPlan, Item]:
-        sent, size = await self._read_object(scope, body, _PATCH_BODY)
-        key = self.key(scope)
+    def _read(self, sent: Mapping[str, Any]) -> Mapping[str, Any]:
         values = self._values.read_changes(sent, ("body",))
         if not values:
             raise NotDoneError
-        self._check_json(values)
-        names = frozenset(values)
-        plan = self._shapes.find(names, lambda: self._plan(names), is_common=True)
-        arguments = plan.plan.arguments({**values, **numbered(key)})
-        return plan, Item(plan.plan, arguments, size=size, key=key)
+        return values
 
-    def _reply(self, scope: Scope, plan: RowPlan, row: Sequence[Any]) -> Reply:
-        content = plan.content(row)
-        return Reply(200, headers_for(self._tags(plan, row), content), content)
+    def _plan(self, names: frozenset[str]) -> RowPlan:
+        return self.opening.plans.update(names)
 
 
 class DeleteDoor(_WriteDoor):
@@ -160,18 +174,13 @@ class DeleteDoor(_WriteDoor):
 
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening)
-        opening.check_writes("before_delete", "after_delete", "after_commit")
-        if self.declaration.require_if_match:
-            message = "each change asks for the version first"
-            raise NoDoorError(message)
+        opening.check_writes("delete")
         if self.declaration.traits.has_cascades:
             message = "the ORM looks for other rows to delete first"
             raise NoDoorError(message)
         self._plan = opening.plans.delete()
 
     async def _prepare(self, scope: Scope, body: Body) -> tuple[Plan, Item]:
-        if scope["query_string"] or asks_for(scope, _WISHES):
-            raise NotDoneError
         key = self.key(scope)
         return self._plan, Item(self._plan, self._plan.key_arguments(key), key=key)
 
