@@ -40,6 +40,7 @@ def test_open_resource_has_doors() -> None:
             **dict.fromkeys(("list", "read", "create", "update", "delete"), "front door"),
             **dict.fromkeys(("query", "batch"), "session"),
         }
+        assert found["batch"].sql is None
         assert found["read"].reason is None
         assert found["read"].sql is not None
         assert "told.id = " in found["read"].sql
@@ -48,16 +49,16 @@ def test_open_resource_has_doors() -> None:
 def test_reasons_are_told() -> None:
     """A policy, hooks and a backend without lanes are named."""
     guarded = resource(Told, policy=lambda: Policy(visible=True))
-    assert by_name(guarded.explain())["read"].reason == "its policy is asked for each request"
+    read = by_name(guarded.explain())["read"]
+    assert (read.reason, read.sql) == ("its policy is asked for each request", None)
     hooked = by_name(resource(Told, hooks={"before_create": hook}).explain())
     assert (hooked["create"].reason, hooked["read"].way) == (
         "it has hooks: before_create",
         "front door",
     )
-    assert (
-        by_name(resource(Told).explain("mysql://x/y"))["list"].reason
-        == "there are no lanes for asyncmy"
-    )
+    assert hooked["create"].sql is None
+    there = by_name(resource(Told).explain("mysql://x/y"))["list"]
+    assert (there.reason, there.sql) == ("there are no lanes for asyncmy", None)
 
 
 def test_application_has_reasons_of_its_own() -> None:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from fastapi import FastAPI
-from sqlalchemy import URL, Dialect
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL
 
 from ormolu.engines import Engines, read_url
 from ormolu.errors import ConfigurationError
-from ormolu.lanes import UnplannableError, has_lanes
-from ormolu.query import read_selection
-from ormolu.resources._declaration import Declaration
-from ormolu.resources._exposures import Exposure
+from ormolu.lanes import has_lanes
 from ormolu.resources._frontdoor import DoorMaker
-from ormolu.resources._lists import ListLimits, read_parameters
-from ormolu.resources._plans import Plans
 from ormolu.web import NoDoorError, survey, why_no_doors
 
 __all__ = ["Explanation", "explain_application", "explain_door"]
@@ -37,7 +31,9 @@ class Explanation:
         way: "front door": a plan answers, past FastAPI; "session": FastAPI's route does, with the
             session of its unit of work.
         reason: Why it is the session; None for the front door.
-        sql: The statement of a usual request; None where there are several.
+        sql: The statement that the door sends for a usual request: of a list the one that reads
+            its rows, of a write the one for all columns that a client may send. None where the
+            session answers.
     """
 
     operation: str
@@ -93,8 +89,9 @@ def explain_door(
     reason = reason or why_no_doors()
     if reason is None and not has_lanes(target.driver):
         reason = f"there are no lanes for {target.driver}"
+    sql = None
     try:
-        maker.open(None, dialect, None)
+        sql = maker.open(None, dialect, None).usual.text
     except NoDoorError as error:
         # What the resource itself says tells more.
         reason = str(error)
@@ -104,44 +101,5 @@ def explain_door(
         path=place[1],
         way="front door" if reason is None else "session",
         reason=reason,
-        sql=_sql_of(maker.name, maker.exposure, dialect),
+        sql=sql if reason is None else None,
     )
-
-
-def _sql_of(name: str, exposure: Exposure, dialect: Dialect) -> str | None:
-    make = _STATEMENTS.get(name)
-    if make is None:
-        return None
-    view = exposure.view(None)
-    try:
-        return make(Plans(exposure.declaration, view, dialect), exposure)
-    except (UnplannableError, SQLAlchemyError, AttributeError):
-        return None
-
-
-def _read_sql(plans: Plans, exposure: Exposure) -> str:
-    selection = read_selection(exposure.view(None), None, None, ((), ()))
-    point, _ = plans.read(selection, is_whole=True)
-    return (point.many or point.one).text
-
-
-def _list_sql(plans: Plans, exposure: Exposure) -> str:
-    query = read_parameters(exposure.view(None), {}, ListLimits(exposure.declaration.max_limit))
-    return plans.page(query, None).rows.text
-
-
-def _names(declaration: Declaration, *, is_new: bool) -> frozenset[str]:
-    return frozenset(declaration.accepted if is_new else declaration.changeable)
-
-
-_STATEMENTS: dict[str, Callable[[Plans, Exposure], str]] = {
-    "list": _list_sql,
-    "read": _read_sql,
-    "create": lambda plans, exposure: (
-        plans.insert(_names(exposure.declaration, is_new=True)).plan.text
-    ),
-    "update": lambda plans, exposure: (
-        plans.update(_names(exposure.declaration, is_new=False)).plan.text
-    ),
-    "delete": lambda plans, exposure: plans.delete().text,
-}

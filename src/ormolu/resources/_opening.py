@@ -12,7 +12,7 @@ from sqlalchemy import Dialect
 from starlette.types import Scope
 
 from ormolu.engines import Engines
-from ormolu.lanes import Lanes
+from ormolu.lanes import Lanes, Plan
 from ormolu.resources._columns import has_events
 from ormolu.resources._exposures import Exposure
 from ormolu.resources._lists import cursor_key
@@ -32,6 +32,7 @@ class Opening:
 
     Attributes:
         declaration: What was declared.
+        exposure: What is shown of it, and of what its relations lead to.
         view: What may be seen.
         plans: The plans.
         lanes: Where they run.
@@ -97,7 +98,13 @@ class Opening:
 
 
 class OpenDoor:
-    """A door."""
+    """A door.
+
+    Attributes:
+        usual: The plan that a usual request is answered by.
+    """
+
+    usual: Plan
 
     def __init__(self, opening: Opening) -> None:
         self.opening = opening

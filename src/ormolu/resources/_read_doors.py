@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from starlette.types import Scope
 
-from ormolu.lanes import NotDoneError, Read, UnplannableError
+from ormolu.lanes import NotDoneError, PointPlan, Read, UnplannableError
 from ormolu.query import read_cursor, read_selection, write_cursor
 from ormolu.resources._answers import encode, next_link, read_answer
 from ormolu.resources._lists import ListLimits, ListQuery, read_parameters
@@ -34,6 +34,8 @@ class ReadDoor(OpenDoor):
         super().__init__(opening)
         self._shapes: Shapes[Any] = Shapes()
         self._whole = self._plan(b"")
+        point: PointPlan = self._whole[0]
+        self.usual = point.many or point.one
 
     async def answer(self, scope: Scope, body: Body) -> Reply | None:
         if asks_for(scope, _CONDITIONS):
@@ -90,7 +92,9 @@ class ListDoor(OpenDoor):
         self._limits = ListLimits(declaration.max_limit, declaration.max_offset)
         # By the query strings of first pages, which come again and again.
         self._first_pages: dict[bytes, _Asked] = {}
-        self._plan_page(self._read(()), None)
+        query, plans = self._find(())
+        page = plans[None] = self._plan_page(query, None)
+        self.usual = page.rows
 
     async def answer(self, scope: Scope, body: Body) -> Reply | None:
         raw: bytes = scope["query_string"]
@@ -115,10 +119,7 @@ class ListDoor(OpenDoor):
     def _ask(self, scope: Scope) -> _Asked:
         given = read_query(scope)
         limit, cursor = given.pop("limit", None), given.pop("cursor", None)
-        shape = tuple((name, *values) for name, values in given.items())
-        query, plans = self._shapes.find(
-            shape, lambda: (self._read(shape), {}), is_common=not shape
-        )
+        query, plans = self._find(tuple((name, *values) for name, values in given.items()))
         size = self._size(query, limit)
         nulls, values = self._after(query, cursor)
         plan = plans.get(nulls)
@@ -135,6 +136,10 @@ class ListDoor(OpenDoor):
             values = plan.sort_values(ends[0])
             cursor = write_cursor(values, query.context, self.opening.cursor_key)
         return rows if plan.nested is not None else plan.content(rows), cursor
+
+    def _find(self, shape: tuple[tuple[str, ...], ...]) -> tuple[ListQuery, dict[Any, PagePlan]]:
+        """Return what is asked for, and its plans by which of a cursor's values are NULL."""
+        return self._shapes.find(shape, lambda: (self._read(shape), {}), is_common=not shape)
 
     def _read(self, shape: Sequence[Sequence[str]]) -> ListQuery:
         given = {name: list(values) for name, *values in shape}

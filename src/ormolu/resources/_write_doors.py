@@ -71,15 +71,15 @@ class _ValuesDoor(_WriteDoor):
     types: frozenset[bytes]
 
     def __init__(self, opening: Opening, names: Collection[str]) -> None:
-        """Plan a write of all these columns, to see whether there can be a plan.
+        """Plan the usual write, of all these columns.
 
         Raises:
-            UnplannableError: There is none.
+            UnplannableError: It has no plan.
         """
         super().__init__(opening)
         self._values = Values(opening.view, opening.exposure, EVERYTHING)
         self._shapes: Shapes[RowPlan] = Shapes()
-        self._find(frozenset(names))
+        self.usual = self._find(frozenset(names)).plan
 
     async def _prepare(self, scope: Scope, body: Body) -> tuple[RowPlan, Item]:
         sent, size = await self._read_object(scope, body)
@@ -178,11 +178,11 @@ class DeleteDoor(_WriteDoor):
         if self.declaration.traits.has_cascades:
             message = "the ORM looks for other rows to delete first"
             raise NoDoorError(message)
-        self._plan = opening.plans.delete()
+        self.usual = opening.plans.delete()
 
     async def _prepare(self, scope: Scope, body: Body) -> tuple[Plan, Item]:
         key = self.key(scope)
-        return self._plan, Item(self._plan, self._plan.key_arguments(key), key=key)
+        return self.usual, Item(self.usual, self.usual.key_arguments(key), key=key)
 
     def _reply(self, scope: Scope, plan: Plan, row: Sequence[Any]) -> Reply:
         return Reply(204, [], b"")
