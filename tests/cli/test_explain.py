@@ -5,11 +5,13 @@ from __future__ import annotations
 import runpy
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import Depends, FastAPI
+from sqlalchemy import Integer, TypeDecorator
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ormolu import ConfigurationError, Database, Explanation, Model, Policy, resource
@@ -25,6 +27,26 @@ class Told(Model):
 
 def by_name(explanations: Any) -> dict[str, Explanation]:
     return {each.operation: each for each in explanations}
+
+
+class Moment(Model):
+    __tablename__ = "moments"
+    id: Mapped[datetime] = mapped_column(primary_key=True)
+
+
+class Counting(TypeDecorator[int]):
+    """A type that counts with the values that are sent."""
+
+    impl = Integer
+    cache_ok = True
+
+    def bind_expression(self, bindvalue: Any) -> Any:
+        return bindvalue.value + 1
+
+
+class Counted(Model):
+    __tablename__ = "counted_by_type"
+    id: Mapped[int] = mapped_column(Counting(), primary_key=True)
 
 
 async def hook(_session: Any, values: Any) -> Any:
@@ -59,6 +81,17 @@ def test_reasons_are_told() -> None:
     assert hooked["create"].sql is None
     there = by_name(resource(Told).explain("mysql://x/y"))["list"]
     assert (there.reason, there.sql) == ("there are no lanes for asyncmy", None)
+
+
+def test_values_that_a_statement_needs() -> None:
+    """A moment has several forms in SQLite, and types do with a value what they like."""
+    moments = by_name(resource(Moment, writable={"id"}).explain())
+    assert moments["read"].reason == (
+        "its statement needs its values: something asks for their 'replace'"
+    )
+    assert moments["list"].way == "front door"
+    reason = str(by_name(resource(Counted).explain())["read"].reason)
+    assert reason.startswith("its door cannot be made (TypeError: ")
 
 
 def test_application_has_reasons_of_its_own() -> None:

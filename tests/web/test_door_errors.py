@@ -142,7 +142,17 @@ class Failing:
         raise self._error
 
 
-def failing(url: str, error: Exception, *, is_read: bool) -> tuple[FastAPI, list[str]]:
+class Unmade(Failing):
+    """A maker with a mistake in it."""
+
+    def make(self, _engines: Any, _lanes: Any) -> Failing:
+        """Fail."""
+        raise self._error
+
+
+def failing(
+    url: str, error: Exception, *, is_read: bool, kind: type[Failing] = Failing
+) -> tuple[FastAPI, list[str]]:
     """Return an application with a door that fails, and the requests that its route did."""
     done: list[str] = []
     app, router = app_with(url), APIRouter()
@@ -152,7 +162,7 @@ def failing(url: str, error: Exception, *, is_read: bool) -> tuple[FastAPI, list
         done.append(request.method)
         return "done"
 
-    work.door = Failing(error, is_read=is_read)  # type: ignore[attr-defined]
+    work.door = kind(error, is_read=is_read)  # type: ignore[attr-defined]
     work.door.function = work  # type: ignore[attr-defined]
     router.add_api_route("/work", work, methods=["GET" if is_read else "POST"])
     app.include_router(router)
@@ -192,6 +202,20 @@ async def test_unknown_error_of_a_read_is_the_routes(database_url: str, passages
     async with client_of(app) as client:
         assert (await client.get("/work")).json() == "done"
     assert (done, passages.take()) == (["GET"], [HANDED_OVER])
+
+
+async def test_mistake_of_a_maker_is_logged(
+    database_url: str, passages: Passages, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, without a value; the route answers all requests."""
+    mistake = ZeroDivisionError("secret")
+    app, done = failing(database_url, mistake, is_read=True, kind=Unmade)
+    async with client_of(app) as client:
+        assert [(await client.get("/work")).json() for _ in range(3)] == ["done"] * 3
+        assert (await client.get("/notes")).status_code == 200
+    assert (done, passages.take()) == (["GET"] * 3, [ANSWERED])
+    told = [each.getMessage() for each in caplog.records if each.name == "ormolu"]
+    assert told == ["GET /work: its door cannot be made (ZeroDivisionError)."]
 
 
 async def test_locked_file_reaches_the_handlers(database_url: str, passages: Passages) -> None:

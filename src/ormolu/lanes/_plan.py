@@ -27,6 +27,10 @@ class UnplannableError(Exception):
     """A statement is not the same text for all values, or needs what only a session gives."""
 
 
+class _NoValueError(UnplannableError, AttributeError):
+    """A slot has nothing of a value; SQLAlchemy may ask with `hasattr`."""
+
+
 class Slot:
     """Stands in a statement for a value that comes later; to SQLAlchemy it is a value.
 
@@ -38,6 +42,15 @@ class Slot:
 
     def __init__(self, name: str) -> None:
         self.name: str = name
+
+    def __getattr__(self, name: str) -> Any:
+        """Refuse to be taken for the value, as a type does that has to look into it.
+
+        Raises:
+            _NoValueError: Always: this is asked for what a slot has not.
+        """
+        message = f"its statement needs its values: something asks for their {name!r}"
+        raise _NoValueError(message)
 
 
 class Plan:

@@ -95,6 +95,9 @@ def explain_door(
     except NoDoorError as error:
         # What the resource itself says tells more.
         reason = str(error)
+    except Exception as error:
+        # Requests are answered all the same, and the log names the error.
+        reason = f"its door cannot be made ({type(error).__name__}: {error})"
     return Explanation(
         operation=maker.name,
         method=place[0],

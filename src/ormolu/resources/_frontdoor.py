@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Dialect
+from sqlalchemy.exc import SQLAlchemyError
 
 from ormolu.engines import Engines
 from ormolu.lanes import Lanes, UnplannableError
@@ -79,11 +80,5 @@ class DoorMaker:
             raise NoDoorError(message)
         try:
             return kind(Opening(self.exposure, engines, dialect, lanes))
-        except NoDoorError:
-            raise
-        except UnplannableError as error:
+        except (UnplannableError, SQLAlchemyError) as error:
             raise NoDoorError(str(error)) from error
-        except Exception as error:
-            # Types may do anything with a value, and a slot is none. A session has the value.
-            message = f"its statement needs its values ({type(error).__name__}: {error})"
-            raise NoDoorError(message) from error

@@ -115,6 +115,6 @@ class DoorMaker(Protocol):
         """Return the door.
 
         Raises:
-            NoDoorError: There is none.
+            NoDoorError: There is none; any other error is logged, and means the same.
         """
         ...

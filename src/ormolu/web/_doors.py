@@ -7,6 +7,7 @@ FastAPI with its body replayed. Knows no resource: what a door does is the busin
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import threading
 from collections.abc import Callable
@@ -26,6 +27,8 @@ from ormolu.web._door import Body, Door, DoorMaker, NoDoorError
 from ormolu.web._survey import maker_of, routers_of, survey_route, why_no_doors
 
 __all__ = ["Doors", "raise_failure"]
+
+_log = logging.getLogger("ormolu")
 
 _FAILURE_KEY = "ormolu.failure"
 _FASTAPI_TELEMETRY = "fastapi.telemetry"
@@ -150,6 +153,11 @@ class _Opened:
         try:
             door = found.maker.make(self._engines, self._lanes)
         except NoDoorError:
+            return None
+        except Exception as error:
+            # A fault of ours, or of a type of the program's own: the route does without the door.
+            name = f"{','.join(sorted(context.methods or ()))} {context.path_format}"
+            _log.warning("%s: its door cannot be made (%s).", name, type(error).__name__)
             return None
         return _Entry(
             door=door,
