@@ -220,31 +220,28 @@ class _Writes:
         # A statement alone is a transaction; what runs as one here is the batch.
         connection.level = "AUTOCOMMIT"
         connection.busy_timeout = self._limit
+        await self._settle(connection, batch)
+
+    async def _settle(self, connection: Connection, batch: list[Item]) -> None:
+        """Send what goes together, and give each item its outcome."""
         try:
             outcomes = await _send(connection, batch)
         except _VoidError:
-            if len(batch) == 1:
-                raise NotDoneError from None
-            # Nothing of it is stored: each is done again alone.
-            for item in batch:
-                await self._run_alone(connection, item)
-            return
-        for item, outcome in zip(batch, outcomes, strict=True):
-            if outcome is None:
-                item.fail(NotDoneError())
+            if len(batch) > 1:
+                # Nothing of it is stored: each is done again alone.
+                for item in batch:
+                    await self._settle(connection, [item])
             else:
-                item.resolve(outcome)
-
-    async def _run_alone(self, connection: Connection, item: Item) -> None:
-        try:
-            (outcome,) = await _send(connection, [item])
+                batch[0].fail(NotDoneError())
         except Exception as error:
-            item.fail(NotDoneError() if isinstance(error, _VoidError) else error)
-            return
-        if outcome is None:
-            item.fail(NotDoneError())
+            for item in batch:
+                item.fail(error)
         else:
-            item.resolve(outcome)
+            for item, outcome in zip(batch, outcomes, strict=True):
+                if outcome is None:
+                    item.fail(NotDoneError())
+                else:
+                    item.resolve(outcome)
 
     async def close(self) -> None:
         await self._lane.close()
