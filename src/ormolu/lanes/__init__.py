@@ -4,10 +4,10 @@ Knows engines and drivers; no session, no request. What a lane cannot do the ses
 """
 
 from ormolu.lanes._lane import Item, NotDoneError
-from ormolu.lanes._lanes import Lanes, has_lanes, lanes_of, why_no_lanes
+from ormolu.lanes._lanes import Lanes, lanes_of, why_no_lanes, why_no_lanes_for
 from ormolu.lanes._plan import Plan, PointPlan, Read, Slot, UnplannableError, numbered
 
 __all__ = [
     "Item", "Lanes", "NotDoneError", "Plan", "PointPlan", "Read", "Slot", "UnplannableError",
-    "has_lanes", "lanes_of", "numbered", "why_no_lanes",
+    "lanes_of", "numbered", "why_no_lanes", "why_no_lanes_for",
 ]  # fmt: skip

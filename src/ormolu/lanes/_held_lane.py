@@ -20,9 +20,13 @@ _LONG = 0.1
 
 
 class HeldLane:
-    """A lane over one connection."""
+    """A lane over one connection.
 
-    batch = 1
+    Attributes:
+        batch: Items that are taken at once, at most.
+    """
+
+    batch: int
 
     def __init__(self, held: Held, patience: float) -> None:
         self._held = held

@@ -33,7 +33,7 @@ class Item:
         arguments: Its parameters.
         future: Its outcome, once it is in a lane.
         size: Bytes that it holds, about.
-        key: Key of the row that it is about; empty for a new one.
+        key: Key of the row that is written, empty for a new one; or the keys that are read.
         make: What to make of the rows of a read, for all that ask for the same.
         deadline: Until when it may wait, on the monotonic clock.
     """

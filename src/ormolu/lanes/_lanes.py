@@ -12,7 +12,7 @@ from ormolu.lanes._plan import Plan, PointPlan, Read
 from ormolu.lanes._postgresql import PostgreSQLLanes
 from ormolu.lanes._sqlite import SQLiteLanes
 
-__all__ = ["Lanes", "has_lanes", "lanes_of", "why_no_lanes"]
+__all__ = ["Lanes", "lanes_of", "why_no_lanes", "why_no_lanes_for"]
 
 _T = TypeVar("_T")
 
@@ -57,16 +57,17 @@ class Lanes(Protocol):
 _KINDS: dict[str, type[Any]] = {"asyncpg": PostgreSQLLanes, "ormolu": SQLiteLanes}
 
 
-def has_lanes(driver: str) -> bool:
-    """Tell whether there are lanes for the databases of a driver."""
-    return driver in _KINDS
+def why_no_lanes_for(driver: str) -> str | None:
+    """Return why no database of a driver has lanes; None if that is up to its options."""
+    return None if driver in _KINDS else f"there are no lanes for {driver}"
 
 
 def why_no_lanes(engines: Engines) -> str | None:
     """Return why a database has no lanes; None if it has."""
-    target, options = engines.target, engines.options
-    if not has_lanes(target.driver):
-        return f"there are no lanes for {target.driver}"
+    options = engines.options
+    lacking = why_no_lanes_for(engines.target.driver)
+    if lacking is not None:
+        return lacking
     if options.pooler is not None:
         return "behind a pooler a connection cannot be held"
     if options.isolation_level is not None:

@@ -11,7 +11,7 @@ from sqlalchemy import URL
 
 from ormolu.engines import Engines, read_url
 from ormolu.errors import ConfigurationError
-from ormolu.lanes import has_lanes
+from ormolu.lanes import why_no_lanes_for
 from ormolu.resources._frontdoor import DoorMaker
 from ormolu.web import NoDoorError, survey, why_no_doors
 
@@ -86,9 +86,7 @@ def explain_door(
     """
     target = read_url(url)
     dialect = target.url.get_dialect()()
-    reason = reason or why_no_doors()
-    if reason is None and not has_lanes(target.driver):
-        reason = f"there are no lanes for {target.driver}"
+    reason = reason or why_no_doors() or why_no_lanes_for(target.driver)
     sql = None
     try:
         sql = maker.open(None, dialect, None).usual.text

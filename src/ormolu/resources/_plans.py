@@ -40,7 +40,7 @@ from ormolu.resources._nested import Nested, is_mapped, nested_in, plan_of
 from ormolu.resources._policy import EVERYTHING
 from ormolu.resources._statements import Statements, read_statement
 
-__all__ = ["PagePlan", "Plans", "RowPlan", "key_slots"]
+__all__ = ["PagePlan", "Plans", "RowPlan"]
 
 Content = Callable[[Sequence[Any]], bytes]
 
@@ -108,11 +108,6 @@ class PagePlan:
         return (rows, found[1]) if self.ends is not None else (rows[:size], rows[size - 1 :])
 
 
-def key_slots(view: View) -> tuple[Slot, ...]:
-    """Return a place for each part of the primary key, called by its number."""
-    return tuple(Slot(name) for name in numbered(view.keys))
-
-
 class Plans:
     """Makes the plans of one resource for one dialect."""
 
@@ -130,7 +125,7 @@ class Plans:
         Raises:
             UnplannableError: It needs more than one statement.
         """
-        plan = self._read(self._view.is_row(key_slots(self._view), self._dialect), selection,
+        plan = self._read(self._view.is_row(_key_slots(self._view), self._dialect), selection,
                           is_whole=is_whole)  # fmt: skip
         one = plan.plan
         key = self._view.keys[0]
@@ -258,7 +253,7 @@ class Plans:
         """
         self._check_keys()
         stored = self._statements.stored({name: Slot(name) for name in sorted(names)}, is_new=False)
-        statement = self._statements.update(key_slots(self._view), stored, None)
+        statement = self._statements.update(_key_slots(self._view), stored, None)
         if self._dialect.name == "postgresql":
             statement = statement.where(*self._are_legible(names))
         return self._returning(statement, is_insert=False)
@@ -273,7 +268,7 @@ class Plans:
             message = "the backend does not tell what it deleted"
             raise UnplannableError(message)
         self._check_keys()
-        statement = self._statements.delete(key_slots(self._view), None)
+        statement = self._statements.delete(_key_slots(self._view), None)
         keys = self._statements.keys()
         types, place = [key.type for key in keys], slice(0, len(keys))
         return Plan(statement.returning(*keys), types, self._dialect, key=place)
@@ -360,6 +355,11 @@ class Plans:
             is_row_number = self._declaration.attributes[name].column is self._row_number
             parts += [literal_column(f"'{quoted}'"), column if is_row_number else _in_json(column)]
         return func.json_object(*parts, type_=sa.String())
+
+
+def _key_slots(view: View) -> tuple[Slot, ...]:
+    """Return a place for each part of the primary key, called by its number."""
+    return tuple(Slot(name) for name in numbered(view.keys))
 
 
 def _row_number_of(table: Any) -> Any:

@@ -13,7 +13,7 @@ from ormolu.query import read_cursor, read_selection, write_cursor
 from ormolu.resources._answers import encode, next_link, read_answer
 from ormolu.resources._lists import ListLimits, ListQuery, read_parameters
 from ormolu.resources._opening import OpenDoor, Opening, asks_for, headers_for, json_headers
-from ormolu.resources._plans import PagePlan
+from ormolu.resources._plans import PagePlan, RowPlan
 from ormolu.resources._requests import read_query
 from ormolu.resources._shapes import Shapes
 from ormolu.web import Body, Reply
@@ -27,14 +27,18 @@ _FIRST_PAGES, _SHORT = 256, 200
 _CONDITIONS = frozenset({b"if-match", b"if-none-match"})
 
 
+# A plan, what its answer shows, and whether that is all of the row.
+_Point = tuple[PointPlan, RowPlan, bool]
+
+
 class ReadDoor(OpenDoor):
     """One row by its key."""
 
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening)
-        self._shapes: Shapes[Any] = Shapes()
+        self._shapes: Shapes[_Point] = Shapes()
         self._whole = self._plan(b"")
-        point: PointPlan = self._whole[0]
+        point, _, _ = self._whole
         self.usual = point.many or point.one
 
     async def answer(self, scope: Scope, body: Body) -> Reply | None:
@@ -59,7 +63,7 @@ class ReadDoor(OpenDoor):
         answer = read_answer(content, plan.plan.read(row)[plan.version], (), (), is_whole=is_whole)
         return Reply(200, headers_for(answer.headers, content), content)
 
-    def _plan(self, query: bytes) -> Any:
+    def _plan(self, query: bytes) -> _Point:
         given = _once(read_query({"query_string": query}), {"fields", "include"})
         locations = (("query", "fields"), ("query", "include"))
         view = self.opening.view

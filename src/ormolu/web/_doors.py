@@ -24,7 +24,13 @@ from ormolu.errors import RefusedError, UnavailableError
 from ormolu.lanes import Lanes, NotDoneError, UnplannableError, lanes_of
 from ormolu.sessions import are_sessions_heard
 from ormolu.web._door import Body, Door, DoorMaker, NoDoorError
-from ormolu.web._survey import maker_of, routers_of, survey_route, why_no_doors
+from ormolu.web._survey import (
+    are_bytes_counted,
+    maker_of,
+    routers_of,
+    survey_route,
+    why_no_doors,
+)
 
 __all__ = ["Doors", "raise_failure"]
 
@@ -169,8 +175,7 @@ class _Opened:
             context=context._route_context,  # noqa: SLF001 -- FastAPI shows it nowhere else
             rivals=found.rivals,
             provider=context.dependency_overrides_provider,
-            # Not in each FastAPI that we take.
-            is_counted=getattr(context, "max_body_size", None) is not None,
+            is_counted=are_bytes_counted(context),
         )
 
 

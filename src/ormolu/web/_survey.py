@@ -21,7 +21,10 @@ from ormolu.lanes import why_no_lanes
 from ormolu.web._dependency import request_session
 from ormolu.web._door import DoorMaker
 
-__all__ = ["Survey", "maker_of", "routers_of", "survey", "survey_route", "why_no_doors"]
+__all__ = [
+    "Survey", "are_bytes_counted", "maker_of", "routers_of", "survey", "survey_route",
+    "why_no_doors",
+]  # fmt: skip
 
 _MATCHING = (APIRoute.matches, Mount.matches, Route.matches)
 
@@ -115,7 +118,7 @@ def _why_none(app: FastAPI) -> str | None:
 def _why_not(app: FastAPI, engines: Engines, context: Any, maker: DoorMaker) -> str | None:
     if type(context.original_route) is not APIRoute:
         return "its route is of a class of the program's own"
-    is_counted = maker.reads_body and getattr(context, "max_body_size", None) is not None
+    is_counted = maker.reads_body and are_bytes_counted(context)
     reasons = (
         (not _gives(app, engines, maker.session), "its session is not this database's"),
         (context.dependency_overrides_provider is not app, "its route is not included"),
@@ -125,6 +128,11 @@ def _why_not(app: FastAPI, engines: Engines, context: Any, maker: DoorMaker) -> 
         (is_counted, "FastAPI counts the bytes of its body (max_body_size)"),
     )
     return next((reason for is_so, reason in reasons if is_so), None)
+
+
+def are_bytes_counted(context: Any) -> bool:
+    """Tell whether FastAPI counts the bytes of a route's bodies; not each that we take can."""
+    return getattr(context, "max_body_size", None) is not None
 
 
 def _gives(app: FastAPI, engines: Engines, session: Callable[..., Any]) -> bool:
