@@ -41,9 +41,9 @@ def lookup_of(session: Session, entity: Any, key: object) -> Select[Any] | None:
 
 def _make(mapper: Mapper[Any]) -> Select[Any] | None:
     is_alone = mapper.inherits is None and mapper.polymorphic_on is None
-    if len(mapper.primary_key) > 1 or not is_alone or mapper.always_refresh:
+    column, *others = mapper.primary_key
+    if others or not is_alone or mapper.always_refresh:
         return None
-    column = mapper.primary_key[0]
     name = mapper.get_property_by_column(column).key
     is_key = getattr(mapper.class_, name) == bindparam(KEY, type_=column.type)
     return select(mapper.class_).where(is_key)
