@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import uuid
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +13,15 @@ import pytest
 from sqlalchemy import ForeignKey, MetaData, event
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship, selectinload
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    joinedload,
+    mapped_column,
+    relationship,
+    selectinload,
+)
 
 from ormolu import Database, Model
 
@@ -159,3 +169,24 @@ async def test_listeners_hear_of_it(database_url: str) -> None:
     finally:
         event.remove(Session, "do_orm_execute", hear)
     assert heard == [(True, Tag)] * 2
+
+
+async def test_classes_may_go() -> None:
+    """What is kept for a class does not keep the class, such as one made for a test."""
+
+    async def look_up() -> weakref.ref[type[Any]]:
+        class Own(DeclarativeBase):
+            pass
+
+        class Short(Own):
+            __tablename__ = "lookup_short"
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+        db = Database("sqlite://", metadata=Own.metadata)
+        async with db, db.unit_of_work() as session:
+            assert await session.get(Short, 1) is None
+        return weakref.ref(Short)
+
+    short = await look_up()
+    gc.collect()
+    assert short() is None
