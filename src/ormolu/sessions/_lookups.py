@@ -43,7 +43,6 @@ def _make(mapper: Mapper[Any]) -> Select[Any] | None:
     is_alone = mapper.inherits is None and mapper.polymorphic_on is None
     if len(mapper.primary_key) > 1 or not is_alone or mapper.always_refresh:
         return None
+    # The column, as SQLAlchemy does: its attribute may be compared in ways of the program's own.
     column = mapper.primary_key[0]
-    name = mapper.get_property_by_column(column).key
-    is_key = getattr(mapper.class_, name) == bindparam(KEY, type_=column.type)
-    return select(mapper.class_).where(is_key)
+    return select(mapper.class_).where(column == bindparam(KEY, type_=column.type))

@@ -37,6 +37,8 @@ _TAKE_OVER_SECONDS = 1.0
 # Beyond the pool's own timeout, so that a full pool is told from a silent database.
 _BEGIN_MARGIN = 1.15
 
+_NO_LOCK = (None, False)
+
 CLOSED = (
     "The unit of work of this session has ended: its answer was being sent. In a background task, "
     "a stream or a WebSocket write `async with db.unit_of_work() as session: ...`"
@@ -56,7 +58,9 @@ class _SyncSession(Session):
 
     def get(self, entity: Any, ident: Any, **options: Any) -> Any:
         """Return the object with a primary key, as SQLAlchemy does."""
-        statement = None if any(options.values()) else lookup_of(self, entity, ident)
+        # An empty `with_for_update` locks as well.
+        is_plain = not any(options.values()) and options.get("with_for_update") in _NO_LOCK
+        statement = lookup_of(self, entity, ident) if is_plain else None
         if statement is None:
             return super().get(entity, ident, **options)
         return self.execute(statement, {KEY: ident}).unique().scalars().one_or_none()
