@@ -63,6 +63,18 @@ class Opening:
         assert self._engines is not None
         return cursor_key(self._engines.opened.reader.sync_engine, self.view)
 
+    @cached_property
+    def is_shared(self) -> bool:
+        """Tell whether what is made of rows is the same for all who ask for them.
+
+        What code of the program's own makes may depend on the request: on its language, say.
+        """
+        reached = self.exposure.reached
+        views = [each.view(None) for each in reached]
+        types = [field.type for view in views for field in (*view.fields.values(), *view.keys)]
+        has_own = any(each.declaration.public_model is not None for each in reached)
+        return not has_own and all(_is_ours(type_, self._dialect) for type_ in types)
+
     def check_writes(self, *hooks: Any) -> None:
         """Check that a statement alone writes a row, and nothing can fail once it is stored.
 
