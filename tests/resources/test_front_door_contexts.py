@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from itertools import count
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel, field_validator
-from sqlalchemy import MetaData, String, TypeDecorator
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Integer, MetaData, String, TypeDecorator, bindparam, literal_column
+from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ormolu import Model, resource
@@ -18,6 +20,9 @@ from tests.resources.twins import twins_of
 pytestmark = [pytest.mark.anyio, pytest.mark.backends("sqlite", "asyncpg")]
 
 Urls = tuple[str, str]
+
+today = [5]
+turns = count()
 
 # Who asks.
 asking: ContextVar[str] = ContextVar("asking", default="nobody")
@@ -65,6 +70,38 @@ class ShownPage(BaseModel):
         return f"{value} for {asking.get()}"
 
 
+class Offer(Base):
+    __tablename__ = "context_offers"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    until: Mapped[int]
+
+    @hybrid_property
+    def is_over(self) -> bool:
+        return self.until < today[0]
+
+    @hybrid_property
+    def label(self) -> int:
+        return self.until * 2
+
+
+class Visit(Base):
+    __tablename__ = "context_visits"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[int]
+
+    @hybrid_property
+    def turn(self) -> int:
+        return self.at + next(turns)
+
+
+class Mark(Base):
+    __tablename__ = "context_marks"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    moved: Mapped[int] = column_property(
+        literal_column("1", Integer) + bindparam(None, callable_=lambda: today[0], type_=Integer)
+    )
+
+
 class Introduction:
     """Middleware that notes who asks."""
 
@@ -83,6 +120,7 @@ def introduce(app: FastAPI) -> None:
 
 letters = resource(Letter, writable={"id"})
 pages = resource(Page, writable={"id"}, public_model=ShownPage)
+offers, visits, marks = (resource(model, writable={"id"}) for model in (Offer, Visit, Mark))
 
 
 def named(name: str) -> dict[str, Any]:
@@ -114,3 +152,27 @@ async def test_filter_on_what_depends_on_the_request(twin_urls: Urls) -> None:
             answer = await twins.send("GET", "/context_letters?text=ann:a", **named(name))
             assert len(answer.json()["items"]) == (name == "ann")
         await twins.through("GET", "/context_letters?text=ann:a", **named("ann"))
+
+
+async def test_hybrid_property_of_the_clock(
+    twin_urls: Urls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is what it is now, not what it was when its statement was made."""
+    async with twins_of(twin_urls, Base.metadata, offers) as twins:
+        await twins.through("POST", "/context_offers", json={"id": 1, "until": 7})
+        for path in ("/context_offers/1", "/context_offers", "/context_offers?is_over=false"):
+            await twins.through("GET", path)
+        await twins.through("PATCH", "/context_offers/1", json={"until": 7})
+        monkeypatch.setattr("tests.resources.test_front_door_contexts.today", [8])
+        for path in ("/context_offers/1", "/context_offers", "/context_offers?is_over=false"):
+            await twins.past("GET", path)
+        answer = await twins.past("PATCH", "/context_offers/1", json={"until": 6})
+        assert answer.json()["is_over"]
+
+
+@pytest.mark.parametrize("router", [visits, marks])
+def test_what_is_other_each_time_has_no_door(router: Any) -> None:
+    """A count, a callable: nothing of it can be kept."""
+    ways = {each.operation: each for each in router.explain()}
+    assert ways["read"].way == ways["create"].way == "session"
+    assert "other values each time" in str(ways["list"].reason)
