@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, text
+from sqlalchemy import event, func, select, text
 
 from ormolu import Database, ReadOnlyError
 from tests.integration.notes import Note, make_database
@@ -113,3 +113,38 @@ async def test_change_that_was_not_sent_is_refused(database_url: str) -> None:
             async with db.unit_of_work(read_only=True) as session:
                 session.add(Note(text="second"))
         assert checked_out(db) == 0
+
+
+async def test_blocks_in_what_only_reads(database_url: str) -> None:
+    """`begin` and `begin_nested` are savepoints, for which autocommit has no transaction."""
+    db = make_database(database_url, pool_size=1)
+    async with db:
+        await fill(db)
+        async with db.unit_of_work(read_only=True) as session:
+            for _ in range(2):
+                assert await session.scalar(select(Note.text)) == "first"
+                async with session.begin(), session.begin_nested():
+                    assert await session.scalar(select(Note.text)) == "first"
+                await session.commit()
+        for _ in range(2):
+            async with db.unit_of_work(read_only=True) as session, session.begin():
+                assert await session.scalar(select(Note.text)) == "first"
+        assert checked_out(db) == 0
+
+
+@POSTGRESQL
+async def test_block_keeps_the_isolation_level(database_url: str) -> None:
+    """A transaction that the program has asked for is not ended for a savepoint."""
+    db = make_database(database_url)
+    async with db:
+        await fill(db)
+        async with db.unit_of_work(read_only=True) as session:
+            await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            assert await session.scalar(select(func.count()).select_from(Note)) == 1
+            await fill(db)
+            async with session.begin():
+                assert await session.scalar(select(func.count()).select_from(Note)) == 1
+                result = await session.stream(select(Note.text))
+                assert [row[0] async for row in result] == ["first"]
+            level = await session.scalar(text("SHOW transaction_isolation"))
+            assert level == "repeatable read"

@@ -115,6 +115,7 @@ class UnitSession(AsyncSession):
         self._engine: Engine | None = None
         self._has_connection = False
         self._has_options = False
+        self._is_in_transaction = False
         self._is_closed = False
         self._user: asyncio.Task[Any] | None = None
         self._ender: asyncio.Task[Any] | None = None
@@ -198,6 +199,7 @@ class UnitSession(AsyncSession):
         if self._has_connection:
             return
         self._has_options = self._has_options or bool(options)
+        self._is_in_transaction = "isolation_level" in options
         pair = self._engines.current or await self._engines.open()
         engine = pair.of(self._access)
         self.bind, self._engine = engine, engine.sync_engine
@@ -213,6 +215,14 @@ class UnitSession(AsyncSession):
             message = f"The database did not let a transaction begin within {limit:.2f} s."
             raise DatabaseDownError(message) from error
         self._has_connection = True
+
+    async def take_transaction(self) -> None:
+        """Get a connection with a transaction, which reads in autocommit have not."""
+        is_autocommit = self._access is Access.READ and self._engines.reads_in_autocommit
+        if is_autocommit and not (self._has_connection and self._is_in_transaction):
+            await self.commit()
+            await self.take_connection(isolation_level="READ COMMITTED")
+        await self.take_connection()
 
     def begin(self) -> AsyncSessionTransaction:
         """Open a SAVEPOINT: the transaction itself is the unit of work's."""
@@ -242,10 +252,7 @@ class UnitSession(AsyncSession):
     async def stream(self, *args: Any, **kwargs: Any) -> Any:
         """Execute and stream the rows; server-side cursors need a transaction to live in."""
         with self.in_use():
-            if self._access is Access.READ and self._engines.reads_in_autocommit:
-                await self.commit()
-                await self.take_connection(isolation_level="READ COMMITTED")
-            await self.take_connection()
+            await self.take_transaction()
             return await super().stream(*args, **kwargs)
 
     async def commit(self) -> None:
@@ -346,7 +353,7 @@ class _Savepoint(AsyncSessionTransaction):
 
     async def start(self, is_ctxmanager: bool = False) -> _Savepoint:
         with self._unit.in_use():
-            await self._unit.take_connection()
+            await self._unit.take_transaction()
             await super().start(is_ctxmanager=is_ctxmanager)
         self._waiting = len(self._unit.callbacks)
         return self
