@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, field_validator
 from sqlalchemy import Integer, MetaData, String, TypeDecorator, bindparam, literal_column
 from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import Mapped, column_property, mapped_column
+from sqlalchemy.orm import Mapped, column_property, foreign, mapped_column, relationship
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ormolu import Model, resource
@@ -23,6 +23,7 @@ Urls = tuple[str, str]
 
 today = [5]
 turns = count()
+TODAY = bindparam(None, callable_=lambda: today[0], type_=Integer)
 
 # Who asks.
 asking: ContextVar[str] = ContextVar("asking", default="nobody")
@@ -97,8 +98,15 @@ class Visit(Base):
 class Mark(Base):
     __tablename__ = "context_marks"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    moved: Mapped[int] = column_property(
-        literal_column("1", Integer) + bindparam(None, callable_=lambda: today[0], type_=Integer)
+    until: Mapped[int]
+    moved: Mapped[int] = column_property(literal_column("1", Integer) + TODAY)
+
+
+class Shop(Base):
+    __tablename__ = "context_shops"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    marks: Mapped[list[Mark]] = relationship(
+        primaryjoin=lambda: (Shop.id == foreign(Mark.id)) & (Mark.until >= TODAY), viewonly=True
     )
 
 
@@ -121,6 +129,8 @@ def introduce(app: FastAPI) -> None:
 letters = resource(Letter, writable={"id"})
 pages = resource(Page, writable={"id"}, public_model=ShownPage)
 offers, visits, marks = (resource(model, writable={"id"}) for model in (Offer, Visit, Mark))
+plain_marks = resource(Mark, path="/marks", hidden={"moved"})
+shops = resource(Shop, writable={"id"}, includes={"marks": plain_marks})
 
 
 def named(name: str) -> dict[str, Any]:
@@ -175,4 +185,19 @@ def test_what_is_other_each_time_has_no_door(router: Any) -> None:
     """A count, a callable: nothing of it can be kept."""
     ways = {each.operation: each for each in router.explain()}
     assert ways["read"].way == ways["create"].way == "session"
-    assert "other values each time" in str(ways["list"].reason)
+    assert "each time" in str(ways["list"].reason)
+
+
+async def test_relation_of_the_clock(twin_urls: Urls, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its condition is computed for each request that follows it."""
+    async with twins_of(twin_urls, Base.metadata, shops, plain_marks) as twins:
+        await twins.execute(
+            "INSERT INTO context_shops VALUES (1)", "INSERT INTO context_marks VALUES (1, 7)"
+        )
+        paths = [f"/context_shops{path}" for path in ("/1?include=marks", "?include=marks")]
+        for path in paths:
+            await twins.past("GET", path)
+        monkeypatch.setattr("tests.resources.test_front_door_contexts.today", [8])
+        for path in paths:
+            assert '"marks":[]' in (await twins.past("GET", path)).text
+        await twins.through("GET", "/context_shops/1")

@@ -162,7 +162,10 @@ def _source_of(
     if bind.required:
         message = f"the parameter {name!r} has no value"
         raise UnplannableError(message)
-    fixed = bind.effective_value
+    if bind.callable is not None:
+        message = f"the parameter {name!r} is computed each time"
+        raise UnplannableError(message)
+    fixed = bind.value
     # Written each time: a type of the program's own may look at the request.
     return lambda _values: fixed if write is None else write(fixed)
 

@@ -50,23 +50,18 @@ class Hybrids:
 
     def _note(self, model: type[Any], name: str) -> None:
         made = _element_of(model, name)
-        values = [each for each in visitors.iterate(made) if isinstance(each, BindParameter)]
-        if any(value.callable is not None for value in values):
-            raise _changing(name)
-        if values and name not in inspect(model).attrs:
+        has_values = any(isinstance(each, BindParameter) for each in visitors.iterate(made))
+        if has_values and name not in inspect(model).attrs:
             self._made.append((model, name, made))
 
     def _check_twice(self) -> None:
         try:
             self.check()
         except NotDoneError as error:
-            raise _changing(str(error)) from error
+            message = f"{error} is computed with other values each time"
+            raise NoDoorError(message) from error
 
 
 def _element_of(model: type[Any], name: str) -> Any:
     element = getattr(model, name)
     return element.__clause_element__() if hasattr(element, "__clause_element__") else element
-
-
-def _changing(name: str) -> NoDoorError:
-    return NoDoorError(f"{name} is computed with other values each time")
