@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select, text
+from sqlalchemy import Connection, event, func, select, text
+from sqlalchemy.orm import Session
 
 from ormolu import Database, ReadOnlyError
 from tests.integration.notes import Note, make_database
@@ -69,6 +70,48 @@ async def test_listener_to_returns_may_send_statements(database_url: str, name: 
             assert await session.scalar(select(Note.text)) == "first"
         assert heard == ["1", "1"]
         assert checked_out(db) == 0
+
+
+@pytest.mark.parametrize("is_bug", [False, True])
+async def test_listener_to_rollbacks(database_url: str, *, is_bug: bool) -> None:
+    """It may send statements, and may fail: the unit of work has ended, and nothing is kept."""
+    db = make_database(database_url, pool_size=1)
+    async with db:
+        await fill(db)
+        heard: list[str] = []
+
+        def listen(connection: Connection) -> None:
+            heard.append("rollback")
+            if is_bug:
+                raise LookupError
+            if len(heard) == 1:
+                connection.exec_driver_sql("SELECT 1")
+
+        event.listen(db._engines.opened.reader.sync_engine, "rollback", listen)
+        async with db.unit_of_work(read_only=True) as session:
+            assert await session.scalar(select(Note.text)) == "first"
+        assert heard
+        assert checked_out(db) == 0
+
+
+@pytest.mark.parametrize("name", ["after_rollback", "after_soft_rollback", "after_transaction_end"])
+async def test_listener_to_sessions(database_url: str, name: str) -> None:
+    """Who counts the ends of transactions hears of those that only read."""
+    db = make_database(database_url)
+    heard: list[Session] = []
+
+    def listen(session: Session, *_others: Any) -> None:
+        heard.append(session)
+
+    async with db:
+        await fill(db)
+        event.listen(Session, name, listen)
+        try:
+            async with db.unit_of_work(read_only=True) as session:
+                assert await session.scalar(select(Note.text)) == "first"
+        finally:
+            event.remove(Session, name, listen)
+    assert heard
 
 
 @POSTGRESQL

@@ -295,7 +295,14 @@ class UnitSession(AsyncSession):
             return False
         if self._engine is None:
             return True
-        return not (self._has_options or engines.listeners.hear_returns(self._engine))
+        heard = self.sync_session.dispatch
+        return not (
+            self._has_options
+            or heard.after_rollback
+            or heard.after_soft_rollback
+            or heard.after_transaction_end
+            or engines.listeners.hear_returns(self._engine)
+        )
 
     def end_at_once(self) -> None:
         """Roll back and close for good, without ever giving way to another task."""
