@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, text
+from sqlalchemy import Connection, event, func, select, text
+from sqlalchemy.orm import Session
 
 from ormolu import Database, ReadOnlyError
 from tests.integration.notes import Note, make_database
@@ -71,6 +72,48 @@ async def test_listener_to_returns_may_send_statements(database_url: str, name: 
         assert checked_out(db) == 0
 
 
+@pytest.mark.parametrize("is_bug", [False, True])
+async def test_listener_to_rollbacks(database_url: str, *, is_bug: bool) -> None:
+    """It may send statements, and may fail: the unit of work has ended, and nothing is kept."""
+    db = make_database(database_url, pool_size=1)
+    async with db:
+        await fill(db)
+        heard: list[str] = []
+
+        def listen(connection: Connection) -> None:
+            heard.append("rollback")
+            if is_bug:
+                raise LookupError
+            if len(heard) == 1:
+                connection.exec_driver_sql("SELECT 1")
+
+        event.listen(db._engines.opened.reader.sync_engine, "rollback", listen)
+        async with db.unit_of_work(read_only=True) as session:
+            assert await session.scalar(select(Note.text)) == "first"
+        assert heard
+        assert checked_out(db) == 0
+
+
+@pytest.mark.parametrize("name", ["after_rollback", "after_soft_rollback", "after_transaction_end"])
+async def test_listener_to_sessions(database_url: str, name: str) -> None:
+    """Who counts the ends of transactions hears of those that only read."""
+    db = make_database(database_url)
+    heard: list[Session] = []
+
+    def listen(session: Session, *_others: Any) -> None:
+        heard.append(session)
+
+    async with db:
+        await fill(db)
+        event.listen(Session, name, listen)
+        try:
+            async with db.unit_of_work(read_only=True) as session:
+                assert await session.scalar(select(Note.text)) == "first"
+        finally:
+            event.remove(Session, name, listen)
+    assert heard
+
+
 @POSTGRESQL
 async def test_stream_is_a_transaction(database_url: str) -> None:
     """A stream has a transaction of its own, which is rolled back."""
@@ -113,3 +156,38 @@ async def test_change_that_was_not_sent_is_refused(database_url: str) -> None:
             async with db.unit_of_work(read_only=True) as session:
                 session.add(Note(text="second"))
         assert checked_out(db) == 0
+
+
+async def test_blocks_in_what_only_reads(database_url: str) -> None:
+    """`begin` and `begin_nested` are savepoints, for which autocommit has no transaction."""
+    db = make_database(database_url, pool_size=1)
+    async with db:
+        await fill(db)
+        async with db.unit_of_work(read_only=True) as session:
+            for _ in range(2):
+                assert await session.scalar(select(Note.text)) == "first"
+                async with session.begin(), session.begin_nested():
+                    assert await session.scalar(select(Note.text)) == "first"
+                await session.commit()
+        for _ in range(2):
+            async with db.unit_of_work(read_only=True) as session, session.begin():
+                assert await session.scalar(select(Note.text)) == "first"
+        assert checked_out(db) == 0
+
+
+@POSTGRESQL
+async def test_block_keeps_the_isolation_level(database_url: str) -> None:
+    """A transaction that the program has asked for is not ended for a savepoint."""
+    db = make_database(database_url)
+    async with db:
+        await fill(db)
+        async with db.unit_of_work(read_only=True) as session:
+            await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            assert await session.scalar(select(func.count()).select_from(Note)) == 1
+            await fill(db)
+            async with session.begin():
+                assert await session.scalar(select(func.count()).select_from(Note)) == 1
+                result = await session.stream(select(Note.text))
+                assert [row[0] async for row in result] == ["first"]
+            level = await session.scalar(text("SHOW transaction_isolation"))
+            assert level == "repeatable read"

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 import uuid
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import ForeignKey, MetaData, event
+from sqlalchemy import Column, ColumnElement, ForeignKey, MetaData, String, event, func
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship, selectinload
+from sqlalchemy.orm import (
+    ColumnProperty,
+    DeclarativeBase,
+    Mapped,
+    Session,
+    column_property,
+    joinedload,
+    mapped_column,
+    relationship,
+    selectinload,
+)
 
 from ormolu import Database, Model
 
@@ -57,6 +69,20 @@ class Token(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
 
 
+class AnyCase(ColumnProperty.Comparator[str]):
+    """Tells no capital letters from small ones."""
+
+    def __eq__(self, other: object) -> ColumnElement[bool]:  # type: ignore[override]
+        return func.lower(self.__clause_element__()) == func.lower(other)
+
+
+class Word(Base):
+    __tablename__ = "lookup_words"
+    text: Mapped[str] = column_property(
+        Column("text", String(20), primary_key=True), comparator_factory=AnyCase
+    )
+
+
 TOKEN = uuid.UUID(int=7)
 
 
@@ -67,6 +93,7 @@ async def filled(url: str) -> AsyncIterator[Database]:
         async with db.unit_of_work() as session:
             session.add(Owner(id=1, name="Ann", pets=[Dog(number=1), Pet(number=2)]))
             session.add_all([Seat(row=1, place=2), Tag(code="1"), Token(id=TOKEN)])
+            session.add(Word(text="Abc"))
         yield db
 
 
@@ -82,6 +109,7 @@ CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "of another subclass": (Dog, 2, {}),
     "base of it": (Pet, 1, {}),
     "other name": (Pet, 2, {}),
+    "compared in its own way": (Word, "aBC", {}),
     "options": (Owner, 1, {"options": [selectinload(Owner.pets)]}),
     "other options": (Owner, 1, {"options": [joinedload(Owner.pets)]}),
     "populate": (Owner, 1, {"populate_existing": True}),
@@ -159,3 +187,39 @@ async def test_listeners_hear_of_it(database_url: str) -> None:
     finally:
         event.remove(Session, "do_orm_execute", hear)
     assert heard == [(True, Tag)] * 2
+
+
+async def test_classes_may_go() -> None:
+    """What is kept for a class does not keep the class, such as one made for a test."""
+
+    async def look_up() -> weakref.ref[type[Any]]:
+        class Own(DeclarativeBase):
+            pass
+
+        class Short(Own):
+            __tablename__ = "lookup_short"
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+        db = Database("sqlite://", metadata=Own.metadata)
+        async with db, db.unit_of_work() as session:
+            assert await session.get(Short, 1) is None
+        return weakref.ref(Short)
+
+    short = await look_up()
+    gc.collect()
+    assert short() is None
+
+
+@pytest.mark.backends("asyncpg", "psycopg", "mariadb")
+async def test_empty_lock_is_one(database_url: str) -> None:
+    """`with_for_update={}` is FOR UPDATE without more."""
+    async with filled(database_url) as db, db.unit_of_work() as session:
+        heard: list[str] = []
+        engine = (await session.connection()).sync_connection.engine  # type: ignore[union-attr]
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def _note(_connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
+            heard.append(statement)
+
+        await session.get(Tag, "1", with_for_update={})
+        assert heard[-1].endswith("FOR UPDATE")

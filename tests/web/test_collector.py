@@ -1,6 +1,7 @@
 """What the garbage collector has to look at while an application runs."""
 
 import gc
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -36,17 +37,22 @@ async def test_collections_pass_over_what_was_there_at_the_start() -> None:
     assert _is_looked_at(before)
 
 
-async def test_the_last_application_that_ends_gives_it_back() -> None:
-    """One application in a process may end before the other."""
-    apps = [FastAPI(), FastAPI()]
-    for app in apps:
+async def test_application_that_ends_beside_another_one_goes() -> None:
+    """A process may start and end any number of them while one runs."""
+
+    async def live() -> weakref.ref[FastAPI]:
+        app = FastAPI()
         attached(app)
-    first, second = (app.router.lifespan_context(app) for app in apps)
-    await first.__aenter__()
-    await second.__aenter__()
-    await first.__aexit__(None, None, None)
-    assert gc.get_freeze_count()
-    await second.__aexit__(None, None, None)
+        async with app.router.lifespan_context(app):
+            assert gc.get_freeze_count()
+        return weakref.ref(app)
+
+    running = FastAPI()
+    attached(running)
+    async with running.router.lifespan_context(running):
+        over = [await live() for _ in range(3)]
+        gc.collect()
+        assert [app() for app in over] == [None] * 3
     assert not gc.get_freeze_count()
 
 

@@ -43,12 +43,13 @@ class Listeners:
         return _count(engine) != self._ours[engine]
 
     def hear_returns(self, engine: Engine) -> bool:
-        """Tell whether anybody else listens to connections that go back to the pool."""
+        """Tell whether anybody else listens to a ROLLBACK, or to what goes back to the pool."""
         return _count_returns(engine) != self._our_returns[engine]
 
 
 def _count_returns(engine: Engine) -> int:
-    return sum(len(getattr(engine.pool.dispatch, name)) for name in _RETURNS)
+    returns = sum(len(getattr(engine.pool.dispatch, name)) for name in _RETURNS)
+    return returns + len(engine.dispatch.rollback)
 
 
 def _count(engine: Engine) -> int:

@@ -9,6 +9,9 @@ __all__ = ["Bans"]
 # Seconds of the first time, and the most: twice as many each time that it is too long again.
 _FIRST, _LONGEST = 1.0, 64.0
 
+# Statements that are kept before those are forgotten whose time is over.
+_MANY = 500
+
 
 class Bans:
     """The statements of a lane that others would have to wait for too long."""
@@ -26,5 +29,8 @@ class Bans:
 
     def add(self, text: str) -> None:
         """Leave a statement to sessions from now on."""
+        now = time.monotonic()
         _, seconds = self._until.get(text, (0.0, _FIRST))
-        self._until[text] = (time.monotonic() + seconds, min(2 * seconds, _LONGEST))
+        if len(self._until) >= _MANY:
+            self._until = {each: ban for each, ban in self._until.items() if now < ban[0]}
+        self._until[text] = (now + seconds, min(2 * seconds, _LONGEST))

@@ -175,8 +175,12 @@ def _source_of(
     if bind.required:
         message = f"the parameter {name!r} has no value"
         raise UnplannableError(message)
-    fixed = bind.effective_value if write is None else write(bind.effective_value)
-    return lambda _values: fixed
+    if bind.callable is not None:
+        message = f"the parameter {name!r} is computed each time"
+        raise UnplannableError(message)
+    fixed = bind.value
+    # Written each time: a type of the program's own may look at the request.
+    return lambda _values: fixed if write is None else write(fixed)
 
 
 def _slot_source(key: str, write: Callable[[Any], Any] | None) -> Callable[[Values], Any]:

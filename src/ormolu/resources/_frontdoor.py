@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ormolu.engines import Engines
 from ormolu.lanes import Lanes, UnplannableError
 from ormolu.resources._exposures import Exposure
-from ormolu.resources._opening import OpenDoor, Opening
+from ormolu.resources._opening import OpenDoor, Opening, WatchedDoor
 from ormolu.resources._read_doors import ListDoor, ReadDoor
 from ormolu.resources._write_doors import CreateDoor, DeleteDoor, UpdateDoor
 from ormolu.web import Door, NoDoorError
@@ -68,7 +68,9 @@ class DoorMaker:
         dialect = engines.opened.reader.sync_engine.dialect
         return self.open(engines, dialect, lanes)
 
-    def open(self, engines: Engines | None, dialect: Dialect, lanes: Lanes | None) -> OpenDoor:
+    def open(
+        self, engines: Engines | None, dialect: Dialect, lanes: Lanes | None
+    ) -> OpenDoor | WatchedDoor:
         """Return the door, or one that only explains itself, without engines and lanes.
 
         Raises:
@@ -79,6 +81,8 @@ class DoorMaker:
             message = "it is of more than one statement"
             raise NoDoorError(message)
         try:
-            return kind(Opening(self.exposure, engines, dialect, lanes))
+            opening = Opening(self.exposure, engines, dialect, lanes)
+            door = kind(opening)
+            return WatchedDoor(door) if opening.hybrids else door
         except (UnplannableError, SQLAlchemyError) as error:
             raise NoDoorError(str(error)) from error

@@ -15,12 +15,13 @@ from ormolu.engines import Engines
 from ormolu.lanes import Lanes, Plan
 from ormolu.resources._columns import has_events
 from ormolu.resources._exposures import Exposure
+from ormolu.resources._hybrids import Hybrids
 from ormolu.resources._lists import cursor_key
 from ormolu.resources._plans import Plans
 from ormolu.resources._requests import read_key
 from ormolu.web import Body, NoDoorError, Reply
 
-__all__ = ["OpenDoor", "Opening", "asks_for", "headers_for", "json_headers"]
+__all__ = ["OpenDoor", "Opening", "WatchedDoor", "asks_for", "headers_for", "json_headers"]
 
 _OURS = frozenset({"ormolu", "sqlalchemy"})
 
@@ -36,6 +37,7 @@ class Opening:
         view: What may be seen.
         plans: The plans.
         lanes: Where they run.
+        hybrids: What Python computes for the statements.
     """
 
     def __init__(self, exposure: Exposure, engines: Engines | None, dialect: Dialect, lanes: Any):
@@ -53,6 +55,7 @@ class Opening:
         if any(each.declaration.policy is not None for each in exposure.reached):
             # What relations lead to depends on each request.
             self.view = replace(self.view, relations={})
+        self.hybrids = Hybrids(each.view(None) for each in exposure.reached)
         self.plans = Plans(declaration, self.view, dialect)
         self.lanes: Lanes = lanes
         self._engines = engines
@@ -63,6 +66,18 @@ class Opening:
         """Return the secret that cursors are signed with."""
         assert self._engines is not None
         return cursor_key(self._engines.opened.reader.sync_engine, self.view)
+
+    @cached_property
+    def is_shared(self) -> bool:
+        """Tell whether what is made of rows is the same for all who ask for them.
+
+        What code of the program's own makes may depend on the request: on its language, say.
+        """
+        reached = self.exposure.reached
+        views = [each.view(None) for each in reached]
+        types = [field.type for view in views for field in (*view.fields.values(), *view.keys)]
+        has_own = any(each.declaration.public_model is not None for each in reached)
+        return not has_own and all(_is_ours(type_, self._dialect) for type_ in types)
 
     def check_writes(self, operation: str) -> None:
         """Check that a statement alone writes a row, and nothing can fail once it is stored.
@@ -127,6 +142,20 @@ class OpenDoor:
             ):  # fmt: skip
                 return (int(digits),)
         return read_key(scope, self.declaration.keys, self.declaration.name)
+
+
+class WatchedDoor:
+    """A door that is shut once its statements would be other ones."""
+
+    def __init__(self, door: OpenDoor) -> None:
+        self._door = door
+        self._hybrids = door.opening.hybrids
+        self.usual: Plan = door.usual
+
+    async def answer(self, scope: Scope, body: Body) -> Reply | None:
+        """Answer a request, as the door does."""
+        self._hybrids.check()
+        return await self._door.answer(scope, body)
 
 
 def _is_ours(type_: Any, dialect: Dialect) -> bool:

@@ -102,14 +102,19 @@ class ListDoor(OpenDoor):
 
     async def answer(self, scope: Scope, body: Body) -> Reply | None:
         raw: bytes = scope["query_string"]
+        is_shared = self.opening.is_shared
         asked = self._first_pages.get(raw)
         if asked is None:
             asked = self._ask(scope)
-            if b"cursor" not in raw and len(raw) <= _SHORT:
+            if is_shared and b"cursor" not in raw and len(raw) <= _SHORT:
                 if len(self._first_pages) >= _FIRST_PAGES:
                     self._first_pages.clear()
                 self._first_pages[raw] = asked
-        items, cursor = await self.lanes.fetch(asked.reads, asked.make)
+        if is_shared:
+            items, cursor = await self.lanes.fetch(asked.reads, asked.make)
+        else:
+            # The rows alone: the rest is made here, in the context of this request.
+            items, cursor = asked.make(*await self.lanes.fetch(asked.reads, _as_they_are))
         if asked.plan.nested is not None:
             found = await asked.plan.nested.items(self.lanes, asked.plan.rows, items)
             items = encode(found)
@@ -182,6 +187,10 @@ class ListDoor(OpenDoor):
 
     def _plan_page(self, query: ListQuery, after: frozenset[int] | None) -> PagePlan:
         return self.opening.plans.page(query, after)
+
+
+def _as_they_are(*found: Sequence[Any]) -> tuple[Sequence[Any], ...]:
+    return found
 
 
 def _once(given: Mapping[str, list[str]], known: set[str]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +16,8 @@ KEY = "key"
 # Of keys that are what they seem; a composite, say, is more than one.
 _PLAIN = frozenset({int, str, UUID})
 
-_STATEMENTS: weakref.WeakKeyDictionary[Mapper[Any], Select[Any] | None]
-_STATEMENTS = weakref.WeakKeyDictionary()
+# Where a class keeps its statement: elsewhere that, which refers to it, would keep it for good.
+_INFO_KEY = "ormolu.lookup"
 
 
 def lookup_of(session: Session, entity: Any, key: object) -> Select[Any] | None:
@@ -31,9 +30,10 @@ def lookup_of(session: Session, entity: Any, key: object) -> Select[Any] | None:
     mapper = inspect(entity, raiseerr=False)
     if type(key) not in _PLAIN or not isinstance(mapper, Mapper):
         return None
-    if mapper not in _STATEMENTS:
-        _STATEMENTS[mapper] = _make(mapper)
-    statement = _STATEMENTS[mapper]
+    info = mapper.class_manager.info
+    if _INFO_KEY not in info:
+        info[_INFO_KEY] = _make(mapper)
+    statement: Select[Any] | None = info[_INFO_KEY]
     if statement is None or mapper.identity_key_from_primary_key((key,)) in session.identity_map:
         return None
     return statement
@@ -44,6 +44,5 @@ def _make(mapper: Mapper[Any]) -> Select[Any] | None:
     column, *others = mapper.primary_key
     if others or not is_alone or mapper.always_refresh:
         return None
-    name = mapper.get_property_by_column(column).key
-    is_key = getattr(mapper.class_, name) == bindparam(KEY, type_=column.type)
-    return select(mapper.class_).where(is_key)
+    # The column, as SQLAlchemy does: its attribute may be compared in ways of the program's own.
+    return select(mapper.class_).where(column == bindparam(KEY, type_=column.type))

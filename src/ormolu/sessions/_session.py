@@ -37,6 +37,8 @@ _TAKE_OVER_SECONDS = 1.0
 # Beyond the pool's own timeout, so that a full pool is told from a silent database.
 _BEGIN_MARGIN = 1.15
 
+_NO_LOCK = (None, False)
+
 CLOSED = (
     "The unit of work of this session has ended: its answer was being sent. In a background task, "
     "a stream or a WebSocket write `async with db.unit_of_work() as session: ...`"
@@ -56,7 +58,9 @@ class _SyncSession(Session):
 
     def get(self, entity: Any, ident: Any, **options: Any) -> Any:
         """Return the object with a primary key, as SQLAlchemy does."""
-        statement = None if any(options.values()) else lookup_of(self, entity, ident)
+        # An empty `with_for_update` locks as well.
+        is_plain = not any(options.values()) and options.get("with_for_update") in _NO_LOCK
+        statement = lookup_of(self, entity, ident) if is_plain else None
         if statement is None:
             return super().get(entity, ident, **options)
         return self.execute(statement, {KEY: ident}).unique().scalars().one_or_none()
@@ -111,6 +115,7 @@ class UnitSession(AsyncSession):
         self._engine: Engine | None = None
         self._has_connection = False
         self._has_options = False
+        self._is_in_transaction = False
         self._is_closed = False
         self._user: asyncio.Task[Any] | None = None
         self._ender: asyncio.Task[Any] | None = None
@@ -194,6 +199,7 @@ class UnitSession(AsyncSession):
         if self._has_connection:
             return
         self._has_options = self._has_options or bool(options)
+        self._is_in_transaction = "isolation_level" in options
         pair = self._engines.current or await self._engines.open()
         engine = pair.of(self._access)
         self.bind, self._engine = engine, engine.sync_engine
@@ -209,6 +215,14 @@ class UnitSession(AsyncSession):
             message = f"The database did not let a transaction begin within {limit:.2f} s."
             raise DatabaseDownError(message) from error
         self._has_connection = True
+
+    async def take_transaction(self) -> None:
+        """Get a connection with a transaction, which reads in autocommit have not."""
+        is_autocommit = self._access is Access.READ and self._engines.reads_in_autocommit
+        if is_autocommit and not (self._has_connection and self._is_in_transaction):
+            await self.commit()
+            await self.take_connection(isolation_level="READ COMMITTED")
+        await self.take_connection()
 
     def begin(self) -> AsyncSessionTransaction:
         """Open a SAVEPOINT: the transaction itself is the unit of work's."""
@@ -238,10 +252,7 @@ class UnitSession(AsyncSession):
     async def stream(self, *args: Any, **kwargs: Any) -> Any:
         """Execute and stream the rows; server-side cursors need a transaction to live in."""
         with self.in_use():
-            if self._access is Access.READ and self._engines.reads_in_autocommit:
-                await self.commit()
-                await self.take_connection(isolation_level="READ COMMITTED")
-            await self.take_connection()
+            await self.take_transaction()
             return await super().stream(*args, **kwargs)
 
     async def commit(self) -> None:
@@ -284,7 +295,14 @@ class UnitSession(AsyncSession):
             return False
         if self._engine is None:
             return True
-        return not (self._has_options or engines.listeners.hear_returns(self._engine))
+        heard = self.sync_session.dispatch
+        return not (
+            self._has_options
+            or heard.after_rollback
+            or heard.after_soft_rollback
+            or heard.after_transaction_end
+            or engines.listeners.hear_returns(self._engine)
+        )
 
     def end_at_once(self) -> None:
         """Roll back and close for good, without ever giving way to another task."""
@@ -342,7 +360,7 @@ class _Savepoint(AsyncSessionTransaction):
 
     async def start(self, is_ctxmanager: bool = False) -> _Savepoint:
         with self._unit.in_use():
-            await self._unit.take_connection()
+            await self._unit.take_transaction()
             await super().start(is_ctxmanager=is_ctxmanager)
         self._waiting = len(self._unit.callbacks)
         return self

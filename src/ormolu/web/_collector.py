@@ -8,31 +8,22 @@ none of it is ever garbage while the application runs.
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 __all__ = ["freeze_what_is_there"]
 
-_LOCK = threading.Lock()
-_running = 0
-
 
 @contextmanager
 def freeze_what_is_there() -> Iterator[None]:
-    """Keep the collector from what is there by now, until the last of these has ended.
+    """Keep the collector from what is there by now, until this or another one of these has ended.
 
-    An application that ends is garbage: tests make and drop hundreds of them.
+    An application that ends is garbage, and nothing less than all can be put back: tests make and
+    drop hundreds of them, beside one that runs all the time.
     """
-    global _running
-    with _LOCK:
-        _running += 1
-        # Without a collection first, which each test of a program would wait for.
-        gc.freeze()
+    # Without a collection first, which each test of a program would wait for.
+    gc.freeze()
     try:
         yield
     finally:
-        with _LOCK:
-            _running -= 1
-            if not _running:
-                gc.unfreeze()
+        gc.unfreeze()
