@@ -29,6 +29,21 @@ async def test_locked_row_holds_up_its_own_request(database_url: str) -> None:
 
 
 @pytest.mark.backends("asyncpg")
+async def test_locked_row_on_another_connection(database_url: str) -> None:
+    """A connection that is taken in place of one gives locks up as soon as that did."""
+    async with served(database_url) as shop:
+        await shop.fill(2)
+        await shop.lanes._writes._held.drop()  # type: ignore[attr-defined]
+        async with locked(database_url, "SELECT * FROM things WHERE id = 1 FOR UPDATE"):
+            late = asyncio.create_task(shop.change(1, number=9))
+            await turns(20)
+            async with asyncio.timeout(4):
+                assert (await shop.create("new")).status_code == 201
+            assert not late.done()
+        assert (await late).status_code == 200
+
+
+@pytest.mark.backends("asyncpg")
 async def test_many_locked_rows(database_url: str) -> None:
     """However many rows of a batch others have locked, the line goes on after one short wait."""
     async with served(database_url, pool_timeout=2.0) as shop:

@@ -35,7 +35,7 @@ from ormolu.lanes import Item, NotDoneError, Plan, PointPlan, Slot, UnplannableE
 from ormolu.lanes._held import Held
 from ormolu.sqlite._writers import line_of
 from ormolu.transactions import Access
-from tests.lanes.things import Served, Thing, execute, served
+from tests.lanes.things import Served, Thing, execute, served, turns
 
 SQLITE = sqlite.dialect()
 ASYNCPG = asyncpg.dialect()  # type: ignore[no-untyped-call]
@@ -287,6 +287,30 @@ async def test_long_read_is_left_to_threads(database_url: str) -> None:
         assert lanes._reads._bans._until[numbers][1] == 4.0
         assert (await shop.read(1)).status_code == 200
         assert shop.passed_on == []
+
+
+@pytest.mark.backends("sqlite")
+async def test_steps_are_those_of_one_read(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the reads of the same turn before it count, nor do they for the end of the turn."""
+    monkeypatch.setattr("ormolu.lanes._sqlite._STEPS", 1)
+    monkeypatch.setattr("ormolu.lanes._sqlite._ROUNDS", 1000)
+    async with served(database_url) as shop:
+        await shop.fill(1)
+        point, lanes = point_of(shop, has_many=False), shop.lanes
+        rows = [await lanes.fetch_one(point, (1,)) for _ in range(300)]
+        assert rows == [(0, 1)] * 300
+        long = Plan(select(Thing.id), [Integer()], shop.db.engine.dialect)
+        long.text = (
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000) "
+            "SELECT count(*) FROM n"
+        )
+        with pytest.raises(NotDoneError):
+            await lanes.fetch(((long, ()),), list)
+        await turns(3)
+        assert not lanes._reads._sqlite.in_transaction  # type: ignore[attr-defined]
+        assert await lanes.fetch_one(point, (1,)) == (0, 1)
 
 
 @pytest.mark.backends("sqlite")
