@@ -126,6 +126,16 @@ def test_fork_with_lanes_open(database_url: str) -> None:
     assert rows == [(20 * 5,)]
 
 
+def test_fork_on_a_loop(database_url: str) -> None:
+    """A child that goes on with its parent's event loop has lanes and connections of its own."""
+    command = [sys.executable, "-m", "tests.lanes.programs.fork_on_a_loop"]
+    with running(command, DATABASE_URL=database_url) as process:
+        output, _ = process.communicate(timeout=60)
+    assert output.splitlines()[-1] == "statuses [0]"
+    rows = asyncio.run(execute(database_url, "SELECT count(*) FROM things"))
+    assert rows == [(20 * 3,)]
+
+
 async def test_overrides(database_url: str) -> None:
     """A session that a test puts in place of ours is used, from the next request on."""
     async with served(database_url) as shop:

@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import Integer, select, update
+from sqlalchemy import Integer, String, literal, select, update
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ormolu import Database
-from ormolu.lanes import NotDoneError, Plan
+from ormolu.lanes import NotDoneError, Plan, Slot
 from tests.lanes.things import (
     Served,
     Thing,
@@ -193,6 +193,19 @@ async def test_second_statement_of_a_read_is_of_its_snapshot(database_url: str) 
         reads: Any = lanes._reads  # type: ignore[attr-defined]
         assert reads.fetch(plan, (), is_latest=False) == [(0,)]
         assert await lanes.fetch(((plan, ()),), list) == [(7,)]
+
+
+@pytest.mark.backends("sqlite")
+async def test_rows_behind_rows_are_of_their_snapshot(database_url: str) -> None:
+    """What others commit between a row and those behind it is not seen by one of them alone."""
+    async with served(database_url) as shop:
+        await shop.fill(1)
+        lanes, plan = shop.lanes, numbers_plan(shop)
+        has_keys = literal(Slot("keys"), String()) != ""
+        behind = Plan(select(Thing.number).where(has_keys), [Integer()], shop.db.engine.dialect)
+        assert await lanes.fetch(((plan, ()),), list) == [(0,)]
+        write_at_once(database_url, 7)
+        assert await lanes.fetch_of(behind, [1]) == [(0,)]
 
 
 @pytest.mark.backends("asyncpg")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,21 @@ async def test_locked_row_holds_up_its_own_request(database_url: str) -> None:
             assert not late.done()
             assert (await late).status_code == 503
         assert (await shop.change(3, number=1)).status_code == 200
+
+
+@pytest.mark.backends("asyncpg")
+async def test_locked_row_on_another_connection(database_url: str) -> None:
+    """A connection that is taken in place of one gives locks up as soon as that did."""
+    async with served(database_url) as shop:
+        await shop.fill(2)
+        await shop.lanes._writes._held.drop()  # type: ignore[attr-defined]
+        async with locked(database_url, "SELECT * FROM things WHERE id = 1 FOR UPDATE"):
+            late = asyncio.create_task(shop.change(1, number=9))
+            await turns(20)
+            async with asyncio.timeout(4):
+                assert (await shop.create("new")).status_code == 201
+            assert not late.done()
+        assert (await late).status_code == 200
 
 
 @pytest.mark.backends("asyncpg")
@@ -98,6 +114,19 @@ async def test_lock_of_another_program(database_url: str) -> None:
             assert {answer.json()["code"] for answer in answers} == {"overloaded"}
             assert {answer.headers["retry-after"] for answer in answers} == {"1"}
         assert statuses([await shop.create("after")]) == [201]
+
+
+@pytest.mark.backends("sqlite")
+async def test_wait_for_a_connection_is_counted_once(database_url: str) -> None:
+    """A connection that was long in coming waits for later locks as long as any other."""
+    async with served(database_url) as shop:
+        await shop.fill(1)
+        writes: Any = shop.lanes._writes  # type: ignore[attr-defined]
+        (await writes._held.take()).shorten_wait(60.0)
+        async with locked(database_url, "UPDATE things SET number = 7"):
+            write = asyncio.create_task(shop.create("new"))
+            await asyncio.sleep(0.2)
+        assert (await write).status_code == 201
 
 
 @pytest.mark.backends("sqlite", "asyncpg")

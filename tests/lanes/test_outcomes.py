@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import Any
 
 import asyncpg
 import pytest
 from sqlalchemy import text
 
+from ormolu.lanes._postgresql_writes import _is_rolled_back
 from tests.dialect.test_shared_syncs import Log
 from tests.lanes.things import (
     Served,
@@ -78,12 +80,39 @@ async def test_unknown_outcome_says_so(database_url: str) -> None:
 
 @pytest.mark.backends("asyncpg")
 async def test_silence_is_no_outcome(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that does not answer in time is not waited for; its row may come or not."""
+    """A server that does not answer in time is not waited for, nor its connection used again."""
     monkeypatch.setattr("ormolu.lanes._postgresql_writes._SILENCE", 0.2)
     async with served(database_url) as shop:
+        held: Any = shop.lanes._writes._held  # type: ignore[attr-defined]
+        connection = await held.take()
         async with sleeping(shop, database_url) as task:
             assert await task == [503] * 4
         assert (await shop.create("after")).status_code == 201
+        assert await held.take() is not connection
+
+
+@pytest.mark.backends("asyncpg")
+async def test_error_that_says_that_nobody_knows(database_url: str) -> None:
+    """A write that fails so, as on a foreign server, is not done again."""
+    function = (
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "PERFORM nextval('tries'); RAISE EXCEPTION 'no' USING ERRCODE = '40003'; END $$"
+    )
+    async with served(database_url) as shop:
+        await execute(
+            database_url, "CREATE SEQUENCE tries", function,
+            "CREATE TRIGGER t BEFORE INSERT ON things FOR EACH ROW EXECUTE FUNCTION refuse()",
+        )  # fmt: skip
+        answer = await shop.create("new")
+        assert (answer.status_code, answer.json()["code"]) == (503, "outcome_unknown")
+    assert await execute(database_url, "SELECT last_value FROM tries") == [(1,)]
+
+
+@pytest.mark.parametrize(("severity", "is_known"), [("ERROR", True), ("FATAL", False)])
+def test_errors_that_end_a_connection(severity: str, *, is_known: bool) -> None:
+    """They are no word on what is stored, whatever their code."""
+    error = asyncpg.PostgresError.new({"S": severity, "V": severity, "C": "57P05", "M": "no"})
+    assert _is_rolled_back(None, error) is is_known
 
 
 @pytest.mark.backends("asyncpg")
@@ -133,6 +162,46 @@ async def test_connection_lost_in_a_read(database_url: str) -> None:
         assert checked_out(shop.db) <= 3
 
 
+@pytest.mark.backends("asyncpg")
+async def test_connection_that_cannot_be_read_from(database_url: str) -> None:
+    """One that answers nobody any more is dropped, though it is open: the next have another."""
+    async with served(database_url) as shop:
+        await shop.fill(2)
+        points: Any = shop.lanes._points  # type: ignore[attr-defined]
+        connection = await points._held.take()
+        busy = asyncio.create_task(connection.execute("SELECT pg_sleep(30)"))
+        await turns(5)
+        assert statuses([await shop.read(key) for key in (1, 2, 1)]) == [200] * 3
+        assert shop.passed_on == ["GET /things/1"]
+        with pytest.raises(asyncpg.PostgresError):
+            await busy
+
+
+_WAIT = (
+    "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$"
+    " BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NULL; END $$",
+    "CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON things DEFERRABLE INITIALLY DEFERRED"
+    " FOR EACH ROW EXECUTE FUNCTION wait()",
+)
+
+
+@pytest.mark.backends("asyncpg")
+async def test_nothing_is_answered_before_its_commit(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch whose statements are done is answered when its COMMIT is."""
+    monkeypatch.setattr("ormolu.lanes._postgresql_writes._LOCK_TIMEOUT", 5000)
+    async with served(database_url) as shop:
+        await execute(database_url, *_WAIT)
+        async with locked(database_url, "SELECT pg_advisory_xact_lock(7)") as connection:
+            tasks = [asyncio.create_task(shop.create(f"new {number}")) for number in range(3)]
+            await until_waiting(connection)
+            await turns(50)
+            assert not any(task.done() for task in tasks)
+        assert statuses(await asyncio.gather(*tasks)) == [201] * 3
+        assert shop.passed_on == []
+
+
 @pytest.mark.backends("sqlite")
 async def test_failed_sync(database_url: str, log: Log) -> None:
     """All of a batch whose log was not synced are told that nobody knows, and are not redone."""
@@ -148,6 +217,21 @@ async def test_failed_sync(database_url: str, log: Log) -> None:
         rows = await execute(database_url, "SELECT name FROM things ORDER BY id")
         assert rows[-1] == ("after",)
         assert len(rows) == len(set(rows)) <= 6
+
+
+@pytest.mark.backends("sqlite")
+async def test_log_that_cannot_be_begun_anew(database_url: str, path: str, log: Log) -> None:
+    """While others read a log that may have a hole nothing is written, and that is known."""
+    async with served(database_url) as shop:
+        await shop.fill(1)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN")
+            other.execute("SELECT * FROM things").fetchall()
+            log.is_broken = True
+            assert (await shop.create("lost")).json()["code"] == "outcome_unknown"
+            log.is_broken = False
+            assert (await shop.create("refused")).json()["code"] == "database_unavailable"
+        assert (await shop.create("after")).status_code == 201
 
 
 @pytest.mark.backends("sqlite")

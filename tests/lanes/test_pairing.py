@@ -98,3 +98,24 @@ async def test_statements_of_different_text_in_one_batch(database_url: str) -> N
         assert statuses(answers) == [200, 200, 201, 204, 200, 201]
         rows = await execute(database_url, "SELECT name, number FROM things ORDER BY number, name")
         assert rows == [("five", 0), ("six", 0), ("two", 0), ("four", 4), ("thing 1", 5)]
+
+
+async def test_statements_of_the_same_values_in_one_batch(database_url: str) -> None:
+    """Reads, changes and deletes of two tables by the same keys each do their own."""
+    async with served(database_url, pool_timeout=20.0) as shop:
+        await shop.fill(4)
+        client = shop.client
+        for key in (1, 2):
+            assert (await client.post("/parts", json={"thing_id": 1})).json()["id"] == key
+        paths = ["/things/2", "/parts/1", "/things/1", "/parts/2"]
+        reads = await asyncio.gather(*(client.get(path) for path in paths))
+        assert [each.json() for each in reads[1::2]] == [{"id": n, "thing_id": 1} for n in (1, 2)]
+        assert [each.json()["name"] for each in reads[::2]] == ["thing 2", "thing 1"]
+        part = client.patch("/parts/1", json={"thing_id": 3})
+        changes = await asyncio.gather(shop.change(2, number=3), part)
+        assert changes[0].json() == {"id": 2, "name": "thing 2", "number": 3}
+        assert changes[1].json() == {"id": 1, "thing_id": 3}
+        await asyncio.gather(client.delete("/things/4"), client.delete("/parts/2"))
+        things = await execute(database_url, "SELECT id FROM things ORDER BY id")
+        assert things == [(1,), (2,), (3,)]
+        assert await execute(database_url, "SELECT id, thing_id FROM parts") == [(1, 3)]

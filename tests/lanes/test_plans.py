@@ -33,8 +33,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from ormolu.errors import OutcomeUnknownError
 from ormolu.lanes import Item, NotDoneError, Plan, PointPlan, Slot, UnplannableError, numbered
 from ormolu.lanes._held import Held
+from ormolu.sqlite._writers import line_of
 from ormolu.transactions import Access
-from tests.lanes.things import Served, Thing, execute, served
+from tests.lanes.things import Served, Thing, execute, served, turns
 
 SQLITE = sqlite.dialect()
 ASYNCPG = asyncpg.dialect()  # type: ignore[no-untyped-call]
@@ -213,6 +214,17 @@ async def test_value_that_the_driver_refuses(database_url: str) -> None:
 
 
 @pytest.mark.backends("sqlite")
+async def test_number_that_overflows(database_url: str, path: str) -> None:
+    """It fails alone, and the others are stored in one transaction all the same."""
+    async with served(database_url) as shop:
+        plan, before = insert_plan(shop), line_of(path).count
+        items = [Item(plan, given) for given in (["a", 1], ["b", 2**70], ["c", 3])]
+        done = await asyncio.gather(*map(shop.lanes.write, items), return_exceptions=True)
+        assert [isinstance(each, NotDoneError) for each in done] == [False, True, False]
+        assert line_of(path).count == before + 1
+
+
+@pytest.mark.backends("sqlite")
 async def test_plain_error_beside_one_that_ends_the_transaction(database_url: str) -> None:
     """Done again alone, one that fails is not done, the others are."""
     trigger = (
@@ -275,6 +287,30 @@ async def test_long_read_is_left_to_threads(database_url: str) -> None:
         assert lanes._reads._bans._until[numbers][1] == 4.0
         assert (await shop.read(1)).status_code == 200
         assert shop.passed_on == []
+
+
+@pytest.mark.backends("sqlite")
+async def test_steps_are_those_of_one_read(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the reads of the same turn before it count, nor do they for the end of the turn."""
+    monkeypatch.setattr("ormolu.lanes._sqlite._STEPS", 1)
+    monkeypatch.setattr("ormolu.lanes._sqlite._ROUNDS", 1000)
+    async with served(database_url) as shop:
+        await shop.fill(1)
+        point, lanes = point_of(shop, has_many=False), shop.lanes
+        rows = [await lanes.fetch_one(point, (1,)) for _ in range(300)]
+        assert rows == [(0, 1)] * 300
+        long = Plan(select(Thing.id), [Integer()], shop.db.engine.dialect)
+        long.text = (
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000) "
+            "SELECT count(*) FROM n"
+        )
+        with pytest.raises(NotDoneError):
+            await lanes.fetch(((long, ()),), list)
+        await turns(3)
+        assert not lanes._reads._sqlite.in_transaction  # type: ignore[attr-defined]
+        assert await lanes.fetch_one(point, (1,)) == (0, 1)
 
 
 @pytest.mark.backends("sqlite")

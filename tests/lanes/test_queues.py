@@ -14,7 +14,16 @@ from sqlalchemy.dialects import sqlite
 from ormolu.errors import OverloadedError
 from ormolu.lanes import Item, NotDoneError, Plan
 from ormolu.lanes._lane import Lane
-from tests.lanes.things import Served, Thing, execute, locked, served, statuses, turns
+from tests.lanes.things import (
+    Served,
+    Thing,
+    execute,
+    locked,
+    served,
+    statuses,
+    turns,
+    until_waiting,
+)
 
 BOTH = pytest.mark.backends("sqlite", "asyncpg")
 
@@ -158,9 +167,12 @@ def lane_of(shop: Served) -> Lane:
 
 
 @BOTH
-async def test_overload_is_told(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("limit", "most"), [("_MOST_ITEMS", 5), ("_MOST_BYTES", 100)])
+async def test_overload_is_told(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
     """Who finds the line full is told to come again, at once; the others are stored."""
-    monkeypatch.setattr("ormolu.lanes._lane._MOST_ITEMS", 5)
+    monkeypatch.setattr(f"ormolu.lanes._lane.{limit}", most)
     async with served(database_url) as shop:
         await shop.fill(1)
         answers = await asyncio.gather(*(shop.create(f"new {n}") for n in range(20)))
@@ -169,6 +181,18 @@ async def test_overload_is_told(database_url: str, monkeypatch: pytest.MonkeyPat
         assert {each.json()["code"] for each in refused} == {"overloaded"}
         assert {each.headers["retry-after"] for each in refused} == {"1"}
         assert await execute(database_url, "SELECT count(*) FROM things") == [(21 - len(refused),)]
+
+
+@BOTH
+async def test_bytes_of_changes_are_counted(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Changes of many bytes fill a line as new rows do."""
+    monkeypatch.setattr("ormolu.lanes._lane._MOST_BYTES", 100)
+    async with served(database_url) as shop:
+        await shop.fill(1)
+        calls = [shop.change(1, name=f"{number}" * 60) for number in range(9)]
+        assert set(statuses(await asyncio.gather(*calls))) == {200, 503}
 
 
 async def cancelled(calls: list[Any], count: int, is_begun: Callable[[], bool]) -> list[Any]:
@@ -236,15 +260,49 @@ async def test_lists_and_writes_do_not_hold_up_points(database_url: str) -> None
 
 
 @pytest.mark.backends("asyncpg")
-async def test_slow_read_is_left_to_sessions(database_url: str) -> None:
-    """A list that took long holds up the others no more: for a while a session sends it."""
+async def test_list_takes_the_connection_that_is_free(database_url: str) -> None:
+    """Whoever comes while a list is under way does not stand behind it."""
+    async with served(database_url, pool_size=6) as shop:
+        await shop.fill(1)
+        assert statuses([await shop.client.get("/parts")]) == [200]
+        async with locked(database_url, "LOCK TABLE parts") as other:
+            slow = asyncio.create_task(shop.client.get("/parts"))
+            await until_waiting(other)
+            async with asyncio.timeout(5):
+                listed = [await shop.client.get("/things") for _ in range(3)]
+            assert statuses(listed) == [200] * 3
+            assert not slow.done()
+        assert (await slow).status_code == 200
+
+
+@pytest.mark.backends("asyncpg")
+@pytest.mark.parametrize("path", ["/parts", "/things/1"])
+async def test_slow_read_is_left_to_sessions(database_url: str, path: str) -> None:
+    """A read that took long holds up the others no more: for a while a session sends it."""
     async with served(database_url, pool_timeout=5.0) as shop:
         await shop.fill(2)
-        assert (await shop.client.get("/parts")).status_code == 200
-        async with locked(database_url, "LOCK TABLE parts"):
-            listed = asyncio.create_task(shop.client.get("/parts"))
+        assert (await shop.client.get(path)).status_code == 200
+        async with locked(database_url, "LOCK TABLE parts, things"):
+            read = asyncio.create_task(shop.client.get(path))
             await asyncio.sleep(0.15)
-        assert (await listed).status_code == 200
+        assert (await read).status_code == 200
         shop.passed_on.clear()
-        assert (await shop.client.get("/parts")).status_code == 200
-        assert shop.passed_on == ["GET /parts"]
+        assert (await shop.client.get(path)).status_code == 200
+        assert shop.passed_on == [f"GET {path}"]
+
+
+@pytest.mark.backends("asyncpg")
+async def test_read_without_an_answer_is_left_to_a_session(database_url: str) -> None:
+    """Those who stand behind a read wait for its answer only so long."""
+    async with served(database_url, pool_timeout=1.0) as shop:
+        await shop.fill(1)
+        await execute(
+            database_url, "ALTER TABLE things RENAME TO others",
+            "CREATE VIEW things AS SELECT others.* FROM others, pg_sleep(30)",
+        )  # fmt: skip
+        read = asyncio.create_task(shop.read(1))
+        async with asyncio.timeout(10):
+            while not shop.passed_on:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        read.cancel()
+        await asyncio.wait({read})

@@ -130,18 +130,42 @@ async def test_who_leaves_takes_nothing_along(
         )
 
 
+@pytest.mark.backends("asyncpg")
+async def test_who_leaves_while_it_is_sent(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of those whose read is under way some may be cancelled, the first of them too."""
+    async with served(database_url, pool_size=2) as shop:
+        await shop.fill(2)
+        sent, plan, fetch = Sent(shop, monkeypatch), plan_of(shop), shop.lanes.fetch
+        sent.may_go_on.clear()
+        calls = [asyncio.ensure_future(fetch(((plan, (1,)),), sent.make)) for _ in range(4)]
+        async with asyncio.timeout(5):
+            while not sent.count:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        calls[0].cancel()
+        calls[2].cancel()
+        await turns(2)
+        sent.may_go_on.set()
+        found = await asyncio.gather(*calls, return_exceptions=True)
+        assert [isinstance(each, asyncio.CancelledError) for each in found] == [True, False] * 2
+        assert found[1] == found[3] == [(1,), (2,)]
+        assert sent.count == 1
+
+
 @BOTH
 async def test_error_is_of_those_who_share_it(database_url: str) -> None:
-    """Others of the batch have their rows."""
-    async with served(database_url) as shop:
+    """Others of the batch have their rows, those too that are sent after it."""
+    # In the smallest pool all reads of PostgreSQL are of one lane, and so of one batch.
+    async with served(database_url, pool_size=2) as shop:
         await shop.fill(2)
         plan, broken, fetch = plan_of(shop), plan_of(shop), shop.lanes.fetch
         broken.text = broken.text.replace("things.id >=", "1/0 >=").replace("FROM things", "FROM x")
         calls: list[Any] = [
-            fetch(((each, (1,)),), list) for each in (plan, broken, plan, broken, plan)
+            fetch(((each, (1,)),), list) for each in (broken, plan, broken, plan, broken)
         ]
         found = await asyncio.gather(*calls, return_exceptions=True)
-        assert [isinstance(each, NotDoneError) for each in found] == [False, True] * 2 + [False]
+        assert [isinstance(each, NotDoneError) for each in found] == [True, False] * 2 + [True]
 
 
 @pytest.mark.backends("asyncpg")

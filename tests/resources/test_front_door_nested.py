@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, MetaData, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from ormolu import Model, resource
+from ormolu import Model, Policy, resource
 from tests.resources.twins import twins_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.backends("sqlite", "asyncpg")]
@@ -52,6 +52,24 @@ class Mark(Base):
     __table_args__ = (ForeignKeyConstraint(["x", "y"], ["cells.x", "cells.y"]),)
 
 
+class Box(Base):
+    __tablename__ = "boxes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    secrets: Mapped[list[Secret]] = relationship()
+
+
+class Secret(Base):
+    __tablename__ = "secrets"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    box_id: Mapped[int] = mapped_column(ForeignKey("boxes.id"))
+
+
+def only_the_first() -> Policy:
+    return Policy(visible=Secret.id == 1)
+
+
+boxes = resource(Box, includes={"secrets"})
+secrets = resource(Secret, policy=only_the_first)
 cells = resource(Cell, includes={"marks"})
 shelves = resource(Shelf, includes={"books"})
 books = resource(Book, includes={"shelf"})
@@ -91,6 +109,17 @@ async def test_owners_with_a_composite_key(twin_urls: Urls) -> None:
         await twins.execute("INSERT INTO marks (id, x, y) VALUES (1, 1, 2)")
         answer = await twins.past("GET", "/cells/1,2?include=marks")
         assert answer.json()["marks"] == [{"id": 1, "x": 1, "y": 2}]
+
+
+async def test_rows_of_which_not_all_may_be_seen(twin_urls: Urls) -> None:
+    """Which of them depends on each request: the door leaves them to the session."""
+    async with twins_of(twin_urls, Base.metadata, boxes, secrets) as twins:
+        await twins.execute("INSERT INTO boxes (id) VALUES (1)")
+        await twins.execute("INSERT INTO secrets (id, box_id) VALUES (1, 1), (2, 1)")
+        answer = await twins.past("GET", "/boxes/1?include=secrets")
+        assert answer.json()["secrets"] == [{"id": 1, "box_id": 1}]
+        page = await twins.past("GET", "/boxes?include=secrets")
+        assert [each["id"] for each in page.json()["items"][0]["secrets"]] == [1]
 
 
 async def test_pages_of_each_condition(twin_urls: Urls) -> None:

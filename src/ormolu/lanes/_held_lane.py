@@ -74,8 +74,8 @@ class HeldLane:
             async with asyncio.timeout(self._patience):
                 rows: Sequence[Any] = await connection.fetch(text, *arguments)
         except Exception as error:
-            # A connection that is asked for no more after an error that is not its statement's.
-            if driver_fault(error) is None or connection.is_closed():
+            # Not its statement's error: it may be stuck. One that is closed is dropped by `_take`.
+            if driver_fault(error) is None:
                 await self._held.drop()
             raise NotDoneError from error
         finally:

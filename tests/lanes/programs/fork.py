@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import httpx2
 from fastapi import FastAPI
 
 from tests.lanes.things import app_of, database_of
 
+__all__ = ["run_child", "work"]
+
 _ROWS = 20
 
 
-async def _work(app: FastAPI, name: str) -> None:
+async def work(app: FastAPI, name: str) -> None:
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         await asyncio.gather(*(_store(client, f"{name} {number}") for number in range(_ROWS)))
@@ -28,13 +32,15 @@ async def _store(client: httpx2.AsyncClient, name: str) -> None:
         assert read.json() == answer.json(), f"{read.json()} is another one's row"
 
 
-def _run_child(app: FastAPI, name: str) -> None:
+def run_child(
+    run: Callable[[Coroutine[Any, Any, None]], None], task: Coroutine[Any, Any, None]
+) -> None:
     status = 1
     try:
-        asyncio.run(_work(app, name))
+        run(task)
         status = 0
     except BaseException as error:
-        print(f"{name}: {error!r}", file=sys.stderr)
+        print(repr(error), file=sys.stderr)
     finally:
         os._exit(status)
 
@@ -43,16 +49,16 @@ async def _main() -> None:
     db = database_of(os.environ["DATABASE_URL"], pool_timeout=10)
     app = app_of(db)
     async with db:
-        await _work(app, "before")
+        await work(app, "before")
         children = []
         for name in ("child 0", "child 1"):
             child = os.fork()
             if child == 0:
-                _run_child(app, name)
+                run_child(asyncio.run, work(app, name))
             children.append(child)
-        await _work(app, "parent")
+        await work(app, "parent")
         statuses = [await asyncio.to_thread(os.waitpid, child, 0) for child in children]
-        await _work(app, "after")
+        await work(app, "after")
     print("statuses", [status for _, status in statuses])
 
 
