@@ -13,6 +13,7 @@ from sqlalchemy import DateTime, Integer, Time, literal, select
 from ormolu.errors import OverloadedError
 from ormolu.lanes import NotDoneError, Plan, Slot
 from ormolu.lanes._held_lane import HeldLane
+from ormolu.resources import _read_doors
 from tests.lanes.things import Served, Thing, database_of, execute, served, statuses, turns
 
 BOTH = pytest.mark.backends("sqlite", "asyncpg")
@@ -204,3 +205,32 @@ async def test_values_that_only_look_alike(database_url: str) -> None:
         slot = literal(Slot("value"), DateTime(timezone=True))
         plan = Plan(select(slot.label("v")), [DateTime(timezone=True)], db.engine.dialect)
         assert await shop.lanes.fetch(((plan, (moment,)),), list) == [(moment,)]
+
+
+@pytest.mark.backends("sqlite")
+async def test_snapshot_that_cannot_be_opened(database_url: str) -> None:
+    """It is left to a session, for points and for lists."""
+    async with served(database_url) as shop:
+        await shop.fill(1)
+        assert statuses([await shop.read(1), await shop.client.get("/things")]) == [200] * 2
+        await turns(2)
+        lanes: Any = shop.lanes
+        lanes._reads._sqlite.execute("BEGIN")
+        assert statuses([await shop.read(1), await shop.client.get("/things")]) == [200] * 2
+        assert len(shop.passed_on) == 2
+        lanes._reads._sqlite.execute("ROLLBACK")
+
+
+@BOTH
+async def test_first_pages_of_any_number(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Query strings are remembered, a few of them, and each has its own page."""
+    monkeypatch.setattr(_read_doors, "_FIRST_PAGES", 3)
+    async with served(database_url) as shop:
+        await shop.fill(9)
+        for _ in range(2):
+            for size in range(1, 9):
+                answer = await shop.client.get(f"/things?limit={size}")
+                assert len(answer.json()["items"]) == size
+        assert shop.passed_on == []

@@ -1,72 +1,84 @@
-"""What the garbage collector has to look at while an application runs."""
+"""What the garbage collector has to look at while an application serves."""
 
 import gc
 import weakref
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from fastapi import FastAPI
+from httpx2 import AsyncClient
 
+from ormolu.web import _collector
+from tests.fixtures.apps import client_of
 from tests.web.notes import attached
+
+MANY = 5
 
 
 class Kept:
     """Something that the collector would look at."""
 
 
+@pytest.fixture(autouse=True)
+def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_collector, "_REQUESTS", MANY)
+
+
+def make_app() -> FastAPI:
+    app = FastAPI()
+    attached(app)
+
+    @app.get("/")
+    async def answer() -> None: ...
+
+    return app
+
+
+async def ask(client: AsyncClient, times: int) -> None:
+    for _ in range(times):
+        assert (await client.get("/")).status_code == 200
+
+
 def _is_looked_at(thing: object) -> bool:
     return any(each is thing for each in gc.get_objects())
 
 
-async def test_collections_pass_over_what_was_there_at_the_start() -> None:
-    """While it runs a collection is about what came since; afterwards about everything."""
-    before, late = Kept(), []
-
-    @asynccontextmanager
-    async def start(_app: FastAPI) -> AsyncIterator[None]:
-        late.append(Kept())
-        yield
-
-    app = FastAPI(lifespan=start)
-    attached(app)
-    async with app.router.lifespan_context(app):
-        assert not _is_looked_at(before)
-        assert not _is_looked_at(late[0])
+async def test_collections_pass_over_what_a_server_has() -> None:
+    """From some request on a collection is about what came since; afterwards about everything."""
+    kept = Kept()
+    async with client_of(make_app()) as client:
+        await ask(client, MANY - 1)
+        assert _is_looked_at(kept)
+        await ask(client, 3)
+        assert not _is_looked_at(kept)
         assert _is_looked_at(Kept())
-    assert _is_looked_at(before)
+    assert _is_looked_at(kept)
+    assert not gc.get_freeze_count()
 
 
-async def test_application_that_ends_beside_another_one_goes() -> None:
-    """A process may start and end any number of them while one runs."""
+async def test_application_of_few_requests_leaves_a_server_alone() -> None:
+    """A process may start and end any number of them while one serves, and they go."""
 
     async def live() -> weakref.ref[FastAPI]:
-        app = FastAPI()
-        attached(app)
-        async with app.router.lifespan_context(app):
-            assert gc.get_freeze_count()
+        app = make_app()
+        async with client_of(app) as client:
+            await ask(client, 1)
         return weakref.ref(app)
 
-    running = FastAPI()
-    attached(running)
-    async with running.router.lifespan_context(running):
+    async with client_of(make_app()) as client:
+        await ask(client, MANY)
         over = [await live() for _ in range(3)]
         gc.collect()
         assert [app() for app in over] == [None] * 3
-    assert not gc.get_freeze_count()
+        assert gc.get_freeze_count()
 
 
-async def test_a_start_that_fails_keeps_nothing() -> None:
-    """The application's own lifespan may raise, at the start or while it runs."""
-
-    @asynccontextmanager
-    async def start(_app: FastAPI) -> AsyncIterator[None]:
-        yield
-        raise LookupError
-
-    app = FastAPI(lifespan=start)
-    attached(app)
-    with pytest.raises(LookupError):
-        async with app.router.lifespan_context(app):
+async def test_application_that_starts_again_counts_again() -> None:
+    """Each of its lives begins with objects of its own."""
+    app = make_app()
+    for _ in range(2):
+        async with client_of(app) as client:
+            await ask(client, MANY - 1)
+            assert not gc.get_freeze_count()
+            await ask(client, 1)
             assert gc.get_freeze_count()
-    assert not gc.get_freeze_count()
+        assert not gc.get_freeze_count()

@@ -19,7 +19,7 @@ from starlette.routing import Mount
 
 from ormolu.engines import Engines
 from ormolu.errors import ConfigurationError
-from ormolu.web._collector import freeze_what_is_there
+from ormolu.web._collector import Freezer
 from ormolu.web._gate import Gate
 from ormolu.web._health import Probe, add_health_routes
 from ormolu.web._openapi import document_problems
@@ -35,6 +35,7 @@ class _Attachment:
     """What an application has of Ormolu, kept in `app.state.ormolu`."""
 
     problems: Problems
+    freezer: Freezer = field(default_factory=Freezer)
     engines: list[Engines] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
 
@@ -71,8 +72,11 @@ def attach(
     attachment.engines.append(engines)
     attachment.probes.append(Probe(ping))
     # Appended: the innermost place, whatever the user adds before or after.
-    app.user_middleware.append(Middleware(Gate, engines=engines, problems=attachment.problems))
-    _compose_lifespan(app, engines, attachment.problems)
+    gate = Middleware(
+        Gate, engines=engines, problems=attachment.problems, freezer=attachment.freezer
+    )
+    app.user_middleware.append(gate)
+    _compose_lifespan(app, engines, attachment)
 
 
 def install_problem_handlers(app: Starlette, problems: Problems) -> None:
@@ -84,20 +88,20 @@ def install_problem_handlers(app: Starlette, problems: Problems) -> None:
             app.exception_handlers[kind] = handler
 
 
-def _compose_lifespan(app: FastAPI, engines: Engines, problems: Problems) -> None:
+def _compose_lifespan(app: FastAPI, engines: Engines, attachment: _Attachment) -> None:
     """Open before the user's lifespan begins, close after it has ended."""
     theirs: Any = app.router.lifespan_context
 
     @asynccontextmanager
     async def lifespan(application: FastAPI) -> AsyncIterator[Mapping[str, Any] | None]:
         _warn_of_ignored_events(application, theirs)
-        _equip_mounted(application, problems)
+        _equip_mounted(application, attachment.problems)
         await engines.open()
         try:
             async with theirs(application) as state:
-                with freeze_what_is_there():
-                    yield state
+                yield state
         finally:
+            attachment.freezer.end()
             await engines.close()
 
     app.router.lifespan_context = lifespan  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""What an application has when it starts is kept out of the garbage collector's sight.
+"""What a server keeps for good is taken out of the garbage collector's sight.
 
 Python's full collections look at every object there is. Of FastAPI, SQLAlchemy, the models and the
 routes that takes some 40 ms, twice a second under load, in which the event loop stands still; and
@@ -8,22 +8,28 @@ none of it is ever garbage while the application runs.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-__all__ = ["freeze_what_is_there"]
+__all__ = ["Freezer"]
+
+# After so many an application is a server at work, has made what it makes with its first ones, and
+# is no test's, of which there may be hundreds.
+_REQUESTS = 1000
 
 
-@contextmanager
-def freeze_what_is_there() -> Iterator[None]:
-    """Keep the collector from what is there by now, until this or another one of these has ended.
+class Freezer:
+    """Keeps the collector from what one application has, once it has answered many requests."""
 
-    An application that ends is garbage, and nothing less than all can be put back: tests make and
-    drop hundreds of them, beside one that runs all the time.
-    """
-    # Without a collection first, which each test of a program would wait for.
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
+    def __init__(self) -> None:
+        self._requests = 0
+
+    def note_request(self) -> None:
+        """Count a request."""
+        self._requests += 1
+        if self._requests == _REQUESTS:
+            gc.freeze()
+
+    def end(self) -> None:
+        """Put everything back: an application that has ended is garbage itself."""
+        if self._requests >= _REQUESTS:
+            gc.unfreeze()
+        self._requests = 0

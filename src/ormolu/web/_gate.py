@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ormolu.engines import Engines
 from ormolu.sessions import UnitOfWork
 from ormolu.transactions import access_of_method, is_committed
+from ormolu.web._collector import Freezer
 from ormolu.web._dependency import request_session
 from ormolu.web._doors import Doors
 from ormolu.web._problems import PROBLEMS_KEY, Problems
@@ -35,10 +36,13 @@ _LAYERS = {
 class Gate:
     """ASGI middleware that gives each HTTP request one unit of work of one database."""
 
-    def __init__(self, app: ASGIApp, engines: Engines, problems: Problems) -> None:
+    def __init__(
+        self, app: ASGIApp, engines: Engines, problems: Problems, freezer: Freezer
+    ) -> None:
         self._app = app
         self._engines = engines
         self._problems = problems
+        self._freezer = freezer
         self._doors = Doors(engines, self._is_next_to)
 
     def _is_next_to(self, router: Any) -> bool:
@@ -63,6 +67,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        self._freezer.note_request()
         units = open_units(scope)
         if self._engines in units:
             # A mounted application that is attached too: the outer gate's unit of work serves.
