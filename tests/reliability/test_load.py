@@ -74,17 +74,19 @@ async def test_overload_is_answered_soon(backend: Backend, database_url: str) ->
     app = app_of(db)
     add_slow_route(app)
     async with client_of(app) as client, observer_of(backend, database_url) as observer:
-        await asyncio.gather(*(client.post("/slow") for _ in range(5)))
+        early = await asyncio.gather(*(client.post("/slow") for _ in range(5)))
         async with watching() as watch:
             answers = await asyncio.gather(*(send_timed(client) for _ in range(200)))
         assert watch.blocked == []
         assert max(seconds for _, seconds in answers) < 2.5
+        # On a busy machine a first connection may take longer than a request waits for it.
+        stored = sum(response.status_code == 201 for response in early)
         statuses = Counter(response.status_code for response, _ in answers)
         assert set(statuses) == {201, 503}
         refused = [response for response, _ in answers if response.status_code == 503]
         assert {response.headers["Retry-After"] for response in refused} == {"1"}
         assert {response.json()["code"] for response in refused} == {"overloaded"}
-        assert await observer.scalar("SELECT count(*) FROM users") == statuses[201] + 5
+        assert await observer.scalar("SELECT count(*) FROM users") == statuses[201] + stored
         assert not checked_out(db)
         assert (await client.post("/slow")).status_code == 201
 
