@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup run test lint bench soak fuzz clients
+.PHONY: help setup run test coverage lint bench soak fuzz clients
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -30,7 +30,11 @@ run: .venv/.served  ## Serve the users API on PORT (8000), DATABASE_URL or a SQL
 	@echo "Users API: http://127.0.0.1:$(PORT)/users/ and http://127.0.0.1:$(PORT)/people  Docs: http://127.0.0.1:$(PORT)/docs"
 	@exec $(BIN)/python -m uvicorn --app-dir examples/users main:app --host 127.0.0.1 --port $(PORT)
 
-test: setup  ## Run every test, on every backend, with 100 % branch coverage of src
+test: setup  ## Run every test, on every backend
+	@scripts/install-servers
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+coverage: setup  ## Run every test, and measure that they reach 100 % of src, by branches
 	@scripts/install-servers
 	@rm -f .coverage .coverage.*
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term --cov-fail-under=100
