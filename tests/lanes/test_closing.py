@@ -91,7 +91,6 @@ async def test_errors_are_handed_over_with_their_pool(database_url: str) -> None
         assert set(statuses(answers)) == {409, 404}
 
 
-@pytest.mark.no_cover
 @pytest.mark.backends("sqlite")
 async def test_log_stays_small(database_url: str, path: str) -> None:
     """The write-ahead log goes back into the file while lanes write and read without a pause."""

@@ -155,7 +155,6 @@ def check(kind: str, me: int, before: Rows, after: Rows) -> None:
             assert new["version"] == old["version"] + 1
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_random_programs_change_what_is_theirs(database_url: str, seed: int) -> None:
     """Both models come to the same rows and answers; nobody changes or is shown another's."""
@@ -173,7 +172,7 @@ async def test_random_programs_change_what_is_theirs(database_url: str, seed: in
 
     async def run(model: type[Quick | Slow]) -> tuple[Rows, Counter[tuple[str, int]]]:
         source, counts, after = random.Random(seed), Counter[tuple[str, int]](), Rows()
-        for _ in range(100):
+        for _ in range(150):
             me, before = source.randint(1, 3), after
             kind, answer = await send(client, f"/{model.__tablename__}", me, source)
             after = await rows_of(model)

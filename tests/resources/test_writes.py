@@ -271,7 +271,6 @@ async def test_failed_request_leaves_its_key_free(shop_client: httpx2.AsyncClien
     assert (await shop_client.post("/orders", json={}, headers=key)).status_code == 201
 
 
-@pytest.mark.no_cover
 async def test_duplicates_at_once_have_one_effect(shop_client: httpx2.AsyncClient) -> None:
     """50 keys, each 8 times at once: 50 rows."""
 
