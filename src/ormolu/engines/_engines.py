@@ -123,7 +123,8 @@ class Engines:
         self.listeners: Listeners = Listeners()
         self.reads_in_autocommit: bool = reads_in_autocommit(target, options)
         self.begins_with_first_statement: bool = target.driver == "ormolu"
-        self.reads_end_at_once: bool = target.driver == "ormolu" or (
+        # psycopg's and asyncmy's connections cannot be thrown away without waiting.
+        self.reads_end_at_once: bool = self.begins_with_first_statement or (
             target.driver == "asyncpg" and self.reads_in_autocommit
         )
         _FORKABLE.add(self)

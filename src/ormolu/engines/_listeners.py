@@ -20,36 +20,35 @@ _STATEMENTS = (
 )  # fmt: skip
 _DIALECT = ("do_execute", "do_execute_no_params", "do_executemany", "do_setinputsizes")
 _CONNECTIONS = ("checkin", "checkout", "reset")
-_RETURNS = ("checkin", "reset")
 
 
 class Listeners:
     """Tells listeners of the program's from our own."""
 
     def __init__(self) -> None:
-        self._ours: weakref.WeakKeyDictionary[Engine, int] = weakref.WeakKeyDictionary()
-        self._our_returns: weakref.WeakKeyDictionary[Engine, int] = weakref.WeakKeyDictionary()
+        # How many of all, and of those who hear of the end of a transaction.
+        self._ours: weakref.WeakKeyDictionary[Engine, tuple[int, int]]
+        self._ours = weakref.WeakKeyDictionary()
 
     @contextmanager
     def adding_ours(self, engine: Engine) -> Iterator[None]:
         """Take those for our own that are added within the block: others may be there before."""
-        theirs, their_returns = _count(engine), _count_returns(engine)
+        theirs, their_ends = _count(engine), _count_ends(engine)
         yield
-        self._ours[engine] = _count(engine) - theirs
-        self._our_returns[engine] = _count_returns(engine) - their_returns
+        self._ours[engine] = (_count(engine) - theirs, _count_ends(engine) - their_ends)
 
     def are_there(self, engine: Engine) -> bool:
         """Tell whether anybody else listens by now, to this engine or to all."""
-        return _count(engine) != self._ours[engine]
+        return _count(engine) != self._ours[engine][0]
 
-    def hear_returns(self, engine: Engine) -> bool:
+    def hear_ends(self, engine: Engine) -> bool:
         """Tell whether anybody else listens to a ROLLBACK, or to what goes back to the pool."""
-        return _count_returns(engine) != self._our_returns[engine]
+        return _count_ends(engine) != self._ours[engine][1]
 
 
-def _count_returns(engine: Engine) -> int:
-    returns = sum(len(getattr(engine.pool.dispatch, name)) for name in _RETURNS)
-    return returns + len(engine.dispatch.rollback)
+def _count_ends(engine: Engine) -> int:
+    pool = engine.pool.dispatch
+    return len(pool.checkin) + len(pool.reset) + len(engine.dispatch.rollback)
 
 
 def _count(engine: Engine) -> int:

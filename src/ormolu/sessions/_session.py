@@ -301,7 +301,7 @@ class UnitSession(AsyncSession):
             or heard.after_rollback
             or heard.after_soft_rollback
             or heard.after_transaction_end
-            or engines.listeners.hear_returns(self._engine)
+            or engines.listeners.hear_ends(self._engine)
         )
 
     def end_at_once(self) -> None:
