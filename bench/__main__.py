@@ -11,7 +11,6 @@ from bench._figures import Figures, figures_of
 from bench._load import require_wrk
 from bench._machine import describe
 from bench._options import read_options
-from bench._processors import Cores
 from bench._table import render
 from bench._windows import measure
 
@@ -20,10 +19,9 @@ def main() -> None:
     """Check, measure, print, and write if asked to."""
     options = read_options()
     require_wrk()
-    cores = Cores.choose()
     found: list[Figures] = []
-    with start(options, cores) as contenders:
-        machine = describe(contenders, cores)
+    with start(options) as (contenders, place):
+        machine = describe(contenders, place.cores)
         print("\n".join(machine))
         for contender in contenders:
             check(contender)

@@ -6,17 +6,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from bench._content import USERS
-from bench._databases import Database, create_database, disk_folder, start_postgresql
+from bench._databases import Database
 from bench._load import Load
 from bench._options import Options
-from bench._processors import Cores, use_core
+from bench._place import Place, take_place
 from bench._programs import Program, chosen
 from bench._rows import ROWS
 from bench._servers import Server, serve
-from tests.backends import PostgreSQL
 
 __all__ = ["Contender", "start"]
 
@@ -43,22 +41,16 @@ class Contender:
 
 
 @contextmanager
-def start(options: Options, cores: Cores) -> Iterator[list[Contender]]:
+def start(options: Options) -> Iterator[tuple[list[Contender], Place]]:
     """Start every program that is to be measured, and fill its tables."""
-    disk = disk_folder(options.folder)
     with ExitStack() as stack:
-        stack.enter_context(use_core(cores.load))
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="ormolu-bench-", dir=disk)))
-        postgresql = None
-        if "postgresql" in options.backends:
-            postgresql = stack.enter_context(start_postgresql(disk))
+        place = stack.enter_context(take_place(options.folder, options.backends))
         contenders = []
         for name, program in chosen(options.programs).items():
             shared = [backend for backend in options.backends if backend in program.backends]
             for backend in shared if program.has_database else [None]:
-                made = _start(stack, name, program, backend, (folder, postgresql, cores.server))
-                contenders.append(made)
-        yield contenders
+                contenders.append(_start(stack, name, program, backend, place))
+        yield contenders, place
 
 
 def _start(
@@ -66,18 +58,17 @@ def _start(
     name: str,
     program: Program,
     backend: str | None,
-    place: tuple[Path, PostgreSQL | None, int],
+    place: Place,
 ) -> Contender:
-    folder, postgresql, core = place
     database = None
     if backend is not None:
         database_name = f"{name}_{backend}".replace("-", "_")
-        database = create_database(backend, database_name, folder, postgresql)
+        database = place.create_database(backend, database_name)
     url = database.url(program.sqlite) if database else None
-    server = stack.enter_context(serve(program, url, core, folder))
+    server = stack.enter_context(serve(program, url, place))
     if database is not None:
         database.fill(USERS)
     return Contender(
         name=name, program=program, backend=backend, server=server,
-        database=database, folder=folder,
+        database=database, folder=place.folder,
     )  # fmt: skip

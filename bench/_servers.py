@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench._place import Place
 from bench._processors import cpu_seconds, use_core
 from bench._programs import ROOT, Program
 
@@ -55,19 +56,17 @@ class Server:
 
 
 @contextmanager
-def serve(
-    program: Program, url: str | None, core: int, folder: Path, **variables: str
-) -> Iterator[Server]:
-    """Run a program on a core, with its database in $DATABASE_URL, and other variables."""
+def serve(program: Program, url: str | None, place: Place, **variables: str) -> Iterator[Server]:
+    """Run a program on its core, with its database in $DATABASE_URL, and other variables."""
     port = _free_port()
-    log = folder / f"server_{port}.log"
+    log = place.folder / f"server_{port}.log"
     command = [
         str(program.python), "-m", "uvicorn", "--app-dir", str(ROOT), program.app,
         "--port", str(port), "--workers", "1", "--loop", "uvloop", "--http", "httptools",
         "--no-access-log", "--log-level", "error",
     ]  # fmt: skip
     environment = {**os.environ, "DATABASE_URL": url or "", **variables}
-    with log.open("wb") as output, use_core(core):
+    with log.open("wb") as output, use_core(place.cores.server):
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
         )

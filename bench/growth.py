@@ -13,17 +13,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from bench._databases import create_database, disk_folder, start_postgresql
 from bench._load import Load, require_wrk
 from bench._options import BACKENDS, some_of
-from bench._processors import Cores, Meter, use_core
+from bench._place import Place, take_place
+from bench._processors import Meter
 from bench._programs import PROGRAMS
 from bench._rows import ROWS
 from bench._servers import Server, serve
 from bench._table import align, backend_title
-from tests.backends import PostgreSQL
 
 SIZES = (1_000, 100_000, 1_000_000)
 LARGEST = 10_000_000
@@ -70,7 +68,7 @@ def main() -> None:
     require_wrk()
     sizes = (*SIZES, LARGEST) if options.large else SIZES
     for backend in options.backends:
-        with _start(backend, sizes, disk_folder(options.folder)) as subjects:
+        with _start(backend, sizes, options.folder) as subjects:
             for what in subjects[0].paths:
                 _measure(subjects, what, options.windows, options.seconds)
             print(_render(backend, subjects), flush=True)
@@ -87,24 +85,16 @@ def _measure(subjects: list[Subject], what: str, windows: int, seconds: int) -> 
 
 
 @contextmanager
-def _start(backend: str, sizes: tuple[int, ...], disk: Path) -> Iterator[list[Subject]]:
-    cores = Cores.choose()
+def _start(backend: str, sizes: tuple[int, ...], folder: Path | None) -> Iterator[list[Subject]]:
     with ExitStack() as stack:
-        stack.enter_context(use_core(cores.load))
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="ormolu-growth-", dir=disk)))
-        postgresql = None
-        if backend == "postgresql":
-            postgresql = stack.enter_context(start_postgresql(disk))
-        yield [_serve(stack, backend, size, (folder, postgresql, cores.server)) for size in sizes]
+        place = stack.enter_context(take_place(folder, [backend]))
+        yield [_serve(stack, backend, size, place) for size in sizes]
 
 
-def _serve(
-    stack: ExitStack, backend: str, users: int, place: tuple[Path, PostgreSQL | None, int]
-) -> Subject:
-    folder, postgresql, core = place
-    database = create_database(backend, f"growth_{users}", folder, postgresql)
+def _serve(stack: ExitStack, backend: str, users: int, place: Place) -> Subject:
+    database = place.create_database(backend, f"growth_{users}")
     program = PROGRAMS["resource"]
-    server = stack.enter_context(serve(program, database.url(program.sqlite), core, folder))
+    server = stack.enter_context(serve(program, database.url(program.sqlite), place))
     database.fill(users, with_posts=False)
     print(f"{backend_title(backend)}: {users:,} users are stored.", flush=True)
     paths = {
@@ -112,7 +102,7 @@ def _serve(
         "page 1": f"/users?limit={PAGE}",
         f"page {FAR_PAGE:,}": _far_page(server, users),
     }
-    return Subject(backend, users, server, paths, folder)
+    return Subject(backend, users, server, paths, place.folder)
 
 
 def _far_page(server: Server, users: int) -> str:

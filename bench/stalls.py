@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from bench._content import USERS
-from bench._databases import create_database, disk_folder, start_postgresql
 from bench._load import Load, require_wrk
 from bench._options import BACKENDS, some_of
-from bench._processors import Cores, use_core
+from bench._place import Place, take_place
 from bench._programs import PROGRAMS
 from bench._rows import ROWS
 from bench._servers import Server, serve
@@ -26,47 +24,39 @@ from bench._table import align, backend_title
 CONNECTIONS = 64
 WATCHED = ("resource", "handwritten", "guide")
 
+_MEASURED = [name for name, program in PROGRAMS.items() if program.has_database]
+_HEAD = ("program", "row", "median ms", "99.9 % ms", "longest ms", "over 20 ms", "p99/p50")
+
 
 def main() -> None:
     """Serve, load, print."""
     parser = argparse.ArgumentParser(prog="python -m bench.stalls", description=__doc__)
     parser.add_argument("--backends", type=some_of(BACKENDS), default=BACKENDS)
-    parser.add_argument("--programs", type=some_of(PROGRAMS), default=WATCHED)
+    parser.add_argument("--programs", type=some_of(_MEASURED), default=WATCHED)
     parser.add_argument("--seconds", type=int, default=10, help="of each row (10)")
     parser.add_argument("--folder", type=Path, help="on a disk, for the databases")
     options = parser.parse_args()
     require_wrk()
-    cores, disk = Cores.choose(), disk_folder(options.folder)
-    with ExitStack() as stack:
-        stack.enter_context(use_core(cores.load))
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="ormolu-stalls-", dir=disk)))
-        postgresql = None
-        if "postgresql" in options.backends:
-            postgresql = stack.enter_context(start_postgresql(disk))
+    with take_place(options.folder, options.backends) as place:
         for backend in options.backends:
-            lines = []
-            for name in options.programs:
-                program = PROGRAMS[name]
-                database = create_database(backend, f"stalls_{name}", folder, postgresql)
-                watched = replace(program, app="bench.programs.watched:app")
-                url, module = database.url(program.sqlite), program.app.partition(":")[0]
-                with serve(watched, url, cores.server, folder, WATCHED=module) as server:
-                    database.fill(USERS)
-                    for row in ROWS:
-                        load = Load(server.port, ROWS[row], program.path(row), folder)
-                        lines.append((program.title, *_measure(server, load, row, options.seconds)))
-            head = (
-                "program",
-                "row",
-                "median ms",
-                "99.9 % ms",
-                "longest ms",
-                "over 20 ms",
-                "p99/p50",
-            )
-            print(
-                f"\n{backend_title(backend)}: {CONNECTIONS} connections\n\n{align([head, *lines])}"
-            )
+            names = [name for name in options.programs if backend in PROGRAMS[name].backends]
+            lines = [line for name in names
+                     for line in _watch(name, backend, place, options.seconds)]  # fmt: skip
+            title = f"{backend_title(backend)}: {CONNECTIONS} connections"
+            print(f"\n{title}\n\n{align([_HEAD, *lines])}", flush=True)
+
+
+def _watch(name: str, backend: str, place: Place, seconds: int) -> Iterator[tuple[str, ...]]:
+    """Measure each row of one program."""
+    program = PROGRAMS[name]
+    database = place.create_database(backend, f"stalls_{name.replace('-', '_')}")
+    watched = replace(program, app="bench.programs.watched:app")
+    url, module = database.url(program.sqlite), program.app.partition(":")[0]
+    with serve(watched, url, place, WATCHED=module) as server:
+        database.fill(USERS)
+        for row in ROWS:
+            load = Load(server.port, ROWS[row], program.path(row), place.folder)
+            yield program.title, *_measure(server, load, row, seconds)
 
 
 def _measure(server: Server, load: Load, row: str, seconds: int) -> tuple[str, ...]:

@@ -116,24 +116,17 @@ def test_two_loops_at_once(database_url: str) -> None:
     assert failures == []
 
 
-def test_fork_with_lanes_open(database_url: str) -> None:
-    """Parent and children serve one application at once; each answer is about its own row."""
-    command = [sys.executable, "-m", "tests.lanes.programs.fork"]
+@pytest.mark.parametrize(
+    ("program", "last", "rows"), [("fork", [0, 0], 20 * 5), ("fork_on_a_loop", [0], 20 * 3)]
+)
+def test_forks(database_url: str, program: str, last: list[int], rows: int) -> None:
+    """Parent and children serve at once, on loops of their own or on one: each with its own rows."""
+    command = [sys.executable, "-m", f"tests.lanes.programs.{program}"]
     with running(command, DATABASE_URL=database_url) as process:
         output, _ = process.communicate(timeout=60)
-    assert output.splitlines()[-1] == "statuses [0, 0]"
-    rows = asyncio.run(execute(database_url, "SELECT count(*) FROM things"))
-    assert rows == [(20 * 5,)]
-
-
-def test_fork_on_a_loop(database_url: str) -> None:
-    """A child that goes on with its parent's event loop has lanes and connections of its own."""
-    command = [sys.executable, "-m", "tests.lanes.programs.fork_on_a_loop"]
-    with running(command, DATABASE_URL=database_url) as process:
-        output, _ = process.communicate(timeout=60)
-    assert output.splitlines()[-1] == "statuses [0]"
-    rows = asyncio.run(execute(database_url, "SELECT count(*) FROM things"))
-    assert rows == [(20 * 3,)]
+    assert output.splitlines()[-1] == f"statuses {last}"
+    stored = asyncio.run(execute(database_url, "SELECT count(*) FROM things"))
+    assert stored == [(rows,)]
 
 
 async def test_overrides(database_url: str) -> None:
