@@ -47,9 +47,10 @@ def start(options: Options) -> Iterator[tuple[list[Contender], Place]]:
         place = stack.enter_context(take_place(options.folder, options.backends))
         contenders = []
         for name, program in chosen(options.programs).items():
-            shared = [backend for backend in options.backends if backend in program.backends]
-            for backend in shared if program.has_database else [None]:
-                contenders.append(_start(stack, name, program, backend, place))
+            backends: list[str | None] = [None]
+            if program.has_database:
+                backends = [each for each in options.backends if each in program.backends]
+            contenders += [_start(stack, name, program, each, place) for each in backends]
         yield contenders, place
 
 

@@ -120,7 +120,7 @@ def test_two_loops_at_once(database_url: str) -> None:
     ("program", "last", "rows"), [("fork", [0, 0], 20 * 5), ("fork_on_a_loop", [0], 20 * 3)]
 )
 def test_forks(database_url: str, program: str, last: list[int], rows: int) -> None:
-    """Parent and children serve at once, on loops of their own or on one: each with its own rows."""
+    """Parent and children serve at once, on loops of their own or on one: each gives its rows."""
     command = [sys.executable, "-m", f"tests.lanes.programs.{program}"]
     with running(command, DATABASE_URL=database_url) as process:
         output, _ = process.communicate(timeout=60)
