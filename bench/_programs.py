@@ -62,12 +62,24 @@ PROGRAMS = {
         has_database=False,
         is_constant=True,
     ),
+    "sqlite-in-middleware": Program(
+        title="one statement of sqlite3's, there",
+        app="bench.programs.sqlite_in_middleware:app",
+        sqlite="sqlite",
+        backends=("sqlite",),
+    ),
     "no-database": Program(
         title="FastAPI without a database",
         app="bench.programs.no_database:app",
         has_database=False,
     ),
     "guide": Program(title="the guide's program", app="bench.programs.guide:app"),
+    "session-alone": Program(
+        title="the same on a driver that costs nothing",
+        app="bench.programs.session_alone:app",
+        sqlite="sqlite+at_once",
+        backends=("sqlite",),
+    ),
     "orm-alone": Program(
         title="SQLAlchemy's sync session on the event loop",
         app="bench.programs.orm_alone:app",
