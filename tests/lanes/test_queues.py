@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Integer, select
 from sqlalchemy.dialects import sqlite
 
-from ormolu.errors import OverloadedError
+from ormolu.errors import OutcomeUnknownError, OverloadedError
 from ormolu.lanes import Item, NotDoneError, Plan
 from ormolu.lanes._lane import Lane
 from tests.lanes.things import (
@@ -73,6 +73,31 @@ async def test_idle_lane_sends_at_once() -> None:
         assert work.batches[-1] == [number]
         assert await future == number
         await turns(2)
+
+
+async def test_lane_that_is_cancelled_leaves_nobody_waiting() -> None:
+    """Who cancels all tasks of a loop cancels its lanes; what they were doing may be done."""
+    work = Work()
+    lane = Lane(work.run, patience=5.0, batch=1)
+    before = asyncio.all_tasks()
+    under_way, waiting = lane.put(item(0)), lane.put(item(1, size=10))
+    await turns(2)
+    (task,) = asyncio.all_tasks() - before
+    task.cancel()
+    with pytest.raises(OutcomeUnknownError):
+        await under_way
+    with pytest.raises(NotDoneError):
+        await waiting
+    await turns(2)
+    work.may_go_on.set()
+    assert lane.load == 0
+    before = asyncio.all_tasks()
+    early = lane.put(item(2))
+    (task,) = asyncio.all_tasks() - before
+    # Before it has begun.
+    task.cancel()
+    await turns(2)
+    assert await asyncio.gather(early, lane.put(item(3))) == [2, 3]
 
 
 async def test_too_many_wait() -> None:

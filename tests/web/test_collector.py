@@ -82,3 +82,13 @@ async def test_application_that_starts_again_counts_again() -> None:
             await ask(client, 1)
             assert gc.get_freeze_count()
         assert not gc.get_freeze_count()
+
+
+async def test_last_server_of_a_process_puts_all_back() -> None:
+    """One that ends takes nothing from those that still serve."""
+    async with client_of(make_app()) as stays:
+        await ask(stays, MANY)
+        async with client_of(make_app()) as leaves:
+            await ask(leaves, MANY)
+        assert gc.get_freeze_count()
+    assert not gc.get_freeze_count()

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from ormolu.errors import OverloadedError
+from ormolu.errors import OutcomeUnknownError, OverloadedError
 from ormolu.lanes._plan import Plan
 
 __all__ = ["Item", "Lane", "NotDoneError", "too_late"]
@@ -116,7 +116,7 @@ class Lane:
         item.deadline = time.monotonic() + self._patience
         self._waiting.append(item)
         self._bytes += item.size
-        if self._task is None:
+        if self._task is None or self._task.done():
             # It begins a turn of the event loop later: whoever comes in this one goes with it.
             self._task = self._loop.create_task(self._work())
         return item.future
@@ -136,6 +136,12 @@ class Lane:
         try:
             while batch := self._take():
                 await self._run_one(batch)
+        except asyncio.CancelledError:
+            for item in self._waiting:
+                item.fail(NotDoneError())
+            self._waiting.clear()
+            self._bytes = 0
+            raise
         finally:
             # At once, not when the task is over: what is put in meanwhile needs a new one.
             self._task = None
@@ -147,6 +153,11 @@ class Lane:
         except Exception as error:
             for item in batch:
                 item.fail(error)
+        except asyncio.CancelledError:
+            # By somebody who cancels all tasks of the loop.
+            for item in batch:
+                item.fail(OutcomeUnknownError("It was cancelled; the change may be stored or not."))
+            raise
         finally:
             self._under_way = 0
 

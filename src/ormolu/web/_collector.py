@@ -8,6 +8,7 @@ none of it is ever garbage while the application runs.
 from __future__ import annotations
 
 import gc
+import weakref
 
 __all__ = ["Freezer"]
 
@@ -26,10 +27,17 @@ class Freezer:
         """Count a request."""
         self._requests += 1
         if self._requests == _REQUESTS:
+            _AT_WORK.add(self)
             gc.freeze()
 
     def end(self) -> None:
-        """Put everything back: an application that has ended is garbage itself."""
-        if self._requests >= _REQUESTS:
-            gc.unfreeze()
+        """Put everything back with the last one: an application that has ended is garbage."""
         self._requests = 0
+        if self in _AT_WORK:
+            _AT_WORK.discard(self)
+            if not _AT_WORK:
+                gc.unfreeze()
+
+
+# The collector is the whole process's, and so is what it passes over.
+_AT_WORK: weakref.WeakSet[Freezer] = weakref.WeakSet()
