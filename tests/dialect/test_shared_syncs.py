@@ -7,9 +7,9 @@ import random
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from ormolu.sqlite import _syncs
+from ormolu.sqlite import _calls, _syncs
 from ormolu.sqlite._calls import Call, Outbox, outbox_of
 from ormolu.sqlite._statements import Kind
 from ormolu.sqlite._transaction import Transaction
@@ -312,19 +312,24 @@ def test_nobody_waits_for_a_sync() -> None:
     assert _syncs.Syncs("nowhere").serve() == []
 
 
-async def test_sync_waits_some_turns_for_more() -> None:
-    """As long as others are about to commit, and not for ever."""
+@pytest.mark.parametrize(("bound", "pause", "turns"), [(3, 0, 3), (1000, 0, 64), (1000, 0.02, 1)])
+async def test_sync_waits_some_turns_for_more(
+    bound: int, pause: float, turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as others are about to commit, and neither for many turns nor for long ones."""
+    monkeypatch.setattr(_calls, "_PATIENCE", 0.01 if pause else 10.0)
     outbox = Outbox(asyncio.get_running_loop())
     syncs = _syncs.Syncs("nowhere")
     asked: list[bool] = []
-    for growing in (3, 1000):
-        asked.clear()
-        outbox.put_soon(syncs, syncs.crew, partial(_note, asked, growing))
-        await asyncio.sleep(0.02)
-        assert len(asked) == min(growing, 8)
-        assert not outbox._soon
 
+    def is_growing() -> bool:
+        asked.append(True)
+        time.sleep(pause)
+        return len(asked) < bound
 
-def _note(asked: list[bool], bound: int) -> bool:
-    asked.append(True)
-    return len(asked) < bound
+    is_put = asyncio.Event()
+    monkeypatch.setattr(syncs.crew, "put", lambda _work: is_put.set())
+    outbox.put_soon(syncs, syncs.crew, is_growing)
+    async with asyncio.timeout(5):
+        await is_put.wait()
+    assert len(asked) == turns

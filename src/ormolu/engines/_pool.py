@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -35,18 +35,19 @@ class FairPool(AsyncAdaptedQueuePool):
         self, creator: Callable[..., Any], pool_size: int = 5, timeout: float = 30.0, **options: Any
     ) -> None:
         super().__init__(creator, pool_size=pool_size, timeout=timeout, **options)
-        self._turnstile = asyncio.Semaphore(pool_size)
+        self._places = pool_size
+        self._line: deque[asyncio.Future[None]] = deque()
 
     def _do_get(self) -> ConnectionPoolEntry:
         began_at = time.monotonic()
-        if self._turnstile.locked():
-            await_(self._wait_in_line())
+        if self._places:
+            self._places -= 1
         else:
-            _run_at_once(self._turnstile.acquire())
+            await_(self._wait_in_line())
         try:
             record = super()._do_get()
         except BaseException:
-            self._turnstile.release()
+            self._give_place()
             raise
         # Not `info`, which ends with the connection.
         assert record.record_info is not None
@@ -57,25 +58,42 @@ class FairPool(AsyncAdaptedQueuePool):
         try:
             super()._do_return_conn(record)
         finally:
-            self._turnstile.release()
+            self._give_place()
 
     async def _wait_in_line(self) -> None:
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
+        self._line.append(turn)
+        timer = loop.call_later(self._timeout, self._expire, turn)
         try:
-            async with asyncio.timeout(self._timeout):
-                await self._turnstile.acquire()
-        except TimeoutError as error:
+            await turn
+        except BaseException:
+            if turn in self._line:
+                self._line.remove(turn)
+            elif not turn.cancelled() and turn.exception() is None:
+                # It came together with a cancellation.
+                self._give_place()
+            raise
+        finally:
+            timer.cancel()
+
+    def _give_place(self) -> None:
+        """Let the first one go who still waits."""
+        while self._line:
+            turn = self._line.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._places += 1
+
+    def _expire(self, turn: asyncio.Future[None]) -> None:
+        if not turn.done():
             message = (
                 f"All {self.size()} connections were in use for {self._timeout} s. A unit of work "
                 "keeps its connection from its first statement to its end: end it before slow "
                 "work, do not open a second one inside it, or raise Database(pool_size=...)."
             )
-            raise OverloadedError(message) from error
-
-
-def _run_at_once(work: Coroutine[Any, Any, object]) -> None:
-    """Run a coroutine that waits for nothing, without the way into the event loop and back."""
-    with suppress(StopIteration):
-        work.send(None)
+            turn.set_exception(OverloadedError(message))
 
 
 def ping_idle_connections(engine: Engine) -> None:

@@ -3,7 +3,8 @@
 Knows engines; no web framework.
 """
 
-from ormolu.sessions._session import are_sessions_heard, engine_of, has_flush_listeners
+from ormolu.sessions._rules import are_sessions_heard, has_flush_listeners
+from ormolu.sessions._session import engine_of
 from ormolu.sessions._unit_of_work import UnitOfWork, after_commit
 
 __all__ = [

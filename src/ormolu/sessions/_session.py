@@ -12,22 +12,16 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, AsyncSessionTransaction
-from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.util import greenlet_spawn
 
 from ormolu.engines import Engines
-from ormolu.errors import (
-    ConcurrentUseError,
-    DatabaseDownError,
-    ReadOnlyError,
-    SessionClosedError,
-)
-from ormolu.sessions._lookups import KEY, lookup_of
+from ormolu.errors import ConcurrentUseError, DatabaseDownError, SessionClosedError
+from ormolu.sessions._rules import RulesSession
 from ormolu.transactions import Access
 
-__all__ = ["CLOSED", "UnitSession", "are_sessions_heard", "engine_of", "has_flush_listeners"]
+__all__ = ["CLOSED", "UnitSession", "engine_of"]
 
 _T = TypeVar("_T")
 
@@ -36,8 +30,6 @@ _TAKE_OVER_SECONDS = 1.0
 
 # Beyond the pool's own timeout, so that a full pool is told from a silent database.
 _BEGIN_MARGIN = 1.15
-
-_NO_LOCK = (None, False)
 
 CLOSED = (
     "The unit of work of this session has ended: its answer was being sent. In a background task, "
@@ -48,43 +40,6 @@ _CONCURRENT = (
     "Two tasks use one session at once. Await one after the other, or give each task a session of "
     "its own: `async with db.unit_of_work() as session: ...`"
 )
-
-
-class _SyncSession(Session):
-    """The part below AsyncSession; its events hold the rules of a unit of work."""
-
-    is_read_only = False
-    last_entity: str | None = None
-
-    def get(self, entity: Any, ident: Any, **options: Any) -> Any:
-        """Return the object with a primary key, as SQLAlchemy does."""
-        # An empty `with_for_update` locks as well.
-        is_plain = not any(options.values()) and options.get("with_for_update") in _NO_LOCK
-        statement = lookup_of(self, entity, ident) if is_plain else None
-        if statement is None:
-            return super().get(entity, ident, **options)
-        return self.execute(statement, {KEY: ident}).unique().scalars().one_or_none()
-
-
-@event.listens_for(_SyncSession, "before_flush")
-def _refuse_flush(session: _SyncSession, _context: object, _objects: object) -> None:
-    if not session.is_read_only:
-        return
-    changed = [*session.new, *session.deleted, *filter(session.is_modified, session.dirty)]
-    if changed:
-        raise ReadOnlyError(_read_only_message(type(changed[0]).__name__))
-
-
-@event.listens_for(_SyncSession, "do_orm_execute")
-def _note_execution(state: ORMExecuteState) -> None:
-    session = state.session
-    assert isinstance(session, _SyncSession)
-    mapper = state.bind_mapper
-    name = mapper.class_.__name__ if mapper is not None else None
-    if session.is_read_only and (state.is_insert or state.is_update or state.is_delete):
-        raise ReadOnlyError(_read_only_message(name or "a table"))
-    if state.is_select and not (state.is_column_load or state.is_relationship_load):
-        session.last_entity = name
 
 
 def _one_task_at_a_time(method: Callable[..., Awaitable[_T]]) -> Callable[..., Awaitable[_T]]:
@@ -104,7 +59,7 @@ def _one_task_at_a_time(method: Callable[..., Awaitable[_T]]) -> Callable[..., A
 class UnitSession(AsyncSession):
     """An AsyncSession that belongs to one unit of work and to one task at a time."""
 
-    sync_session_class = _SyncSession
+    sync_session_class = RulesSession
 
     def __init__(self, engines: Engines, access: Access) -> None:
         super().__init__(expire_on_commit=False, close_resets_only=False)
@@ -122,9 +77,9 @@ class UnitSession(AsyncSession):
         self._freed: asyncio.Event | None = None
 
     @property
-    def rules(self) -> _SyncSession:
+    def rules(self) -> RulesSession:
         """Return the part below, which holds the rules."""
-        assert isinstance(self.sync_session, _SyncSession)
+        assert isinstance(self.sync_session, RulesSession)
         return self.sync_session
 
     @contextmanager
@@ -324,30 +279,6 @@ async def engine_of(session: AsyncSession) -> Engine:
     return bind if isinstance(bind, Engine) else bind.engine
 
 
-def has_flush_listeners(session: AsyncSession) -> bool:
-    """Tell whether the program listens to flushes, of which a statement alone tells nothing."""
-    heard = session.sync_session.dispatch
-    listeners = [*heard.before_flush, *heard.after_flush, *heard.after_flush_postexec]
-    return any(listener is not _refuse_flush for listener in listeners)
-
-
-def are_sessions_heard() -> bool:
-    """Tell whether the program listens to sessions, which may add to what they send."""
-    heard = _UNUSED.dispatch
-    return sum(len(getattr(heard, name)) for name in _SESSION_EVENTS) != _OUR_LISTENERS
-
-
-_SESSION_EVENTS = (
-    "after_begin", "after_commit", "after_flush", "after_flush_postexec", "after_rollback",
-    "after_transaction_create", "after_transaction_end", "before_commit", "before_flush",
-    "do_orm_execute",
-)  # fmt: skip
-
-# Its events are those of every session of ours: ours, and what listens to the class or above it.
-_UNUSED = _SyncSession()
-_OUR_LISTENERS = 2
-
-
 class _Savepoint(AsyncSessionTransaction):
     """A SAVEPOINT that may be the first thing its unit of work sends.
 
@@ -385,11 +316,3 @@ for _name in (
     "merge", "merge_all", "refresh", "run_sync", "scalar",
 ):  # fmt: skip
     setattr(UnitSession, _name, _one_task_at_a_time(getattr(AsyncSession, _name)))
-
-
-def _read_only_message(name: str) -> str:
-    return (
-        f"This unit of work only reads, and {name} was to be written. GET, HEAD and QUERY do not "
-        "write: use POST, PUT, PATCH or DELETE, or a unit of work of its own: "
-        "`async with db.unit_of_work() as session: ...`"
-    )

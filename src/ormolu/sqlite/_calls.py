@@ -22,8 +22,10 @@ __all__ = ["Call", "Outbox", "outbox_of"]
 # which a thread counts as stuck. A busy event loop may keep a thread from its work for 5 ms.
 _LOOK_EVERY = 0.005
 
-# Turns of the event loop that work waits for more of its kind, at most: each has some requests.
-_TURNS = 8
+# How long work waits for more of its kind, at most: in seconds, and in turns of the event loop,
+# which are short where it has nothing else to do.
+_PATIENCE = 0.01
+_TURNS = 64
 
 
 class Call:
@@ -143,15 +145,18 @@ class Outbox:
             work: The work.
             crew: Who does it.
             is_growing: Tells whether more of it is about to come, so that it waits some turns of
-                the event loop for that.
+                the event loop for that, 10 ms at most.
         """
         if work not in self._soon:
             self._soon.add(work)
-            self.loop.call_soon(self._put, work, crew, is_growing, _TURNS)
+            end_at = time.monotonic() + _PATIENCE
+            self.loop.call_soon(self._put, work, crew, is_growing, end_at, _TURNS)
 
-    def _put(self, work: Work, crew: Crew, is_growing: Callable[[], bool], turns: int) -> None:
-        if turns and is_growing():
-            self.loop.call_soon(self._put, work, crew, is_growing, turns - 1)
+    def _put(
+        self, work: Work, crew: Crew, is_growing: Callable[[], bool], end_at: float, turns: int
+    ) -> None:
+        if turns and is_growing() and time.monotonic() < end_at:
+            self.loop.call_soon(self._put, work, crew, is_growing, end_at, turns - 1)
             return
         self._soon.discard(work)
         crew.put(work)

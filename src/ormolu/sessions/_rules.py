@@ -1,0 +1,112 @@
+"""The session below an AsyncSession: what a unit of work may not do, and what it asked for.
+
+Knows whether it may write; neither tasks nor connections.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import event, inspect
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from ormolu.errors import ReadOnlyError
+from ormolu.sessions._lookups import KEY, lookup_of
+
+__all__ = ["RulesSession", "are_sessions_heard", "has_flush_listeners"]
+
+_NO_LOCK = (None, False)
+
+
+class RulesSession(Session):
+    """The part below AsyncSession; its events hold the rules of a unit of work."""
+
+    is_read_only = False
+    _last_select: Any = None
+
+    @property
+    def last_entity(self) -> str | None:
+        """Return the name of the class that the last query asked for."""
+        return _entity_of(self._last_select)
+
+    # Not by `do_orm_execute`: with a listener SQLAlchemy prepares each statement twice.
+    def execute(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
+        """Execute a statement, as SQLAlchemy does."""
+        self._note(statement)
+        return super().execute(statement, *args, **kwargs)
+
+    def scalar(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return a statement's first value, as SQLAlchemy does."""
+        self._note(statement)
+        return super().scalar(statement, *args, **kwargs)
+
+    def scalars(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return the first values of a statement's rows, as SQLAlchemy does."""
+        self._note(statement)
+        return super().scalars(statement, *args, **kwargs)
+
+    def _note(self, statement: Any) -> None:
+        if getattr(statement, "is_select", False):
+            self._last_select = statement
+        elif self.is_read_only and getattr(statement, "is_dml", False):
+            raise ReadOnlyError(_read_only_message(_entity_of(statement) or "a table"))
+
+    def get(self, entity: Any, ident: Any, **options: Any) -> Any:
+        """Return the object with a primary key, as SQLAlchemy does."""
+        # An empty `with_for_update` locks as well.
+        is_plain = not any(options.values()) and options.get("with_for_update") in _NO_LOCK
+        statement = lookup_of(self, entity, ident) if is_plain else None
+        if statement is None:
+            return super().get(entity, ident, **options)
+        return self.execute(statement, {KEY: ident}).unique().scalars().one_or_none()
+
+
+@event.listens_for(RulesSession, "before_flush")
+def _refuse_flush(session: RulesSession, _context: object, _objects: object) -> None:
+    if not session.is_read_only:
+        return
+    changed = [*session.new, *session.deleted, *filter(session.is_modified, session.dirty)]
+    if changed:
+        raise ReadOnlyError(_read_only_message(type(changed[0]).__name__))
+
+
+def _entity_of(statement: Any) -> str | None:
+    """Return the name of the class that a statement is about, if it is about one."""
+    written = getattr(statement, "entity_description", None)
+    read = getattr(statement, "column_descriptions", ()) if written is None else (written,)
+    entities = (each["entity"] for each in read if each.get("entity") is not None)
+    mapper = getattr(inspect(next(entities, None), raiseerr=False), "mapper", None)
+    return None if mapper is None else str(mapper.class_.__name__)
+
+
+def _read_only_message(name: str) -> str:
+    return (
+        f"This unit of work only reads, and {name} was to be written. GET, HEAD and QUERY do not "
+        "write: use POST, PUT, PATCH or DELETE, or a unit of work of its own: "
+        "`async with db.unit_of_work() as session: ...`"
+    )
+
+
+def has_flush_listeners(session: AsyncSession) -> bool:
+    """Tell whether the program listens to flushes, of which a statement alone tells nothing."""
+    heard = session.sync_session.dispatch
+    listeners = [*heard.before_flush, *heard.after_flush, *heard.after_flush_postexec]
+    return any(listener is not _refuse_flush for listener in listeners)
+
+
+def are_sessions_heard() -> bool:
+    """Tell whether the program listens to sessions, which may add to what they send."""
+    heard = _UNUSED.dispatch
+    return sum(len(getattr(heard, name)) for name in _SESSION_EVENTS) != _OUR_LISTENERS
+
+
+_SESSION_EVENTS = (
+    "after_begin", "after_commit", "after_flush", "after_flush_postexec", "after_rollback",
+    "after_transaction_create", "after_transaction_end", "before_commit", "before_flush",
+    "do_orm_execute",
+)  # fmt: skip
+
+# Its events are those of every session of ours: ours, and what listens to the class or above it.
+_UNUSED = RulesSession()
+_OUR_LISTENERS = 1
