@@ -52,13 +52,15 @@ class RulesSession(Session):
         elif self.is_read_only and getattr(statement, "is_dml", False):
             raise ReadOnlyError(_read_only_message(_entity_of(statement) or "a table"))
 
-    def get(self, entity: Any, ident: Any, **options: Any) -> Any:
+    def get(self, entity: Any, ident: Any, *, options: Any = None, **more: Any) -> Any:
         """Return the object with a primary key, as SQLAlchemy does."""
         # An empty `with_for_update` locks as well.
-        is_plain = not any(options.values()) and options.get("with_for_update") in _NO_LOCK
+        is_plain = not any(more.values()) and more.get("with_for_update") in _NO_LOCK
         statement = lookup_of(self, entity, ident) if is_plain else None
         if statement is None:
-            return super().get(entity, ident, **options)
+            return super().get(entity, ident, options=options, **more)
+        if options:
+            statement = statement.options(*options)
         return self.execute(statement, {KEY: ident}).unique().scalars().one_or_none()
 
 
