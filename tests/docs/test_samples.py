@@ -92,6 +92,24 @@ def test_every_linked_page_exists() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_figures_of_the_readme_are_the_benchmark_s() -> None:
+    """What README says of speed stands in docs/benchmarks.md, which a run of it wrote."""
+    sections = (ROOT / "docs" / "benchmarks.md").read_text().split("\n## ")
+    measured = {
+        (section.splitlines()[0], name): figures.split()
+        for section in sections
+        for name, figures in re.findall(
+            r"^\| (\S.*?) +\|((?: +[\d.]+ \|){5})$", section, re.MULTILINE
+        )
+    }
+    readme = (ROOT / "README.md").read_text()
+    said = re.findall(r"^\| (.+), (SQLite|PostgreSQL) \|((?: [\d.]+ \|){5})$", readme, re.MULTILINE)
+    assert len(said) == 3
+    for name, backend, figures in said:
+        program = next(each for each in measured if each[0] == backend and name in each[1])
+        assert measured[program] == figures.split(), (name, backend)
+
+
 def test_architecture_names_every_module() -> None:
     """The picture of the rooms has every module of the package."""
     picture = (ROOT / "docs" / "architecture.md").read_text()
