@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import greenlet_spawn
 
 from ormolu import OverloadedError
 from ormolu.engines._pool import FairPool
@@ -59,6 +60,25 @@ async def test_first_come_first_served(engine: AsyncEngine) -> None:
     await asyncio.gather(*tasks)
     assert line.served == [0, 1, 2, 3]
     assert await is_free(engine)
+
+
+async def test_one_turn_is_not_for_all(engine: AsyncEngine) -> None:
+    """What waits for nothing leaves the event loop to others in between."""
+    async with engine.connect():
+        pass
+    pool, turns, served = engine.sync_engine.pool, [0], list[int]()
+
+    def use() -> None:
+        pool.connect().close()
+        served.append(turns[0])
+
+    async def count() -> None:
+        while len(served) < 4:
+            turns[0] += 1
+            await asyncio.sleep(0)
+
+    await asyncio.gather(count(), *(greenlet_spawn(use) for _ in range(4)))
+    assert len(set(served)) == 4
 
 
 async def test_wait_is_bounded(engine: AsyncEngine) -> None:
@@ -127,3 +147,19 @@ async def test_place_of_a_connection_that_cannot_be_opened(tmp_path: Path) -> No
         with pytest.raises(Exception, match="unable to open"):
             await engine.connect()
     await engine.dispose()
+
+
+def test_place_that_comes_back_when_the_loop_has_ended(tmp_path: Path) -> None:
+    """As when the garbage collector finds a connection that was forgotten."""
+
+    async def take() -> tuple[FairPool, Any]:
+        engine = create_async_engine(f"sqlite+ormolu:///{tmp_path}/p.db", poolclass=FairPool)
+        pool = engine.sync_engine.pool
+        assert isinstance(pool, FairPool)
+        return pool, await greenlet_spawn(pool._do_get)
+
+    pool, record = asyncio.run(take())
+    places = pool._places
+    pool._do_return_conn(record)
+    assert pool._places == places + 1
+    record.dbapi_connection.terminate()
