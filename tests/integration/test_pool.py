@@ -13,13 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
 from ormolu import OverloadedError
-from ormolu.engines._pool import FairPool
+from ormolu.engines._pool import FairPool, PacedPool
 
 
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
     """One connection, for which a turn is waited 0.2 s."""
-    options: dict[str, Any] = {"poolclass": FairPool, "pool_size": 1, "max_overflow": 0}
+    options: dict[str, Any] = {"poolclass": PacedPool, "pool_size": 1, "max_overflow": 0}
     engine = create_async_engine(f"sqlite+ormolu:///{tmp_path}/p.db", pool_timeout=0.2, **options)
     yield engine
     await engine.dispose()
@@ -153,7 +153,7 @@ def test_place_that_comes_back_when_the_loop_has_ended(tmp_path: Path) -> None:
     """As when the garbage collector finds a connection that was forgotten."""
 
     async def take() -> tuple[FairPool, Any]:
-        engine = create_async_engine(f"sqlite+ormolu:///{tmp_path}/p.db", poolclass=FairPool)
+        engine = create_async_engine(f"sqlite+ormolu:///{tmp_path}/p.db", poolclass=PacedPool)
         pool = engine.sync_engine.pool
         assert isinstance(pool, FairPool)
         return pool, await greenlet_spawn(pool._do_get)

@@ -31,6 +31,7 @@ from ormolu.engines._options import (
 )
 from ormolu.engines._pool import (
     FairPool,
+    PacedPool,
     ping_idle_connections,
     roll_back_on_return,
     share_limit,
@@ -239,7 +240,7 @@ class Engines:
     def _make_engine(self, access: Access) -> AsyncEngine:
         engine = create_async_engine(
             self.target.url,
-            poolclass=FairPool,
+            poolclass=PacedPool if self.begins_with_first_statement else FairPool,
             connect_args=connect_arguments(self.target, access, self.options),
             **engine_arguments(self.target, access, self.options),
         )
