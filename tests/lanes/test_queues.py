@@ -97,7 +97,8 @@ async def test_lane_that_is_cancelled_leaves_nobody_waiting() -> None:
     # Before it has begun.
     task.cancel()
     await turns(2)
-    assert await asyncio.gather(early, lane.put(item(3))) == [2, 3]
+    later = lane.put(item(3))
+    assert [await early, await later] == [2, 3]
 
 
 async def test_too_many_wait() -> None:
