@@ -124,7 +124,8 @@ async def test_place_comes_when_the_time_is_over(
     give_place = FairPool._give_place
 
     def expire_and_give(pool: FairPool) -> None:
-        for turn in pool._line:
+        for turn in [*pool._line, *pool._line]:
+            # Twice: the second time it is over already.
             pool._expire(turn)
         give_place(pool)
 
