@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
-from ormolu import OverloadedError
+from ormolu import Database, OverloadedError
 from ormolu.engines._pool import FairPool, PacedPool
 
 
@@ -79,6 +80,14 @@ async def test_one_turn_is_not_for_all(engine: AsyncEngine) -> None:
 
     await asyncio.gather(count(), *(greenlet_spawn(use) for _ in range(4)))
     assert len(set(served)) == 4
+
+
+async def test_databases_on_sqlite_are_paced(tmp_path: Path) -> None:
+    """Each reads and writes with statements that may run at once."""
+    async with Database(f"sqlite:///{tmp_path}/p.db", metadata=MetaData()) as db:
+        pair = db._engines.opened
+        for engine in (pair.reader, pair.writer):
+            assert isinstance(engine.sync_engine.pool, PacedPool)
 
 
 async def test_wait_is_bounded(engine: AsyncEngine) -> None:

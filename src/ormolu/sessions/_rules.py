@@ -20,7 +20,7 @@ _NO_LOCK = (None, False)
 
 
 class RulesSession(Session):
-    """The part below AsyncSession; its events hold the rules of a unit of work."""
+    """The part below AsyncSession, which every statement and every flush passes."""
 
     is_read_only = False
     _last_select: Any = None
