@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
-from ormolu import Database, OverloadedError
-from ormolu.engines._pool import FairPool, PacedPool
+from ormolu import OverloadedError
+from ormolu.engines._pool import FairPool
 
 
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
     """One connection, for which a turn is waited 0.2 s."""
-    options: dict[str, Any] = {"poolclass": PacedPool, "pool_size": 1, "max_overflow": 0}
+    options: dict[str, Any] = {"poolclass": FairPool, "pool_size": 1, "max_overflow": 0}
     engine = create_async_engine(f"sqlite+ormolu:///{tmp_path}/p.db", pool_timeout=0.2, **options)
     yield engine
     await engine.dispose()
@@ -61,33 +60,6 @@ async def test_first_come_first_served(engine: AsyncEngine) -> None:
     await asyncio.gather(*tasks)
     assert line.served == [0, 1, 2, 3]
     assert await is_free(engine)
-
-
-async def test_one_turn_is_not_for_all(engine: AsyncEngine) -> None:
-    """What waits for nothing leaves the event loop to others in between."""
-    async with engine.connect():
-        pass
-    pool, turns, served = engine.sync_engine.pool, [0], list[int]()
-
-    def use() -> None:
-        pool.connect().close()
-        served.append(turns[0])
-
-    async def count() -> None:
-        while len(served) < 4:
-            turns[0] += 1
-            await asyncio.sleep(0)
-
-    await asyncio.gather(count(), *(greenlet_spawn(use) for _ in range(4)))
-    assert len(set(served)) == 4
-
-
-async def test_databases_on_sqlite_are_paced(tmp_path: Path) -> None:
-    """Each reads and writes with statements that may run at once."""
-    async with Database(f"sqlite:///{tmp_path}/p.db", metadata=MetaData()) as db:
-        pair = db._engines.opened
-        for engine in (pair.reader, pair.writer):
-            assert isinstance(engine.sync_engine.pool, PacedPool)
 
 
 async def test_wait_is_bounded(engine: AsyncEngine) -> None:
@@ -163,7 +135,7 @@ def test_place_that_comes_back_when_the_loop_has_ended(tmp_path: Path) -> None:
     """As when the garbage collector finds a connection that was forgotten."""
 
     async def take() -> tuple[FairPool, Any]:
-        engine = create_async_engine(f"sqlite+ormolu:///{tmp_path}/p.db", poolclass=PacedPool)
+        engine = create_async_engine(f"sqlite+ormolu:///{tmp_path}/p.db", poolclass=FairPool)
         pool = engine.sync_engine.pool
         assert isinstance(pool, FairPool)
         return pool, await greenlet_spawn(pool._do_get)

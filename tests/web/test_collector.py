@@ -55,6 +55,18 @@ async def test_collections_pass_over_what_a_server_has() -> None:
     assert not gc.get_freeze_count()
 
 
+async def test_small_collections_come_less_often_while_a_server_works() -> None:
+    """Unless the program has chosen how often."""
+    before = gc.get_threshold()
+    for chosen, at_work in ((before, 5000), ((800, 10, 10), 800)):
+        gc.set_threshold(*chosen)
+        async with client_of(make_app()) as client:
+            await ask(client, MANY)
+            assert gc.get_threshold()[0] == at_work
+        assert gc.get_threshold() == chosen
+    gc.set_threshold(*before)
+
+
 async def test_application_of_few_requests_leaves_a_server_alone() -> None:
     """A process may start and end any number of them while one serves, and they go."""
 

@@ -10,7 +10,7 @@ import asyncio
 import os
 import weakref
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -31,12 +31,12 @@ from ormolu.engines._options import (
 )
 from ormolu.engines._pool import (
     FairPool,
-    PacedPool,
     ping_idle_connections,
     roll_back_on_return,
     share_limit,
 )
 from ormolu.engines._schema import SchemaMode, prepare_schema
+from ormolu.engines._turns import Turns
 from ormolu.engines._url import Target, read_url
 from ormolu.errors import (
     ConfigurationError,
@@ -75,6 +75,7 @@ class EnginePair:
 
     reader: AsyncEngine
     writer: AsyncEngine
+    turns: Turns = field(default_factory=Turns)
 
     def of(self, access: Access) -> AsyncEngine:
         """Return the engine for a unit of work with this access."""
@@ -240,7 +241,7 @@ class Engines:
     def _make_engine(self, access: Access) -> AsyncEngine:
         engine = create_async_engine(
             self.target.url,
-            poolclass=PacedPool if self.begins_with_first_statement else FairPool,
+            poolclass=FairPool,
             connect_args=connect_arguments(self.target, access, self.options),
             **engine_arguments(self.target, access, self.options),
         )

@@ -21,7 +21,6 @@ from ormolu.errors import OverloadedError
 
 __all__ = [
     "FairPool",
-    "PacedPool",
     "ping_idle_connections",
     "roll_back_on_return",
     "share_limit",
@@ -64,10 +63,7 @@ class FairPool(AsyncAdaptedQueuePool):
         try:
             super()._do_return_conn(record)
         finally:
-            self._end_use()
-
-    def _end_use(self) -> None:
-        self._give_place()
+            self._give_place()
 
     async def _wait_in_line(self) -> None:
         loop = asyncio.get_running_loop()
@@ -103,21 +99,6 @@ class FairPool(AsyncAdaptedQueuePool):
                 "work, do not open a second one inside it, or raise Database(pool_size=...)."
             )
             turn.set_exception(OverloadedError(message))
-
-
-class PacedPool(FairPool):
-    """A fair pool for work that may wait for nothing, as short statements on SQLite do.
-
-    A place that is given back is taken a turn of the event loop later: in one turn all who ask
-    would otherwise be served, and nobody else.
-    """
-
-    def _end_use(self) -> None:
-        try:
-            asyncio.get_running_loop().call_soon(self._give_place)
-        except RuntimeError:
-            # Its loop has ended.
-            self._give_place()
 
 
 def ping_idle_connections(engine: Engine) -> None:

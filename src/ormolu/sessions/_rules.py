@@ -5,6 +5,7 @@ Knows whether it may write; neither tasks nor connections.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import event, inspect
@@ -13,10 +14,14 @@ from sqlalchemy.orm import Session
 
 from ormolu.errors import ReadOnlyError
 from ormolu.sessions._lookups import KEY, lookup_of
+from ormolu.sessions._objects import asked_shape
 
 __all__ = ["RulesSession", "are_sessions_heard", "has_flush_listeners"]
 
 _NO_LOCK = (None, False)
+
+# What AsyncSession adds to the options of each statement.
+_BUFFERED = {"prebuffer_rows": True}
 
 
 class RulesSession(Session):
@@ -31,20 +36,31 @@ class RulesSession(Session):
         return _entity_of(self._last_select)
 
     # Not by `do_orm_execute`: with a listener SQLAlchemy prepares each statement twice.
-    def execute(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
+    def execute(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """Execute a statement, as SQLAlchemy does."""
-        self._note(statement)
-        return super().execute(statement, *args, **kwargs)
+        result = self._load(statement, params, options)
+        return super().execute(statement, params, **options) if result is None else result
 
-    def scalar(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
+    def scalar(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """Return a statement's first value, as SQLAlchemy does."""
-        self._note(statement)
-        return super().scalar(statement, *args, **kwargs)
+        result = self._load(statement, params, options)
+        return super().scalar(statement, params, **options) if result is None else result.scalar()
 
-    def scalars(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
+    def scalars(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """Return the first values of a statement's rows, as SQLAlchemy does."""
+        result = self._load(statement, params, options)
+        return super().scalars(statement, params, **options) if result is None else result.scalars()
+
+    def _load(self, statement: Any, params: Any, options: Mapping[str, Any]) -> Any:
+        """Return the result of a statement whose objects SQLAlchemy need not load, or None."""
         self._note(statement)
-        return super().scalars(statement, *args, **kwargs)
+        if not (params is None or type(params) is dict) or not _are_plain(options):
+            return None
+        shape = asked_shape(self, statement)
+        if shape is None:
+            return None
+        rows = self.connection().execute(statement, params).all()
+        return shape.result(shape.load(self, rows))
 
     def _note(self, statement: Any) -> None:
         if getattr(statement, "is_select", False):
@@ -71,6 +87,14 @@ def _refuse_flush(session: RulesSession, _context: object, _objects: object) -> 
     changed = [*session.new, *session.deleted, *filter(session.is_modified, session.dirty)]
     if changed:
         raise ReadOnlyError(_read_only_message(type(changed[0]).__name__))
+
+
+def _are_plain(options: Mapping[str, Any]) -> bool:
+    """Tell whether the arguments of a statement, beside its parameters, ask for nothing."""
+    asked = {name for name, value in options.items() if value}
+    return not asked or (
+        asked == {"execution_options"} and options["execution_options"] == _BUFFERED
+    )
 
 
 def _entity_of(statement: Any) -> str | None:

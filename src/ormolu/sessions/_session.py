@@ -161,6 +161,7 @@ class UnitSession(AsyncSession):
         if self._engines.begins_with_first_statement and not options:
             # The pool and the driver limit the wait themselves.
             self._has_connection = True
+            await pair.turns.take()
             return
         limit = self._engines.options.pool_timeout * _BEGIN_MARGIN
         try:

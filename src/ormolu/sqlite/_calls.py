@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ormolu.sqlite._crew import Crew, Work
     from ormolu.sqlite._writers import Place
 
-__all__ = ["Call", "Outbox", "outbox_of"]
+__all__ = ["READ_AT_ONCE", "Call", "Outbox", "outbox_of"]
 
 # Seconds after which an outcome is handed over that waits for others to go with it, and after
 # which a thread counts as stuck. A busy event loop may keep a thread from its work for 5 ms.
@@ -86,6 +86,16 @@ class Call:
             self.future.set_result(result)
         else:
             self.future.set_exception(error)
+
+
+def _read_at_once() -> Call:
+    call = Call(lambda _call: None, kind=Kind.READ)
+    call.is_at_once = True
+    return call
+
+
+# Any read that waits for nothing: it has nothing of its own.
+READ_AT_ONCE = _read_at_once()
 
 
 class Outbox:

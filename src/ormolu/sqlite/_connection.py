@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.util import await_, greenlet_spawn
 
-from ormolu.sqlite._calls import Call, Outbox, outbox_of
+from ormolu.sqlite._calls import READ_AT_ONCE, Call, Outbox, outbox_of
 from ormolu.sqlite._cursor import Cursor, StreamCursor
 from ormolu.sqlite._handle import Handle, Stream
 from ormolu.sqlite._mailbox import Mailbox
 from ormolu.sqlite._pauses import Pauses
 from ormolu.sqlite._pragmas import Begin, Pragmas
-from ormolu.sqlite._short import COMMIT, ShortStatements
+from ormolu.sqlite._short import COMMIT, NOT_DONE, ShortStatements
 from ormolu.sqlite._statements import Kind, kind_of
 from ormolu.sqlite._writers import WriterLine
 
@@ -219,11 +219,21 @@ class Connection(AdaptedConnection):
         short = self._short
         if short is None:
             return self.run_statement(sql, action)
-        call = self._new_call(partial(self._handle.run_whole, sql, action, short), kind_of(sql))
-        if short.has(sql) and self._transaction.can_begin_again(call.kind):
+        kind = kind_of(sql)
+        is_short = short.has(sql) and self._transaction.can_begin_again(kind)
+        if is_short and kind is Kind.READ and self._transaction.begin == "read only":
+            # Nothing to line up for: no call that could have to wait.
+            result = self._mailbox.run_alone(
+                lambda: self._handle.run_at_once(sql, action, short, READ_AT_ONCE)
+            )
+            if result is not NOT_DONE:
+                await_(self._pauses.after_statement(is_holding=False))
+                return result  # type: ignore[no-any-return]
+            is_short = short.has(sql)
+        call = self._new_call(partial(self._handle.run_whole, sql, action, short), kind)
+        if is_short:
             call.at_once = partial(self._handle.run_at_once, sql, action, short)
-        result: _T = self._wait(call)
-        return result
+        return self._wait(call)  # type: ignore[no-any-return]
 
     def run_action(self, action: Callable[[Any], _T]) -> _T:
         """Call a function with the sqlite3 connection in its thread, and wait for it."""
@@ -250,15 +260,13 @@ class Connection(AdaptedConnection):
         ):
             return
         if is_idle and self._transaction.is_writing:
-            self._await_to_the_end(self._new_call(self._handle.roll_back))
+            self._await_to_the_end(self._new_call(lambda _call: self._handle.roll_back()))
             return
-        call = Call(self._handle.roll_back)
-        if self._is_plain:
-            call.at_once = call.function
-        if not self._mailbox.run_here(call):
-            # Nobody can tell when the ROLLBACK of a read is done, and what follows stands in line.
-            self._mailbox.append(call, self._outbox_here())
-            self._rollback = call
+        if self._is_plain and self._mailbox.run_alone(self._handle.roll_back) is not NOT_DONE:
+            return
+        # Nobody can tell when the ROLLBACK of a read is done, and what follows stands in line.
+        self._rollback = call = Call(lambda _call: self._handle.roll_back())
+        self._mailbox.append(call, self._outbox_here())
 
     def close(self) -> None:
         """Roll back, optimise, close, and end the thread."""

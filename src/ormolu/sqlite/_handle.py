@@ -131,7 +131,7 @@ class Handle:
         short.note_at_once(COMMIT, began_at, is_done=True)
         return None
 
-    def roll_back(self, _call: Call) -> None:
+    def roll_back(self) -> None:
         """Give open results up and roll back."""
         self._finish_streams()
         self.transaction.roll_back()
@@ -156,7 +156,7 @@ class Handle:
             return
         try:
             with suppress(self._dbapi.Error):
-                self.roll_back(_call)
+                self.roll_back()
                 if self.transaction.has_written:
                     for statement in _OPTIMIZE:
                         self.sqlite.execute(statement)

@@ -12,7 +12,9 @@ import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from ormolu.sqlite._calls import Call, Outbox, outbox_of
 from ormolu.sqlite._crew import READERS, Crew
@@ -109,6 +111,26 @@ class Mailbox:
             call.resolve(result, error)
         del result, error
         return True
+
+    def run_alone(self, function: Callable[[], Any]) -> Any:
+        """Call a function on the event loop's thread, which asks for no turn and is soon over.
+
+        Returns:
+            What it returns; `NOT_DONE` if anything else runs or waits.
+        """
+        with self._guard:
+            if self._is_scheduled or self._calls or self.is_closed or self.is_foreign:
+                return NOT_DONE
+            self._is_scheduled = True
+        try:
+            return function()
+        finally:
+            self._handle.tidy()
+            with self._guard:
+                self._is_scheduled = False
+            if self._calls:
+                # It was stopped meanwhile.
+                self._schedule(READERS)
 
     def _end_here(self, call: Call, *, is_done: bool, was_waiting: bool) -> None:
         call.is_over = is_done

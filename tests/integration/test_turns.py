@@ -1,0 +1,59 @@
+"""Statements that run at once leave the event loop to others all the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import MetaData, text
+
+from ormolu import Database
+from ormolu.engines import _turns
+
+QUERY = text("SELECT 1")
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    """A database on SQLite that knows the query for a short one."""
+    async with Database(f"sqlite:///{tmp_path}/t.db", metadata=MetaData()) as db:
+        for _ in range(20):
+            await read(db)
+        yield db
+
+
+async def read(db: Database) -> None:
+    """Read in a unit of work of its own."""
+    async with db.unit_of_work(read_only=True) as session:
+        await session.execute(QUERY)
+
+
+async def turns_of(db: Database, count: int) -> list[int]:
+    """Read in so many tasks at once, and return the turn in which each was done."""
+    turn, done = 0, list[int]()
+
+    async def use() -> None:
+        await read(db)
+        done.append(turn)
+
+    tasks = [asyncio.create_task(use()) for _ in range(count)]
+    while len(done) < count:
+        turn += 1
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    return done
+
+
+async def test_one_turn_is_not_for_all(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without time for two, each unit of work is of a turn of its own, in order."""
+    monkeypatch.setattr(_turns, "_LIMIT", 0.0)
+    turns = await turns_of(db, 8)
+    assert turns == sorted(set(turns))
+
+
+async def test_a_turn_is_for_some(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With time for all, all are of one."""
+    monkeypatch.setattr(_turns, "_LIMIT", 10.0)
+    assert len(set(await turns_of(db, 8))) == 1
