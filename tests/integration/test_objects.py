@@ -12,28 +12,35 @@ from typing import Any
 
 import pytest
 from sqlalchemy import (
+    Column,
     ForeignKey,
     Integer,
     MetaData,
     String,
+    Table,
     event,
     func,
+    insert,
     inspect,
     literal_column,
     select,
 )
 from sqlalchemy.engine import Row
-from sqlalchemy.exc import MultipleResultsFound
+from sqlalchemy.exc import ArgumentError, MultipleResultsFound
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import (
+    Load,
     Mapped,
     Session,
     aliased,
     column_property,
     composite,
+    defaultload,
     defer,
     deferred,
+    joinedload,
+    lazyload,
     mapped_column,
     relationship,
     selectinload,
@@ -42,9 +49,11 @@ from sqlalchemy.orm import (
 )
 from sqlalchemy.sql.selectable import LABEL_STYLE_TABLENAME_PLUS_COL
 from sqlalchemy.types import JSON
+from sqlalchemy.util import immutabledict
 
 from ormolu import Database, LazyLoadError, Model
-from ormolu.sessions._objects import Shape, shape_of
+from ormolu.sessions import _relations
+from ormolu.sessions._shapes import Shape, shape_of
 
 
 class Base(Model):
@@ -55,6 +64,14 @@ class Base(Model):
 class Mood(enum.Enum):
     GLAD = "glad"
     SAD = "sad"
+
+
+members = Table(
+    "object_members",
+    Base.metadata,
+    Column("person_id", ForeignKey("object_people.id"), primary_key=True),
+    Column("club_id", ForeignKey("object_clubs.id"), primary_key=True),
+)
 
 
 class Person(Base):
@@ -71,7 +88,18 @@ class Person(Base):
     token: Mapped[uuid.UUID | None]
     data: Mapped[bytes | None]
     alias = synonym("called")
-    letters: Mapped[list[Letter]] = relationship(back_populates="person", order_by="Letter.id")
+    letters: Mapped[list[Letter]] = relationship(
+        back_populates="person", order_by="Letter.id", foreign_keys="Letter.person_id"
+    )
+    read: Mapped[list[Letter]] = relationship(order_by="Letter.id", foreign_keys="Letter.reader_id")
+    hats: Mapped[list[Hat]] = relationship(order_by="Hat.id.desc()")
+    first_hats: Mapped[list[Hat]] = relationship(
+        primaryjoin="and_(Hat.owner_id == Person.id, Hat.id < 2)", viewonly=True
+    )
+    badge: Mapped[Badge | None] = relationship()
+    pens: Mapped[set[Pen]] = relationship()
+    clubs: Mapped[list[Club]] = relationship(secondary=members)
+    coats: Mapped[list[Coat]] = relationship()
 
     @hybrid_property
     def shout(self) -> str:
@@ -82,7 +110,63 @@ class Letter(Base):
     __tablename__ = "object_letters"
     id: Mapped[int] = mapped_column(primary_key=True)
     person_id: Mapped[int | None] = mapped_column(ForeignKey("object_people.id"))
-    person: Mapped[Person | None] = relationship(back_populates="letters")
+    reader_id: Mapped[int | None] = mapped_column(ForeignKey("object_people.id"))
+    person: Mapped[Person | None] = relationship(
+        back_populates="letters", foreign_keys="Letter.person_id"
+    )
+
+
+class Hat(Base):
+    __tablename__ = "object_hats"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    # Not called as its column is.
+    owner_id: Mapped[int] = mapped_column("person_id", ForeignKey("object_people.id"))
+
+
+class Badge(Base):
+    __tablename__ = "object_badges"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("object_people.id"))
+
+
+class Pen(Base):
+    __tablename__ = "object_pens"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("object_people.id"))
+
+
+class Club(Base):
+    __tablename__ = "object_clubs"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Coat(Base):
+    __tablename__ = "object_coats"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("object_people.id"))
+    double: Mapped[int] = column_property(literal_column("id * 2", Integer))
+
+
+class Part(Base):
+    __tablename__ = "object_parts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    whole_id: Mapped[int | None] = mapped_column(ForeignKey("object_parts.id"))
+    parts: Mapped[list[Part]] = relationship(order_by="Part.id")
+
+
+ANY_CASE = String(2).with_variant(String(2, collation="NOCASE"), "sqlite")
+
+
+class Country(Base):
+    __tablename__ = "object_countries"
+    code: Mapped[str] = mapped_column(ANY_CASE, primary_key=True)
+    cities: Mapped[list[City]] = relationship()
+
+
+class City(Base):
+    __tablename__ = "object_cities"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(ANY_CASE, ForeignKey("object_countries.code"))
 
 
 class Seat(Base):
@@ -100,7 +184,7 @@ class Versioned(Base):
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 
 
-PLAIN = (Person, Letter, Seat, Versioned)
+PLAIN = (Person, Letter, Seat, Versioned, Part)
 
 
 class Deferred(Base):
@@ -163,7 +247,19 @@ class Fresh(Base):
     __mapper_args__ = {"always_refresh": True}  # noqa: RUF012
 
 
-OTHERS = (Deferred, Counted, Corner, Watched, Eager, Animal, Cat, Fresh)
+class Vehicle(Base):
+    """Nothing tells which of them is a car."""
+
+    __tablename__ = "object_vehicles"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Car(Vehicle):
+    __tablename__ = "object_cars"
+    id: Mapped[int] = mapped_column(ForeignKey("object_vehicles.id"), primary_key=True)
+
+
+OTHERS = (Vehicle, Car, Coat, Deferred, Counted, Corner, Watched, Eager, Animal, Cat, Fresh)
 
 
 @asynccontextmanager
@@ -175,10 +271,12 @@ async def filled(url: str) -> AsyncIterator[Database]:
                     id=1, called="Ann", size=decimal.Decimal("1.50"), born=dt.date(2000, 2, 29),
                     seen=dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC), mood=Mood.GLAD,
                     token=uuid.UUID(int=5), data=b"\x00\xff",
-                    letters=[Letter(id=1), Letter(id=2)],
+                    letters=[Letter(id=1), Letter(id=2)], hats=[Hat(id=1), Hat(id=2)],
+                    badge=Badge(id=1), pens={Pen(id=1)}, clubs=[Club(id=1)], coats=[Coat(id=1)],
                 )
             )  # fmt: skip
-            session.add_all([Person(id=2, called="Bob"), Letter(id=3)])
+            session.add_all([Person(id=2, called="Bob"), Letter(id=3, reader_id=1)])
+            session.add(Part(id=1, parts=[Part(id=2)]))
             await session.flush()
             session.add_all([Seat(place=1, row=2, price=3), Seat(place=2, row=1, price=4)])
             session.add_all(
@@ -208,21 +306,26 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
     return Loads(monkeypatch)
 
 
-def shown(found: Any) -> Any:
+def shown(found: Any, depth: int = 4) -> Any:
     """Return all that can be told of a result."""
     if isinstance(found, Row):
-        return found._fields, [shown(each) for each in found]
-    if isinstance(found, (list, tuple)):
-        return [shown(each) for each in found]
+        return found._fields, [shown(each, depth - 1) for each in found]
+    if isinstance(found, (list, tuple, set)):
+        return [shown(each, depth - 1) for each in found]
     if isinstance(found, dict):
-        return [(key, shown(value)) for key, value in found.items()]
+        return [(key, shown(value, depth - 1)) for key, value in found.items()]
     state = inspect(found, raiseerr=False)
     if state is None or not hasattr(state, "identity_key"):
         return type(found), found if not isinstance(found, Point) else found.__composite_values__()
-    values = sorted((name, shown(value)) for name, value in vars(found).items() if name[0] != "_")
+    if not depth:
+        return state.identity_key
+    values = sorted(
+        (name, shown(value, depth - 1)) for name, value in vars(found).items() if name[0] != "_"
+    )
     return (
         type(found), values, state.identity_key, state.persistent, sorted(state.unloaded),
-        state.modified, state.expired, sorted(state.expired_attributes),
+        state.modified, state.expired, sorted(state.expired_attributes), len(state.load_options),
+        str(state.load_path) if state.load_options else None,
     )  # fmt: skip
 
 
@@ -244,6 +347,24 @@ STATEMENTS: dict[str, Callable[[], Any]] = {
         Person.id.in_(select(Letter.person_id).where(Letter.id > 0))
     ),
     "version": lambda: select(Versioned),
+    "with a list": lambda: select(Person).options(selectinload(Person.letters)).order_by(Person.id),
+    "with a list of nobody's": lambda: (
+        select(Person).where(Person.id == 99).options(selectinload(Person.letters))
+    ),
+    "with a list, and twice": lambda: (
+        select(Person).join(Person.letters).options(selectinload(Person.letters))
+    ),
+    "with a list, and without an object": lambda: (
+        select(Person)
+        .select_from(Letter)
+        .outerjoin(Letter.person)
+        .options(selectinload(Person.letters))
+    ),
+    "with lists": lambda: (
+        select(Person)
+        .options(selectinload(Person.letters), selectinload(Person.hats))
+        .order_by(Person.id)
+    ),
 }
 LEFT_TO_SQLALCHEMY: dict[str, Callable[[], Any]] = {
     "two classes": lambda: select(Person, Letter).join(Person.letters).order_by(Letter.id),
@@ -251,8 +372,60 @@ LEFT_TO_SQLALCHEMY: dict[str, Callable[[], Any]] = {
     "columns of the table": lambda: select(Person.__table__).order_by(Person.id),
     "value": lambda: select(func.count()).select_from(Person),
     "aliased": lambda: select(aliased(Person)).limit(0),
-    "options": lambda: (
-        select(Person).options(selectinload(Person.letters)).order_by(Person.id)
+    "with a list twice": lambda: select(Person).options(
+        selectinload(Person.letters), selectinload(Person.letters)
+    ),
+    "with two lists of a class": lambda: select(Person).options(
+        selectinload(Person.letters), selectinload(Person.read)
+    ),
+    "with a list and its owners": lambda: (
+        select(Person)
+        .options(selectinload(Person.letters).selectinload(Letter.person))
+        .order_by(Person.id)
+    ),
+    "with a part of a list": lambda: (
+        select(Person).options(selectinload(Person.letters.and_(Letter.id > 1))).order_by(Person.id)
+    ),
+    "with a list of parts": lambda: (
+        select(Person)
+        .options(selectinload(Person.letters).load_only(Letter.id))
+        .order_by(Person.id)
+    ),
+    "with a list by pieces": lambda: (
+        select(Person).options(selectinload(Person.letters, chunksize=1)).order_by(Person.id)
+    ),
+    "with a joined list": lambda: (
+        select(Person).options(joinedload(Person.letters)).order_by(Person.id)
+    ),
+    "with a list of an alias": lambda: (
+        select(Person).options(selectinload(Person.letters.of_type(aliased(Letter)))).limit(0)
+    ),
+    "with what is in a list": lambda: (
+        select(Person).options(defaultload(Person.letters).selectinload(Letter.person)).limit(1)
+    ),
+    "with all there is": lambda: select(Hat).options(selectinload("*")),
+    "with all of one class": lambda: select(Country).options(Load(Country).selectinload("*")),
+    "with all lists": lambda: (
+        select(Person).options(selectinload("*"), lazyload(Person.read)).order_by(Person.id)
+    ),
+    "with owners": lambda: (
+        select(Letter).options(selectinload(Letter.person)).order_by(Letter.id)
+    ),
+    "with those of its own class": lambda: (
+        select(Part).options(selectinload(Part.parts)).order_by(Part.id)
+    ),
+    "with one of a list": lambda: (
+        select(Person).options(selectinload(Person.badge)).order_by(Person.id)
+    ),
+    "with a set": lambda: select(Person).options(selectinload(Person.pens)).order_by(Person.id),
+    "with a list by a condition": lambda: (
+        select(Person).options(selectinload(Person.first_hats)).order_by(Person.id)
+    ),
+    "with many of many": lambda: (
+        select(Person).options(selectinload(Person.clubs)).order_by(Person.id)
+    ),
+    "with a list of no plain ones": lambda: (
+        select(Person).options(selectinload(Person.coats)).order_by(Person.id)
     ),
     "leaves something out": lambda: select(Person).options(defer(Person.called)).limit(0),
     "execution options": lambda: (
@@ -395,20 +568,87 @@ async def test_objects_live_as_others_do(database_url: str, loads: Loads) -> Non
             assert merged in session
 
 
+@pytest.mark.backends("sqlite")
+async def test_lists_are_read_in_pieces(
+    database_url: str, loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many owners at a time as fit into a statement."""
+    monkeypatch.setattr(_relations, "_CHUNK", 1)
+    statement = STATEMENTS["with a list"]()
+    async with filled(database_url) as db:
+        async with db.unit_of_work() as session:
+            people = (await session.scalars(statement)).all()
+        assert [[letter.id for letter in person.letters] for person in people] == [[1, 2], []]
+    assert loads.count == 3
+
+
+async def test_lists_are_refreshed(database_url: str, loads: Loads) -> None:
+    """What an object was loaded with it is refreshed with."""
+    async with filled(database_url) as db, db.unit_of_work() as session:
+        ann = await session.get_one(Person, 1, options=[selectinload(Person.letters)])
+        assert loads.count == 2
+        await session.execute(insert(Letter).values(id=4, person_id=1))
+        await session.refresh(ann)
+        assert [letter.id for letter in ann.letters] == [1, 2, 4]
+        ann.letters.pop()
+        await session.flush()
+        assert (await session.get_one(Letter, 4)).person_id is None
+
+
+@pytest.mark.backends("sqlite")
+async def test_key_in_other_letters(database_url: str) -> None:
+    """What only the database takes for a key is in no list, as with SQLAlchemy."""
+    async with filled(database_url) as db:
+        async with db.unit_of_work() as session:
+            session.add_all([Country(code="at"), City(id=1, code="at"), City(id=2, code="AT")])
+        found = []
+        for begin in (db.unit_of_work, lambda: AsyncSession(db.engine)):
+            async with begin() as session:
+                statement = select(Country).options(selectinload(Country.cities))
+                found.append(shown((await session.scalars(statement)).all()))
+    assert found[0] == found[1]
+    assert len(found[0]) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"execution_options": {"populate_existing": True}}, {"bind_arguments": {"mapper": Person}}],
+)
+async def test_asked_for_more(database_url: str, loads: Loads, options: Any) -> None:
+    """What else is asked of a session is SQLAlchemy's."""
+    async with filled(database_url) as db, db.unit_of_work() as session:
+        people = (await session.scalars(STATEMENTS["all"](), **options)).all()
+        assert [person.id for person in people] == [1, 2]
+        session.expunge_all()
+        session.sync_session.execution_options = immutabledict({"populate_existing": True})
+        assert len((await session.scalars(STATEMENTS["all"]())).all()) == 2
+    assert not loads.count
+
+
+@pytest.mark.backends("sqlite")
+async def test_option_of_another_class(database_url: str) -> None:
+    """It is refused in SQLAlchemy's words."""
+    statement = select(Hat).options(selectinload(Person.letters))
+    async with filled(database_url) as db, db.unit_of_work() as session:
+        with pytest.raises(ArgumentError, match="does not apply to any of the root"):
+            await session.execute(statement)
+        with pytest.raises(ArgumentError, match="does not apply to any of the root"):
+            await session.get(Hat, 1, options=[selectinload(Person.letters)])
+
+
 async def test_what_waits_is_sent_first(database_url: str) -> None:
     """New, changed and deleted objects are flushed before a query, as SQLAlchemy does."""
     async with filled(database_url) as db, db.unit_of_work() as session:
         session.add(Person(id=3, called="Cid"))
         people = (await session.scalars(STATEMENTS["all"]())).all()
         assert [person.called for person in people] == ["Ann", "Bob", "Cid"]
-        people[1].called = "Bea"
-        letters = select(Letter).join(Letter.person).where(Person.called == "Bea")
-        assert not (await session.scalars(letters)).all()
-        assert [p.called for p in await session.scalars(STATEMENTS["all"]())] == [
-            "Ann", "Bea", "Cid",
-        ]  # fmt: skip
-        await session.delete(people[2])
-        assert len((await session.scalars(STATEMENTS["all"]())).all()) == 2
+        people[0].called = "Ada"
+        letters = select(Letter).join(Letter.person).where(Person.called == "Ada")
+        assert len((await session.scalars(letters)).all()) == 2
+    async with db.unit_of_work() as session:
+        await session.delete(await session.get_one(Person, 3))
+        nobody = select(Hat).join(Person, Person.id == 3)
+        assert not (await session.scalars(nobody)).all()
 
 
 @pytest.mark.parametrize("name", ["load", "refresh"])

@@ -1,4 +1,4 @@
-"""Objects from rows, for statements that ask for the objects of one plain class.
+"""Statements that ask for the objects of one plain class, and perhaps for lists of theirs.
 
 SQLAlchemy prepares its loading anew with each statement, for eager loads, inheritance, refreshing
 and events. Where there is nothing of that the objects are made here, as its loading would make
@@ -7,158 +7,91 @@ them, in half the time. All else is left to SQLAlchemy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Select, Table, select
-from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData, tuplegetter
-from sqlalchemy.orm import (
-    ClassManager,
-    ColumnProperty,
-    InstanceState,
-    Mapper,
-    RelationshipProperty,
-    Session,
-    SynonymProperty,
-)
+from sqlalchemy import Result, Select
+from sqlalchemy.orm import Mapper, Session
+from sqlalchemy.sql.base import ExecutableOption
 from sqlalchemy.sql.selectable import LABEL_STYLE_DEFAULT
 
-__all__ = ["Shape", "asked_shape", "shape_of"]
+from ormolu.sessions._relations import relation_of
+from ormolu.sessions._shapes import shape_of
 
-# Where a class keeps its shape: elsewhere that, which refers to it, would keep it for good.
-_INFO_KEY = "ormolu.shape"
-
-# What relations do when their object is loaded, of which these do nothing.
-_LAZY = frozenset({"dynamic", "raise", "raise_on_sql", "select", "write_only"})
+__all__ = ["load_objects"]
 
 
-class Shape:
-    """How the rows of a plain class become its objects."""
+def load_objects(
+    session: Session,
+    statement: object,
+    parameters: Mapping[str, Any] | None,
+    options: Sequence[ExecutableOption] = (),
+) -> Result[Any] | None:
+    """Execute a statement, and load the objects that it asks for.
 
-    def __init__(self, mapper: Mapper[Any], names: Sequence[str]) -> None:
-        """Take the names of its attributes, in the order of a row."""
-        self._class: Any = mapper.class_
-        self._manager = mapper.class_manager
-        self._names = names
-        keys = [names.index(mapper.get_property_by_column(key).key) for key in mapper.primary_key]
-        self._key_of = tuplegetter(*keys)
-        self._is_partial_allowed = mapper.allow_partial_pks
-        self._description = SimpleResultMetaData(
-            [mapper.class_.__name__],
-            [(mapper.class_, mapper)],
-            _create_unique_filters=lambda _result: [id],
-        )
-
-    @property
-    def is_heard(self) -> bool:
-        """Tell whether the program listens to its objects being loaded."""
-        return bool(self._manager.dispatch.load)
-
-    def _is_missing(self, key: Sequence[Any]) -> bool:
-        missing = [part is None for part in key]
-        return all(missing) if self._is_partial_allowed else any(missing)
-
-    def load(self, session: Session, rows: Sequence[Sequence[Any]]) -> list[Any]:
-        """Return an object for each row, None where its key is missing, as in an outer join.
-
-        Args:
-            session: Where they will belong; it must have none of this class.
-            rows: In the order of the names.
-        """
-        # Each look-up and each call more is felt: a list has hundreds of rows.
-        objects, found = [], dict[Any, Any]()
-        class_, manager, names, key_of = self._class, self._manager, self._names, self._key_of
-        make, add, session_id = class_.__new__, session.identity_map.add, session.hash_key
-        for row in rows:
-            key: Any = key_of(row)
-            loaded = found.get(key)
-            if loaded is None and not (None in key and self._is_missing(key)):
-                found[key] = loaded = make(class_)
-                loaded._sa_instance_state = state = InstanceState(loaded, manager)  # noqa: SLF001
-                loaded.__dict__.update(zip(names, row, strict=False))
-                state.key = (class_, key, None)
-                state.session_id = session_id
-                add(state)
-            objects.append(loaded)
-        return objects
-
-    def result(self, objects: Sequence[Any]) -> IteratorResult[Any]:
-        """Return objects as the result of a statement."""
-        return IteratorResult(self._description, iter(objects), _source_supports_scalars=True)
-
-
-def shape_of(mapper: Mapper[Any]) -> Shape | None:
-    """Return the shape of a class; None if SQLAlchemy has to see to its loading."""
-    info = mapper.class_manager.info
-    # An attribute may be added at any time.
-    count = len(mapper._props)  # noqa: SLF001 -- `attrs` makes a copy
-    counted, shape = info.get(_INFO_KEY, (None, None))
-    if counted != count:
-        shape = _make(mapper)
-        info[_INFO_KEY] = (count, shape)
-    return None if shape is None or shape.is_heard else shape
-
-
-def asked_shape(session: Session, statement: object) -> Shape | None:
-    """Return the shape of the class whose objects a statement asks for.
+    Args:
+        session: Of the objects.
+        statement: Any.
+        parameters: Of the statement.
+        options: Such as `selectinload`, beside those of the statement.
 
     Returns:
-        None if it asks for anything else, or if SQLAlchemy has to see to its loading: with
-        options, with listeners, or with objects of the class that are there already.
+        None if nothing was done, as SQLAlchemy has to see to it: the statement asks for anything
+        else, somebody listens, or objects of the class are there already.
     """
+    mapper = _asked_mapper(statement)
+    if mapper is None or _is_heard(session) or _has_changes(session):
+        return None
+    assert isinstance(statement, Select)
+    options = (*statement._with_options, *options)  # noqa: SLF001 -- no public accessor
+    relations = [relation_of(mapper, option) for option in options]
+    loaded = [mapper, *(None if relation is None else relation.mapper for relation in relations)]
+    shape = shape_of(mapper)
+    if shape is None or not _can_load(session, loaded):
+        return None
+    objects = shape.load(session, session.connection().execute(statement, parameters).all())
+    for relation in relations:
+        assert relation is not None
+        relation.load(session, objects, options)
+    return shape.result(objects)
+
+
+def _asked_mapper(statement: object) -> Mapper[Any] | None:
+    """Return whose objects a statement asks for, if it asks for nothing else."""
     if type(statement) is not Select:
         return None
     # No public accessor is there; `column_descriptions` costs as much as all the rest.
     asked, *others = statement._raw_columns  # noqa: SLF001
     mapper = asked._annotations.get("parententity")  # noqa: SLF001
-    if not isinstance(mapper, Mapper):
-        return None
     is_plain = (
         not others
         and asked.is_selectable
         and statement._for_update_arg is None  # noqa: SLF001
         and statement.get_label_style() is LABEL_STYLE_DEFAULT
-        and not statement._with_options  # noqa: SLF001
         and not statement.get_execution_options()
     )
-    if not is_plain or not _can_load(session, mapper):
-        return None
-    return shape_of(mapper)
+    return mapper if is_plain and isinstance(mapper, Mapper) else None
 
 
-def _can_load(session: Session, mapper: Mapper[Any]) -> bool:
-    """Tell whether nobody listens, nothing is to be flushed, and nothing of the class is there."""
-    heard, present = session.dispatch, session.identity_map
-    if heard.do_orm_execute or heard.loaded_as_persistent or session.execution_options:
+def _is_heard(session: Session) -> bool:
+    heard = session.dispatch
+    return bool(heard.do_orm_execute or heard.loaded_as_persistent or session.execution_options)
+
+
+def _has_changes(session: Session) -> bool:
+    """Tell whether anything would be flushed before the statement."""
+    return bool(session.new or session.deleted or session.identity_map.check_modified())
+
+
+def _can_load(session: Session, mappers: Sequence[Mapper[Any] | None]) -> bool:
+    """Tell whether all classes are plain, and have no object yet, which would have to be kept.
+
+    Nor may one be loaded by two statements, of which the second would find those of the first.
+    """
+    if len(set(mappers)) < len(mappers):
         return False
-    if session.new or session.deleted or present.check_modified():
-        return False
-    return not any(key[0] is mapper.class_ for key in present.keys())  # noqa: SIM118
-
-
-def _make(mapper: Mapper[Any]) -> Shape | None:
-    is_alone = mapper.inherits is None and mapper.polymorphic_on is None
-    if not is_alone or mapper.always_refresh or not isinstance(mapper.local_table, Table):
-        return None
-    if len(list(mapper.self_and_descendants)) > 1 or mapper.with_polymorphic_mappers:
-        return None
-    if type(mapper.class_manager) is not ClassManager:
-        # How its objects keep their state is the program's.
-        return None
-    for attribute in mapper.attrs:
-        if isinstance(attribute, RelationshipProperty):
-            is_plain = attribute.lazy in _LAZY
-        elif isinstance(attribute, ColumnProperty):
-            is_plain = _is_plain_column(attribute, mapper)
-        else:
-            is_plain = isinstance(attribute, SynonymProperty)
-        if not is_plain:
-            return None
-    columns = select(mapper.class_).selected_columns
-    return Shape(mapper, [mapper.get_property_by_column(column).key for column in columns])
-
-
-def _is_plain_column(attribute: ColumnProperty[Any], mapper: Mapper[Any]) -> bool:
-    column, *others = attribute.columns
-    is_own = isinstance(column, Column) and column.table is mapper.local_table
-    return is_own and not others and not attribute.deferred and not attribute.raiseload
+    present = {key[0] for key in session.identity_map.keys()}  # noqa: SIM118 -- no iteration
+    return all(
+        mapper is not None and mapper.class_ not in present and shape_of(mapper) is not None
+        for mapper in mappers
+    )

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from ormolu.errors import ReadOnlyError
 from ormolu.sessions._lookups import KEY, lookup_of
-from ormolu.sessions._objects import asked_shape
+from ormolu.sessions._objects import load_objects
 
 __all__ = ["RulesSession", "are_sessions_heard", "has_flush_listeners"]
 
@@ -54,13 +54,8 @@ class RulesSession(Session):
     def _load(self, statement: Any, params: Any, options: Mapping[str, Any]) -> Any:
         """Return the result of a statement whose objects SQLAlchemy need not load, or None."""
         self._note(statement)
-        if not (params is None or type(params) is dict) or not _are_plain(options):
-            return None
-        shape = asked_shape(self, statement)
-        if shape is None:
-            return None
-        rows = self.connection().execute(statement, params).all()
-        return shape.result(shape.load(self, rows))
+        is_plain = (params is None or type(params) is dict) and _are_plain(options)
+        return load_objects(self, statement, params) if is_plain else None
 
     def _note(self, statement: Any) -> None:
         if getattr(statement, "is_select", False):
@@ -75,9 +70,12 @@ class RulesSession(Session):
         statement = lookup_of(self, entity, ident) if is_plain else None
         if statement is None:
             return super().get(entity, ident, options=options, **more)
-        if options:
-            statement = statement.options(*options)
-        return self.execute(statement, {KEY: ident}).unique().scalars().one_or_none()
+        self._note(statement)
+        key = {KEY: ident}
+        result = load_objects(self, statement, key, options or ())
+        if result is None:
+            result = super().execute(statement.options(*options or ()), key)
+        return result.unique().scalars().one_or_none()
 
 
 @event.listens_for(RulesSession, "before_flush")
