@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import uuid
 import weakref
@@ -10,8 +11,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, ColumnElement, ForeignKey, MetaData, String, event, func
-from sqlalchemy.exc import NoResultFound
+from sqlalchemy import Column, ColumnElement, ForeignKey, MetaData, String, event, func, text
+from sqlalchemy.exc import DataError, NoResultFound, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import (
     ColumnProperty,
@@ -26,6 +27,7 @@ from sqlalchemy.orm import (
 )
 
 from ormolu import Database, Model
+from ormolu.sessions._lookups import _Direct
 
 
 class Base(Model):
@@ -118,12 +120,15 @@ CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.parametrize("is_read_only", [False, True], ids=["", "read_only"])
 @pytest.mark.parametrize("case", CASES)
-async def test_it_finds_what_sqlalchemy_finds(database_url: str, case: str) -> None:
+async def test_it_finds_what_sqlalchemy_finds(
+    database_url: str, case: str, is_read_only: bool
+) -> None:
     """The same object, with the same of it loaded, or none."""
     entity, key, options = CASES[case]
     async with filled(database_url) as db:
-        async with db.unit_of_work() as session:
+        async with db.unit_of_work(read_only=is_read_only and case != "locked") as session:
             ours = await session.get(entity, key, **options)
             assert await session.get(entity, key, **options) is ours
         async with AsyncSession(db.engine) as plain:
@@ -187,6 +192,99 @@ async def test_listeners_hear_of_it(database_url: str) -> None:
     finally:
         event.remove(Session, "do_orm_execute", hear)
     assert heard == [(True, Tag)] * 2
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The keys that were read past SQLAlchemy's connection."""
+    keys: list[Any] = []
+    read = _Direct.read
+
+    def noted(self: _Direct, connection: Any, key: object) -> Any:
+        keys.append(key)
+        return read(self, connection, key)
+
+    monkeypatch.setattr(_Direct, "read", noted)
+    return keys
+
+
+@pytest.mark.backends("sqlite")
+async def test_first_read_of_a_request_is_direct(database_url: str, reads: list[Any]) -> None:
+    """On SQLite, unless it may write, and until something else is sent."""
+    async with filled(database_url) as db:
+        async with db.unit_of_work(read_only=True) as session:
+            assert (await session.get_one(Token, TOKEN)).id == TOKEN
+            assert (await session.get_one(Tag, "1")).code == "1"
+        assert reads == [TOKEN]
+        async with db.unit_of_work() as session:
+            assert (await session.get_one(Tag, "1")).code == "1"
+    assert reads == [TOKEN]
+
+
+@pytest.mark.backends("sqlite")
+async def test_who_listens_hears_of_reads(database_url: str, reads: list[Any]) -> None:
+    """A tracer of the engine, and the log of its statements."""
+    heard: list[str] = []
+
+    def hear(_c: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        heard.append(statement)
+
+    async with filled(database_url) as db:
+        reader = db._engines.opened.reader.sync_engine
+        event.listen(reader, "before_cursor_execute", hear)
+        async with db.unit_of_work(read_only=True) as session:
+            await session.get_one(Tag, "1")
+        event.remove(reader, "before_cursor_execute", hear)
+        assert len(heard) == 1
+        reader.echo = True
+        async with db.unit_of_work(read_only=True) as session:
+            await session.get_one(Tag, "1")
+        reader.echo = False
+        assert reads == []
+        async with db.unit_of_work(read_only=True) as session:
+            await session.get_one(Tag, "1")
+    assert reads == ["1"]
+
+
+@pytest.mark.backends("sqlite")
+async def test_read_that_fails(database_url: str, reads: list[Any]) -> None:
+    """Its error is what SQLAlchemy makes of it."""
+    async with filled(database_url) as db:
+        with pytest.raises(DataError):
+            async with db.unit_of_work(read_only=True) as session:
+                await session.get(Tag, "\ud800")
+        async with db.unit_of_work() as session:
+            await session.execute(text("DROP TABLE lookup_tags"))
+        with pytest.raises(OperationalError, match="no such table") as raised:
+            async with db.unit_of_work(read_only=True) as session:
+                await session.get(Tag, "1")
+        assert "FROM lookup_tags" in str(raised.value.statement)
+        async with db.unit_of_work(read_only=True) as session:
+            assert (await session.get_one(Token, TOKEN)).id == TOKEN
+    assert reads == ["\ud800", "1", TOKEN]
+
+
+@pytest.mark.backends("sqlite")
+async def test_read_that_is_cancelled(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection is thrown away, as SQLAlchemy does."""
+    async with filled(database_url) as db:
+        reader = db._engines.opened.reader.sync_engine
+        thrown: list[Any] = []
+        event.listen(reader, "invalidate", lambda *_args: thrown.append(1))
+        async with db.unit_of_work(read_only=True) as session:
+            await session.get(Tag, "1")
+
+        def cancel(*_args: Any) -> None:
+            raise asyncio.CancelledError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(_Direct, "read", cancel)
+            with pytest.raises(asyncio.CancelledError):
+                async with db.unit_of_work(read_only=True) as session:
+                    await session.get(Tag, "1")
+        assert thrown
+        async with db.unit_of_work(read_only=True) as session:
+            assert await session.get(Tag, "1")
 
 
 async def test_classes_may_go() -> None:

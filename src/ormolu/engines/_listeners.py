@@ -9,17 +9,19 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 
 from sqlalchemy import Engine
 
 __all__ = ["Listeners"]
 
-_STATEMENTS = (
+# Each request may ask, so that what is asked for is no loop of Python's.
+_STATEMENTS = attrgetter(
     "after_cursor_execute", "after_execute", "before_cursor_execute", "before_execute", "begin",
     "commit", "engine_connect", "rollback",
 )  # fmt: skip
-_DIALECT = ("do_execute", "do_execute_no_params", "do_executemany", "do_setinputsizes")
-_CONNECTIONS = ("checkin", "checkout", "reset")
+_DIALECT = attrgetter("do_execute", "do_execute_no_params", "do_executemany", "do_setinputsizes")
+_CONNECTIONS = attrgetter("checkin", "checkout", "reset")
 
 
 class Listeners:
@@ -53,8 +55,7 @@ def _count_ends(engine: Engine) -> int:
 
 def _count(engine: Engine) -> int:
     heard = (
-        (engine.dispatch, _STATEMENTS),
-        (engine.dialect.dispatch, _DIALECT),
-        (engine.pool.dispatch, _CONNECTIONS),
-    )
-    return sum(len(getattr(dispatch, name)) for dispatch, names in heard for name in names)
+        *_STATEMENTS(engine.dispatch), *_DIALECT(engine.dialect.dispatch),
+        *_CONNECTIONS(engine.pool.dispatch),
+    )  # fmt: skip
+    return sum(map(len, heard))

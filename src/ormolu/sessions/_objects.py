@@ -7,10 +7,10 @@ them, in half the time. All else is left to SQLAlchemy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Result, Select
+from sqlalchemy import Connection, Result, Select
 from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.sql.base import ExecutableOption
 from sqlalchemy.sql.selectable import LABEL_STYLE_DEFAULT
@@ -26,6 +26,7 @@ def load_objects(
     statement: object,
     parameters: Mapping[str, Any] | None,
     options: Sequence[ExecutableOption] = (),
+    read: Callable[[Connection], Sequence[Any]] | None = None,
 ) -> Result[Any] | None:
     """Execute a statement, and load the objects that it asks for.
 
@@ -34,6 +35,7 @@ def load_objects(
         statement: Any.
         parameters: Of the statement.
         options: Such as `selectinload`, beside those of the statement.
+        read: Returns the rows, if there is a way to them beside executing the statement.
 
     Returns:
         None if nothing was done, as SQLAlchemy has to see to it: the statement asks for anything
@@ -49,7 +51,9 @@ def load_objects(
     shape = shape_of(mapper)
     if shape is None or not _can_load(session, loaded):
         return None
-    objects = shape.load(session, session.connection().execute(statement, parameters).all())
+    connection = session.connection()
+    rows = read(connection) if read else connection.execute(statement, parameters).all()
+    objects = shape.load(session, rows)
     for relation in relations:
         assert relation is not None
         relation.load(session, objects, options)

@@ -5,7 +5,8 @@ Knows whether it may write; neither tasks nor connections.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from sqlalchemy import event, inspect
@@ -28,6 +29,9 @@ class RulesSession(Session):
     """The part below AsyncSession, which every statement and every flush passes."""
 
     is_read_only = False
+    # Tells whether nobody listens to statements; set where some need not pass a connection of
+    # SQLAlchemy's then.
+    is_unheard: Callable[[], bool] | None = None
     _last_select: Any = None
 
     @property
@@ -67,14 +71,15 @@ class RulesSession(Session):
         """Return the object with a primary key, as SQLAlchemy does."""
         # An empty `with_for_update` locks as well.
         is_plain = not any(more.values()) and more.get("with_for_update") in _NO_LOCK
-        statement = lookup_of(self, entity, ident) if is_plain else None
-        if statement is None:
+        lookup = lookup_of(self, entity, ident) if is_plain else None
+        if lookup is None:
             return super().get(entity, ident, options=options, **more)
-        self._note(statement)
-        key = {KEY: ident}
-        result = load_objects(self, statement, key, options or ())
+        self._note(lookup.statement)
+        is_unheard = self.is_unheard is not None and not self.in_transaction() and self.is_unheard()
+        read = partial(lookup.read, key=ident) if is_unheard else None
+        result = load_objects(self, lookup.statement, {KEY: ident}, options or (), read)
         if result is None:
-            result = super().execute(statement.options(*options or ()), key)
+            result = super().execute(lookup.statement.options(*options or ()), {KEY: ident})
         return result.unique().scalars().one_or_none()
 
 

@@ -161,6 +161,8 @@ class UnitSession(AsyncSession):
         if self._engines.begins_with_first_statement and not options:
             # The pool and the driver limit the wait themselves.
             self._has_connection = True
+            if self._access is Access.READ:
+                self.rules.is_unheard = self._is_unheard
             await pair.turns.take()
             return
         limit = self._engines.options.pool_timeout * _BEGIN_MARGIN
@@ -171,6 +173,11 @@ class UnitSession(AsyncSession):
             message = f"The database did not let a transaction begin within {limit:.2f} s."
             raise DatabaseDownError(message) from error
         self._has_connection = True
+
+    def _is_unheard(self) -> bool:
+        engine = self._engine
+        assert engine is not None
+        return not (engine.echo or self._engines.listeners.are_there(engine))
 
     async def take_transaction(self) -> None:
         """Get a connection with a transaction, which reads in autocommit have not."""
