@@ -315,6 +315,20 @@ async def test_place_of_a_write_that_fails_is_left(engine: AsyncEngine) -> None:
         await write(engine)
 
 
+async def test_connection_that_is_stopped_while_it_reads(engine: AsyncEngine) -> None:
+    """As by another thread: it closes once the read is over."""
+    async with engine.connect() as connection:
+        raw: Any = (await connection.get_raw_connection()).driver_connection
+        assert raw._mailbox.run_alone(raw._mailbox.stop) is None
+        for _ in range(200):
+            if raw._mailbox.is_idle:
+                break
+            await asyncio.sleep(0.01)
+        assert raw._mailbox.run_alone(str) is NOT_DONE
+        with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+            raw._handle.sqlite.execute("SELECT 1")
+
+
 def prove_anew(short: ShortStatements) -> int:
     """Return how many short runs on a thread it takes until a statement may run at once."""
     short.note_on_thread("x", 1.0)

@@ -30,6 +30,7 @@ from sqlalchemy.exc import ArgumentError, MultipleResultsFound
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import (
+    ClassManager,
     Load,
     Mapped,
     Session,
@@ -718,3 +719,18 @@ def test_which_are_plain(class_: type[Any]) -> None:
     """Those without anything that needs SQLAlchemy's loading."""
     if class_ is not Letter:
         assert (shape_of(inspect(class_)) is not None) is (class_ in PLAIN)
+
+
+def test_class_with_a_state_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How a program instruments its classes is its own."""
+
+    class Own(ClassManager[Any]):
+        pass
+
+    mapper = inspect(Badge)
+    mapper.class_manager.info.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(mapper.class_manager, "__class__", Own)
+        assert shape_of(mapper) is None
+    mapper.class_manager.info.clear()
+    assert shape_of(mapper) is not None

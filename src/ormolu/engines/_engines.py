@@ -71,11 +71,19 @@ _Closable = TypeVar("_Closable", bound=_Kept)
 
 @dataclass(frozen=True, kw_only=True)
 class EnginePair:
-    """The two engines of one database on one event loop."""
+    """The two engines of one database on one event loop.
+
+    Attributes:
+        reader: For units of work that only read.
+        writer: For all others.
+        turns: When units of work begin.
+        made: What is made once for these engines, by what it is made from.
+    """
 
     reader: AsyncEngine
     writer: AsyncEngine
     turns: Turns = field(default_factory=Turns)
+    made: dict[Any, Any] = field(default_factory=dict)
 
     def of(self, access: Access) -> AsyncEngine:
         """Return the engine for a unit of work with this access."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Dialect, Select, bindparam, inspect, select
 from sqlalchemy.orm import Mapper, Session
@@ -34,26 +33,30 @@ class Lookup:
         column = mapper.primary_key[0]
         self.statement = select(mapper.class_).where(column == bindparam(KEY, type_=column.type))
         self._key_type = column.type
-        self._direct: WeakKeyDictionary[Dialect, _Direct] = WeakKeyDictionary()
 
-    def read(self, connection: Connection, key: object) -> Sequence[Any]:
+    def read(self, connection: Connection, key: object, made: dict[Any, Any]) -> Sequence[Any]:
         """Return the rows of a key, past what SQLAlchemy's connection does for any statement.
 
         Only where nobody listens to it. What fails is done again in SQLAlchemy's way: a read may
         be, and its error is SQLAlchemy's to tell.
+
+        Args:
+            connection: Of SQLAlchemy, with nothing but its engine's options.
+            key: Of the object.
+            made: What is made once for the engine.
         """
-        direct = self._direct.get(connection.dialect)
+        direct = made.get(self)
         if direct is None:
-            direct = _Direct(self.statement, self._key_type, connection.dialect)
-            self._direct[connection.dialect] = direct
+            direct = made[self] = _Direct(self.statement, self._key_type, connection.dialect)
         try:
-            return direct.read(connection.connection.dbapi_connection, key)
+            rows: Sequence[Any] = direct.read(connection.connection.dbapi_connection, key)
         except Exception:
-            return connection.execute(self.statement, {KEY: key}).all()
+            rows = connection.execute(self.statement, {KEY: key}).all()
         except BaseException as error:
             # As SQLAlchemy does if it is cancelled.
             connection.invalidate(error)
             raise
+        return rows
 
 
 class _Direct:

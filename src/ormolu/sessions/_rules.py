@@ -29,9 +29,9 @@ class RulesSession(Session):
     """The part below AsyncSession, which every statement and every flush passes."""
 
     is_read_only = False
-    # Tells whether nobody listens to statements; set where some need not pass a connection of
-    # SQLAlchemy's then.
-    is_unheard: Callable[[], bool] | None = None
+    # Returns what is made once for the engine, if nobody listens to statements; set where some of
+    # them need not pass a connection of SQLAlchemy's then.
+    made: Callable[[], dict[Any, Any] | None] | None = None
     _last_select: Any = None
 
     @property
@@ -75,8 +75,8 @@ class RulesSession(Session):
         if lookup is None:
             return super().get(entity, ident, options=options, **more)
         self._note(lookup.statement)
-        is_unheard = self.is_unheard is not None and not self.in_transaction() and self.is_unheard()
-        read = partial(lookup.read, key=ident) if is_unheard else None
+        made = None if self.made is None or self.in_transaction() else self.made()
+        read = None if made is None else partial(lookup.read, key=ident, made=made)
         result = load_objects(self, lookup.statement, {KEY: ident}, options or (), read)
         if result is None:
             result = super().execute(lookup.statement.options(*options or ()), {KEY: ident})

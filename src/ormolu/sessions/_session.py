@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, AsyncSessionTransaction
 from sqlalchemy.util import greenlet_spawn
 
-from ormolu.engines import Engines
+from ormolu.engines import EnginePair, Engines
 from ormolu.errors import ConcurrentUseError, DatabaseDownError, SessionClosedError
 from ormolu.sessions._rules import RulesSession
 from ormolu.transactions import Access
@@ -162,7 +162,7 @@ class UnitSession(AsyncSession):
             # The pool and the driver limit the wait themselves.
             self._has_connection = True
             if self._access is Access.READ:
-                self.rules.is_unheard = self._is_unheard
+                self.rules.made = functools.partial(self._made_unheard, pair)
             await pair.turns.take()
             return
         limit = self._engines.options.pool_timeout * _BEGIN_MARGIN
@@ -174,10 +174,10 @@ class UnitSession(AsyncSession):
             raise DatabaseDownError(message) from error
         self._has_connection = True
 
-    def _is_unheard(self) -> bool:
-        engine = self._engine
-        assert engine is not None
-        return not (engine.echo or self._engines.listeners.are_there(engine))
+    def _made_unheard(self, pair: EnginePair) -> dict[Any, Any] | None:
+        engine = pair.reader.sync_engine
+        is_heard = engine.echo or self._engines.listeners.are_there(engine)
+        return None if is_heard else pair.made
 
     async def take_transaction(self) -> None:
         """Get a connection with a transaction, which reads in autocommit have not."""
