@@ -67,17 +67,18 @@ class Shape:
         # Each look-up and each call more is felt: a list has hundreds of rows.
         objects, found = [], dict[Any, Any]()
         class_, manager, names, key_of = self._class, self._manager, self._names, self._key_of
-        make, add, session_id = class_.__new__, session.identity_map.add, session.hash_key
+        make, session_id = class_.__new__, session.hash_key
+        add = session.identity_map._add_unpresent  # noqa: SLF001 -- `add` looks for it first
         for row in rows:
             key: Any = key_of(row)
             loaded = found.get(key)
             if loaded is None and not (None in key and self._is_missing(key)):
                 found[key] = loaded = make(class_)
                 loaded._sa_instance_state = state = InstanceState(loaded, manager)  # noqa: SLF001
-                loaded.__dict__.update(zip(names, row, strict=False))
-                state.key = (class_, key, None)
+                loaded.__dict__.update(zip(names, row))  # noqa: B905 -- twice as fast
+                state.key = identity = (class_, key, None)
                 state.session_id = session_id
-                add(state)
+                add(state, identity)
             objects.append(loaded)
         return objects
 
