@@ -14,7 +14,7 @@ from collections.abc import Generator
 __all__ = ["Turns"]
 
 # Seconds after the first unit of work of a turn in which others may begin.
-_LIMIT = 0.004
+_LIMIT = 0.002
 
 
 class Turns:
