@@ -222,6 +222,29 @@ async def test_first_read_of_a_request_is_direct(database_url: str, reads: list[
 
 
 @pytest.mark.backends("sqlite")
+async def test_column_that_is_added_later(database_url: str, reads: list[Any]) -> None:
+    """It is read with the others from then on."""
+
+    class Own(DeclarativeBase):
+        pass
+
+    class Note(Own):
+        __tablename__ = "lookup_notes"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    async with Database(database_url, metadata=Own.metadata) as db:
+        async with db.unit_of_work() as session:
+            await session.execute(text("ALTER TABLE lookup_notes ADD COLUMN body TEXT"))
+            await session.execute(text("INSERT INTO lookup_notes VALUES (1, 'x')"))
+        async with db.unit_of_work(read_only=True) as session:
+            await session.get_one(Note, 1)
+        Note.body = mapped_column(String)  # type: ignore[attr-defined]
+        async with db.unit_of_work(read_only=True) as session:
+            assert vars(await session.get_one(Note, 1))["body"] == "x"
+    assert reads == [1, 1]
+
+
+@pytest.mark.backends("sqlite")
 async def test_who_listens_hears_of_reads(database_url: str, reads: list[Any]) -> None:
     """A tracer of the engine, and the log of its statements."""
     heard: list[str] = []

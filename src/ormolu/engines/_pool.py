@@ -19,12 +19,7 @@ from sqlalchemy.util import await_
 
 from ormolu.errors import OverloadedError
 
-__all__ = [
-    "FairPool",
-    "ping_idle_connections",
-    "roll_back_on_return",
-    "share_limit",
-]
+__all__ = ["FairPool", "ping_idle_connections", "roll_back_on_return", "share_limit"]
 
 _IDLE_SECONDS = 1.0
 

@@ -96,9 +96,12 @@ def lookup_of(session: Session, entity: Any, key: object) -> Lookup | None:
     if type(key) not in _PLAIN or not isinstance(mapper, Mapper):
         return None
     info = mapper.class_manager.info
-    if _INFO_KEY not in info:
-        info[_INFO_KEY] = _make(mapper)
-    lookup: Lookup | None = info[_INFO_KEY]
+    # An attribute may be added at any time, and is another column of the text.
+    count = len(mapper._props)  # noqa: SLF001 -- `attrs` makes a copy
+    counted, lookup = info.get(_INFO_KEY, (None, None))
+    if counted != count:
+        lookup = _make(mapper)
+        info[_INFO_KEY] = (count, lookup)
     if lookup is None or mapper.identity_key_from_primary_key((key,)) in session.identity_map:
         return None
     return lookup
