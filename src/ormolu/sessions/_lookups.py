@@ -98,6 +98,7 @@ def lookup_of(session: Session, entity: Any, key: object) -> Lookup | None:
     info = mapper.class_manager.info
     # An attribute may be added at any time, and is another column of the text.
     count = len(mapper._props)  # noqa: SLF001 -- `attrs` makes a copy
+    lookup: Lookup | None
     counted, lookup = info.get(_INFO_KEY, (None, None))
     if counted != count:
         lookup = _make(mapper)
