@@ -58,7 +58,7 @@ async def test_collections_pass_over_what_a_server_has() -> None:
 async def test_small_collections_come_less_often_while_a_server_works() -> None:
     """Unless the program has chosen how often."""
     before = gc.get_threshold()
-    for chosen, at_work in ((before, 5000), ((800, 10, 10), 800)):
+    for chosen, at_work in ((before, 2000), ((800, 10, 10), 800)):
         gc.set_threshold(*chosen)
         async with client_of(make_app()) as client:
             await ask(client, MANY)

@@ -162,7 +162,8 @@ class UnitSession(AsyncSession):
             # The pool and the driver limit the wait themselves.
             self._has_connection = True
             if self._access is Access.READ:
-                self.rules.made = functools.partial(self._made_unheard, pair)
+                # Not by a method of this: a session that reaches itself is the collector's to end.
+                self.rules.made = functools.partial(_made_unheard, self._engines, pair)
             await pair.turns.take()
             return
         limit = self._engines.options.pool_timeout * _BEGIN_MARGIN
@@ -173,11 +174,6 @@ class UnitSession(AsyncSession):
             message = f"The database did not let a transaction begin within {limit:.2f} s."
             raise DatabaseDownError(message) from error
         self._has_connection = True
-
-    def _made_unheard(self, pair: EnginePair) -> dict[Any, Any] | None:
-        engine = pair.reader.sync_engine
-        is_heard = engine.echo or self._engines.listeners.are_there(engine)
-        return None if is_heard else pair.made
 
     async def take_transaction(self) -> None:
         """Get a connection with a transaction, which reads in autocommit have not."""
@@ -285,6 +281,11 @@ async def engine_of(session: AsyncSession) -> Engine:
         await session.take_connection()
     bind = session.get_bind()
     return bind if isinstance(bind, Engine) else bind.engine
+
+
+def _made_unheard(engines: Engines, pair: EnginePair) -> dict[Any, Any] | None:
+    engine = pair.reader.sync_engine
+    return None if engine.echo or engines.listeners.are_there(engine) else pair.made
 
 
 class _Savepoint(AsyncSessionTransaction):

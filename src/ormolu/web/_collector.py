@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Collection
 
 __all__ = ["Freezer"]
 
@@ -18,9 +17,10 @@ __all__ = ["Freezer"]
 # is no test's, of which there may be hundreds.
 _REQUESTS = 1000
 
-# Objects between two small collections: Python's own choice, of 3.11 and of 3.13, and a server's.
-_OF_PYTHON = (700, 2000)
-_OF_SERVER = 5000
+# Objects between two small collections: Python's own choice before 3.13, and since then. With more
+# the collections of what ten small ones left take longer than a turn of the event loop may.
+_OF_PYTHON = 700
+_OF_SERVER = 2000
 
 
 class Freezer:
@@ -44,13 +44,13 @@ class Freezer:
             _AT_WORK.discard(self)
             if not _AT_WORK:
                 gc.unfreeze()
-                _change_threshold((_OF_SERVER,), _BEFORE)
+                _change_threshold(_OF_SERVER, _BEFORE)
 
 
-def _change_threshold(from_: Collection[int], to: int) -> None:
+def _change_threshold(from_: int, to: int) -> None:
     """Change when small collections come, unless the program has seen to that itself."""
     first, *others = gc.get_threshold()
-    if first in from_:
+    if first == from_:
         gc.set_threshold(to, *others)
 
 

@@ -1,0 +1,114 @@
+"""What a request has made goes with it: what lies in cycles is left to the garbage collector."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import ForeignKey, MetaData, String, select
+from sqlalchemy.orm import Mapped, mapped_column, relationship, selectinload
+
+from ormolu import Database, Model, SessionDep
+from tests.fixtures.apps import client_of
+
+REQUESTS = 20
+
+
+class Base(Model):
+    """Tables of their own."""
+
+    __abstract__ = True
+    metadata = MetaData(naming_convention=Model.metadata.naming_convention)
+
+
+class Shelf(Base):
+    __tablename__ = "garbage_shelves"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(20))
+    books: Mapped[list[Book]] = relationship(order_by="Book.id")
+
+
+class Book(Base):
+    __tablename__ = "garbage_books"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shelf_id: Mapped[int] = mapped_column(ForeignKey("garbage_shelves.id"))
+
+
+class BookOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    id: int
+
+
+class ShelfOut(BookOut):
+    name: str
+
+
+class FullShelf(ShelfOut):
+    books: list[BookOut]
+
+
+def make_app(url: str) -> FastAPI:
+    app = FastAPI()
+    Database(url, metadata=Base.metadata).attach(app)
+
+    @app.post("/shelves", response_model=FullShelf)
+    async def create(session: SessionDep) -> Shelf:
+        shelf = Shelf(name="new", books=[Book(), Book()])
+        session.add(shelf)
+        await session.flush()
+        return shelf
+
+    @app.get("/shelves", response_model=list[ShelfOut])
+    async def read_all(session: SessionDep) -> Sequence[Shelf]:
+        return (await session.scalars(select(Shelf).order_by(Shelf.id).limit(10))).all()
+
+    @app.get("/shelves/{key}", response_model=ShelfOut)
+    async def read(key: int, session: SessionDep) -> Shelf:
+        return await session.get_one(Shelf, key)
+
+    @app.get("/shelves/{key}/books", response_model=FullShelf)
+    async def read_full(key: int, session: SessionDep) -> Shelf:
+        return await session.get_one(Shelf, key, options=[selectinload(Shelf.books)])
+
+    @app.patch("/shelves/{key}", response_model=ShelfOut)
+    async def change(key: int, session: SessionDep) -> Shelf:
+        shelf = await session.get_one(Shelf, key)
+        shelf.name = shelf.name[::-1]
+        return shelf
+
+    return app
+
+
+async def garbage_of(client: AsyncClient, method: str, path: str) -> int:
+    """Return how many objects so many requests have left in cycles."""
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(REQUESTS):
+            assert (await client.request(method, path)).status_code == 200
+        return gc.collect()
+    finally:
+        gc.enable()
+
+
+ASKED = {
+    "point": ("GET", "/shelves/1"),
+    "list": ("GET", "/shelves"),
+    "include": ("GET", "/shelves/1/books"),
+    "patch": ("PATCH", "/shelves/1"),
+    "create": ("POST", "/shelves"),
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+async def test_it_leaves_nothing_to_the_collector(database_url: str, asked: str) -> None:
+    """Not one object for each request."""
+    async with client_of(make_app(database_url)) as client:
+        for _ in range(REQUESTS):
+            await client.post("/shelves")
+        await garbage_of(client, *ASKED[asked])
+        assert await garbage_of(client, *ASKED[asked]) < REQUESTS
