@@ -57,3 +57,36 @@ async def test_a_turn_is_for_some(db: Database, monkeypatch: pytest.MonkeyPatch)
     """With time for all, all are of one."""
     monkeypatch.setattr(_turns, "_LIMIT", 10.0)
     assert len(set(await turns_of(db, 8))) == 1
+
+
+async def test_who_gives_up_keeps_nobody_from_a_turn(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Be it in line, or with the turn just given to it."""
+    monkeypatch.setattr(_turns, "_LIMIT", 0.0)
+    tasks = [asyncio.create_task(read(db)) for _ in range(12)]
+    for _ in range(4):
+        await asyncio.sleep(0)
+    for task in tasks[::2]:
+        task.cancel()
+    done = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 10)
+    assert done[1::2] == [None] * 6
+    await asyncio.wait_for(read(db), 10)
+
+
+async def test_who_comes_later_goes_behind(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even in a turn that has time."""
+    done = list[str]()
+
+    async def use(name: str) -> None:
+        await read(db)
+        done.append(name)
+
+    monkeypatch.setattr(_turns, "_LIMIT", 0.0)
+    early = [asyncio.create_task(use("early")) for _ in range(6)]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    monkeypatch.setattr(_turns, "_LIMIT", 10.0)
+    late = [asyncio.create_task(use("late")) for _ in range(2)]
+    await asyncio.gather(*early, *late)
+    assert done == ["early"] * 6 + ["late"] * 2

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-import types
-from collections.abc import Generator
+from collections import deque
 
 __all__ = ["Turns"]
 
@@ -22,20 +21,31 @@ class Turns:
 
     def __init__(self) -> None:
         self._end_at: float | None = None
+        # While anybody waits, one is let in with each turn: a look at the time by each of them
+        # would cost more than a turn does.
+        self._line: deque[asyncio.Future[None]] = deque()
 
-    @types.coroutine
-    def take(self) -> Generator[None]:
-        """Wait until there is time; who came first goes first, as the loop's own order is that."""
-        while not self._has_time():
-            yield
+    async def take(self) -> None:
+        """Wait for a turn that has time; who came first goes first."""
+        if self._line or not self._has_time():
+            place = asyncio.get_running_loop().create_future()
+            self._line.append(place)
+            await place
 
     def _has_time(self) -> bool:
         now = time.perf_counter()
         if self._end_at is None:
             self._end_at = now + _LIMIT
             # The next turn's first.
-            asyncio.get_running_loop().call_soon(self._end)
+            asyncio.get_running_loop().call_soon(self._begin)
         return now <= self._end_at
 
-    def _end(self) -> None:
+    def _begin(self) -> None:
         self._end_at = None
+        while self._line:
+            place = self._line.popleft()
+            if not place.done():
+                place.set_result(None)
+                break
+        if self._line:
+            asyncio.get_running_loop().call_soon(self._begin)
