@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ormolu.lanes import _sqlite
 from tests.dialect.test_shared_syncs import log
 
 __all__ = ["log"]
@@ -12,3 +13,9 @@ __all__ = ["log"]
 @pytest.fixture
 def path(database_url: str) -> str:
     return database_url.removeprefix("sqlite:///")
+
+
+@pytest.fixture(autouse=True)
+def _long_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let reads that come together be of one turn, however busy the machine is."""
+    monkeypatch.setattr(_sqlite, "_TURN", 60.0)

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import DateTime, Integer, Time, literal, select
 
 from ormolu.errors import OverloadedError
-from ormolu.lanes import NotDoneError, Plan, Slot
+from ormolu.lanes import NotDoneError, Plan, Slot, _sqlite
 from ormolu.lanes._held_lane import HeldLane
 from ormolu.resources import _read_doors
 from tests.lanes.things import Served, Thing, database_of, execute, served, statuses, turns
@@ -233,4 +233,32 @@ async def test_first_pages_of_any_number(
             for size in range(1, 9):
                 answer = await shop.client.get(f"/things?limit={size}")
                 assert len(answer.json()["items"]) == size
+        assert shop.passed_on == []
+
+
+@pytest.mark.backends("sqlite")
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+async def test_turn_takes_reads_for_some_time(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """Whoever comes after that is of a later one, in order; nothing else happens meanwhile."""
+    async with served(database_url) as shop:
+        await shop.fill(1)
+        await shop.client.get("/things/1")
+        monkeypatch.setattr(_sqlite, "_TURN", seconds)
+        turn, done = 0, list[tuple[int, int]]()
+
+        async def read(number: int) -> None:
+            if number % 2:
+                await shop.client.get("/things?limit=1")
+            else:
+                await shop.client.get("/things/1")
+            done.append((turn, number))
+
+        tasks = [asyncio.ensure_future(read(number)) for number in range(8)]
+        while len(done) < len(tasks):
+            turn += 1
+            await asyncio.sleep(0)
+        assert done == sorted(done)
+        assert len({turn for turn, _ in done}) == (1 if seconds else 8)
         assert shop.passed_on == []

@@ -20,7 +20,7 @@ class Kept:
 
 @pytest.fixture(autouse=True)
 def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_collector, "_REQUESTS", MANY)
+    monkeypatch.setattr(_collector, "_REQUESTS", (MANY, 2 * MANY))
 
 
 def make_app() -> FastAPI:
@@ -48,8 +48,13 @@ async def test_collections_pass_over_what_a_server_has() -> None:
     async with client_of(make_app()) as client:
         await ask(client, MANY - 1)
         assert _is_looked_at(kept)
-        await ask(client, 3)
+        await ask(client, 1)
         assert not _is_looked_at(kept)
+        later = Kept()
+        await ask(client, MANY - 1)
+        assert _is_looked_at(later)
+        await ask(client, 1)
+        assert not _is_looked_at(later)
         assert _is_looked_at(Kept())
     assert _is_looked_at(kept)
     assert not gc.get_freeze_count()

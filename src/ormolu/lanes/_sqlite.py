@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -30,6 +31,10 @@ __all__ = ["SQLiteLanes"]
 # rounds. Not by the clock: on a busy machine any read is long now and then.
 _STEPS = 4000
 _ROUNDS = 15
+
+# Seconds of a turn of the event loop in which reads begin. They share a snapshot, and what is asked
+# for several times; but nothing else happens meanwhile.
+_TURN = 0.003
 
 # Writes of one transaction: whoever comes next waits for all of them.
 _BATCH = 128
@@ -55,8 +60,7 @@ class SQLiteLanes:
         Raises:
             NotDoneError: One takes long, or it failed.
         """
-        if not self._reads.is_open:
-            await self._reads.open()
+        await self._reads.take_turn()
         made: _T = self._reads.share(reads, make)
         return made
 
@@ -67,8 +71,7 @@ class SQLiteLanes:
             NotDoneError: As `fetch`.
         """
         # A statement for each key costs less here than one for all, which takes a list apart.
-        if not self._reads.is_open:
-            await self._reads.open()
+        await self._reads.take_turn()
         rows = self._reads.fetch(plan.one, plan.one.key_arguments(key))
         return rows[0] if rows else None
 
@@ -115,11 +118,20 @@ class _Reads:
         self.is_open = False
         self._is_closed = False
         self._is_snapshot_open = False
+        self._end_at = 0.0
         # What was read in this snapshot, and is the same for all who ask for it.
         self._shared: dict[tuple[Any, ...], Any] = {}
         self._written_before = 0
         self._rounds = 0
         self._bans = Bans()
+
+    async def take_turn(self) -> None:
+        """Wait for a turn of the event loop that has time; who came first goes first."""
+        if not self.is_open:
+            await self.open()
+        # A turn of the event loop is what it waits for.
+        while self._is_snapshot_open and time.perf_counter() > self._end_at:  # noqa: ASYNC110
+            await asyncio.sleep(0)
 
     async def open(self) -> None:
         connection = await self._held.take()
@@ -175,6 +187,7 @@ class _Reads:
             raise NotDoneError
         else:
             self._loop.call_soon(self._end_snapshot)
+            self._end_at = time.perf_counter() + _TURN
         self._written_before = self._line.count
         self._sqlite.execute("BEGIN")
         self._is_snapshot_open = True

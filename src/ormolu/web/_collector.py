@@ -13,9 +13,9 @@ import weakref
 
 __all__ = ["Freezer"]
 
-# After so many an application is a server at work, has made what it makes with its first ones, and
-# is no test's, of which there may be hundreds.
-_REQUESTS = 1000
+# After so many an application is a server at work, and no test's, of which there may be hundreds;
+# after so many it has made what it makes with its first ones, too.
+_REQUESTS = (100, 1000)
 
 # Objects between two small collections: Python's own choice before 3.13, and since then. With more
 # the collections of what ten small ones left take longer than a turn of the event loop may.
@@ -32,7 +32,7 @@ class Freezer:
     def note_request(self) -> None:
         """Count a request."""
         self._requests += 1
-        if self._requests == _REQUESTS:
+        if self._requests in _REQUESTS:
             _AT_WORK.add(self)
             gc.freeze()
             _change_threshold(_OF_PYTHON, _OF_SERVER)
