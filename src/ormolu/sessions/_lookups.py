@@ -9,6 +9,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Dialect, Select, bindparam, inspect, select
 from sqlalchemy.orm import Mapper, Session
 
+from ormolu.sessions._kept import kept_with
+
 __all__ = ["KEY", "Lookup", "lookup_of"]
 
 # The parameter of the statement.
@@ -16,9 +18,6 @@ KEY = "key"
 
 # Of keys that are what they seem; a composite, say, is more than one.
 _PLAIN = frozenset({int, str, UUID})
-
-# Where a class keeps its lookup: elsewhere that, which refers to it, would keep it for good.
-_INFO_KEY = "ormolu.lookup"
 
 
 class Lookup:
@@ -95,20 +94,13 @@ def lookup_of(session: Session, entity: Any, key: object) -> Lookup | None:
     mapper = inspect(entity, raiseerr=False)
     if type(key) not in _PLAIN or not isinstance(mapper, Mapper):
         return None
-    info = mapper.class_manager.info
-    # An attribute may be added at any time, and is another column of the text.
-    count = len(mapper._props)  # noqa: SLF001 -- `attrs` makes a copy
-    lookup: Lookup | None
-    counted, lookup = info.get(_INFO_KEY, (None, None))
-    if counted != count:
-        lookup = _make(mapper)
-        info[_INFO_KEY] = (count, lookup)
+    lookup = kept_with(mapper, _make_lookup, mapper)
     if lookup is None or mapper.identity_key_from_primary_key((key,)) in session.identity_map:
         return None
     return lookup
 
 
-def _make(mapper: Mapper[Any]) -> Lookup | None:
+def _make_lookup(mapper: Mapper[Any]) -> Lookup | None:
     is_alone = mapper.inherits is None and mapper.polymorphic_on is None
     is_plain = is_alone and len(mapper.primary_key) == 1 and not mapper.always_refresh
     return Lookup(mapper) if is_plain else None

@@ -17,6 +17,7 @@ from sqlalchemy.orm import (
 )
 from sqlalchemy.sql.base import ExecutableOption
 
+from ormolu.sessions._kept import kept_with
 from ormolu.sessions._shapes import shape_of
 
 __all__ = ["Relation", "relation_of"]
@@ -28,9 +29,6 @@ _CHUNK = 500
 
 # The parameter of the statement.
 _KEYS = "keys"
-
-# Where a class keeps its relations: elsewhere they, which refer to it, would keep it for good.
-_INFO_KEY = "ormolu.relations"
 
 
 class Relation:
@@ -101,14 +99,10 @@ def relation_of(owner: Mapper[Any], option: ExecutableOption) -> Relation | None
     )
     if not is_plain:
         return None
-    relations = owner.class_manager.info.setdefault(_INFO_KEY, {})
-    if property_ not in relations:
-        relations[property_] = _make(property_)
-    relation: Relation | None = relations[property_]
-    return relation
+    return kept_with(property_.mapper, _make_relation, property_)
 
 
-def _make(property_: RelationshipProperty[Any]) -> Relation | None:
+def _make_relation(property_: RelationshipProperty[Any]) -> Relation | None:
     is_list = property_.direction is RelationshipDirection.ONETOMANY and property_.uselist
     if not is_list or property_.collection_class not in {None, list}:
         return None

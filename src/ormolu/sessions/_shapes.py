@@ -20,10 +20,9 @@ from sqlalchemy.orm import (
     SynonymProperty,
 )
 
-__all__ = ["Shape", "shape_of"]
+from ormolu.sessions._kept import kept_with
 
-# Where a class keeps its shape: elsewhere that, which refers to it, would keep it for good.
-_INFO_KEY = "ormolu.shape"
+__all__ = ["Shape", "shape_of"]
 
 # What relations do when their object is loaded, of which these do nothing.
 _LAZY = frozenset({"dynamic", "raise", "raise_on_sql", "select", "write_only"})
@@ -89,17 +88,11 @@ class Shape:
 
 def shape_of(mapper: Mapper[Any]) -> Shape | None:
     """Return the shape of a class; None if SQLAlchemy has to see to its loading."""
-    info = mapper.class_manager.info
-    # An attribute may be added at any time.
-    count = len(mapper._props)  # noqa: SLF001 -- `attrs` makes a copy
-    counted, shape = info.get(_INFO_KEY, (None, None))
-    if counted != count:
-        shape = _make(mapper)
-        info[_INFO_KEY] = (count, shape)
+    shape = kept_with(mapper, _make_shape, mapper)
     return None if shape is None or shape.is_heard else shape
 
 
-def _make(mapper: Mapper[Any]) -> Shape | None:
+def _make_shape(mapper: Mapper[Any]) -> Shape | None:
     is_alone = mapper.inherits is None and mapper.polymorphic_on is None
     if not is_alone or mapper.always_refresh or not isinstance(mapper.local_table, Table):
         return None
