@@ -11,6 +11,7 @@ from functools import partial
 
 import pytest
 
+from ormolu.lanes import _sqlite
 from tests.lanes.things import execute, served, statuses
 from tests.reliability._observer import checked_out
 
@@ -52,6 +53,22 @@ async def test_close_while_lanes_open(database_url: str) -> None:
         await lanes.close()
         assert (await read).status_code == 404
         assert pair.reader.sync_engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.backends("sqlite")
+async def test_close_while_reads_wait_for_a_turn(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes after it is answered by a session."""
+    async with served(database_url) as shop:
+        await shop.fill(1)
+        monkeypatch.setattr(_sqlite, "_TURN", 0.0)
+        reads = [asyncio.ensure_future(shop.read(1)) for _ in range(200)]
+        await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
+        await shop.lanes.close()
+        assert not all(read.done() for read in reads)
+        assert set(statuses(await asyncio.gather(*reads))) == {200}
+        assert 0 < len(shop.passed_on) < len(reads)
 
 
 @BOTH

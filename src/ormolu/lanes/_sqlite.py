@@ -126,12 +126,16 @@ class _Reads:
         self._bans = Bans()
 
     async def take_turn(self) -> None:
-        """Wait for a turn of the event loop that has time; who came first goes first."""
-        if not self.is_open:
-            await self.open()
+        """Wait for a turn of the event loop that has time; who came first goes first.
+
+        Raises:
+            NotDoneError: There is no connection, or no longer.
+        """
         # A turn of the event loop is what it waits for.
         while self._is_snapshot_open and time.perf_counter() > self._end_at:  # noqa: ASYNC110
             await asyncio.sleep(0)
+        if not self.is_open:
+            await self.open()
 
     async def open(self) -> None:
         connection = await self._held.take()
