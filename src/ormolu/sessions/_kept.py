@@ -17,8 +17,8 @@ def kept_with(mapper: Mapper[Any], make: Callable[[_S], _T], subject: _S) -> _T:
     """Return what a function makes of something, which is kept for the next call.
 
     Args:
-        mapper: Of the class whose attributes it is about. It is kept with the class: elsewhere it,
-            which refers to the class, would keep that for good.
+        mapper: Of the class that it is about, and is kept with: elsewhere it, which refers to the
+            class, would keep that for good.
         make: The function.
         subject: Its argument.
     """

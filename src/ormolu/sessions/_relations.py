@@ -99,7 +99,7 @@ def relation_of(owner: Mapper[Any], option: ExecutableOption) -> Relation | None
     )
     if not is_plain:
         return None
-    return kept_with(property_.mapper, _make_relation, property_)
+    return kept_with(owner, _make_relation, property_)
 
 
 def _make_relation(property_: RelationshipProperty[Any]) -> Relation | None:
