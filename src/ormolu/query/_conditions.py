@@ -111,7 +111,7 @@ def _compile_over(
     is_every = over.quantifier == "every"
     part = compile_condition(over.part, alias, dialect, is_negated=is_every)
     seen = over.target.seen_through(alias)
-    link = getattr(entity, over.relation.name).of_type(alias)
+    link = over.relation.on(entity).of_type(alias)
     # Not any() or has(), which ask for the kind of a subclass in another FROM: a product of rows.
     others: Any = select(literal_column("1")).select_from(alias).where(link, part)
     if seen is not None:
@@ -124,7 +124,7 @@ def _compile_over(
 def _compile_term(
     term: Term, entity: Any, dialect: Dialect, *, is_negated: bool
 ) -> ColumnElement[bool]:
-    expression = getattr(entity, term.field.name)
+    expression = term.field.on(entity)
     operator, value = term.operator, term.value
     if operator in {"ne", "not_in"}:
         operator, is_negated = {"ne": "eq", "not_in": "in"}[operator], not is_negated

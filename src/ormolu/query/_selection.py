@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from ormolu.query._types import as_shown
-from ormolu.query._views import Location, Relation, View, refuse
+from ormolu.query._views import Field, Location, Relation, View, refuse
 
 __all__ = [
     "FetchChildren", "Part", "Row", "Rows", "Selection", "children_of", "children_statement",
@@ -43,6 +43,11 @@ class Selection:
     view: View
     names: tuple[str, ...] = ()
     children: dict[str, tuple[Relation, Selection]] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> list[Field]:
+        """Return the fields, in order."""
+        return [self.view.fields[name] for name in self.names]
 
 
 def read_selection(
@@ -233,7 +238,7 @@ def children_statement(
             place.label("place"),
         )
         .select_from(parent)
-        .join(getattr(parent, relation.name).of_type(child))
+        .join(relation.on(parent).of_type(child))
         .where(is_owner(one))
     )
     seen = selection.view.seen_through(child)
@@ -264,12 +269,12 @@ def walk(part: Part, path: str) -> Iterator[tuple[Part, str]]:
 
 
 def _key_columns(view: View, entity: Any) -> list[Any]:
-    return [getattr(entity, key.name) for key in view.keys]
+    return [key.on(entity) for key in view.keys]
 
 
 def _add_columns(statement: Select[Any], part: Part) -> Select[Any]:
     selection, entity = part.selection, part.entity
-    columns = [as_shown(getattr(entity, name)) for name in selection.names]
+    columns = [as_shown(each.on(entity)) for each in selection.fields]
     # The keys tell whether an outer join found a row, and whose children are whose.
     columns += _key_columns(selection.view, entity)
     part.start = len(statement.selected_columns)
@@ -280,7 +285,7 @@ def _add_columns(statement: Select[Any], part: Part) -> Select[Any]:
         if relation.is_many:
             continue
         alias = aliased(child.view.model)
-        link = getattr(entity, name).of_type(alias)
+        link = relation.on(entity).of_type(alias)
         seen = child.view.seen_through(alias)
         statement = statement.outerjoin(alias, link if seen is None else link.and_(seen))
         part.parts[name] = inner = Part(child, alias, 0)

@@ -121,11 +121,11 @@ def sort_expressions(sort: Sort, entity: Any, dialect: Dialect) -> list[ColumnEl
 
 def _value(path: tuple[tuple[Relation, View], ...], field: Field, entity: Any) -> Any:
     if not path:
-        return getattr(entity, field.name)
+        return field.on(entity)
     (relation, target), *rest = path
     alias = aliased(target.model)
     value = _value(tuple(rest), field, alias)
-    found = select(value).where(getattr(entity, relation.name).of_type(alias))
+    found = select(value).where(relation.on(entity).of_type(alias))
     seen = target.seen_through(alias)
     if seen is not None:
         found = found.where(seen)

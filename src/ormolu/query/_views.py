@@ -30,16 +30,26 @@ class Field:
     """One value of a row: a column, a hybrid property or a column property.
 
     Attributes:
-        name: Name of the mapped attribute, and of the member in JSON.
+        name: What clients call it, in JSON and in parameters.
         type: SQL type of its values.
         is_nullable: Whether it may be NULL.
         is_computed: Whether SQL computes it at each read.
+        attribute: Name of the mapped attribute; where none is given, `name` is that, too.
     """
 
     name: str
     type: TypeEngine[Any]
     is_nullable: bool = True
     is_computed: bool = False
+    attribute: str = ""
+
+    def __post_init__(self) -> None:
+        """Call the attribute what the field is called, unless that is said."""
+        object.__setattr__(self, "attribute", self.attribute or self.name)
+
+    def on(self, entity: Any) -> Any:
+        """Return it in SQL, on the mapped class or an alias of it."""
+        return getattr(entity, self.attribute)
 
     @cached_property
     def filtered(self) -> TypeAdapter[Any]:
@@ -57,12 +67,14 @@ class Relation:
     """One hop to another model.
 
     Attributes:
-        name: Name of the mapped relationship.
+        name: What clients call it.
+        attribute: Name of the mapped relationship.
         is_many: Whether it leads to any number of rows.
         find_target: Returns what may be seen at the other end.
     """
 
     name: str
+    attribute: str
     is_many: bool
     find_target: Callable[[], View]
 
@@ -71,6 +83,10 @@ class Relation:
         """Return what may be seen at the other end."""
         return self.find_target()
 
+    def on(self, entity: Any) -> Any:
+        """Return it in SQL, on the mapped class or an alias of it."""
+        return getattr(entity, self.attribute)
+
 
 @dataclass(frozen=True)
 class View:
@@ -78,10 +94,10 @@ class View:
 
     Attributes:
         model: The mapped class.
-        fields: Readable fields by name, in the order of the answer.
+        fields: Readable fields by what clients call them, in the order of the answer.
         keys: Fields of the primary key; they sort even where they are not readable.
-        relations: Hops by name.
-        searchable: Names of the fields that `q` looks at.
+        relations: Hops by what clients call them.
+        searchable: Names of the fields that `q` looks at, as clients call them.
         visible: Which rows exist for the one who asks; None for all.
     """
 
@@ -114,7 +130,7 @@ class View:
 
     def is_row(self, key: tuple[Any, ...], dialect: Dialect) -> ColumnElement[bool]:
         """Return the condition that a row is the one with exactly this key."""
-        columns = [getattr(self.model, field.name) for field in self.keys]
+        columns = [field.on(self.model) for field in self.keys]
         pairs = zip(columns, key, strict=True)
         return and_(*[equals(column, value, dialect) for column, value in pairs])
 
@@ -123,9 +139,9 @@ class View:
         if self.visible is None:
             return None
         # Not adapted to the alias: the policy may hold any SQL, with names of its own.
-        keys = [getattr(self.model, key.name) for key in self.keys]
+        keys = [key.on(self.model) for key in self.keys]
         seen = select(*keys).where(self.visible).correlate(None)
-        columns = [getattr(entity, key.name) for key in self.keys]
+        columns = [key.on(entity) for key in self.keys]
         one = columns[0] if len(columns) == 1 else tuple_(*columns)
         return one.in_(seen)
 

@@ -59,8 +59,8 @@ class Attribute:
 
     @property
     def name(self) -> str:
-        """Return the name."""
-        return self.field.name
+        """Return the name of the mapped attribute."""
+        return self.field.attribute
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -126,7 +126,7 @@ class Declaration:
     @cached_property
     def has_client_keys(self) -> bool:
         """Tell whether clients choose the primary key, so that a row can be put in its place."""
-        return all(key.name in self.accepted for key in self.keys)
+        return all(key.attribute in self.accepted for key in self.keys)
 
     @cached_property
     def unique_keys(self) -> list[frozenset[str]]:
@@ -234,7 +234,7 @@ def _check_values(declaration: Declaration) -> None:
 
 def _check_keys(declaration: Declaration) -> None:
     for key in declaration.keys:
-        if key.name in declaration.concealed:
+        if key.attribute in declaration.concealed:
             message = (
                 f"{_call(declaration)}: {key.name!r} is hidden, and it is of the primary key, which"
                 " stands in each path and cursor. Show it, with read_only if need be."

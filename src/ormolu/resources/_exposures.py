@@ -156,7 +156,10 @@ class _ViewMaker:
             fields = {name: each for name, each in fields.items() if name not in policy.hidden}
         relations = {
             name: Relation(
-                name, bool(declaration.mapper.relationships[name].uselist), self._later(target)
+                name,
+                name,
+                bool(declaration.mapper.relationships[name].uselist),
+                self._later(target),
             )
             for name, target in exposure.targets.items()
             if name not in policy.hidden

@@ -29,7 +29,7 @@ class Hybrids:
         """
         self._made: list[tuple[type[Any], str, Any]] = []
         for view in views:
-            names = [name for name, field in view.fields.items() if field.is_computed]
+            names = [field.attribute for field in view.fields.values() if field.is_computed]
             for name in names:
                 self._note(view.model, name)
         self._check_twice()

@@ -177,7 +177,7 @@ class Operations:
         return await (await self._writer()).find(self._place(key), is_latest=is_latest) is None
 
     def _place(self, key: Key) -> dict[str, Any]:
-        return {field.name: part for field, part in zip(self.view.keys, key, strict=True)}
+        return {field.attribute: part for field, part in zip(self.view.keys, key, strict=True)}
 
     async def upsert(
         self,

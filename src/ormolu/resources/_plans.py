@@ -131,7 +131,7 @@ class Plans:
         key = self._view.keys[0]
         if self._dialect.name != "postgresql" or len(self._view.keys) > 1 or not is_mapped(key):
             return PointPlan(one=one), plan
-        column = getattr(self._view.model, key.name)
+        column = key.on(self._view.model)
         keys = literal(Slot("keys"), sa.ARRAY(key.type))
         many = self._read(column == any_(keys), selection, is_whole=is_whole, is_list=True).plan
         return PointPlan(one=one, many=many), plan
@@ -142,8 +142,8 @@ class Plans:
         version = None if self._version is None else 0
         if self._has_json(selection):
             columns = [] if self._version is None else [getattr(self._view.model, self._version)]
-            json = self._json([getattr(self._view.model, name) for name in selection.names],
-                              selection.names)  # fmt: skip
+            json = self._json([each.on(self._view.model) for each in selection.fields],
+                              selection.fields)  # fmt: skip
             statement = select(*columns, json).select_from(self._view.model).where(is_row)
             place = len(columns)
             plan = self._plan(statement)
@@ -202,7 +202,7 @@ class Plans:
     def _flat_page(self, limited: Any, query: ListQuery) -> PagePlan:
         """Return the plan of a page without relations: each value is read once."""
         names = list(query.selection.names)
-        columns = [as_shown(getattr(self._view.model, name)) for name in names]
+        columns = [as_shown(each.on(self._view.model)) for each in query.selection.fields]
         places: list[int] = []
         for order, column in zip(query.sort, limited.selected_columns, strict=True):
             name = order.field.name
@@ -229,11 +229,11 @@ class Plans:
 
     def _json_of_all(self, statement: Any, selection: Selection) -> Any:
         names = [f"v{index}" for index in range(len(selection.names))]
-        columns = [getattr(self._view.model, name).label(label)
-                   for name, label in zip(selection.names, names, strict=True)]  # fmt: skip
+        columns = [each.on(self._view.model).label(label)
+                   for each, label in zip(selection.fields, names, strict=True)]  # fmt: skip
         # A LIMIT keeps the order of the rows for what is made of them: SQLite sorts, then groups.
         found = statement.add_columns(*columns).subquery()
-        json = self._json([found.c[label] for label in names], selection.names)
+        json = self._json([found.c[label] for label in names], selection.fields)
         return select(func.json_group_array(json)).select_from(found)
 
     def insert(self, names: Collection[str]) -> RowPlan:
@@ -276,8 +276,8 @@ class Plans:
     def _are_legible(self, changed: Collection[str]) -> list[ColumnElement[bool]]:
         """Return the conditions that what stays as it is in a row can be read."""
         view = self._view
-        conditions = [is_legible(getattr(view.model, name))
-                      for name in view.fields if name not in changed]  # fmt: skip
+        kept = [field for field in view.fields.values() if field.attribute not in changed]
+        conditions = [is_legible(field.on(view.model)) for field in kept]
         return [each for each in conditions if each is not None]
 
     def _check_keys(self) -> None:
@@ -295,10 +295,12 @@ class Plans:
             message = "the statement that writes a row cannot return it"
             raise UnplannableError(message)
         names = self._statements.names
-        is_json = self._has_json(Selection(self._view, tuple(names)))
+        selection = Selection(self._view, tuple(names))
+        is_json = self._has_json(selection)
         shown = self._statements.shown()
         if is_json:
-            shown = [self._json([getattr(self._view.model, name) for name in names], names)]
+            fields = selection.fields
+            shown = [self._json([each.on(self._view.model) for each in fields], fields)]
         keys = self._statements.keys()
         columns = [*shown, *keys]
         if self._version is not None:
@@ -328,7 +330,7 @@ class Plans:
 
     def _has_json(self, selection: Selection) -> bool:
         """Tell whether SQLite writes the same JSON of a row as we would."""
-        fields = [self._view.fields[name] for name in selection.names]
+        fields = selection.fields
         return (
             self._dialect.name == "sqlite"
             and len(fields) <= _MOST_IN_JSON
@@ -339,7 +341,7 @@ class Plans:
 
     def _is_json(self, field: Field) -> bool:
         """Tell whether a value of SQLite's is in JSON what `encode` makes of what is read."""
-        column = self._declaration.attributes[field.name].column
+        column = self._declaration.attributes[field.attribute].column
         # What is computed may be JSON to SQLite, which then does not write it as text.
         is_stored = column is not None and (column.computed is None or column.computed.persisted)
         # A variant of this backend is another type.
@@ -348,11 +350,12 @@ class Plans:
         is_plain = is_boolean or impl.result_processor(self._dialect, None) is None
         return type(field.type) in _JSON_TYPES and bool(is_stored) and is_plain
 
-    def _json(self, columns: Sequence[Any], names: Sequence[str]) -> Any:
+    def _json(self, columns: Sequence[Any], fields: Sequence[Field]) -> Any:
         parts: list[Any] = []
-        for name, column in zip(names, columns, strict=True):
-            quoted = name.replace("'", "''")
-            is_row_number = self._declaration.attributes[name].column is self._row_number
+        for field, column in zip(fields, columns, strict=True):
+            quoted = field.name.replace("'", "''")
+            stored = self._declaration.attributes[field.attribute].column
+            is_row_number = stored is self._row_number
             parts += [literal_column(f"'{quoted}'"), column if is_row_number else _in_json(column)]
         return func.json_object(*parts, type_=sa.String())
 

@@ -57,7 +57,7 @@ class Statements:
     """What writes rows of one model for one caller.
 
     Attributes:
-        names: The fields that a written row is shown with, in order.
+        names: What clients call the fields that a written row is shown with, in order.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Statements:
 
     def keys(self) -> list[Any]:
         """Return the columns of the key."""
-        return [getattr(self._model, key.name) for key in self._view.keys]
+        return [key.on(self._model) for key in self._view.keys]
 
     def allowed(self) -> ColumnElement[Any]:
         """Return whether a row may be written, as a number."""
@@ -119,8 +119,8 @@ class Statements:
     def shown(self) -> list[Any]:
         """Return the values that a row is shown with."""
         return [
-            as_shown(getattr(self._model, name)).label(f"v{place}")
-            for place, name in enumerate(self.names)
+            as_shown(field.on(self._model)).label(f"v{place}")
+            for place, field in enumerate(self._view.fields.values())
         ]
 
     def returned(self) -> list[Any]:

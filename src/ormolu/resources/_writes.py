@@ -112,7 +112,7 @@ class Writer:
 
     def _has_counted_key(self, values: Mapping[str, Any]) -> bool:
         table = self._declaration.mapper.local_table
-        is_given = any(key.name in values for key in self._view.keys)
+        is_given = any(key.attribute in values for key in self._view.keys)
         return isinstance(table, Table) and table.autoincrement_column is not None and not is_given
 
     async def update(self, key: Key, values: Mapping[str, Any], versions: Versions) -> Written:
