@@ -88,7 +88,6 @@ class NewItem(BaseModel):
 
 
 class Changes(BaseModel):
-    title: str | None = None
     name: str | None = None
 
 

@@ -23,7 +23,7 @@ from ormolu.resources._exposures import Exposure, Policies
 from ormolu.resources._hooks import run_hook
 from ormolu.resources._lists import ListLimits, ListQuery, Page, fetch_page
 from ormolu.resources._statements import Key, Versions, read_statement
-from ormolu.resources._values import Values
+from ormolu.resources._values import NewRow, Values
 from ormolu.resources._writes import Writer, Written
 from ormolu.sessions import after_commit, engine_of
 
@@ -90,11 +90,12 @@ class Operations:
             RefusedError: As `create`.
         """
         rows = [self._values.read_new(values, location) for values, location in given]
-        return await self._insert(rows)
+        return await self._insert([row.values for row in rows])
 
     async def _insert(self, rows: Sequence[dict[str, Any]]) -> list[Written]:
         hooks = self.declaration.hooks
         rows = [await run_hook(hooks, "before_create", self._session, row) for row in rows]
+        rows = [self._values.stored(row) for row in rows]
         written = await (await self._writer()).insert(rows)
         return [await self._after("create", each) for each in written]
 
@@ -119,6 +120,7 @@ class Operations:
         if changes:
             hooks = self.declaration.hooks
             changes = await run_hook(hooks, "before_update", self._session, changes)
+            changes = self._values.stored(changes)
         written = await (await self._writer()).update(key, changes, versions)
         return await self._after("update", written) if changes else written
 
@@ -145,7 +147,7 @@ class Operations:
         """
         row = self._values.read_whole(self._place(key), values)
         if not is_new:
-            changes = self._values.replacing(row)
+            changes = self._values.replacing(row.values)
             try:
                 return await self._update_old(key, changes, versions), False
             except RefusedError as error:
@@ -156,7 +158,7 @@ class Operations:
                     raise RefusedError("precondition_failed", detail) from None
         try:
             async with self._session.begin_nested():
-                (created,) = await self._insert([row])
+                (created,) = await self._insert([row.values])
         except IntegrityError as error:
             is_free = await self._is_free(key, is_latest=True)
             if fault_of(error).kind != "unique_violation" or is_free:
@@ -200,32 +202,31 @@ class Operations:
         """  # fmt: skip
         group = self._values.find_unique(unique)
         row = self._values.read_new(values, location)
-        found = await self._match(row, group, values, ignore=ignore)
+        found = await self._match(row, group, ignore=ignore)
         if found is not None:
             return found, False
         try:
             async with self._session.begin_nested():
-                (created,) = await self._insert([row])
+                (created,) = await self._insert([row.values])
                 return created, True
         except IntegrityError as error:
             if fault_of(error).kind != "unique_violation":
                 raise
             # Another request was faster, or the row is one that this caller does not see.
-            found = await self._match(row, group, values, ignore=ignore, is_latest=True)
+            found = await self._match(row, group, ignore=ignore, is_latest=True)
             if found is None:
                 raise
             return found, False
 
     async def _match(
         self,
-        row: Mapping[str, Any],
+        row: NewRow,
         group: Names,
-        sent: Mapping[str, Any],
         *,
         ignore: bool,
         is_latest: bool = False,
     ) -> Written | None:
-        named = self._values.named(row, group)
+        named = self._values.named(row.values, group)
         if any(value is None for value in named.values()):
             return None
         writer = await self._writer()
@@ -234,7 +235,7 @@ class Operations:
             return None
         if ignore:
             return await writer.read(key, is_latest=is_latest)
-        changes = self._values.matching(row, group, sent)
+        changes = self._values.matching(row, group)
         return await self._update(key, changes, None)
 
     def check_upsert(self, *, is_ignored: bool) -> None:

@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from ormolu.errors import ConfigurationError
 from ormolu.query import Row, read_selection
+from ormolu.resources._bodies import check_own_models
 from ormolu.resources._declaration import OPERATIONS, declare
 from ormolu.resources._documents import describer_of
 from ormolu.resources._explain import Explanation, explain_door
@@ -375,6 +376,7 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
         create_model=create_model,
         update_model=update_model,
     )
+    check_own_models(declaration)
     if idempotency:
         idempotency_table(declaration.metadata)
     return Resource(Exposure(declaration), session)

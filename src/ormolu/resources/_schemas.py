@@ -11,6 +11,7 @@ from pydantic import Field as PydanticField
 from pydantic_core import PydanticCustomError
 
 from ormolu.query import is_text, written_type
+from ormolu.resources._bodies import Body, Path, own_body
 from ormolu.resources._columns import Attribute
 from ormolu.resources._declaration import Declaration
 
@@ -25,43 +26,56 @@ class Schemas:
     """The Pydantic models of a resource: `UserPublic`, `UserCreate`, `UserUpdate`.
 
     Attributes:
-        created: What each column is called in the body of a new row.
+        created: How the body of a new row is read.
         changed: The same, of changes.
     """
 
     public: type[BaseModel]
-    create: type[BaseModel]
-    update: type[BaseModel]
-    created: Mapping[str, str]
-    changed: Mapping[str, str]
+    created: Body
+    changed: Body
+
+    @property
+    def create(self) -> type[BaseModel]:
+        """Return the model of a new row."""
+        return self.created.model
+
+    @property
+    def update(self) -> type[BaseModel]:
+        """Return the model of changes."""
+        return self.changed.model
 
 
 def schemas_of(declaration: Declaration) -> Schemas:
     """Make the models that the declaration does not bring itself."""
-    name = declaration.name
-    public = declaration.public_model or _make(f"{name}Public", _OUTPUT, _shown(declaration))
-    create = declaration.create_model or _make(
-        f"{name}Create",
-        _INPUT,
-        {
-            name: _written(attribute, {} if attribute.is_required else _default_of(attribute))
-            for name, attribute in declaration.accepted.items()
-        },
-    )
-    update = declaration.update_model or _make(
-        f"{name}Update",
-        _INPUT,
-        {
-            # Not the column's default: what is left out stays.
-            name: _written(attribute, {"default": None})
-            for name, attribute in declaration.changeable.items()
-        },
-    )
-    created = body_names(declaration.create_model) or {each: each for each in declaration.accepted}
-    changed = body_names(declaration.update_model) or {
-        each: each for each in declaration.changeable
+    name, accepted, changeable = declaration.name, declaration.accepted, declaration.changeable
+    created = {
+        key: _written(attribute, {} if attribute.is_required else _default_of(attribute))
+        for key, attribute in accepted.items()
     }
-    return Schemas(public, create, update, created, changed)
+    # Not the column's default: what is left out stays.
+    loose = {key: _written(attribute, {"default": None}) for key, attribute in accepted.items()}
+    changed = {key: loose[key] for key in changeable}
+    return Schemas(
+        declaration.public_model or _make(f"{name}Public", _OUTPUT, _shown(declaration)),
+        _own_body(declaration.create_model, accepted, loose)
+        or _our_body(f"{name}Create", accepted, created),
+        _own_body(declaration.update_model, changeable, changed)
+        or _our_body(f"{name}Update", changeable, changed),
+    )
+
+
+def _own_body(
+    model: type[BaseModel] | None, opened: Mapping[str, Attribute], fields: dict[str, Any]
+) -> Body | None:
+    if model is None:
+        return None
+    return own_body(model, opened, _make(f"{model.__name__}Others", _INPUT, fields))
+
+
+def _our_body(name: str, opened: Mapping[str, Attribute], fields: dict[str, Any]) -> Body:
+    model = _make(name, _INPUT, fields)
+    paths: dict[str, tuple[Path, ...]] = {key: ((key,),) for key in fields}
+    return Body(model=model, is_own=False, paths=paths, open=opened, others=model)
 
 
 def body_names(model: type[BaseModel] | None) -> dict[str, str]:

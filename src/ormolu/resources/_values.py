@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -10,12 +11,26 @@ from sqlalchemy import literal_column
 
 from ormolu.errors import RefusedError
 from ormolu.query import Location, View, entry_of, refuse
+from ormolu.resources._bodies import Body
 from ormolu.resources._columns import Attribute
 from ormolu.resources._declaration import Declaration, Names
 from ormolu.resources._exposures import Exposure
 from ormolu.resources._policy import Policy
 
-__all__ = ["Values"]
+__all__ = ["NewRow", "Values"]
+
+
+@dataclass(frozen=True)
+class NewRow:
+    """The checked values of a new row.
+
+    Attributes:
+        values: By attribute, those that the policy assigns among them.
+        sent: The attributes that the body has set, by whatever name.
+    """
+
+    values: dict[str, Any]
+    sent: Names
 
 
 class Values:
@@ -26,45 +41,45 @@ class Values:
         self._declaration: Declaration = exposure.declaration
         self._schemas = exposure.schemas
         self._policy = policy
-        self._sealed = {*policy.read_only, *policy.hidden, *policy.assign}
+        self._closed = {*policy.read_only, *policy.hidden}
+        self._sealed = {*self._closed, *policy.assign}
 
-    def read_new(self, values: Mapping[str, Any], location: Location) -> dict[str, Any]:
-        """Return the checked values of a new row, those that the policy assigns among them.
+    def read_new(self, values: Mapping[str, Any], location: Location) -> NewRow:
+        """Return the checked values of a new row.
 
         Raises:
             RefusedError: A value is wrong, unknown, not writable or missing.
         """
-        assigned, called = self._policy.assign, self._schemas.created
-        settled = {called.get(name, name): name for name in assigned}
-        for name in settled.keys() & values.keys():
-            if not self._is_same(settled[name], values[name], assigned[settled[name]]):
-                message = f"{name} is not yours to choose."
-                raise RefusedError(
-                    "forbidden", message, [entry_of((*location, name), "assigned", message)]
-                )
-        offered = {called[name]: value for name, value in assigned.items() if name in called}
-        own = {name: each for name, each in values.items() if name not in settled}
-        self._check_sealed(own, called, location)
-        is_own = self._declaration.create_model is not None
-        # What a model of the program's own fills in counts; ours leaves it to the columns.
-        checked = _validated(self._schemas.create, {**own, **offered}, location).model_dump(
-            by_alias=not is_own, exclude_unset=not is_own
-        )
-        return {**checked, **assigned}
+        body, assigned = self._schemas.created, self._policy.assign
+        given = dict(values)
+        for name, value in assigned.items():
+            for path, sent in list(body.find(name, given)):
+                self._check_assigned(name, sent, (*location, *path))
+                if len(path) == 1:
+                    del given[str(path[0])]
+            given = body.offer(name, value, given)
+        sealed = self._closed - assigned.keys()
+        checked, sent = _read(body, given, sealed, location, is_new=True)
+        return NewRow({**checked, **assigned}, sent - assigned.keys())
 
-    def read_whole(self, place: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    def read_whole(self, place: Mapping[str, Any], values: Mapping[str, Any]) -> NewRow:
         """Return the checked values of a row that is put where its key says.
 
         Raises:
-            RefusedError: As `read_new`; or the body has another key.
+            RefusedError: As `read_new`; or the body has another key, or the policy does.
         """
-        called = self._schemas.created
+        body, known = self._schemas.created, dict(values)
         for name, value in place.items():
-            sent = called.get(name, name)
-            if sent in values and not self._is_same(name, values[sent], value):
-                raise refuse(("body", sent), "key", "Must be the key in the path")
-        known = {called[name]: part for name, part in place.items() if name in called}
-        return {**self.read_new({**values, **known}, ("body",)), **place}
+            sent = list(body.find(name, values))
+            for path, each in sent:
+                if not self._is_same(name, each, value):
+                    raise refuse(("body", *path), "key", "Must be the key in the path")
+            if name in self._closed:
+                raise _sealed(("body", *body.places(name)[0]))
+            self._check_assigned(name, value, ("body", *body.places(name)[0]))
+            known = known if sent else body.offer(name, value, known)
+        row = self.read_new(known, ("body",))
+        return NewRow({**row.values, **place}, row.sent)
 
     def read_changes(self, values: Mapping[str, Any], location: Location) -> dict[str, Any]:
         """Return the checked changes.
@@ -72,11 +87,7 @@ class Values:
         Raises:
             RefusedError: A value is wrong, unknown or not writable.
         """
-        self._check_sealed(values, self._schemas.changed, location)
-        is_own = self._declaration.update_model is not None
-        return _validated(self._schemas.update, values, location).model_dump(
-            by_alias=not is_own, exclude_unset=True
-        )
+        return _read(self._schemas.changed, values, self._sealed, location, is_new=False)[0]
 
     def replacing(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return the changes that make another row of one that is there."""
@@ -87,17 +98,15 @@ class Values:
             if name not in self._sealed
         }
 
-    def matching(
-        self, row: Mapping[str, Any], group: Names, sent: Collection[str]
-    ) -> dict[str, Any]:
+    def matching(self, row: NewRow, group: Names) -> dict[str, Any]:
         """Return the changes of a row that an upsert found: what was sent, but for its keys."""
-        called, changeable = self._schemas.created, self._declaration.changeable
-        kept = {*group, *self._policy.assign}
-        return {
-            name: value
-            for name, value in row.items()
-            if called.get(name, name) in sent and name in changeable and name not in kept
-        }
+        changed = (row.sent & self._declaration.changeable.keys()) - group
+        return {name: value for name, value in row.values.items() if name in changed}
+
+    def stored(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return values without those that are for a hook alone, and no column's."""
+        spare = self._schemas.created.unstored | self._schemas.changed.unstored
+        return {name: value for name, value in values.items() if name not in spare}
 
     def named(self, row: Mapping[str, Any], group: Names) -> dict[str, Any]:
         """Return what a row has in the fields of a unique key."""
@@ -135,13 +144,52 @@ class Values:
             return False
         return bool(read == value)
 
-    def _check_sealed(
-        self, values: Mapping[str, Any], called: Mapping[str, str], location: Location
-    ) -> None:
-        sealed = {called.get(name, name) for name in self._sealed}
-        for name in values:
-            if name in sealed:
-                raise refuse((*location, name), "extra_forbidden", "Extra inputs are not permitted")
+    def _check_assigned(self, name: str, sent: Any, location: Location) -> None:
+        assigned = self._policy.assign
+        if name in assigned and not self._is_same(name, sent, assigned[name]):
+            message = f"{location[-1]} is not yours to choose."
+            raise RefusedError("forbidden", message, [entry_of(location, "assigned", message)])
+
+
+def _read(
+    body: Body, values: Mapping[str, Any], sealed: Names, location: Location, *, is_new: bool
+) -> tuple[dict[str, Any], Names]:
+    """Return the checked values by attribute, and which of them the body has set.
+
+    Raises:
+        RefusedError: A value is wrong, or of an attribute that is sealed.
+    """
+    for name in sealed:
+        for path, _ in body.find(name, values):
+            raise _sealed((*location, *path))
+    read = _validated(body.model, values, location)
+    if not body.is_own:
+        # What is left out is the column's to fill.
+        checked = read.model_dump(by_alias=True, exclude_unset=True)
+        return checked, frozenset(checked)
+    # What a model of the program's own fills in counts for a new row.
+    dumped = read.model_dump(by_alias=False, exclude_unset=not is_new)
+    fields = {name: value for name, value in dumped.items() if name in body.paths}
+    # A validator may have moved a value here from any other name.
+    for name in sealed & fields.keys() & read.model_fields_set:
+        raise _sealed((*location, *body.places(name)[0]))
+    others = {name: value for name, value in dumped.items() if name not in fields}
+    for name in sealed & others.keys():
+        raise _sealed((*location, name))
+    sent = (read.model_fields_set & fields.keys()) | others.keys()
+    return {**fields, **_read_others(body, others, location)}, sent
+
+
+def _read_others(body: Body, values: Mapping[str, Any], location: Location) -> dict[str, Any]:
+    """Return what a model takes that has no field for it, checked as a column's value."""
+    if not values:
+        return {}
+    read = _validated(body.others, values, location)
+    return read.model_dump(by_alias=True, exclude_unset=True)
+
+
+def _sealed(location: Location) -> RefusedError:
+    return refuse(location, "extra_forbidden", "Extra inputs are not permitted")
 
 
 def _default(attribute: Attribute) -> Any:

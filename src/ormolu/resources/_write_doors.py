@@ -143,7 +143,7 @@ class CreateDoor(_ValuesDoor):
         return ()
 
     def _read(self, sent: Mapping[str, Any]) -> Mapping[str, Any]:
-        return self._values.read_new(sent, ("body",))
+        return self._values.read_new(sent, ("body",)).values
 
     def _plan(self, names: frozenset[str]) -> RowPlan:
         return self.opening.plans.insert(names)
