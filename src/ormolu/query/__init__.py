@@ -17,6 +17,7 @@ from ormolu.query._selection import (
     walk,
 )
 from ormolu.query._sorting import Sort, read_sort, rows_after, sort_columns, sort_expressions
+from ormolu.query._text import is_one_of
 from ormolu.query._types import as_shown, is_json, is_ordered, is_text, written_type
 from ormolu.query._views import Field, Location, Relation, View, entry_of, nearest, refuse
 
@@ -42,6 +43,7 @@ __all__ = [
     "describe",
     "entry_of",
     "is_json",
+    "is_one_of",
     "is_ordered",
     "is_text",
     "make_row",

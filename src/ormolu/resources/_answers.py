@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from ormolu.query import Row
-from ormolu.resources._conditions import etag_of, prefers_minimal
+from ormolu.resources._conditions import Conditions, etag_of, prefers_minimal
 from ormolu.resources._idempotency import Answer
 from ormolu.resources._lists import Page
 from ormolu.resources._schemas import body_names
@@ -71,13 +71,18 @@ def _kept(query: bytes) -> str:
 
 
 def read_answer(
-    content: bytes, version: Any, truncated: Sequence[str], unseen: Sequence[str], *, is_whole: bool
+    content: bytes,
+    version: Any,
+    truncated: Sequence[str],
+    conditions: Conditions,
+    *,
+    is_whole: bool,
 ) -> Answer:
     """Return the answer for one row; 304 if the client has it already."""
     # Another form of the row needs another tag, and included rows change without its version.
     variant = "" if is_whole else hashlib.sha256(content).hexdigest()[:16]
     headers = headers_of(version, variant) | _truncation(truncated)
-    if headers.get("ETag") in unseen and "ETag" in headers:
+    if conditions.is_absent or headers.get("ETag") in conditions.unseen:
         return Answer(304, headers, b"")
     return Answer(200, headers, content)
 
@@ -87,7 +92,7 @@ def written_answer(request: Request, written: Written, body: Any, *, is_new: boo
     headers = headers_of(written.version)
     if is_new:
         headers["Location"] = path_of(request.scope, written.key)
-    if prefers_minimal(request.headers.get("prefer")):
+    if prefers_minimal(request.headers.getlist("prefer")):
         headers["Preference-Applied"] = "return=minimal"
         return Answer(201 if is_new else 204, headers, b"")
     return Answer(201 if is_new else 200, headers, encode(body))

@@ -15,7 +15,7 @@ from ormolu.faults import fault_of
 from ormolu.query import Location, refuse
 from ormolu.resources._conditions import read_conditions
 from ormolu.resources._operations import Operations
-from ormolu.resources._statements import Versions
+from ormolu.resources._statements import ANY_VERSION, Versions
 from ormolu.resources._writes import Written
 
 __all__ = ["Failure", "Outcome", "Step", "read_batch", "run_batch"]
@@ -53,7 +53,7 @@ class Step:
     location: Location
     data: Mapping[str, Any] = field(default_factory=dict)
     key: tuple[Any, ...] = ()
-    versions: Versions = None
+    versions: Versions = ANY_VERSION
     unique: tuple[str, ...] = ()
     is_ignored: bool = False
     refusal: RefusedError | None = None
@@ -155,10 +155,10 @@ def _read_versions(
     if tag is None:
         if declaration.require_if_match and given["op"] in {"update", "delete"}:
             raise RefusedError("precondition_required", "if_match is required here.")
-        return None
+        return ANY_VERSION
     if not isinstance(tag, str):
         raise refuse((*location, "if_match"), "etag", 'Must be a tag in quotes, as "\\"3\\""')
-    return operations.read_versions(read_conditions(tag, None).versions)
+    return operations.read_versions(read_conditions([tag], []))
 
 
 def _read_unique(names: Any, location: Location) -> tuple[str, ...]:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
 
+from pydantic_core import to_jsonable_python
+
 from ormolu.errors import RefusedError
 
-__all__ = ["Conditions", "etag_of", "prefers_minimal", "read_conditions", "read_etag"]
+__all__ = [
+    "Conditions", "etag_of", "prefers_minimal", "read_conditions", "unescaped_version",
+    "version_text",
+]  # fmt: skip
 
-_TAG = re.compile(r'\s*(W/)?"([^"\x00-\x1f\x7f]*)"\s*')
+# One element of a list of tags, which may be empty (RFC 9110, 5.6.1).
+_TAG = re.compile(r'[ \t]*(?:(W/)?("[^"\x00-\x1f\x7f]*"))?[ \t]*(?:,|$)')
+# A version, and what tells apart the forms of a row.
+_OURS = re.compile(r'"([^";]+)(?:;[0-9a-f]{16})?"')
+# Elements of a list, and parameters of one; a comma or semicolon in quotes parts nothing.
+_ELEMENT = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*"?)+')
+_PARAMETER = re.compile(r'(?:[^;"]|"(?:\\.|[^"\\])*"?)+')
 
 
 @dataclass(frozen=True)
@@ -19,72 +31,94 @@ class Conditions:
     """What a request says about the state that it expects.
 
     Attributes:
-        versions: Versions of If-Match as texts; None without one, empty for none of ours.
-        is_any: Whether If-Match is `*`.
-        unseen: Tags of If-None-Match, as sent.
-        is_new: Whether If-None-Match is `*`.
+        versions: Versions of If-Match, as `version_text` writes them; None without one.
+        is_there: Whether If-Match is `*`.
+        unseen: Tags of If-None-Match; a weak one is as good.
+        is_absent: Whether If-None-Match is `*`.
     """
 
     versions: tuple[str, ...] | None = None
-    is_any: bool = False
+    is_there: bool = False
     unseen: tuple[str, ...] = ()
-    is_new: bool = False
+    is_absent: bool = False
+
+    @property
+    def has_match(self) -> bool:
+        """Tell whether there is an If-Match."""
+        return self.is_there or self.versions is not None
+
+    @property
+    def unseen_versions(self) -> tuple[str, ...]:
+        """Return the versions of If-None-Match, as `version_text` writes them."""
+        return _versions_of(self.unseen)
+
+
+def version_text(version: Any) -> str:
+    """Return a version as it stands in a tag: as in a body, so that it can be read again."""
+    text = to_jsonable_python(version, bytes_mode="base64", fallback=str)
+    # A version may be a UUID or a moment: escaped, so that neither a space nor the ; is in it.
+    return quote(str(text), safe=":")
+
+
+def unescaped_version(text: str) -> str:
+    """Return what `version_text` has escaped."""
+    return unquote(text)
 
 
 def etag_of(version: Any, variant: str = "") -> str | None:
     """Return the strong tag of a version; a variant tells apart other forms of the same row."""
     if version is None:
         return None
-    # A version may be a UUID or a moment: escaped, so that neither a space nor the ; is in it.
-    text = quote(str(version), safe=":")
+    text = version_text(version)
     return f'"{text};{variant}"' if variant else f'"{text}"'
 
 
-def read_conditions(if_match: str | None, if_none_match: str | None) -> Conditions:
-    """Read both headers.
+def read_conditions(if_match: Sequence[str], if_none_match: Sequence[str]) -> Conditions:
+    """Read both headers, each with all its lines.
 
     Raises:
         RefusedError: One is not a list of tags.
     """
-    versions: tuple[str, ...] | None = None
-    if if_match is not None and if_match.strip() != "*":
-        tags = _read_tags(if_match, "If-Match")
-        # A weak tag never matches here; the part after a semicolon is the form, not the version.
-        versions = tuple(read_etag(tag) for tag in tags if not tag.startswith("W/"))
-    is_new = if_none_match is not None and if_none_match.strip() == "*"
-    unseen: tuple[str, ...] = ()
-    if if_none_match is not None and not is_new:
-        unseen = tuple(tag.removeprefix("W/") for tag in _read_tags(if_none_match, "If-None-Match"))
-    is_any = if_match is not None and versions is None
-    return Conditions(versions, is_any, unseen, is_new)
+    expected, unseen = _read_tags(if_match, "If-Match"), _read_tags(if_none_match, "If-None-Match")
+    # A weak tag never matches where a strong one is asked for.
+    strong = [tag for is_weak, tag in expected or () if not is_weak]
+    return Conditions(
+        _versions_of(strong) if if_match and expected is not None else None,
+        bool(if_match) and expected is None,
+        tuple(tag for _, tag in unseen or ()),
+        bool(if_none_match) and unseen is None,
+    )
 
 
-def read_etag(tag: str) -> str:
-    """Return the version in a tag."""
-    return unquote(tag.strip('"').partition(";")[0])
+def _versions_of(tags: Sequence[str]) -> tuple[str, ...]:
+    found = [_OURS.fullmatch(tag) for tag in tags]
+    return tuple(dict.fromkeys(each[1] for each in found if each is not None))
 
 
-def _read_tags(header: str, name: str) -> list[str]:
-    tags: list[str] = []
-    position = 0
+def _read_tags(lines: Sequence[str], name: str) -> list[tuple[bool, str]] | None:
+    """Return the tags of a header, and whether each is weak; None for `*`."""
+    header = ",".join(lines)
+    if {part.strip(" \t") for part in header.split(",")} - {""} == {"*"}:
+        return None
+    tags, position = [], 0
     while position < len(header):
         found = _TAG.match(header, position)
         if found is None:
-            break
-        tags.append(f'{found[1] or ""}"{found[2]}"')
+            message = f'{name} must be "*" or tags in quotes, as {name}: "3"'
+            entry = {"loc": ["header", name.lower()], "type": "etag", "msg": message}
+            raise RefusedError("validation_error", message, [entry])
+        if found[2]:
+            tags.append((found[1] is not None, found[2]))
         position = found.end()
-        if position < len(header) and header[position] != ",":
-            break
-        position += 1
-    if position < len(header) or not tags:
-        message = f'{name} must be "*" or tags in quotes, as {name}: "3"'
-        entry = {"loc": ["header", name.lower()], "type": "etag", "msg": message}
-        raise RefusedError("validation_error", message, [entry])
     return tags
 
 
-def prefers_minimal(prefer: str | None) -> bool:
-    """Tell whether a Prefer header asks for no body."""
-    wanted = [part.strip().lower() for part in re.split(r"[,;]", prefer or "")]
-    found = [part.replace(" ", "").replace('"', "") for part in wanted if part.startswith("return")]
-    return bool(found) and found[0] == "return=minimal"
+def prefers_minimal(lines: Sequence[str]) -> bool:
+    """Tell whether a Prefer header, of one line or several, asks for no body."""
+    for element in _ELEMENT.findall(",".join(lines)):
+        preference = _PARAMETER.findall(element)[:1]
+        name, _, value = "".join(preference).partition("=")
+        if name.strip().lower() == "return":
+            # Of several the first counts (RFC 7240, 2).
+            return value.strip().strip('"').lower() == "minimal"
+    return False

@@ -18,13 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ormolu.errors import RefusedError
 from ormolu.faults import fault_of
 from ormolu.query import Location, Row, Rows, Selection, View, children_of
-from ormolu.resources._declaration import Declaration, Names
+from ormolu.resources._conditions import Conditions, unescaped_version, version_text
+from ormolu.resources._declaration import Declaration
 from ormolu.resources._exposures import Exposure, Policies
 from ormolu.resources._hooks import run_hook
 from ormolu.resources._lists import ListLimits, ListQuery, Page, fetch_page
-from ormolu.resources._statements import Key, Versions, read_statement
-from ormolu.resources._values import NewRow, Values
-from ormolu.resources._writes import Writer, Written
+from ormolu.resources._statements import ANY_VERSION, Key, Versions, read_statement
+from ormolu.resources._values import Values
+from ormolu.resources._writes import Writer, Written, stale
 from ormolu.sessions import after_commit, engine_of
 
 __all__ = ["Operations"]
@@ -104,7 +105,7 @@ class Operations:
         key: Key,
         values: Mapping[str, Any],
         *,
-        versions: Versions = None,
+        versions: Versions = ANY_VERSION,
         location: Location = ("body",),
     ) -> Written:
         """Change some values of a row; None is NULL, what is left out stays.
@@ -129,31 +130,29 @@ class Operations:
         key: Key,
         values: Mapping[str, Any],
         *,
-        versions: Versions = None,
-        is_new: bool = False,
-        is_old: bool = False,
+        versions: Versions = ANY_VERSION,
     ) -> tuple[Written, bool]:
         """Put a row in the place of a key that the client chose; tell whether it is new.
 
         Args:
             key: The primary key.
             values: All values; what is left out gets its default.
-            versions: What the row's version may be.
-            is_new: Whether there must be no row yet.
-            is_old: Whether there must be one.
+            versions: What is expected of the row, or of there being none.
 
         Raises:
             RefusedError: As `update` and `create`; `precondition_failed` if it is there already.
         """
         row = self._values.read_whole(self._place(key), values)
-        if not is_new:
+        if versions.is_absent and versions.need_a_row:
+            raise stale(versions)
+        if not versions.is_absent:
             changes = self._values.replacing(row.values)
             try:
                 return await self._update_old(key, changes, versions), False
             except RefusedError as error:
                 if error.code != "not_found":
                     raise
-                if versions is not None or is_old:
+                if versions.need_a_row:
                     detail = f"There is no {self.declaration.name} with this key."
                     raise RefusedError("precondition_failed", detail) from None
         try:
@@ -165,7 +164,7 @@ class Operations:
                 raise
             detail = f"A {self.declaration.name} with this key exists already."
             raise RefusedError(
-                "precondition_failed" if is_new else "unique_violation", detail
+                "precondition_failed" if versions.is_absent else "unique_violation", detail
             ) from None
         return created, True
 
@@ -187,6 +186,7 @@ class Operations:
         unique: Sequence[str],
         *,
         ignore: bool = False,
+        versions: Versions = ANY_VERSION,
         location: Location = ("body",),
     ) -> tuple[Written, bool]:
         """Create a row, or change the one with the same unique key; tell whether it is new.
@@ -195,6 +195,7 @@ class Operations:
             values: As for `create`.
             unique: Names of a unique key's fields; what the policy assigns may be left out.
             ignore: Whether a row that is there stays as it is.
+            versions: What is expected of the row, if there is one.
             location: Where the values stand in the request.
 
         Raises:
@@ -202,7 +203,9 @@ class Operations:
         """  # fmt: skip
         group = self._values.find_unique(unique)
         row = self._values.read_new(values, location)
-        found = await self._match(row, group, ignore=ignore)
+        change = None if ignore else self._values.matching(row, group)
+        named = self._values.named(row.values, group)
+        found = await self._match(named, change, versions)
         if found is not None:
             return found, False
         try:
@@ -213,30 +216,32 @@ class Operations:
             if fault_of(error).kind != "unique_violation":
                 raise
             # Another request was faster, or the row is one that this caller does not see.
-            found = await self._match(row, group, ignore=ignore, is_latest=True)
+            found = await self._match(named, change, versions, is_latest=True)
             if found is None:
                 raise
             return found, False
 
     async def _match(
         self,
-        row: NewRow,
-        group: Names,
+        named: Mapping[str, Any],
+        changes: dict[str, Any] | None,
+        versions: Versions,
         *,
-        ignore: bool,
         is_latest: bool = False,
     ) -> Written | None:
-        named = self._values.named(row.values, group)
+        """Change the row with a unique key, or only read it; None if there is none to be seen."""
         if any(value is None for value in named.values()):
             return None
         writer = await self._writer()
         key = await writer.find(named, is_latest=is_latest)
         if key is None:
             return None
-        if ignore:
-            return await writer.read(key, is_latest=is_latest)
-        changes = self._values.matching(row, group)
-        return await self._update(key, changes, None)
+        if changes is None:
+            written = await writer.read(key, is_latest=is_latest)
+            if versions.is_absent or written.version in versions.besides:
+                raise stale(versions)
+            return written
+        return await self._update(key, changes, versions)
 
     def check_upsert(self, *, is_ignored: bool) -> None:
         """Refuse a request that would change a row without saying which version it read.
@@ -248,7 +253,7 @@ class Operations:
             message = "If-Match is required here: upsert with on_match=ignore, then send a PATCH."
             raise RefusedError("precondition_required", message)
 
-    async def remove(self, key: Key, *, versions: Versions = None) -> None:
+    async def remove(self, key: Key, *, versions: Versions = ANY_VERSION) -> None:
         """Delete a row.
 
         Raises:
@@ -265,23 +270,35 @@ class Operations:
         await run_hook(hooks, "after_delete", self._session, row)
         self._note(row)
 
-    def read_versions(self, tags: Sequence[str] | None) -> Versions:
-        """Return the versions that tags mean, without those that no row can have.
+    def read_versions(self, conditions: Conditions) -> Versions:
+        """Return what the conditions of a request say of the row that it changes.
 
         Raises:
             RefusedError: The rows of this resource have no version.
         """
-        if tags is None:
-            return None
-        name = self.declaration.traits.version
-        if name is None:
+        expected = conditions.versions
+        if expected is not None and self.declaration.traits.version is None:
             message = f"A {self.declaration.name} has no version to compare If-Match with."
             raise RefusedError("precondition_failed", message)
-        adapter = self.declaration.attributes[name].field.filtered
-        found = []
-        for tag in tags:
+        return Versions(
+            among=None if expected is None else self._read_versions(expected),
+            besides=self._read_versions(conditions.unseen_versions),
+            is_there=conditions.is_there,
+            is_absent=conditions.is_absent,
+        )
+
+    def _read_versions(self, texts: Sequence[str]) -> list[Any]:
+        """Return the versions that texts of tags mean, without those that no row can have."""
+        name = self.declaration.traits.version
+        if name is None:
+            return []
+        adapter, found = self.declaration.attributes[name].field.filtered, []
+        for text in texts:
             with suppress(ValidationError):
-                found.append(adapter.validate_strings(tag))
+                version = adapter.validate_strings(unescaped_version(text))
+                # A tag is opaque: "003" and "%33" are none of version 3.
+                if version_text(version) == text:
+                    found.append(version)
         return found
 
     def not_found(self) -> RefusedError:

@@ -38,7 +38,7 @@ from ormolu.resources._legible import is_legible
 from ormolu.resources._lists import ListQuery, page_statement
 from ormolu.resources._nested import Nested, is_mapped, nested_in, plan_of
 from ormolu.resources._policy import EVERYTHING
-from ormolu.resources._statements import Statements, read_statement
+from ormolu.resources._statements import ANY_VERSION, Statements, read_statement
 
 __all__ = ["PagePlan", "Plans", "RowPlan"]
 
@@ -141,7 +141,7 @@ class Plans:
     ) -> RowPlan:
         version = None if self._version is None else 0
         if self._has_json(selection):
-            columns = [] if self._version is None else [getattr(self._view.model, self._version)]
+            columns = [] if self._version is None else [self._version_column()]
             json = self._json([each.on(self._view.model) for each in selection.fields],
                               selection.fields)  # fmt: skip
             statement = select(*columns, json).select_from(self._view.model).where(is_row)
@@ -227,6 +227,10 @@ class Plans:
 
         return PagePlan(rows=plan, content=content, ends=None, sort_values=sort_values)
 
+    def _version_column(self) -> Any:
+        assert self._version is not None
+        return as_shown(getattr(self._view.model, self._version))
+
     def _json_of_all(self, statement: Any, selection: Selection) -> Any:
         names = [f"v{index}" for index in range(len(selection.names))]
         columns = [each.on(self._view.model).label(label)
@@ -253,7 +257,7 @@ class Plans:
         """
         self._check_keys()
         stored = self._statements.stored({name: Slot(name) for name in sorted(names)}, is_new=False)
-        statement = self._statements.update(_key_slots(self._view), stored, None)
+        statement = self._statements.update(_key_slots(self._view), stored, ANY_VERSION)
         if self._dialect.name == "postgresql":
             statement = statement.where(*self._are_legible(names))
         return self._returning(statement, is_insert=False)
@@ -268,7 +272,7 @@ class Plans:
             message = "the backend does not tell what it deleted"
             raise UnplannableError(message)
         self._check_keys()
-        statement = self._statements.delete(_key_slots(self._view), None)
+        statement = self._statements.delete(_key_slots(self._view), ANY_VERSION)
         keys = self._statements.keys()
         types, place = [key.type for key in keys], slice(0, len(keys))
         return Plan(statement.returning(*keys), types, self._dialect, key=place)
@@ -304,7 +308,7 @@ class Plans:
         keys = self._statements.keys()
         columns = [*shown, *keys]
         if self._version is not None:
-            columns.append(getattr(self._view.model, self._version))
+            columns.append(self._version_column())
         types = [column.type for column in columns]
         width = len(shown)
         key = slice(width, width + len(keys))

@@ -11,6 +11,7 @@ from starlette.types import Scope
 from ormolu.lanes import NotDoneError, PointPlan, Read, UnplannableError
 from ormolu.query import read_cursor, read_selection, write_cursor
 from ormolu.resources._answers import encode, next_link, read_answer
+from ormolu.resources._conditions import Conditions
 from ormolu.resources._lists import ListLimits, ListQuery, read_parameters
 from ormolu.resources._opening import OpenDoor, Opening, asks_for, headers_for, json_headers
 from ormolu.resources._plans import PagePlan, RowPlan
@@ -25,6 +26,7 @@ _FIRST_PAGES, _SHORT = 256, 200
 
 # Headers that ask for more than the row.
 _CONDITIONS = frozenset({b"if-match", b"if-none-match"})
+_NONE = Conditions()
 
 
 # A plan, what its answer shows, and whether that is all of the row.
@@ -60,7 +62,8 @@ class ReadDoor(OpenDoor):
             content = encode(item)
         if plan.version is None:
             return Reply(200, json_headers(content), content)
-        answer = read_answer(content, plan.plan.read(row)[plan.version], (), (), is_whole=is_whole)
+        version = plan.plan.read(row)[plan.version]
+        answer = read_answer(content, version, (), _NONE, is_whole=is_whole)
         return Reply(200, headers_for(answer.headers, content), content)
 
     def _plan(self, query: bytes) -> _Point:
@@ -101,6 +104,8 @@ class ListDoor(OpenDoor):
         self.usual = page.rows
 
     async def answer(self, scope: Scope, body: Body) -> Reply | None:
+        if asks_for(scope, _CONDITIONS):
+            return None
         raw: bytes = scope["query_string"]
         is_shared = self.opening.is_shared
         asked = self._first_pages.get(raw)

@@ -19,6 +19,7 @@ from ormolu.query import Row, read_selection
 from ormolu.resources._bodies import check_own_models
 from ormolu.resources._declaration import OPERATIONS, declare
 from ormolu.resources._documents import describer_of
+from ormolu.resources._endpoints import endpoint_function, refusing_endpoint
 from ormolu.resources._explain import Explanation, explain_door
 from ormolu.resources._exposures import Exposure, Policies
 from ormolu.resources._frontdoor import DoorMaker
@@ -28,8 +29,9 @@ from ormolu.resources._lists import Page, read_members
 from ormolu.resources._operations import Operations
 from ormolu.resources._policy import Policy, checked_policy
 from ormolu.resources._requests import read_key_values
-from ormolu.resources._routes import Endpoint, endpoint_function, endpoints_of, refusing_endpoint
+from ormolu.resources._routes import Endpoint, endpoints_of
 from ormolu.resources._schemas import Schemas
+from ormolu.resources._statements import ANY_VERSION, Versions
 from ormolu.web import only_read, request_session
 
 __all__ = ["Resource", "resource"]
@@ -235,7 +237,7 @@ class Resource(APIRouter):
         Raises:
             RefusedError: It is not there, not writable, or of another version; a value is wrong.
         """
-        versions = None if version is None else [version]
+        versions = ANY_VERSION if version is None else Versions(among=[version])
         operations = self.operations(session, policies)
         async with _undone_if_refused(session, policies):
             return (await operations.update(self._key(key), values, versions=versions)).row
@@ -270,7 +272,7 @@ class Resource(APIRouter):
         Raises:
             RefusedError: It is not there, not writable, or of another version.
         """
-        versions = None if version is None else [version]
+        versions = ANY_VERSION if version is None else Versions(among=[version])
         await self.operations(session, policies).remove(self._key(key), versions=versions)
 
     def operations(

@@ -6,22 +6,17 @@ answered where all errors are.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
 
 from ormolu.errors import RefusedError
 from ormolu.query import read_selection, refuse
 from ormolu.resources import _idempotency as idempotency
 from ormolu.resources._answers import (
-    as_response,
     body_of,
     encode,
     headers_of,
@@ -31,12 +26,16 @@ from ormolu.resources._answers import (
     written_answer,
 )
 from ormolu.resources._batches import Failure, Outcome, read_batch, run_batch
-from ormolu.resources._conditions import Conditions, prefers_minimal, read_conditions
+from ormolu.resources._conditions import (
+    Conditions,
+    prefers_minimal,
+    read_conditions,
+    version_text,
+)
 from ormolu.resources._exposures import Exposure, Policies
 from ormolu.resources._idempotency import Answer
 from ormolu.resources._lists import read_members, read_parameters
 from ormolu.resources._operations import Operations
-from ormolu.resources._policy import checked_policy
 from ormolu.resources._requests import (
     read_body,
     read_key,
@@ -45,9 +44,9 @@ from ormolu.resources._requests import (
     read_query,
 )
 from ormolu.sessions import engine_of
-from ormolu.web import problems_of, raise_failure
+from ormolu.web import problems_of
 
-__all__ = ["Endpoint", "endpoint_function", "endpoints_of", "refusing_endpoint"]
+__all__ = ["Call", "Endpoint", "endpoints_of"]
 
 Handler = Callable[["Call"], Awaitable[Answer]]
 
@@ -93,19 +92,23 @@ class Call:
     def conditions(self) -> Conditions:
         """Return what If-Match and If-None-Match say."""
         headers = self.request.headers
-        return read_conditions(headers.get("if-match"), headers.get("if-none-match"))
+        return read_conditions(headers.getlist("if-match"), headers.getlist("if-none-match"))
+
+    @property
+    def prefers_minimal(self) -> bool:
+        """Tell whether Prefer asks for no body."""
+        return prefers_minimal(self.request.headers.getlist("prefer"))
 
     def versions(self, conditions: Conditions) -> Any:
-        """Return the versions that a write may change.
+        """Return what a write expects of the row.
 
         Raises:
             RefusedError: If-Match is required and not there.
         """
-        is_missing = conditions.versions is None and not conditions.is_any
-        if is_missing and self.declaration.require_if_match:
+        if self.declaration.require_if_match and not conditions.has_match:
             message = "If-Match is required here: read the row, and send its ETag."
             raise RefusedError("precondition_required", message)
-        return self.operations.read_versions(conditions.versions)
+        return self.operations.read_versions(conditions)
 
     def parameters(self, *known: str) -> dict[str, str]:
         """Return the query string's parameters, of which only these are known.
@@ -143,7 +146,7 @@ class Call:
         request = self.request
         path = request.url.path.rstrip("/")
         scope = f"{self._policy.identity(dialect)} {request.method} {path}"
-        parts = {"query": request.url.query, "prefer": request.headers.get("prefer")}
+        parts = {"query": request.url.query, "prefer": ",".join(request.headers.getlist("prefer"))}
         payload = idempotency.payload_of(parts, raw)
         table = idempotency.idempotency_table(self.declaration.metadata)
         attempt = await idempotency.begin(self.session, table, scope, key, payload)
@@ -158,7 +161,11 @@ class Call:
 async def _list(call: Call) -> Answer:
     operations = call.operations
     query = read_parameters(operations.view, read_query(call.request.scope), operations.limits)
-    return await _page(call, query)
+    conditions = call.conditions
+    answer = await _page(call, query)
+    if conditions.versions is not None:
+        raise RefusedError("precondition_failed", "A list has no tag to compare If-Match with.")
+    return Answer(304, {}, b"") if conditions.is_absent else answer
 
 
 async def _query(call: Call) -> Answer:
@@ -188,19 +195,21 @@ async def _read(call: Call) -> Answer:
     _check_version(call, conditions, version)
     is_whole = not given
     body = call.shown(row) if is_whole else row
-    return read_answer(encode(body), version, truncated, conditions.unseen, is_whole=is_whole)
+    return read_answer(encode(body), version, truncated, conditions, is_whole=is_whole)
 
 
 def _check_version(call: Call, conditions: Conditions, version: Any) -> None:
-    versions = call.operations.read_versions(conditions.versions)
-    if versions is not None and version not in versions:
+    expected = conditions.versions
+    if expected is None:
+        return
+    if version is None or version_text(version) not in expected:
         raise RefusedError("precondition_failed", "The row is of another version.")
 
 
 async def _create(call: Call) -> Answer:
     given = call.parameters("on_conflict", "on_match")
     conditions = call.conditions
-    if conditions.versions is not None or conditions.is_any:
+    if conditions.has_match:
         message = "If-Match cannot hold for a row that is not there yet."
         raise RefusedError("precondition_failed", message)
     if "on_match" in given and "on_conflict" not in given:
@@ -211,14 +220,14 @@ async def _create(call: Call) -> Answer:
     if "on_conflict" in given:
         call.operations.check_upsert(is_ignored=is_ignored)
     raw, body = await read_body(call.request)
-    values = read_object(body)
+    values, versions = read_object(body), call.operations.read_versions(conditions)
 
     async def work() -> Answer:
         if "on_conflict" not in given:
             written, is_new = await call.operations.create(values), True
         else:
             written, is_new = await call.operations.upsert(
-                values, given["on_conflict"].split(","), ignore=is_ignored
+                values, given["on_conflict"].split(","), ignore=is_ignored, versions=versions
             )
         return written_answer(call.request, written, call.shown(written.row), is_new=is_new)
 
@@ -242,12 +251,11 @@ async def _replace(call: Call) -> Answer:
     call.parameters()
     raw, body = await read_body(call.request)
     key, values, conditions = call.key, read_object(body), call.conditions
-    versions = None if conditions.is_new else call.versions(conditions)
+    find_versions = call.operations.read_versions if conditions.is_absent else call.versions
+    versions = find_versions(conditions)
 
     async def work() -> Answer:
-        written, is_new = await call.operations.replace(
-            key, values, versions=versions, is_new=conditions.is_new, is_old=conditions.is_any
-        )
+        written, is_new = await call.operations.replace(key, values, versions=versions)
         return written_answer(call.request, written, call.shown(written.row), is_new=is_new)
 
     return await call.once(raw, work)
@@ -266,6 +274,9 @@ async def _delete(call: Call) -> Answer:
 
 async def _batch(call: Call) -> Answer:
     call.parameters()
+    if call.conditions.has_match:
+        message = "If-Match cannot hold for many rows: give each operation its if_match."
+        raise RefusedError("precondition_failed", message)
     raw, body = await read_body(call.request)
     declaration, operations = call.declaration, call.operations
     allowed = [name for name in ("create", "update", "delete") if name in declaration.operations]
@@ -279,7 +290,7 @@ async def _batch(call: Call) -> Answer:
 
     async def work() -> Answer:
         done = await run_batch(call.session, operations, steps, is_atomic=is_atomic)
-        is_minimal = prefers_minimal(call.request.headers.get("prefer"))
+        is_minimal = call.prefers_minimal
         results = [_result(call, each, is_minimal=is_minimal) for each in done]
         headers = {"Preference-Applied": "return=minimal"} if is_minimal else {}
         status = 207 if any(isinstance(each, Failure) for each in done) else 200
@@ -325,60 +336,3 @@ def endpoints_of(exposure: Exposure) -> list[Endpoint]:
         if endpoint.needs in declaration.operations
         and (endpoint.needs != "replace" or declaration.has_client_keys)
     ]
-
-
-def endpoint_function(
-    endpoint: Endpoint, exposure: Exposure, session: Callable[..., Any]
-) -> Callable[..., Awaitable[Response]]:
-    """Return the function that FastAPI calls for an endpoint."""
-
-    async def answer(request: Request, session: AsyncSession, policies: Policies) -> Response:
-        raise_failure(request.scope)
-        call = Call(request, session, exposure, policies)
-        return as_response(request, await endpoint.handler(call))
-
-    answer.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            _parameter("request", Request),
-            _parameter("session", Annotated[AsyncSession, Depends(session)]),
-            _parameter("policies", Annotated[Any, Depends(_policies_dependency(exposure))]),
-        ]
-    )
-    answer.__name__ = f"{endpoint.name}_{exposure.declaration.path.strip('/').replace('/', '_')}"
-    answer.__doc__ = None
-    return answer
-
-
-def _policies_dependency(exposure: Exposure) -> Callable[..., Any]:
-    """Return a dependency on the policies of all that a request may touch."""
-    guarded = [each for each in exposure.reached if each.declaration.policy is not None]
-
-    async def policies(**found: Any) -> Policies:
-        return {
-            each: checked_policy(found[f"policy_{index}"], each.declaration.model)
-            for index, each in enumerate(guarded)
-        }
-
-    policies.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            _parameter(f"policy_{index}", Annotated[Any, Depends(each.declaration.policy)])
-            for index, each in enumerate(guarded)
-        ]
-    )
-    return policies
-
-
-def _parameter(name: str, annotation: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
-
-
-def refusing_endpoint(methods: set[str]) -> Callable[[Request], Awaitable[Response]]:
-    """Return what answers the methods that a path does not have: 405, and OPTIONS."""
-    allow = ", ".join(sorted({*methods, "OPTIONS"}))
-
-    async def refuse_method(request: Request) -> Response:
-        if request.method == "OPTIONS":
-            return Response(status_code=204, headers={"Allow": allow})
-        raise HTTPException(405, headers={"Allow": allow})
-
-    return refuse_method

@@ -7,6 +7,7 @@ between the check and the write.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -19,9 +20,11 @@ from sqlalchemy import (
     and_,
     case,
     delete,
+    false,
     insert,
     literal_column,
     null,
+    or_,
     select,
     true,
     update,
@@ -29,16 +32,38 @@ from sqlalchemy import (
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.selectable import SelectBase
 
-from ormolu.query import Part, Selection, View, as_shown, is_json, prepare
+from ormolu.query import Part, Selection, View, as_shown, is_json, is_one_of, prepare
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._policy import Policy
 
-__all__ = ["Key", "Statements", "Versions", "read_statement"]
+__all__ = ["ANY_VERSION", "Key", "Statements", "Versions", "read_statement"]
 
 Key = tuple[Any, ...]
 
-# Versions that a row may have; None where any will do.
-Versions = Sequence[Any] | None
+
+@dataclass(frozen=True, kw_only=True)
+class Versions:
+    """What a write expects of the row that it finds.
+
+    Attributes:
+        among: Versions of which it must have one; None where any will do.
+        besides: Versions that it must not have.
+        is_there: Whether there must be a row.
+        is_absent: Whether there must be none.
+    """
+
+    among: Sequence[Any] | None = None
+    besides: Sequence[Any] = ()
+    is_there: bool = False
+    is_absent: bool = False
+
+    @property
+    def need_a_row(self) -> bool:
+        """Tell whether they cannot hold where there is no row."""
+        return self.is_there or self.among is not None
+
+
+ANY_VERSION = Versions()
 
 
 def read_statement(
@@ -46,7 +71,7 @@ def read_statement(
 ) -> tuple[Select[Any], Part]:
     """Return the statement that reads a row: its version first, if it has one."""
     model, version = view.model, declaration.traits.version
-    columns: list[Any] = [getattr(model, version).label("version")] if version else []
+    columns: list[Any] = [as_shown(getattr(model, version)).label("version")] if version else []
     statement: Any = select(*columns).select_from(model).where(is_row)
     if view.visible is not None:
         statement = statement.where(view.visible)
@@ -96,9 +121,19 @@ class Statements:
         touched = self._policy.touched
         if touched is not None:
             conditions.append(touched)
-        if versions is not None:
-            assert self._version is not None
-            conditions.append(getattr(self._model, self._version).in_(versions))
+        return [*conditions, *self._expected(versions)]
+
+    def _expected(self, versions: Versions) -> list[ColumnElement[bool]]:
+        """Return the conditions that a row is of a version that a write expects."""
+        conditions: list[ColumnElement[bool]] = [false()] if versions.is_absent else []
+        if self._version is None:
+            return conditions
+        column = getattr(self._model, self._version)
+        if versions.among is not None:
+            conditions.append(is_one_of(column, list(versions.among), self._dialect))
+        if versions.besides:
+            is_known = is_one_of(column, list(versions.besides), self._dialect)
+            conditions.append(or_(column.is_(None), ~is_known))
         return conditions
 
     def is_key(self, key: Key) -> ColumnElement[bool]:
@@ -129,7 +164,7 @@ class Statements:
         columns += [column.label(f"k{index}") for index, column in enumerate(self.keys())]
         columns.append(self.allowed().label("allowed"))
         if self._version is not None:
-            columns.append(getattr(self._model, self._version).label("version"))
+            columns.append(as_shown(getattr(self._model, self._version)).label("version"))
         return columns
 
     def can_return(self, *, is_insert: bool) -> bool:

@@ -18,7 +18,7 @@ from ormolu.resources._policy import Policy
 from ormolu.resources._statements import Key, Statements, Versions
 from ormolu.sessions import has_flush_listeners
 
-__all__ = ["Writer", "Written"]
+__all__ = ["Writer", "Written", "stale"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,14 @@ class Written:
     key: Key
     row: Row
     version: Any = None
+
+
+def stale(versions: Versions) -> RefusedError:
+    """Return the error for a row that is there, but not as a write expects it."""
+    detail = "The row was changed meanwhile. Read it again."
+    if versions.is_absent or (versions.besides and versions.among is None):
+        detail = "The row is there already: If-None-Match does not hold."
+    return RefusedError("precondition_failed", detail)
 
 
 class Writer:
@@ -250,8 +258,7 @@ class Writer:
             return self.not_found()
         if not row[0]:
             return RefusedError("forbidden", f"This {self._declaration.name} cannot be changed.")
-        detail = "The row was changed meanwhile. Read it again."
-        return RefusedError("precondition_failed", detail)
+        return stale(versions)
 
     async def _reread(self, key: Key) -> Written:
         statement = self._latest(self._statements.row(self._statements.is_key(key)))

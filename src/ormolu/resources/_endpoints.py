@@ -1,0 +1,78 @@
+"""The functions that FastAPI calls for the routes of a resource, and what they depend on."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import Depends
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ormolu.resources._answers import as_response
+from ormolu.resources._exposures import Exposure, Policies
+from ormolu.resources._policy import checked_policy
+from ormolu.resources._routes import Call, Endpoint
+from ormolu.web import raise_failure
+
+__all__ = ["endpoint_function", "refusing_endpoint"]
+
+
+def endpoint_function(
+    endpoint: Endpoint, exposure: Exposure, session: Callable[..., Any]
+) -> Callable[..., Awaitable[Response]]:
+    """Return the function that FastAPI calls for an endpoint."""
+
+    async def answer(request: Request, session: AsyncSession, policies: Policies) -> Response:
+        raise_failure(request.scope)
+        call = Call(request, session, exposure, policies)
+        return as_response(request, await endpoint.handler(call))
+
+    answer.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            _parameter("request", Request),
+            _parameter("session", Annotated[AsyncSession, Depends(session)]),
+            _parameter("policies", Annotated[Any, Depends(_policies_dependency(exposure))]),
+        ]
+    )
+    answer.__name__ = f"{endpoint.name}_{exposure.declaration.path.strip('/').replace('/', '_')}"
+    answer.__doc__ = None
+    return answer
+
+
+def _policies_dependency(exposure: Exposure) -> Callable[..., Any]:
+    """Return a dependency on the policies of all that a request may touch."""
+    guarded = [each for each in exposure.reached if each.declaration.policy is not None]
+
+    async def policies(**found: Any) -> Policies:
+        return {
+            each: checked_policy(found[f"policy_{index}"], each.declaration.model)
+            for index, each in enumerate(guarded)
+        }
+
+    policies.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            _parameter(f"policy_{index}", Annotated[Any, Depends(each.declaration.policy)])
+            for index, each in enumerate(guarded)
+        ]
+    )
+    return policies
+
+
+def _parameter(name: str, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
+
+
+def refusing_endpoint(methods: set[str]) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers the methods that a path does not have: 405, and OPTIONS."""
+    allow = ", ".join(sorted({*methods, "OPTIONS"}))
+
+    async def refuse_method(request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": allow})
+        raise HTTPException(405, headers={"Allow": allow})
+
+    return refuse_method
