@@ -49,15 +49,13 @@ def statements() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def twin_urls(
-    database_url: str, backend: Backend, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[str, str]]:
-    """The URLs of two fresh empty databases, of which the cursors are signed alike."""
-    monkeypatch.setenv("ORMOLU_SECRET_KEY", "twins")
+def twin_urls(database_url: str, backend: Backend) -> Iterator[tuple[str, str]]:
+    """The URLs of two fresh empty databases."""
     if backend.server is None:
         yield database_url, database_url.replace("test.db", "twin.db")
         return
     name = f"t{uuid.uuid4().hex[:16]}"
     backend.server.create_database(name)
-    yield database_url, backend.server.url(name, backend.name)
+    driver = "asyncmy" if backend.is_mariadb else backend.name
+    yield database_url, backend.server.url(name, driver)
     backend.server.drop_database(name)

@@ -184,7 +184,7 @@ async def test_children_beyond_the_limit_are_told(people_client: httpx2.AsyncCli
     ] == "pets"
 
 
-async def test_cursor_is_bound_and_signed(people_client: httpx2.AsyncClient) -> None:
+async def test_cursor_is_bound_to_its_list(people_client: httpx2.AsyncClient) -> None:
     """A cursor serves its own list only; sqlakeyset's may be edited."""
     await _fill(people_client, *[{"name": "a"} for _ in range(4)])
     page = await people_client.get("/people?limit=1&sort=name&age__isnull=true")

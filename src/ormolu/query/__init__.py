@@ -1,7 +1,7 @@
 """Lists of rows: filters, sorting, cursors and selections over what may be seen. No HTTP."""
 
-from ormolu.query._conditions import AllOf, Condition, compile_condition, describe
-from ormolu.query._cursors import cursor_context, read_cursor, write_cursor
+from ormolu.query._conditions import AllOf, Condition, compile_condition
+from ormolu.query._cursors import Cursors
 from ormolu.query._filters import Filters, operators_of, search
 from ormolu.query._selection import (
     FetchChildren,
@@ -24,6 +24,7 @@ from ormolu.query._views import Field, Location, Relation, View, entry_of, neare
 __all__ = [
     "AllOf",
     "Condition",
+    "Cursors",
     "FetchChildren",
     "Field",
     "Filters",
@@ -39,8 +40,6 @@ __all__ = [
     "children_of",
     "children_statement",
     "compile_condition",
-    "cursor_context",
-    "describe",
     "entry_of",
     "is_json",
     "is_one_of",
@@ -50,7 +49,6 @@ __all__ = [
     "nearest",
     "operators_of",
     "prepare",
-    "read_cursor",
     "read_selection",
     "read_sort",
     "refuse",
@@ -59,6 +57,5 @@ __all__ = [
     "sort_columns",
     "sort_expressions",
     "walk",
-    "write_cursor",
     "written_type",
 ]

@@ -11,15 +11,28 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Dialect, and_, cast, false, func, or_, select, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    Dialect,
+    and_,
+    cast,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    type_coerce,
+)
 from sqlalchemy.orm import aliased
-from sqlalchemy.types import NullType
+from sqlalchemy.types import NullType, TypeEngine
 
 from ormolu.query._text import bound, ordered
 from ormolu.query._types import STRING_CHARACTERS, is_long, is_ordered, is_text, undecorated
 from ormolu.query._views import Field, Location, Relation, View, refuse
 
-__all__ = ["Order", "Sort", "read_sort", "rows_after", "sort_columns", "sort_expressions"]
+__all__ = [
+    "Order", "Sort", "read_sort", "rows_after", "sort_columns", "sort_expressions", "sort_types",
+]  # fmt: skip
 
 _MAX_KEYS = 8
 _MAX_HOPS = 3
@@ -119,6 +132,14 @@ def sort_expressions(sort: Sort, entity: Any, dialect: Dialect) -> list[ColumnEl
     ]
 
 
+def sort_types(sort: Sort, dialect: Dialect) -> list[TypeEngine[Any]]:
+    """Return the types of what is compared for each key, and so of a cursor's values."""
+    compared = [
+        _as_compared(order.field, literal_column("0", order.field.type), dialect) for order in sort
+    ]
+    return [expression.type for expression in compared]
+
+
 def _value(path: tuple[tuple[Relation, View], ...], field: Field, entity: Any) -> Any:
     if not path:
         return field.on(entity)
@@ -144,9 +165,14 @@ def _as_compared(field: Field, value: Any, dialect: Dialect) -> ColumnElement[An
     plain = undecorated(expression.type)
     if isinstance(plain, sa.Float):
         # Four bytes are shown with fewer digits than they have.
-        return expression if isinstance(plain, sa.Double) else cast(expression, sa.Double)
+        double: TypeEngine[Any] = sa.Double()
+        is_double = isinstance(plain, sa.Double)
+        return type_coerce(expression, double) if is_double else cast(expression, double)
     if isinstance(plain, sa.Numeric) and field.is_computed:
         return cast(expression, _COMPUTED)
+    if isinstance(plain, sa.Integer) and field.is_computed:
+        # A count or a sum is larger than its type says.
+        return type_coerce(expression, sa.BigInteger())
     return type_coerce(expression, plain)
 
 

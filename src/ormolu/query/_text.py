@@ -35,7 +35,7 @@ def ordered(expression: Any, dialect: Dialect) -> ColumnElement[Any]:
 
 def bound(expression: Any, value: Any) -> ColumnElement[Any]:
     """Return a value as a parameter; SQLAlchemy would compare True only with `=`."""
-    return sa.literal(value, expression.type)
+    return sa.literal(value, _unrounded(expression.type))
 
 
 def bounds(
@@ -56,9 +56,12 @@ def _stored_forms(expression: Any, value: Any, dialect: Dialect) -> list[Any]:
 
 
 def _compared_type(expression: Any, dialect: Dialect) -> Any:
-    type_ = expression.type
     if _is_moment_in_text(expression, dialect):
         return sa.String()
+    return _unrounded(expression.type)
+
+
+def _unrounded(type_: Any) -> Any:
     is_decimal = isinstance(type_, sa.Numeric) and type_.asdecimal
     # The column's own type has asyncpg round the value to the column's digits.
     return sa.Numeric() if is_decimal and not isinstance(type_, sa.Float) else type_

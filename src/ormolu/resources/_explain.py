@@ -89,7 +89,7 @@ def explain_door(
     reason = reason or why_no_doors() or why_no_lanes_for(target.driver)
     sql = None
     try:
-        sql = maker.open(None, dialect, None).usual.text
+        sql = maker.open(dialect, None).usual.text
     except NoDoorError as error:
         # What the resource itself says tells more.
         reason = str(error)

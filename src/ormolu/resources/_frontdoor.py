@@ -66,12 +66,10 @@ class DoorMaker:
             NoDoorError: There is none.
         """
         dialect = engines.opened.reader.sync_engine.dialect
-        return self.open(engines, dialect, lanes)
+        return self.open(dialect, lanes)
 
-    def open(
-        self, engines: Engines | None, dialect: Dialect, lanes: Lanes | None
-    ) -> OpenDoor | WatchedDoor:
-        """Return the door, or one that only explains itself, without engines and lanes.
+    def open(self, dialect: Dialect, lanes: Lanes | None) -> OpenDoor | WatchedDoor:
+        """Return the door, or one that only explains itself, without lanes.
 
         Raises:
             NoDoorError: There is none.
@@ -81,7 +79,7 @@ class DoorMaker:
             message = "it is of more than one statement"
             raise NoDoorError(message)
         try:
-            opening = Opening(self.exposure, engines, dialect, lanes)
+            opening = Opening(self.exposure, dialect, lanes)
             door = kind(opening)
             return WatchedDoor(door) if opening.hybrids else door
         except (UnplannableError, SQLAlchemyError) as error:

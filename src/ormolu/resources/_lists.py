@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 from sqlalchemy import (
     ClauseElement,
     Dialect,
-    Engine,
     Executable,
     Select,
     func,
@@ -26,6 +22,7 @@ from sqlalchemy.ext.compiler import compiles
 from ormolu.query import (
     AllOf,
     Condition,
+    Cursors,
     Filters,
     Location,
     Row,
@@ -35,11 +32,8 @@ from ormolu.query import (
     View,
     children_of,
     compile_condition,
-    cursor_context,
-    describe,
     nearest,
     prepare,
-    read_cursor,
     read_selection,
     read_sort,
     refuse,
@@ -47,7 +41,6 @@ from ormolu.query import (
     search,
     sort_columns,
     sort_expressions,
-    write_cursor,
 )
 from ormolu.resources._json import read_json
 from ormolu.sessions import engine_of
@@ -57,7 +50,6 @@ __all__ = [
     "ListLimits",
     "ListQuery",
     "Page",
-    "cursor_key",
     "fetch_page",
     "page_statement",
     "read_members",
@@ -88,11 +80,6 @@ class ListQuery:
     offset: int = 0
     count: CountMode | None = None
     location: Location = ("query",)
-
-    @cached_property
-    def context(self) -> bytes:
-        """Return what its cursors are bound to."""
-        return cursor_context(self.sort, "" if self.condition is None else describe(self.condition))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,12 +257,9 @@ async def fetch_page(session: AsyncSession, view: View, query: ListQuery) -> Pag
     Raises:
         RefusedError: The cursor is not of this list.
     """
-    engine = await engine_of(session)
-    dialect = engine.dialect
-    after = None
-    if query.cursor is not None:
-        key = cursor_key(engine, view)
-        after = read_cursor(query.cursor, query.context, key, query.location)
+    dialect = (await engine_of(session)).dialect
+    cursors = Cursors(view, query.sort, query.condition, dialect)
+    after = None if query.cursor is None else cursors.read(query.cursor, query.location)
     statement = page_statement(view, query, after, dialect).limit(query.limit + 1)
     if query.offset:
         statement = statement.offset(query.offset)
@@ -285,8 +269,7 @@ async def fetch_page(session: AsyncSession, view: View, query: ListQuery) -> Pag
     kept = raw[: query.limit]
     next_cursor = None
     if len(raw) > query.limit:
-        values = kept[-1][: len(query.sort)]
-        next_cursor = write_cursor(values, query.context, cursor_key(engine, view))
+        next_cursor = cursors.write(kept[-1][: len(query.sort)])
     total, kind = None, None
     if query.count is not None:
         conditions = _conditions(view, query.condition, dialect)
@@ -354,10 +337,3 @@ async def _estimate(session: AsyncSession, found: Select[Any]) -> tuple[int, str
     explained = (await connection.execute(_Explained(found))).scalar_one()
     plan = json.loads(explained) if isinstance(explained, str) else explained
     return int(plan[0]["Plan"]["Plan Rows"]), "estimate"
-
-
-def cursor_key(engine: Engine, view: View) -> bytes:
-    """Return the secret that the cursors of a view are signed with."""
-    # The same in each process of a service; ORMOLU_SECRET_KEY for those who move their database.
-    secret = os.environ.get("ORMOLU_SECRET_KEY") or engine.url.render_as_string(hide_password=False)
-    return hashlib.sha256(f"{secret}\0cursor\0{view.model.__name__}".encode()).digest()

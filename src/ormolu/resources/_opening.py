@@ -11,12 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy import Dialect
 from starlette.types import Scope
 
-from ormolu.engines import Engines
 from ormolu.lanes import Lanes, Plan
 from ormolu.resources._columns import has_events
 from ormolu.resources._exposures import Exposure
 from ormolu.resources._hybrids import Hybrids
-from ormolu.resources._lists import cursor_key
 from ormolu.resources._plans import Plans
 from ormolu.resources._requests import read_key
 from ormolu.web import Body, NoDoorError, Reply
@@ -37,10 +35,11 @@ class Opening:
         view: What may be seen.
         plans: The plans.
         lanes: Where they run.
+        dialect: What they are written for.
         hybrids: What Python computes for the statements.
     """
 
-    def __init__(self, exposure: Exposure, engines: Engines | None, dialect: Dialect, lanes: Any):
+    def __init__(self, exposure: Exposure, dialect: Dialect, lanes: Any):
         """Look at what a resource shows.
 
         Raises:
@@ -58,14 +57,7 @@ class Opening:
         self.hybrids = Hybrids(each.view(None) for each in exposure.reached)
         self.plans = Plans(declaration, self.view, dialect)
         self.lanes: Lanes = lanes
-        self._engines = engines
-        self._dialect = dialect
-
-    @cached_property
-    def cursor_key(self) -> bytes:
-        """Return the secret that cursors are signed with."""
-        assert self._engines is not None
-        return cursor_key(self._engines.opened.reader.sync_engine, self.view)
+        self.dialect = dialect
 
     @cached_property
     def is_shared(self) -> bool:
@@ -77,7 +69,7 @@ class Opening:
         views = [each.view(None) for each in reached]
         types = [field.type for view in views for field in (*view.fields.values(), *view.keys)]
         has_own = any(each.declaration.public_model is not None for each in reached)
-        return not has_own and all(_is_ours(type_, self._dialect) for type_ in types)
+        return not has_own and all(_is_ours(type_, self.dialect) for type_ in types)
 
     def check_writes(self, operation: str) -> None:
         """Check that a statement alone writes a row, and nothing can fail once it is stored.
@@ -90,7 +82,7 @@ class Opening:
         """
         declaration = self.declaration
         own = [name for name, field in self.view.fields.items()
-               if not _is_ours(field.type, self._dialect)]  # fmt: skip
+               if not _is_ours(field.type, self.dialect)]  # fmt: skip
         if own or declaration.public_model is not None:
             message = (
                 f"code of the program's own makes its answers: {', '.join(own) or 'public_model'}"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from starlette.types import Scope
 
 from ormolu.lanes import NotDoneError, PointPlan, Read, UnplannableError
-from ormolu.query import read_cursor, read_selection, write_cursor
+from ormolu.query import Cursors, read_selection
 from ormolu.resources._answers import encode, next_link, read_answer
 from ormolu.resources._conditions import Conditions
 from ormolu.resources._lists import ListLimits, ListQuery, read_parameters
@@ -74,6 +74,20 @@ class ReadDoor(OpenDoor):
         return *self.opening.plans.read(selection, is_whole=not given), not given
 
 
+class _Shape(NamedTuple):
+    """A list that is asked for again and again.
+
+    Attributes:
+        query: What is asked for, but for the limit and the cursor.
+        cursors: Writes and reads its cursors.
+        plans: The statements, by which of a cursor's values are NULL.
+    """
+
+    query: ListQuery
+    cursors: Cursors
+    plans: dict[frozenset[int] | None, PagePlan]
+
+
 class _Asked(NamedTuple):
     """What a query string asks for.
 
@@ -94,13 +108,13 @@ class ListDoor(OpenDoor):
 
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening)
-        self._shapes: Shapes[tuple[ListQuery, dict[Any, PagePlan]]] = Shapes()
+        self._shapes: Shapes[_Shape] = Shapes()
         declaration = self.declaration
         self._limits = ListLimits(declaration.max_limit, declaration.max_offset)
         # By the query strings of first pages, which come again and again.
         self._first_pages: dict[bytes, _Asked] = {}
-        query, plans = self._find(())
-        page = plans[None] = self._plan_page(query, None)
+        shape = self._find(())
+        page = shape.plans[None] = self._plan_page(shape.query, None)
         self.usual = page.rows
 
     async def answer(self, scope: Scope, body: Body) -> Reply | None:
@@ -133,35 +147,35 @@ class ListDoor(OpenDoor):
     def _ask(self, scope: Scope) -> _Asked:
         given = read_query(scope)
         limit, cursor = given.pop("limit", None), given.pop("cursor", None)
-        query, plans = self._find(tuple((name, *values) for name, values in given.items()))
-        size = self._size(query, limit)
-        nulls, values = self._after(query, cursor)
-        plan = plans.get(nulls)
+        shape = self._find(tuple((name, *values) for name, values in given.items()))
+        size = self._size(shape.query, limit)
+        nulls, values = self._after(shape.cursors, cursor)
+        plan = shape.plans.get(nulls)
         if plan is None:
-            plan = plans[nulls] = self._plan_page(query, nulls)
-        return _Asked(plan, plan.reads(size, values), partial(self._make, plan, query, size))
+            plan = shape.plans[nulls] = self._plan_page(shape.query, nulls)
+        make = partial(self._make, plan, shape.cursors, size)
+        return _Asked(plan, plan.reads(size, values), make)
 
     def _make(
-        self, plan: PagePlan, query: ListQuery, size: int, *found: Sequence[Any]
+        self, plan: PagePlan, cursors: Cursors, size: int, *found: Sequence[Any]
     ) -> tuple[Any, str | None]:
         rows, ends = plan.split(size, *found)
-        cursor = None
-        if len(ends) > 1:
-            values = plan.sort_values(ends[0])
-            cursor = write_cursor(values, query.context, self.opening.cursor_key)
+        cursor = cursors.write(plan.sort_values(ends[0])) if len(ends) > 1 else None
         return rows if plan.nested is not None else plan.content(rows), cursor
 
-    def _find(self, shape: tuple[tuple[str, ...], ...]) -> tuple[ListQuery, dict[Any, PagePlan]]:
-        """Return what is asked for, and its plans by which of a cursor's values are NULL."""
-        return self._shapes.find(shape, lambda: (self._read(shape), {}), is_common=not shape)
+    def _find(self, shape: tuple[tuple[str, ...], ...]) -> _Shape:
+        """Return what is asked for."""
+        return self._shapes.find(shape, lambda: self._read(shape), is_common=not shape)
 
-    def _read(self, shape: Sequence[Sequence[str]]) -> ListQuery:
+    def _read(self, shape: Sequence[Sequence[str]]) -> _Shape:
         given = {name: list(values) for name, *values in shape}
         query = read_parameters(self.opening.view, given, self._limits)
         if query.count is not None or query.offset:
             message = "a count takes a statement of its own"
             raise UnplannableError(message)
-        return query
+        opening = self.opening
+        cursors = Cursors(opening.view, query.sort, query.condition, opening.dialect)
+        return _Shape(query, cursors, {})
 
     def _size(self, query: ListQuery, limit: list[str] | None) -> int:
         """Return how many rows the page has at most.
@@ -178,15 +192,14 @@ class ListDoor(OpenDoor):
         return int(text)
 
     def _after(
-        self, query: ListQuery, cursor: list[str] | None
+        self, cursors: Cursors, cursor: list[str] | None
     ) -> tuple[frozenset[int] | None, dict[str, Any]]:
         """Return which of a cursor's values are NULL, and the others."""
         if cursor is None:
             return None, {}
         if len(cursor) > 1:
             raise NotDoneError
-        key = self.opening.cursor_key
-        values = read_cursor(cursor[0], query.context, key, ("query", "cursor"))
+        values = cursors.read(cursor[0], ("query", "cursor"))
         nulls = frozenset(index for index, value in enumerate(values) if value is None)
         return nulls, {f"after {index}": value for index, value in enumerate(values)}
 
