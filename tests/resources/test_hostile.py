@@ -70,7 +70,7 @@ BODIES: list[tuple[bytes, int]] = [
         _person(wait="P999999999D"), _person(wait="P3000000D"), _person(wait=1e300),
         _person(wait="1"), _person(wait=7),
         _person(raw="!"), _person(raw="a"), _person(raw=5), _person(raw="A" * 400), _person(raw="\u00e9"),
-        _person(notes="x" * 65_536), _person(notes="\u00e9" * 40_000), _person(notes="a\x00"),
+        _person(notes="a\x00"),
         _person(extra=[]), _person(extra="x"), _person(extra=5), _raw("extra", '{"a": 1e400}'),
         _person(extra={"a": "b\x00"}), _person(extra={"\x00": 1}), b'{"name":"a","extra":{"\\ud800":1}}',
         b'{"name":"a","extra":{"a":"\\udc00"}}', _person(extra={"a": 2**63}), _raw("extra", _deep(32)),

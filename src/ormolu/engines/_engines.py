@@ -20,6 +20,7 @@ from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementErro
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import configure_mappers
 
+from ormolu.engines._ddl import complete_ddl
 from ormolu.engines._listeners import Listeners
 from ormolu.engines._options import (
     EngineOptions,
@@ -259,6 +260,7 @@ class Engines:
 
     def _listen(self, engine: Engine, access: Access) -> None:
         timeout = self.options.pool_timeout
+        complete_ddl(engine.dialect)
         _report_connect_errors(engine)
         _report_statement_errors(engine, access)
         roll_back_on_return(engine)

@@ -178,11 +178,14 @@ def _drop(_record: logging.LogRecord) -> bool:
 
 
 def set_session(engine: Engine, target: Target, access: Access, timeout: float) -> None:
-    """Set what MySQL and MariaDB take only by statement: UTC, lock wait, read only."""
+    """Set what MySQL and MariaDB take only by statement: UTC, lock wait, strictness, read only."""
     if not target.is_mysql:
         return
     # The lock wait is in whole seconds there, at least one.
-    statements = [f"SET time_zone='+00:00', innodb_lock_wait_timeout={max(1, round(timeout))}"]
+    wait = max(1, round(timeout))
+    # A server that is not strict cuts what is too long, without a word.
+    mode = "sql_mode=CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')"
+    statements = [f"SET time_zone='+00:00', innodb_lock_wait_timeout={wait}, {mode}"]
     if access is Access.READ:
         statements.append("SET SESSION TRANSACTION READ ONLY")
 

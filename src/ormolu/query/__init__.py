@@ -16,7 +16,15 @@ from ormolu.query._selection import (
     read_selection,
     walk,
 )
-from ormolu.query._sorting import Sort, read_sort, rows_after, sort_columns, sort_expressions
+from ormolu.query._sorting import (
+    Sort,
+    are_cut,
+    kept_values,
+    read_sort,
+    rows_after,
+    sort_columns,
+    sort_expressions,
+)
 from ormolu.query._text import is_one_of
 from ormolu.query._types import as_shown, is_json, is_ordered, is_text, written_type
 from ormolu.query._views import Field, Location, Relation, View, entry_of, nearest, refuse
@@ -36,6 +44,7 @@ __all__ = [
     "Selection",
     "Sort",
     "View",
+    "are_cut",
     "as_shown",
     "children_of",
     "children_statement",
@@ -45,6 +54,7 @@ __all__ = [
     "is_one_of",
     "is_ordered",
     "is_text",
+    "kept_values",
     "make_row",
     "nearest",
     "operators_of",

@@ -31,7 +31,8 @@ from ormolu.query._types import STRING_CHARACTERS, is_long, is_ordered, is_text,
 from ormolu.query._views import Field, Location, Relation, View, refuse
 
 __all__ = [
-    "Order", "Sort", "read_sort", "rows_after", "sort_columns", "sort_expressions", "sort_types",
+    "Order", "Sort", "are_cut", "kept_values", "read_sort", "rows_after", "sort_columns",
+    "sort_expressions", "sort_types",
 ]  # fmt: skip
 
 _MAX_KEYS = 8
@@ -155,7 +156,7 @@ def _value(path: tuple[tuple[Relation, View], ...], field: Field, entity: Any) -
 
 def _as_compared(field: Field, value: Any, dialect: Dialect) -> ColumnElement[Any]:
     """Return a value so that what is read of it compares equal to it, as a cursor needs."""
-    if is_long(field.type) or (field.is_computed and is_text(field.type)):
+    if _is_shortened(field, dialect):
         # MariaDB sorts by the first 1024 bytes, and a cursor has to fit into a URL.
         value = func.substr(value, 1, STRING_CHARACTERS, type_=value.type)
     expression = ordered(value, dialect)
@@ -174,6 +175,41 @@ def _as_compared(field: Field, value: Any, dialect: Dialect) -> ColumnElement[An
         # A count or a sum is larger than its type says.
         return type_coerce(expression, sa.BigInteger())
     return type_coerce(expression, plain)
+
+
+def _is_shortened(field: Field, dialect: Dialect) -> bool:
+    """Tell whether a text is sorted by its beginning alone."""
+    if not is_text(field.type):
+        return False
+    is_mysql = dialect.name in {"mysql", "mariadb"}
+    return field.is_computed or is_long(field.type) or (is_mysql and _is_endless(field))
+
+
+def _is_endless(field: Field) -> bool:
+    """Tell whether a text may have any length, though most have few characters."""
+    return is_text(field.type) and getattr(undecorated(field.type), "length", None) is None
+
+
+def kept_values(
+    view: View, sort: Sort, expressions: list[ColumnElement[Any]], dialect: Dialect
+) -> list[ColumnElement[Any]]:
+    """Return what a cursor keeps of each key: of a text that may be endless its beginning."""
+    return [
+        func.substr(expression, 1, STRING_CHARACTERS + 1, type_=expression.type)
+        if _is_cuttable(view, order, dialect)
+        else expression
+        for order, expression in zip(sort, expressions, strict=True)
+    ]
+
+
+def _is_cuttable(view: View, order: Order, dialect: Dialect) -> bool:
+    is_key = not order.path and order.field in view.keys
+    return _is_endless(order.field) and not is_key and not _is_shortened(order.field, dialect)
+
+
+def are_cut(values: Sequence[Any]) -> bool:
+    """Tell whether one of a cursor's values may be the beginning of a text alone."""
+    return any(isinstance(value, str) and len(value) > STRING_CHARACTERS for value in values)
 
 
 def sort_columns(
@@ -196,25 +232,52 @@ def _is_native(order: Order, dialect: Dialect) -> bool:
 
 
 def rows_after(
-    sort: Sort, expressions: list[ColumnElement[Any]], values: Sequence[Any]
+    view: View,
+    sort: Sort,
+    expressions: list[ColumnElement[Any]],
+    values: Sequence[Any],
+    dialect: Dialect,
 ) -> ColumnElement[bool]:
     """Return the condition that a row comes after the row with these values."""
     alternatives: list[ColumnElement[bool]] = []
     equal: list[ColumnElement[bool]] = []
     for order, expression, value in zip(sort, expressions, values, strict=True):
-        later = _after(order, expression, value)
+        least = None if value is None else bound(expression, value)
+        if are_cut([value]) and _is_cuttable(view, order, dialect):
+            whole = _last_text(view, sort, values, order, dialect)
+            least = func.coalesce(whole, least, type_=expression.type)
+        later = _after(order, expression, least)
         if later is not None:
             alternatives.append(and_(*equal, later))
-        equal.append(
-            expression.is_(None) if value is None else expression == bound(expression, value)
-        )
+        equal.append(expression.is_(None) if least is None else expression == least)
     return or_(false(), *alternatives)
 
 
-def _after(order: Order, expression: Any, value: Any) -> ColumnElement[bool] | None:
-    if value is None:
+def _last_text(
+    view: View, sort: Sort, values: Sequence[Any], order: Order, dialect: Dialect
+) -> ColumnElement[Any]:
+    """Look the whole text up of the row that a page ended with, of which a cursor has a part.
+
+    Once that row is gone or has another text, what begins alike may be given again.
+    """
+    row = aliased(view.model)
+    text = _as_compared(order.field, _value(order.path, order.field, row), dialect)
+    beginning = func.substr(text, 1, STRING_CHARACTERS + 1)
+    found = select(text).where(beginning == values[sort.index(order)])
+    for other, value in zip(sort, values, strict=True):
+        if not other.path and other.field in view.keys:
+            part = _as_compared(other.field, other.field.on(row), dialect)
+            found = found.where(part == bound(part, value))
+    seen = view.seen_through(row)
+    found = found if seen is None else found.where(seen)
+    return found.correlate(None).scalar_subquery()
+
+
+def _after(
+    order: Order, expression: ColumnElement[Any], least: ColumnElement[Any] | None
+) -> ColumnElement[bool] | None:
+    if least is None:
         return expression.is_not(None) if order.are_nulls_first else None
-    least = bound(expression, value)
     later: ColumnElement[bool] = expression < least if order.is_descending else expression > least
     if order.is_nullable and not order.are_nulls_first:
         return or_(later, expression.is_(None))

@@ -27,10 +27,10 @@ __all__ = [
     "is_long", "is_ordered", "is_text", "key_type", "undecorated", "written_type",
 ]  # fmt: skip
 
-# JSON in MariaDB is checked to this depth; its VARCHAR wants a length, its TEXT and BLOB end here.
+# JSON in MariaDB is checked to this depth.
 _JSON_DEPTH = 32
+# What is read of a long text to sort by it: MariaDB sorts by the first 1024 bytes.
 STRING_CHARACTERS = 255
-_TEXT_BYTES = 65_535
 
 _SHIFTS = {sa.SmallInteger: 15, sa.BigInteger: 63, sa.Integer: 31}
 
@@ -66,7 +66,7 @@ def is_text(type_: TypeEngine[Any]) -> bool:
 
 
 def is_long(type_: TypeEngine[Any]) -> bool:
-    """Tell whether a column may hold more text than a plain string has here."""
+    """Tell whether a column is declared to hold more text than is sorted by."""
     plain: Any = undecorated(type_)
     if not is_text(type_):
         return False
@@ -133,11 +133,8 @@ class _Reader:
         return Literal[tuple(type_.enums)]
 
     def string(self, type_: Any) -> Any:
-        if not self._is_limited:
-            return _text(None, None)
-        if isinstance(type_, sa.Text):
-            return _text(type_.length, None if type_.length else _TEXT_BYTES)
-        return _text(type_.length or STRING_CHARACTERS, None)
+        # Without a length there is none: MySQL's own, which its DDL asks for, it enforces itself.
+        return _text(type_.length if self._is_limited else None)
 
     def integer(self, type_: Any) -> Any:
         shift = next(bits for kind, bits in _SHIFTS.items() if isinstance(type_, kind))
@@ -162,7 +159,7 @@ class _Reader:
         ]
 
     def bytes(self, type_: Any) -> Any:
-        length = (type_.length or _TEXT_BYTES) if self._is_limited else None
+        length = type_.length if self._is_limited else None
         most = {} if length is None else {"maxLength": 4 * math.ceil(length / 3)}
         schema = {"type": "string", "contentEncoding": "base64", "pattern": _BASE64, **most}
         limit = AfterValidator(_at_most(length)) if length else Field()
@@ -191,19 +188,13 @@ class _Reader:
         return Any if type_.python_type is object else type_.python_type
 
 
-def _text(characters: int | None, size: int | None) -> Any:
-    rules: list[Any] = [Field(strict=True, max_length=characters), AfterValidator(_check_text)]
-    if size is not None:
-        rules += [
-            AfterValidator(_at_most(size, str.encode)),
-            Field(json_schema_extra={"maxLength": size}),
-        ]
-    return Annotated[(str, *rules)]
+def _text(characters: int | None) -> Any:
+    return Annotated[str, Field(strict=True, max_length=characters), AfterValidator(_check_text)]
 
 
-def _at_most(size: int, encode: Callable[[Any], bytes] = bytes) -> Callable[[Any], Any]:
-    def check(value: Any) -> Any:
-        if len(encode(value)) > size:
+def _at_most(size: int) -> Callable[[bytes], bytes]:
+    def check(value: bytes) -> bytes:
+        if len(value) > size:
             raise PydanticCustomError("too_long", "Must have at most {size} bytes", {"size": size})
         return value
 

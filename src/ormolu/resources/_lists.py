@@ -32,6 +32,7 @@ from ormolu.query import (
     View,
     children_of,
     compile_condition,
+    kept_values,
     nearest,
     prepare,
     read_selection,
@@ -289,11 +290,12 @@ def page_statement(
 ) -> Select[Any]:
     """Return the statement for the sort values of all rows after a cursor's, in order."""
     expressions = sort_expressions(query.sort, view.model, dialect)
-    labelled = [each.label(f"s{index}") for index, each in enumerate(expressions)]
+    kept = kept_values(view, query.sort, expressions, dialect)
+    labelled = [each.label(f"s{index}") for index, each in enumerate(kept)]
     statement = select(*labelled).select_from(view.model)
     statement = statement.where(*_conditions(view, query.condition, dialect))
     if after is not None:
-        statement = statement.where(rows_after(query.sort, expressions, after))
+        statement = statement.where(rows_after(view, query.sort, expressions, after, dialect))
     return statement.order_by(*sort_columns(query.sort, expressions, dialect))
 
 

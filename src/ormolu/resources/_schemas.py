@@ -17,6 +17,9 @@ from ormolu.resources._declaration import Declaration
 
 __all__ = ["Schemas", "body_names", "schemas_of"]
 
+# A path has to be taken by servers and proxies, some of which stop at 8 KB.
+_MOST_IN_KEY = 1000
+
 _INPUT = ConfigDict(extra="forbid", protected_namespaces=())
 _OUTPUT = ConfigDict(protected_namespaces=())
 
@@ -134,7 +137,7 @@ def _default_of(attribute: Attribute) -> dict[str, Any]:
 
 
 def _check_key(value: str) -> str:
-    if not value or "/" in value or value in {".", ".."}:
-        message = "Must be usable in a URL: not empty, without a slash"
+    if not value or "/" in value or value in {".", ".."} or len(value) > _MOST_IN_KEY:
+        message = f"Must be usable in a URL: 1 to {_MOST_IN_KEY} characters, without a slash"
         raise PydanticCustomError("key", message)
     return value
