@@ -130,6 +130,8 @@ def check_own_models(declaration: Declaration) -> None:
         model: type[BaseModel] | None = getattr(declaration, f"{operation}_model")
         fields = {} if model is None else model.model_fields
         closed = [name for name, info in fields.items() if not info.exclude and name not in columns]
+        if operation == "create":
+            closed = [name for name in closed if name not in declaration.given]
         if f"before_{operation}" in declaration.hooks:
             # It may make something of a field that is no column: a password's hash, say.
             closed = [name for name in closed if name in declaration.attributes]

@@ -6,18 +6,20 @@ Reads mappers; knows no request and no declaration.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 import sqlalchemy as sa
 from sqlalchemy import Column, inspect
 from sqlalchemy.ext.hybrid import HybridExtensionType, hybrid_property
-from sqlalchemy.orm import Mapped, Mapper
+from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.elements import BindParameter, ClauseElement, False_, Null, TextClause, True_
 
 from ormolu.models import UTCDateTime
 from ormolu.query import Field, is_json
+from ormolu.resources._annotations import Hint, hints_of
+from ormolu.resources._constructors import Constructor, constructor_of
 
 __all__ = ["Attribute", "Traits", "attributes_of", "events_of", "has_events", "traits_of"]
 
@@ -46,11 +48,15 @@ class Attribute:
         is_made: Whether the server or the program makes its values, not a client.
         is_required: Whether an INSERT needs a value for it.
         is_secret: Whether its name says that nobody should see it.
+        rules: What else the annotation asks of its values.
+        make: Makes the value of a new row that has none, as a dataclass does; None if nothing does.
     """
 
     field: Field
     column: Column[Any] | None = None
     annotation: Any = None
+    rules: tuple[Any, ...] = ()
+    make: Callable[[], Any] | None = None
     is_key: bool = False
     is_version: bool = False
     is_made: bool = True
@@ -69,11 +75,13 @@ class Traits:
 
     Attributes:
         version: Name of the version attribute, None without one.
+        constructor: What makes its objects.
         is_plain: Whether one statement can write a row: no inheritance, no validators.
         has_cascades: Whether a DELETE has to look for other rows first.
     """
 
     version: str | None
+    constructor: Constructor
     is_plain: bool
     has_cascades: bool
 
@@ -81,10 +89,10 @@ class Traits:
 def attributes_of(model: type[Any]) -> dict[str, Attribute]:
     """Return all values of a model by name: columns, column properties, hybrid properties."""
     mapper = inspect(model)
-    hints = _annotations(model)
+    hints = hints_of(mapper)
     found: dict[str, Attribute] = {}
     for prop in mapper.column_attrs:
-        found[prop.key] = _of_property(mapper, prop, hints)
+        found[prop.key] = _of_property(mapper, prop, hints[prop.key])
     for name, descriptor in mapper.all_orm_descriptors.items():
         if descriptor.extension_type is HybridExtensionType.HYBRID_PROPERTY:
             assert isinstance(descriptor, hybrid_property)
@@ -108,6 +116,7 @@ def traits_of(mapper: Mapper[Any]) -> Traits:
     )
     return Traits(
         version=None if version is None else mapper.get_property_by_column(version).key,
+        constructor=constructor_of(mapper),
         is_plain=is_plain,
         has_cascades=any(
             relation.secondary is not None
@@ -133,15 +142,17 @@ def events_of(mapper: Mapper[Any]) -> Callable[[], bool]:
         if not is_json(each.columns[0].type)
     ]
 
+    # SQLAlchemy itself listens to `init` once.
+    objects = mapper.class_manager.dispatch
+
     def are_there() -> bool:
-        return any(len(getattr(flushes, name)) for name in _MAPPER_EVENTS) or any(
-            len(each.set) for each in values
-        )
+        is_flush_heard = any(len(getattr(flushes, name)) for name in _MAPPER_EVENTS)
+        return is_flush_heard or len(objects.init) > 1 or any(len(each.set) for each in values)
 
     return are_there
 
 
-def _of_property(mapper: Mapper[Any], prop: Any, hints: Mapping[str, Any]) -> Attribute:
+def _of_property(mapper: Mapper[Any], prop: Any, hint: Hint) -> Attribute:
     column = prop.columns[0]
     if not isinstance(column, Column):
         field = Field(prop.key, column.type, is_computed=True)
@@ -151,15 +162,18 @@ def _of_property(mapper: Mapper[Any], prop: Any, hints: Mapping[str, Any]) -> At
     is_key = any(each in set(mapper.primary_key) for each in columns)
     is_version = mapper.version_id_col is not None and mapper.version_id_col in columns
     is_kind = mapper.polymorphic_on is not None and mapper.polymorphic_on in columns
-    is_made = is_version or is_kind or any(_is_made(each) for each in columns)
+    is_own = hint.make is not None
+    is_made = is_version or is_kind or any(_is_made(each, is_own=is_own) for each in columns)
     return Attribute(
         field=Field(prop.key, column.type, bool(column.nullable) and not is_key),
         column=column,
-        annotation=hints.get(prop.key),
+        annotation=hint.annotation,
+        rules=hint.rules,
+        make=hint.make if not _has_default(column) else None,
         is_key=is_key,
         is_version=is_version,
         is_made=is_made,
-        is_required=not (column.nullable or is_made or _has_default(column)),
+        is_required=not (column.nullable or is_made or is_own or _has_default(column)),
         is_secret=_is_secret(prop.key),
     )
 
@@ -190,20 +204,26 @@ def _has_default(column: Column[Any]) -> bool:
     return column.default is not None or column.server_default is not None
 
 
-def _is_made(column: Column[Any]) -> bool:
-    """Tell whether a column's values come from the server side by their nature."""
+def _is_made(column: Column[Any], *, is_own: bool = False) -> bool:
+    """Tell whether a column's values come from the server side by their nature.
+
+    Args:
+        column: The column.
+        is_own: Whether the class makes values for it.
+    """
     if column.computed is not None or column.identity is not None:
         return True
     if column.onupdate is not None or column.server_onupdate is not None:
         return True
+    has_default = is_own or _has_default(column)
     if column.primary_key:
         table = column.table
         is_counted = isinstance(table, sa.Table) and table.autoincrement_column is column
-        return is_counted or _has_default(column)
+        return is_counted or has_default
     if any(_is_computed(each) for each in (column.default, column.server_default) if each):
         return True
     # The moment of a row is noted, not claimed.
-    return isinstance(column.type, (sa.DateTime, UTCDateTime)) and _has_default(column)
+    return isinstance(column.type, (sa.DateTime, UTCDateTime)) and has_default
 
 
 def _is_computed(default: Any) -> bool:
@@ -215,19 +235,3 @@ def _is_computed(default: Any) -> bool:
     if isinstance(argument, TextClause):
         return _CALL.match(argument.text) is not None
     return isinstance(argument, ClauseElement) and not isinstance(argument, _CONSTANTS)
-
-
-def _annotations(model: type[Any]) -> dict[str, Any]:
-    """Return what stands in `Mapped[...]`, without None; empty if a name cannot be resolved."""
-    try:
-        hints = get_type_hints(model)
-    except (AttributeError, NameError, TypeError):
-        return {}
-    found = {}
-    for name, hint in hints.items():
-        if getattr(hint, "__origin__", None) is Mapped:
-            inner = get_args(hint)[0]
-            some = [part for part in get_args(inner) if part is not type(None)]
-            is_optional = type(None) in get_args(inner) and len(some) == 1
-            found[name] = some[0] if is_optional else inner
-    return found

@@ -124,6 +124,21 @@ class Declaration:
         }
 
     @cached_property
+    def made(self) -> dict[str, Callable[[], Any]]:
+        """Return what the class makes where no value is given, by name."""
+        return {
+            name: attribute.make
+            for name, attribute in self.attributes.items()
+            if attribute.make is not None
+        }
+
+    @cached_property
+    def given(self) -> Names:
+        """Return what the model's own constructor takes that is no attribute of it."""
+        constructor = self.traits.constructor
+        return constructor.named.union(constructor.positional).difference(self.attributes)
+
+    @cached_property
     def has_client_keys(self) -> bool:
         """Tell whether clients choose the primary key, so that a row can be put in its place."""
         return all(key.attribute in self.accepted for key in self.keys)
@@ -171,6 +186,7 @@ def declare(**options: Any) -> Declaration:
     _check_values(declaration)
     _check_keys(declaration)
     _check_required(declaration)
+    _check_constructor(declaration)
     secrets = sorted(declaration.concealed - declaration.hidden)
     if secrets:
         _log.warning(
@@ -257,6 +273,20 @@ def _check_required(declaration: Declaration) -> None:
             "required and cannot be sent. Give it a default, make it in "
             "hooks={'before_create': ...} or a policy's assign, or leave 'create' out of "
             "operations."
+        )
+        raise ConfigurationError(message)
+
+
+def _check_constructor(declaration: Declaration) -> None:
+    constructor = declaration.traits.constructor
+    is_made = {"create", "replace"} & declaration.operations
+    has_more = declaration.create_model is not None or "before_create" in declaration.hooks
+    spare = constructor.spare(declaration.attributes)
+    if spare and is_made and not has_more:
+        message = (
+            f"{_call(declaration)}: {declaration.name}.__init__ asks for {', '.join(spare)}, which "
+            "is no column. Give it a default, make it in hooks={'before_create': ...}, or leave "
+            "'create', 'replace' and 'batch' out of operations."
         )
         raise ConfigurationError(message)
 

@@ -91,6 +91,10 @@ class Opening:
         if not declaration.traits.is_plain:
             message = "its rows are written by the ORM: inheritance, validators, own versions"
             raise NoDoorError(message)
+        constructor = declaration.traits.constructor
+        if operation == "create" and constructor.is_own:
+            message = f"its rows are made by its own {constructor.own_name}"
+            raise NoDoorError(message)
         if has_events(declaration.mapper):
             message = "the program listens to its mapper's events"
             raise NoDoorError(message)

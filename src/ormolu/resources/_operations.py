@@ -91,13 +91,17 @@ class Operations:
             RefusedError: As `create`.
         """
         rows = [self._values.read_new(values, location) for values, location in given]
-        return await self._insert([row.values for row in rows])
+        return await self._insert([row.values for row in rows], [location for _, location in given])
 
-    async def _insert(self, rows: Sequence[dict[str, Any]]) -> list[Written]:
+    async def _insert(
+        self, rows: Sequence[dict[str, Any]], locations: Sequence[Location] = (("body",),)
+    ) -> list[Written]:
         hooks = self.declaration.hooks
         rows = [await run_hook(hooks, "before_create", self._session, row) for row in rows]
-        rows = [self._values.stored(row) for row in rows]
-        written = await (await self._writer()).insert(rows)
+        rows = [self._values.stored(row, is_new=True) for row in rows]
+        writer = await self._writer()
+        with self._values.refusing(locations, is_new=True):
+            written = await writer.insert(rows)
         return [await self._after("create", each) for each in written]
 
     async def update(
@@ -115,13 +119,14 @@ class Operations:
                 or would leave the policy.
         """
         changes = self._values.read_changes(values, location)
-        return await self._update(key, changes, versions)
+        with self._values.refusing([location], is_new=False):
+            return await self._update(key, changes, versions)
 
     async def _update(self, key: Key, changes: dict[str, Any], versions: Versions) -> Written:
         if changes:
             hooks = self.declaration.hooks
             changes = await run_hook(hooks, "before_update", self._session, changes)
-            changes = self._values.stored(changes)
+            changes = self._values.stored(changes, is_new=False)
         written = await (await self._writer()).update(key, changes, versions)
         return await self._after("update", written) if changes else written
 
@@ -172,7 +177,8 @@ class Operations:
         # A hook must not hear of a change where there will be a new row.
         if "before_update" in self.declaration.hooks and await self._is_free(key):
             raise self.not_found()
-        return await self._update(key, changes, versions)
+        with self._values.refusing([("body",)], is_new=True):
+            return await self._update(key, changes, versions)
 
     async def _is_free(self, key: Key, *, is_latest: bool = False) -> bool:
         return await (await self._writer()).find(self._place(key), is_latest=is_latest) is None
@@ -205,18 +211,20 @@ class Operations:
         row = self._values.read_new(values, location)
         change = None if ignore else self._values.matching(row, group)
         named = self._values.named(row.values, group)
-        found = await self._match(named, change, versions)
+        with self._values.refusing([location], is_new=True):
+            found = await self._match(named, change, versions)
         if found is not None:
             return found, False
         try:
             async with self._session.begin_nested():
-                (created,) = await self._insert([row.values])
+                (created,) = await self._insert([row.values], [location])
                 return created, True
         except IntegrityError as error:
             if fault_of(error).kind != "unique_violation":
                 raise
             # Another request was faster, or the row is one that this caller does not see.
-            found = await self._match(named, change, versions, is_latest=True)
+            with self._values.refusing([location], is_new=True):
+                found = await self._match(named, change, versions, is_latest=True)
             if found is None:
                 raise
             return found, False

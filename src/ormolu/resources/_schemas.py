@@ -14,6 +14,7 @@ from ormolu.query import is_text, written_type
 from ormolu.resources._bodies import Body, Path, own_body
 from ormolu.resources._columns import Attribute
 from ormolu.resources._declaration import Declaration
+from ormolu.resources._rules import with_rules
 
 __all__ = ["Schemas", "body_names", "schemas_of"]
 
@@ -111,8 +112,11 @@ def _shown(declaration: Declaration) -> dict[str, Any]:
 
 
 def _written(attribute: Attribute, default: dict[str, Any]) -> Any:
-    type_ = written_type(attribute.field.type, attribute.annotation)
-    if attribute.is_key and is_text(attribute.field.type):
+    sql, annotation = attribute.field.type, attribute.annotation
+    type_ = with_rules(
+        attribute.name, sql, written_type(sql, annotation), annotation, attribute.rules
+    )
+    if attribute.is_key and is_text(sql):
         type_ = Annotated[type_, AfterValidator(_check_key)]
     if attribute.field.is_nullable:
         type_ = _optional(type_)

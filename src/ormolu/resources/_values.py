@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from ormolu.resources._bodies import Body
 from ormolu.resources._columns import Attribute
 from ormolu.resources._declaration import Declaration, Names
 from ormolu.resources._exposures import Exposure
+from ormolu.resources._instances import RejectedError
 from ormolu.resources._policy import Policy
 
 __all__ = ["NewRow", "Values"]
@@ -60,7 +62,35 @@ class Values:
             given = body.offer(name, value, given)
         sealed = self._closed - assigned.keys()
         checked, sent = _read(body, given, sealed, location, is_new=True)
-        return NewRow({**checked, **assigned}, sent - assigned.keys())
+        made = self._made(checked.keys() | assigned.keys())
+        return NewRow({**made, **checked, **assigned}, sent - assigned.keys())
+
+    def _made(self, given: Collection[str]) -> dict[str, Any]:
+        """Return what the class makes itself where nothing is given; its own `__init__` does so."""
+        if self._declaration.traits.constructor.is_own:
+            return {}
+        made = self._declaration.made.items()
+        return {name: make() for name, make in made if name not in given}
+
+    @contextmanager
+    def refusing(self, locations: Sequence[Location], *, is_new: bool) -> Iterator[None]:
+        """Tell the client what the model's own code refused, by the name that it knows.
+
+        Args:
+            locations: Where the values of each row stand in the request.
+            is_new: Whether they were read as those of new rows.
+
+        Raises:
+            RefusedError: The model refused a value.
+        """
+        try:
+            yield
+        except RejectedError as error:
+            body = self._schemas.created if is_new else self._schemas.changed
+            known = [name for name in error.names if name in body.open]
+            place = body.places(known[0])[0] if known else ()
+            refusal = refuse((*locations[error.index], *place), error.kind, str(error))
+            raise refusal from error
 
     def read_whole(self, place: Mapping[str, Any], values: Mapping[str, Any]) -> NewRow:
         """Return the checked values of a row that is put where its key says.
@@ -103,9 +133,11 @@ class Values:
         changed = (row.sent & self._declaration.changeable.keys()) - group
         return {name: value for name, value in row.values.items() if name in changed}
 
-    def stored(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def stored(self, values: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
         """Return values without those that are for a hook alone, and no column's."""
         spare = self._schemas.created.unstored | self._schemas.changed.unstored
+        if is_new:
+            spare -= self._declaration.given
         return {name: value for name, value in values.items() if name not in spare}
 
     def named(self, row: Mapping[str, Any], group: Names) -> dict[str, Any]:

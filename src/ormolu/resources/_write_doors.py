@@ -136,7 +136,7 @@ class CreateDoor(_ValuesDoor):
 
     def __init__(self, opening: Opening) -> None:
         opening.check_writes("create")
-        super().__init__(opening, opening.declaration.accepted)
+        super().__init__(opening, {*opening.declaration.accepted, *opening.declaration.made})
 
     def key(self, scope: Scope) -> tuple[Any, ...]:
         # The path names none.

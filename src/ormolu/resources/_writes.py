@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ClauseElement, Dialect, Table, insert, inspect, select
+from sqlalchemy import ClauseElement, Dialect, Table, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm.attributes import flag_modified
 
 from ormolu.errors import RefusedError
 from ormolu.query import Row, View
 from ormolu.resources._columns import has_events
 from ormolu.resources._declaration import Declaration
+from ormolu.resources._instances import Instances
 from ormolu.resources._policy import Policy
 from ormolu.resources._statements import Key, Statements, Versions
 from ormolu.sessions import has_flush_listeners
@@ -61,6 +61,7 @@ class Writer:
         self._view, policy = grant
         self._statements = Statements(dialect, declaration, self._view, policy)
         self._traits = declaration.traits
+        self._instances = Instances(session, declaration, self._statements)
         is_heard = has_events(declaration.mapper) or has_flush_listeners(session)
         self._is_plain = self._traits.is_plain and not is_heard
 
@@ -69,9 +70,11 @@ class Writer:
 
         Raises:
             RefusedError: A row would be outside the policy.
+            RejectedError: The model refused a value.
         """
-        if not self._is_plain:
-            return await self._insert_instances(rows)
+        if not self._is_plain or self._traits.constructor.is_own:
+            keys = await self._instances.insert(rows)
+            return [await self._reread(key) for key in keys]
         if len(rows) == 1:
             return [await self._insert_one(rows[0])]
         return await self._insert_many(rows)
@@ -129,6 +132,7 @@ class Writer:
         Raises:
             RefusedError: It is not there, not writable, of another version, or would leave the
                 policy.
+            RejectedError: The model refused a value.
         """
         if not self._is_plain:
             return await self._update_instance(key, values, versions)
@@ -154,9 +158,7 @@ class Writer:
             RefusedError: It is not there, not writable, or of another version.
         """
         if not self._is_plain or self._traits.has_cascades:
-            instance = await self._instance(key, versions)
-            await self._session.delete(instance)
-            await self._session.flush()
+            await self._instances.delete(await self._instance(key, versions))
             return
         statement = self._statements.delete(key, versions)
         result = await self._session.execute(statement)
@@ -198,41 +200,14 @@ class Writer:
         """Return the error for a row that is not there."""
         return RefusedError("not_found", f"{self._declaration.name} not found")
 
-    async def _insert_instances(self, rows: Sequence[Mapping[str, Any]]) -> list[Written]:
-        instances = [self._new_instance(row) for row in rows]
-        self._session.add_all(instances)
-        await self._session.flush()
-        return [await self._reread(tuple(inspect(instance).identity)) for instance in instances]
-
-    def _new_instance(self, row: Mapping[str, Any]) -> Any:
-        values = {name: self._statements.settled(name, value) for name, value in row.items()}
-        if not is_dataclass(self._model):
-            return self._model(**values)
-        # Not by its __init__, which asks for relations; the listeners of `init` make its kind.
-        manager = self._declaration.mapper.class_manager
-        instance = manager.new_instance()
-        manager.dispatch.init(inspect(instance), (), {})
-        for name, value in values.items():
-            setattr(instance, name, value)
-        return instance
-
     async def _update_instance(
         self, key: Key, values: Mapping[str, Any], versions: Versions
     ) -> Written:
-        instance = await self._instance(key, versions)
-        for name, value in values.items():
-            setattr(instance, name, self._statements.settled(name, value))
-            # Else a value that is the same again would make no new version, as a statement does.
-            flag_modified(instance, name)
-        await self._session.flush()
+        await self._instances.update(await self._instance(key, versions), values)
         return await self._reread(key)
 
     async def _instance(self, key: Key, versions: Versions) -> Any:
-        # Held, since the flush names the key alone; its own tables, as what is joined may be NULL.
-        tables = self._declaration.mapper.tables
-        statement = select(self._model).where(*self._statements.target(key, versions))
-        statement = statement.with_for_update(of=tables)
-        instance = (await self._session.scalars(statement)).one_or_none()
+        instance = await self._instances.find(key, versions)
         if instance is None:
             raise await self._why_not(key, versions)
         return instance

@@ -1,0 +1,148 @@
+"""What a class says of its columns beside them: annotations, constraints, defaults of its own.
+
+Reads `Mapped[...]`, the fields of dataclasses and those of SQLModel. A name that cannot be
+resolved, as one that only type checkers import, costs its own annotation alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from annotated_types import BaseMetadata, GroupedMetadata
+from pydantic import AfterValidator, BaseModel, BeforeValidator, PlainValidator, WrapValidator
+from pydantic.fields import FieldInfo
+from sqlalchemy.orm import LoaderCallableStatus, Mapped, Mapper, declared_attr
+from typing_extensions import Format, get_annotations
+
+__all__ = ["Hint", "hints_of"]
+
+_RULES = (
+    AfterValidator, BaseMetadata, BeforeValidator, GroupedMetadata, PlainValidator, WrapValidator,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What a class says of one of its columns.
+
+    Attributes:
+        annotation: The type of its values, without None; None where that is not known.
+        rules: What else Pydantic is to ask of them.
+        make: Makes the value of a new object to which none is given; None if nothing does.
+    """
+
+    annotation: Any = None
+    rules: tuple[Any, ...] = ()
+    make: Callable[[], Any] | None = None
+
+
+def hints_of(mapper: Mapper[Any]) -> dict[str, Hint]:
+    """Return what a class says of its columns, by the attributes' names."""
+    annotations, fields = _annotations_of(mapper.class_), _fields_of(mapper.class_)
+    return {
+        prop.key: _hint_of(annotations.get(prop.key), fields.get(prop.key))
+        for prop in mapper.column_attrs
+    }
+
+
+def _hint_of(annotation: Any, field: Any) -> Hint:
+    stripped, rules = _stripped(annotation)
+    if isinstance(field, FieldInfo):
+        # Pydantic has taken the constraints out of the annotation.
+        stripped, inner = _stripped(field.annotation)
+        rules = (*inner, *_rules_in(field.metadata))
+    return Hint(stripped, rules, None if field is None else _maker_of(field))
+
+
+def _fields_of(model: type[Any]) -> Mapping[str, Any]:
+    if issubclass(model, BaseModel):
+        return model.model_fields
+    if dataclasses.is_dataclass(model):
+        return {field.name: field for field in dataclasses.fields(model)}
+    return {}
+
+
+def _maker_of(field: Any) -> Callable[[], Any] | None:
+    """Return what makes the value of a field of a dataclass or of Pydantic's that is left out."""
+    if isinstance(field, FieldInfo):
+        has_default = not field.is_required() and field.get_default() is not None
+        return _calling(field) if field.default_factory or has_default else None
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory  # type: ignore[no-any-return]
+    # SQLAlchemy's own mark says that the column has the default.
+    is_marked = isinstance(field.default, LoaderCallableStatus)
+    is_none = field.default is dataclasses.MISSING or field.default is None or is_marked
+    return None if is_none else lambda: field.default
+
+
+def _calling(field: FieldInfo) -> Callable[[], Any]:
+    return lambda: field.get_default(call_default_factory=True, validated_data={})
+
+
+def _annotations_of(model: type[Any]) -> dict[str, Any]:
+    """Return the annotations of a class and its bases that can be resolved."""
+    found: dict[str, Any] = {}
+    for owner in reversed(model.__mro__):
+        for name, written in _written_in(owner):
+            try:
+                found[name] = _resolved(written, owner)
+            except Exception:
+                # A name that is not there at run time, or an expression that fails.
+                found.pop(name, None)
+    return found
+
+
+def _written_in(owner: type[Any]) -> Iterator[tuple[str, Any]]:
+    yield from get_annotations(owner, format=Format.FORWARDREF).items()
+    for name, value in vars(owner).items():
+        if isinstance(value, declared_attr):
+            annotations = get_annotations(value.fget, format=Format.FORWARDREF)
+            if "return" in annotations:
+                yield name, annotations["return"]
+
+
+def _resolved(written: Any, owner: type[Any]) -> Any:
+    holder: Any = SimpleNamespace(__annotations__={"it": written})
+    module = vars(sys.modules[owner.__module__])
+    # The class's own names come last: a column may be called as its type is.
+    return get_type_hints(holder, dict(vars(owner)), module, include_extras=True)["it"]
+
+
+def _stripped(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Return a type without Mapped, None and Annotated, and the rules that stood there."""
+    rules: tuple[Any, ...] = ()
+    while True:
+        origin = get_origin(annotation)
+        some = [part for part in get_args(annotation) if part is not type(None)]
+        if origin is Annotated:
+            annotation, *metadata = get_args(annotation)
+            rules = (*_rules_in(metadata), *rules)
+        elif _is_mapped(origin) or (type(None) in get_args(annotation) and len(some) == 1):
+            annotation = some[0]
+        elif hasattr(annotation, "__value__"):
+            # A name that a `type` statement gives.
+            annotation = annotation.__value__
+        elif hasattr(annotation, "__supertype__"):
+            annotation = annotation.__supertype__
+        else:
+            return annotation, rules
+
+
+def _is_mapped(origin: Any) -> bool:
+    return isinstance(origin, type) and issubclass(origin, Mapped)
+
+
+def _rules_in(metadata: Any) -> tuple[Any, ...]:
+    """Return what Pydantic understands: SQLAlchemy's columns may stand there, too."""
+    found: list[Any] = []
+    for each in metadata:
+        if isinstance(each, FieldInfo):
+            found += _rules_in(each.metadata)
+        elif isinstance(each, _RULES):
+            found.append(each)
+    return tuple(found)

@@ -1,0 +1,147 @@
+"""How objects of a mapped class are made, and whether code of the program's own runs in it.
+
+A class whose `__init__` is neither generated nor only passes on is made by it, always. Knows no
+request and no session.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any, Literal
+
+from sqlalchemy.orm import Mapper, registry
+
+__all__ = ["Constructor", "constructor_of"]
+
+# declarative: values are set one after the other; dataclass: so too, and its defaults before them;
+# called: by the class itself.
+Kind = Literal["declarative", "dataclass", "called"]
+
+_DECLARATIVE = registry().constructor
+_PASSED_NAMES = frozenset({"super", "__init__", "__class__"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constructor:
+    """How objects of one class are made.
+
+    Attributes:
+        kind: Who sets their values.
+        is_own: Whether it is code of the program's own, which may compute columns.
+        positional: Parameters that have no name to a caller, in their order.
+        defaults: What they are where nothing is given.
+        named: Other parameters, by name.
+        takes_any: Whether it takes values of any name.
+        required: Parameters without a default.
+        initial: What a dataclass makes for each new object, of fields that are not mapped.
+        own_name: What to call it in a sentence.
+    """
+
+    kind: Kind = "declarative"
+    is_own: bool = False
+    positional: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    named: frozenset[str] = frozenset()
+    takes_any: bool = False
+    required: frozenset[str] = frozenset()
+    initial: Mapping[str, Callable[[], Any]] = dataclasses.field(default_factory=dict)
+    own_name: str = "__init__"
+
+    def spare(self, known: Collection[str]) -> list[str]:
+        """Return the parameters that must be given and that no attribute is called like."""
+        return sorted(self.required.difference(known))
+
+    def split(self, values: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any], dict[str, Any]]:
+        """Return values as arguments by place, arguments by name, and those it does not take."""
+        known = {**self.defaults, **values}
+        places = [known[name] for name in self.positional if name in known]
+        rest = {name: each for name, each in values.items() if name not in self.positional}
+        if self.takes_any:
+            return places, rest, {}
+        named = {name: each for name, each in rest.items() if name in self.named}
+        return places, named, {name: each for name, each in rest.items() if name not in named}
+
+
+def constructor_of(mapper: Mapper[Any]) -> Constructor:
+    """Return how objects of a mapped class are made."""
+    model = mapper.class_
+    function, owner = _initializer_of(model)
+    if function is None or function is _DECLARATIVE:
+        return Constructor()
+    if _is_generated(function, owner):
+        return _of_dataclass(mapper, function)
+    if function.__module__.partition(".")[0] == "sqlmodel":
+        # Pydantic's name for what runs after it: model_post_init, or private attributes.
+        is_own = bool(getattr(model, "__pydantic_post_init__", None))
+        return Constructor(kind="called", is_own=is_own, takes_any=True, own_name="model_post_init")
+    return _of_signature(function)
+
+
+def _initializer_of(model: type[Any]) -> tuple[Any, type[Any]]:
+    """Return the first `__init__` that does more than to pass on, and its class."""
+    for owner in model.__mro__[:-1]:
+        function: Any = owner.__dict__.get("__init__")
+        # SQLAlchemy wraps each, those of base classes once more.
+        while (wrapped := getattr(function, "_sa_original_init", None)) is not None:
+            function = wrapped
+        if function is not None and function is not object.__init__ and not _passes_on(function):
+            return function, owner
+    return None, object
+
+
+def _passes_on(function: Any) -> bool:
+    """Tell whether a function has no name and no constant to do anything else with."""
+    if not isinstance(function, FunctionType) or function.__defaults__ or function.__kwdefaults__:
+        return False
+    code = function.__code__
+    has_star = code.co_argcount == 1 and code.co_flags & inspect.CO_VARKEYWORDS
+    constants = {each for each in code.co_consts if each != function.__doc__}
+    names = {*code.co_names, *code.co_freevars}
+    return bool(has_star) and names <= _PASSED_NAMES and constants <= {None, ()}
+
+
+def _is_generated(function: Any, owner: type[Any]) -> bool:
+    # The code that dataclasses make is in no file.
+    code = getattr(function, "__code__", None)
+    return code is not None and dataclasses.is_dataclass(owner) and code.co_filename == "<string>"
+
+
+def _of_dataclass(mapper: Mapper[Any], function: Any) -> Constructor:
+    model = mapper.class_
+    fields = {field.name: field for field in dataclasses.fields(model)}
+    mapped = set(mapper.all_orm_descriptors.keys())
+    found = _of_signature(function)
+    initial = {
+        name: field.default_factory
+        for name, field in fields.items()
+        if name not in mapped and field.default_factory is not dataclasses.MISSING
+    }
+    # Those that are no fields go to __post_init__, in their order.
+    names = list(inspect.signature(function).parameters)[1:]
+    passed = [name for name in names if name not in fields and name not in mapped]
+    return Constructor(
+        kind="dataclass", is_own=hasattr(model, "__post_init__"), positional=tuple(passed),
+        defaults=found.defaults, required=found.required - mapped, initial=initial,
+        own_name="__post_init__",
+    )  # fmt: skip
+
+
+def _of_signature(function: Any) -> Constructor:
+    try:
+        _, *parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return Constructor(kind="called", is_own=True, takes_any=True)
+    singles = [each for each in parameters
+               if each.kind not in {each.VAR_POSITIONAL, each.VAR_KEYWORD}]  # fmt: skip
+    by_place = tuple(each.name for each in singles if each.kind is each.POSITIONAL_ONLY)
+    defaults = {each.name: each.default for each in singles if each.default is not each.empty}
+    names = frozenset(each.name for each in singles)
+    return Constructor(
+        kind="called", is_own=True, positional=by_place, defaults=defaults,
+        named=names.difference(by_place), required=names - defaults.keys(),
+        takes_any=any(each.kind is each.VAR_KEYWORD for each in parameters),
+    )  # fmt: skip

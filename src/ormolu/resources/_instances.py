@@ -1,0 +1,204 @@
+"""Rows as objects, where the ORM writes them: made, changed and found as a program would.
+
+The model's constructor, validators and listeners run here, within reach of their session, and
+what they refuse is told by the attribute. Decides nothing about policies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import inspect, null, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstanceState, Mapper, QueryableAttribute, Session, lazyload
+from sqlalchemy.orm.attributes import flag_modified
+
+from ormolu.errors import OrmoluError
+from ormolu.query import is_json
+from ormolu.resources._declaration import Declaration
+from ormolu.resources._statements import Key, Statements, Versions
+
+__all__ = ["Instances", "RejectedError"]
+
+_EAGER = frozenset({"immediate", "joined", "selectin", "subquery", False})
+
+
+class RejectedError(Exception):
+    """Code of the model's own refused a value.
+
+    Attributes:
+        names: The attributes that were being set, the last one first.
+        kind: As Pydantic calls it: `value_error` or `assertion_error`.
+        index: Which of the rows it was.
+    """
+
+    def __init__(self, names: Sequence[str], kind: str, message: str) -> None:
+        """Keep what is to be told."""
+        self.names = names
+        self.kind = kind
+        self.index = 0
+        super().__init__(message)
+
+
+class Instances:
+    """Objects of one model in one session."""
+
+    def __init__(
+        self, session: AsyncSession, declaration: Declaration, statements: Statements
+    ) -> None:
+        self._session = session
+        self._declaration = declaration
+        self._mapper: Mapper[Any] = declaration.mapper
+        self._statements = statements
+        self._constructor = declaration.traits.constructor
+
+    async def insert(self, rows: Sequence[Mapping[str, Any]]) -> list[Key]:
+        """Store new rows, and return their keys.
+
+        Raises:
+            RejectedError: The model refused a value.
+        """
+
+        def make(session: Session) -> list[Any]:
+            made = []
+            for index, row in enumerate(rows):
+                try:
+                    made.append(self._make(row))
+                except RejectedError as error:
+                    error.index = index
+                    raise
+            session.add_all(made)
+            session.flush()
+            return made
+
+        made = await self._session.run_sync(make)
+        states = [inspect(instance) for instance in made]
+        return [tuple(state.identity) for state in states]
+
+    async def update(self, instance: Any, values: Mapping[str, Any]) -> None:
+        """Change a row.
+
+        Raises:
+            RejectedError: The model refused a value.
+        """
+
+        def change(session: Session) -> None:
+            for name, value in values.items():
+                with _rejected(self._mapper, name):
+                    setattr(instance, name, value)
+                # Else a value that is the same again would make no new version.
+                flag_modified(instance, name)
+            self._settle(instance, values)
+            session.flush()
+
+        await self._session.run_sync(change)
+
+    async def delete(self, instance: Any) -> None:
+        """Delete a row, and those that go with it."""
+        await self._session.delete(instance)
+        await self._session.flush()
+
+    async def find(self, key: Key, versions: Versions) -> Any | None:
+        """Return the object of a row that may be written, its row locked; None if there is none."""
+        # Held, since the flush names the key alone; its own tables, as what is joined may be NULL.
+        statement = select(self._declaration.model).where(*self._statements.target(key, versions))
+        statement = statement.with_for_update(of=self._mapper.tables)
+        # What an eager relation joins cannot be locked with it; it is loaded where it is needed.
+        eager = [each for each in self._mapper.relationships if each.lazy in _EAGER]
+        statement = statement.options(*[lazyload(each.class_attribute) for each in eager])
+        return (await self._session.scalars(statement)).unique().one_or_none()
+
+    def _make(self, values: Mapping[str, Any]) -> Any:
+        if self._constructor.kind == "called":
+            instance = self._call(values)
+        else:
+            instance = self._assemble(values)
+        self._settle(instance, values)
+        return instance
+
+    def _call(self, values: Mapping[str, Any]) -> Any:
+        places, named, others = self._constructor.split(values)
+        try:
+            with _rejected(self._mapper):
+                instance = self._declaration.model(*places, **named)
+        except TypeError as error:
+            listed = ", ".join(values) or "no values"
+            error.add_note(f"Ormolu made a {self._declaration.name} from {listed}.")
+            raise
+        self._set(instance, others)
+        state: InstanceState[Any] = inspect(instance)
+        made = self._declaration.made
+        self._set(instance, {name: made[name]() for name in made if name not in state.dict})
+        return instance
+
+    def _assemble(self, values: Mapping[str, Any]) -> Any:
+        """Make an object as the generated constructors do, but for relations they would ask for."""
+        constructor, manager = self._constructor, self._mapper.class_manager
+        instance: Any = manager.new_instance()
+        # The listeners of `init` make its kind.
+        manager.dispatch.init(inspect(instance), (), {})
+        self._set(instance, {name: make() for name, make in constructor.initial.items()})
+        places, _, others = constructor.split(values)
+        self._set(instance, others)
+        if constructor.is_own:
+            with _rejected(self._mapper):
+                instance.__post_init__(*places)
+        return instance
+
+    def _set(self, instance: Any, values: Mapping[str, Any]) -> None:
+        for name, value in values.items():
+            with _rejected(self._mapper, name):
+                setattr(instance, name, value)
+
+    def _settle(self, instance: Any, values: Mapping[str, Any]) -> None:
+        """Make None NULL in JSON columns, too, where the ORM would store JSON's null."""
+        attributes = self._declaration.attributes
+        stored = inspect(instance).dict
+        for name in values:
+            is_none = name in stored and stored[name] is None
+            if is_none and name in attributes and is_json(attributes[name].field.type):
+                # Past validators, which have seen None already.
+                stored[name] = null()
+                flag_modified(instance, name)
+
+
+@contextmanager
+def _rejected(mapper: Mapper[Any], name: str | None = None) -> Iterator[None]:
+    """Tell what code of the model's own refuses from what fails in it.
+
+    Raises:
+        RejectedError: It refused a value.
+    """
+    try:
+        yield
+    except (ValueError, AssertionError) as error:
+        if isinstance(error, OrmoluError):
+            raise
+        names = [*_attributes_on(error.__traceback__, mapper), *([name] if name else [])]
+        kind = "value_error" if isinstance(error, ValueError) else "assertion_error"
+        raise RejectedError(names, kind, _text_of(error)) from error
+
+
+def _text_of(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(item["msg"] for item in error.errors(include_input=False))
+    return str(error) or "Not allowed"
+
+
+def _attributes_on(traceback: TracebackType | None, mapper: Mapper[Any]) -> list[str]:
+    """Return the attributes that were being set when an error was raised, the last one first.
+
+    A constructor sets them itself, so that only the way of the error tells which one it was.
+    """
+    names: list[str] = []
+    mappers: set[Any] = {*mapper.iterate_to_root()}
+    while traceback is not None:
+        setter = traceback.tb_frame.f_locals.get("self")
+        if isinstance(setter, QueryableAttribute) and setter.parent in mappers:
+            names.insert(0, setter.key)
+        traceback = traceback.tb_next
+    return names
