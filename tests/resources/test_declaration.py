@@ -35,7 +35,6 @@ from ormolu import (
     UsageError,
     resource,
 )
-from ormolu.resources._columns import _is_secret
 from ormolu.resources._policy import checked_policy
 from tests.fixtures.apps import client_of
 
@@ -254,15 +253,6 @@ def test_two_resources_of_an_included_model_must_be_named() -> None:
     letters = resource(Letter, includes={"stamp": two})
     assert letters.exposure.targets["stamp"] is two.exposure
     assert one.exposure.reached == [one.exposure]
-
-
-@pytest.mark.parametrize(
-    "name", ["password", "hashed_password", "userPassword", "apitoken", "secret_1", "hash", "salt"]
-)
-def test_what_looks_like_a_secret(name: str) -> None:
-    """In any spelling; a hashtag is none."""
-    assert _is_secret(name)
-    assert not _is_secret("hashtag")
 
 
 @pytest.mark.backends("sqlite")

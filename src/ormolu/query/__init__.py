@@ -26,7 +26,7 @@ from ormolu.query._sorting import (
     sort_expressions,
 )
 from ormolu.query._text import is_one_of
-from ormolu.query._types import as_shown, is_json, is_ordered, is_text, written_type
+from ormolu.query._types import as_shown, is_json, is_ordered, is_text, undecorated, written_type
 from ormolu.query._views import Field, Location, Relation, View, entry_of, nearest, refuse
 
 __all__ = [
@@ -66,6 +66,7 @@ __all__ = [
     "search",
     "sort_columns",
     "sort_expressions",
+    "undecorated",
     "walk",
     "written_type",
 ]

@@ -17,14 +17,12 @@ from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.elements import BindParameter, ClauseElement, False_, Null, TextClause, True_
 
 from ormolu.models import UTCDateTime
-from ormolu.query import Field, is_json
+from ormolu.query import Field, is_json, undecorated
 from ormolu.resources._annotations import Hint, hints_of
 from ormolu.resources._constructors import Constructor, constructor_of
+from ormolu.resources._secrets import is_secret
 
 __all__ = ["Attribute", "Traits", "attributes_of", "events_of", "has_events", "traits_of"]
-
-# The last two as words of their own: a hashtag is no secret.
-_SECRETS = re.compile(r"passw|passphrase|secret|token|(?:^|_)(?:hash(?:ed)?|salt)(?:$|_|\d)")
 
 _CONSTANTS = (BindParameter, False_, Null, True_)
 _CALL = re.compile(r"\(*[a-z_.]+\(", re.IGNORECASE)
@@ -156,7 +154,7 @@ def _of_property(mapper: Mapper[Any], prop: Any, hint: Hint) -> Attribute:
     column = prop.columns[0]
     if not isinstance(column, Column):
         field = Field(prop.key, column.type, is_computed=True)
-        return Attribute(field=field, is_secret=_is_secret(prop.key))
+        return Attribute(field=field, is_secret=is_secret(prop.key, column.type))
     # With joined inheritance the key is of both tables; the first has the default.
     columns = [each for each in prop.columns if isinstance(each, Column)]
     is_key = any(each in set(mapper.primary_key) for each in columns)
@@ -174,7 +172,7 @@ def _of_property(mapper: Mapper[Any], prop: Any, hint: Hint) -> Attribute:
         is_version=is_version,
         is_made=is_made,
         is_required=not (column.nullable or is_made or is_own or _has_default(column)),
-        is_secret=_is_secret(prop.key),
+        is_secret=_is_secret(prop.key, column, is_key=is_key),
     )
 
 
@@ -184,7 +182,7 @@ def _of_hybrid(model: type[Any], name: str, descriptor: hybrid_property[Any]) ->
         type_ = sa.type_coerce(expression, _hybrid_type(descriptor, expression)).type
     except Exception:
         return None
-    return Attribute(field=Field(name, type_, is_computed=True), is_secret=_is_secret(name))
+    return Attribute(field=Field(name, type_, is_computed=True), is_secret=is_secret(name, type_))
 
 
 def _hybrid_type(descriptor: hybrid_property[Any], expression: Any) -> Any:
@@ -196,8 +194,13 @@ def _hybrid_type(descriptor: hybrid_property[Any], expression: Any) -> Any:
     return hints.get(get_type_hints(descriptor.fget).get("return"), type_)
 
 
-def _is_secret(name: str) -> bool:
-    return _SECRETS.search(name.lower()) is not None
+def _is_secret(name: str, column: Column[Any], *, is_key: bool) -> bool:
+    """Tell whether a column is hidden by its name, here or in the database."""
+    has_number = isinstance(undecorated(column.type), (sa.Integer, sa.Uuid))
+    if has_number and (is_key or column.foreign_keys):
+        # The number of a row, such as that of a token; a text may be the token itself.
+        return False
+    return is_secret(name, column.type) or is_secret(column.name, column.type)
 
 
 def _has_default(column: Column[Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -84,11 +84,15 @@ class Declaration:
     @cached_property
     def concealed(self) -> Names:
         """Return the names of what nobody sees: hidden ones, and secrets that are not named."""
-        secrets = {
+        return {*self.hidden, *self.secrets}
+
+    @cached_property
+    def secrets(self) -> Names:
+        """Return the names of what is hidden because of its name alone."""
+        return {
             name for name, attribute in self.attributes.items()
-            if attribute.is_secret and name not in self.named
+            if attribute.is_secret and name not in {*self.named, *self.hidden}
         }  # fmt: skip
-        return {*self.hidden, *secrets}
 
     @cached_property
     def keys(self) -> tuple[Field, ...]:
@@ -187,11 +191,13 @@ def declare(**options: Any) -> Declaration:
     _check_keys(declaration)
     _check_required(declaration)
     _check_constructor(declaration)
-    secrets = sorted(declaration.concealed - declaration.hidden)
+    secrets = sorted(declaration.secrets)
     if secrets:
+        listed = _written(secrets)
         _log.warning(
-            "%s: hidden by their names: %s. Name them in read_only or writable to show them.",
-            declaration.name, ", ".join(secrets),
+            "%s: hidden by their names: %s. Write read_only=%s or writable=%s to show them, "
+            "hidden=%s to keep them hidden.",
+            _call(declaration), ", ".join(secrets), listed, listed, listed,
         )  # fmt: skip
     return declaration
 
@@ -251,9 +257,12 @@ def _check_values(declaration: Declaration) -> None:
 def _check_keys(declaration: Declaration) -> None:
     for key in declaration.keys:
         if key.attribute in declaration.concealed:
+            is_secret = key.attribute in declaration.secrets
             message = (
-                f"{_call(declaration)}: {key.name!r} is hidden, and it is of the primary key, which"
-                " stands in each path and cursor. Show it, with read_only if need be."
+                f"{_call(declaration)}: {key.attribute!r} is hidden"
+                f"{' because of its name' if is_secret else ''}, and it is of the primary key, "
+                "which stands in each path and cursor. Show it: write "
+                f"read_only={_written([key.attribute])}."
             )
             raise ConfigurationError(message)
 
@@ -272,7 +281,7 @@ def _check_required(declaration: Declaration) -> None:
             f"{_call(declaration)}: no row could be created, since {', '.join(missing)} is "
             "required and cannot be sent. Give it a default, make it in "
             "hooks={'before_create': ...} or a policy's assign, or leave 'create' out of "
-            "operations."
+            f"operations.{_why_secret(declaration, missing)}"
         )
         raise ConfigurationError(message)
 
@@ -289,6 +298,23 @@ def _check_constructor(declaration: Declaration) -> None:
             "'create', 'replace' and 'batch' out of operations."
         )
         raise ConfigurationError(message)
+
+
+def _why_secret(declaration: Declaration, names: Iterable[str]) -> str:
+    """Return which of the names are hidden for what they say, and how to open them."""
+    found = sorted(declaration.secrets & set(names))
+    if not found:
+        return ""
+    them = "their names" if len(found) > 1 else "its name"
+    are = "are" if len(found) > 1 else "is"
+    return (
+        f" {' and '.join(found)} {are} hidden because of {them}: write "
+        f"writable={_written(found)} to let clients send it."
+    )
+
+
+def _written(names: Sequence[str]) -> str:
+    return "{" + ", ".join(map(repr, names)) + "}"
 
 
 def _call(declaration: Declaration) -> str:

@@ -15,6 +15,7 @@ from ormolu.resources._bodies import Body, Path, own_body
 from ormolu.resources._columns import Attribute
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._rules import with_rules
+from ormolu.resources._secrets import may_be_shown
 
 __all__ = ["Schemas", "body_names", "schemas_of"]
 
@@ -129,15 +130,16 @@ def _optional(type_: Any) -> Any:
 
 
 def _description(attribute: Attribute) -> dict[str, Any]:
-    column = attribute.column
-    text = None if column is None else column.doc or column.comment
+    # Not its comment in the database, which is for those who run that.
+    text = None if attribute.column is None else attribute.column.doc
     return {"description": text} if text else {}
 
 
 def _default_of(attribute: Attribute) -> dict[str, Any]:
     default: Any = attribute.column.default if attribute.column is not None else None
     # A function's value is of its moment; what is left out is the column's to fill.
-    return {"default": default.arg if default is not None and default.is_scalar else None}
+    is_shown = default is not None and default.is_scalar and may_be_shown(default.arg)
+    return {"default": default.arg if is_shown and not attribute.is_secret else None}
 
 
 def _check_key(value: str) -> str:
