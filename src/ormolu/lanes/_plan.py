@@ -60,6 +60,8 @@ class Plan:
         text: SQL, in the form that the driver takes.
         key: Where, in a row that it returns, the key is by which it was asked for or changed; None
             if that is not by a key.
+        reread: Reads the row that a write of SQLite's stored, by the key that this one returns;
+            None if it returns the row itself.
     """
 
     def __init__(
@@ -69,14 +71,16 @@ class Plan:
         dialect: Dialect,
         *,
         key: slice | None = None,
+        reread: Plan | None = None,
     ) -> None:
         """Compile a statement.
 
         Args:
             statement: With a `Slot` wherever a value comes later.
-            types: Types of the columns that it returns.
+            types: Types of the columns that it returns, or that `reread` does.
             dialect: Of the engine.
             key: See the attribute.
+            reread: See the attribute; its slots are for a key as it is stored.
 
         Raises:
             UnplannableError: Its text depends on its values.
@@ -88,6 +92,7 @@ class Plan:
             raise UnplannableError(message)
         self.text: str = compiled.string
         self.key: slice | None = key
+        self.reread: Plan | None = reread
         defaults = _defaults_of(compiled)
         self._sources = [
             _source_of(compiled, name, defaults, dialect) for name in compiled.positiontup or ()

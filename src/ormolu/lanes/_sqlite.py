@@ -21,7 +21,7 @@ from ormolu.errors import OutcomeUnknownError, OverloadedError
 from ormolu.lanes._bans import Bans
 from ormolu.lanes._held import Held
 from ormolu.lanes._lane import Item, Lane, NotDoneError
-from ormolu.lanes._plan import Plan, PointPlan, Read
+from ormolu.lanes._plan import Plan, PointPlan, Read, numbered
 from ormolu.sqlite._connection import Connection
 from ormolu.transactions import Access
 
@@ -315,8 +315,12 @@ def _run_one(item: Item, sqlite: Any) -> Any:
         _VoidError: It failed, and only the end of the transaction undoes it.
     """
     changes = sqlite.total_changes
+    plan = item.plan
     try:
-        rows = sqlite.execute(item.plan.text, item.arguments).fetchall()
+        rows = sqlite.execute(plan.text, item.arguments).fetchall()
+        if plan.reread is not None and rows:
+            key = plan.reread.arguments(numbered(rows[0]))
+            rows = sqlite.execute(plan.reread.text, key).fetchall()
     except (sqlite3.Error, OverflowError):
         # Only the statement is undone, unless SQLite ended the whole transaction, a trigger raised
         # FAIL, or its text is no UTF-8: sqlite3 reads that when all is done.
@@ -328,7 +332,7 @@ def _run_one(item: Item, sqlite: Any) -> Any:
         raise _VoidError
     try:
         for row in rows:
-            item.plan.read(row)
+            plan.read(row)
     except Exception as error:
         # Odd values of another's making: the answer will be an error, and nothing stored.
         raise _VoidError from error

@@ -16,7 +16,6 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     any_,
-    case,
     func,
     literal,
     literal_column,
@@ -38,16 +37,12 @@ from ormolu.resources._legible import is_legible
 from ormolu.resources._lists import ListQuery, page_statement
 from ormolu.resources._nested import Nested, is_mapped, nested_in, plan_of
 from ormolu.resources._policy import EVERYTHING
+from ormolu.resources._sqlite_json import JSON_TYPES, MOST_IN_JSON, in_json, row_number_of
 from ormolu.resources._statements import ANY_VERSION, Statements, read_statement
 
 __all__ = ["PagePlan", "Plans", "RowPlan"]
 
 Content = Callable[[Sequence[Any]], bytes]
-
-_JSON_TYPES = (sa.Boolean, sa.Integer, sa.SmallInteger, sa.BigInteger, sa.String, sa.Text,
-               sa.Unicode, sa.UnicodeText)  # fmt: skip
-# A function has 127 arguments at most: a name and a value for each.
-_MOST_IN_JSON = 60
 
 # As they are shown, and compared.
 _SORTED_AS_SHOWN = (sa.BigInteger, sa.Integer, sa.SmallInteger)
@@ -117,7 +112,7 @@ class Plans:
         self._dialect = dialect
         self._statements = Statements(dialect, declaration, view, EVERYTHING)
         self._version = declaration.traits.version
-        self._row_number = _row_number_of(declaration.mapper.local_table)
+        self._row_number = row_number_of(declaration.mapper.local_table)
 
     def read(self, selection: Selection, *, is_whole: bool) -> tuple[PointPlan, RowPlan]:
         """Return the plan that reads one row.
@@ -295,7 +290,8 @@ class Plans:
             raise UnplannableError(message)
 
     def _returning(self, statement: Any, *, is_insert: bool) -> RowPlan:
-        if not self._statements.can_return(is_insert=is_insert):
+        can_return = self._statements.can_return(is_insert=is_insert)
+        if not can_return and self._dialect.name != "sqlite":
             message = "the statement that writes a row cannot return it"
             raise UnplannableError(message)
         names = self._statements.names
@@ -312,9 +308,11 @@ class Plans:
         types = [column.type for column in columns]
         width = len(shown)
         key = slice(width, width + len(keys))
+        returned = self._statements.returning(columns if can_return else keys)
         plan = Plan(
-            statement.returning(*columns), types, self._dialect, key=None if is_insert else key
-        )
+            statement.returning(*returned), types, self._dialect, key=None if is_insert else key,
+            reread=None if can_return else self._reread(columns, types),
+        )  # fmt: skip
 
         def content(row: Sequence[Any]) -> bytes:
             return encode(self._shown(dict(zip(names, plan.read(row)[:width], strict=True))))
@@ -325,6 +323,14 @@ class Plans:
             version=None if self._version is None else len(columns) - 1,
             key=key,
         )
+
+    def _reread(self, columns: Sequence[Any], types: Sequence[Any]) -> Plan:
+        """Return the plan that reads a row that was written, by its key as SQLite stores it."""
+        slots = _key_slots(self._view)
+        same = [key == literal(slot, sa.types.NullType())
+                for key, slot in zip(self._statements.keys(), slots, strict=True)]  # fmt: skip
+        statement = select(*columns).select_from(self._view.model).where(*same)
+        return Plan(statement, types, self._dialect)
 
     def _shown(self, row: Any) -> Any:
         return body_of(row, self._declaration.public_model)
@@ -337,7 +343,7 @@ class Plans:
         fields = selection.fields
         return (
             self._dialect.name == "sqlite"
-            and len(fields) <= _MOST_IN_JSON
+            and len(fields) <= MOST_IN_JSON
             and not selection.children
             and self._declaration.public_model is None
             and all(self._is_json(field) for field in fields)
@@ -352,7 +358,7 @@ class Plans:
         impl = field.type.dialect_impl(self._dialect)
         is_boolean = isinstance(field.type, sa.Boolean) and isinstance(impl, sa.Boolean)
         is_plain = is_boolean or impl.result_processor(self._dialect, None) is None
-        return type(field.type) in _JSON_TYPES and bool(is_stored) and is_plain
+        return type(field.type) in JSON_TYPES and bool(is_stored) and is_plain
 
     def _json(self, columns: Sequence[Any], fields: Sequence[Field]) -> Any:
         parts: list[Any] = []
@@ -360,35 +366,13 @@ class Plans:
             quoted = field.name.replace("'", "''")
             stored = self._declaration.attributes[field.attribute].column
             is_row_number = stored is self._row_number
-            parts += [literal_column(f"'{quoted}'"), column if is_row_number else _in_json(column)]
+            parts += [literal_column(f"'{quoted}'"), column if is_row_number else in_json(column)]
         return func.json_object(*parts, type_=sa.String())
 
 
 def _key_slots(view: View) -> tuple[Slot, ...]:
     """Return a place for each part of the primary key, called by its number."""
     return tuple(Slot(name) for name in numbered(view.keys))
-
-
-def _row_number_of(table: Any) -> Any:
-    """Return the column in which SQLite stores nothing but a whole number, if there is one."""
-    column = table.autoincrement_column if isinstance(table, sa.Table) else None
-    return column if column is not None and type(column.type) is sa.Integer else None
-
-
-def _in_json(column: Any) -> Any:
-    """Return a value for json_object; an error, and so the session's business, if it is odd."""
-    if isinstance(column.type, sa.Integer):
-        # SQLite 3.40 writes 15 of the 17 digits of a REAL; "real" is no JSON.
-        kind = func.typeof(column)
-        return case((literal_column("'real'"), func.json(kind)), value=kind, else_=column)
-    if not isinstance(column.type, sa.Boolean):
-        return column
-    # Not IS NULL, which SQLite 3.40 takes for false of some columns in RETURNING.
-    words: list[tuple[Any, Any]]
-    words = [(literal_column("1"), literal_column("'true'")),
-             (literal_column("0"), literal_column("'false'"))]  # fmt: skip
-    odd = column.op("||")(literal_column("'?'"))
-    return func.json(case(*words, value=column, else_=odd))
 
 
 def _text_at(place: int) -> Content:

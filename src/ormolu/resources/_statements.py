@@ -27,14 +27,14 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    tuple_,
     update,
 )
-from sqlalchemy.sql import visitors
-from sqlalchemy.sql.selectable import SelectBase
 
 from ormolu.query import Part, Selection, View, as_shown, is_json, is_one_of, prepare
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._policy import Policy
+from ormolu.resources._returning import as_returned, can_return
 
 __all__ = ["ANY_VERSION", "Key", "Statements", "Versions", "read_statement"]
 
@@ -112,8 +112,16 @@ class Statements:
 
     def row(self, *conditions: ColumnElement[bool]) -> Select[Any]:
         """Return the SELECT of rows as they are read after a write."""
-        statement: Any = select(*self.returned())
+        # Else a column of a base's table would stand for a table of its own.
+        statement: Any = select(*self.returned()).select_from(self._model)
         return statement.where(*conditions)  # type: ignore[no-any-return]
+
+    def rows(self, keys: Sequence[Key]) -> Select[Any]:
+        """Return the SELECT of the rows with these keys."""
+        columns = self.keys()
+        if len(columns) == 1:
+            return self.row(columns[0].in_([key[0] for key in keys]))
+        return self.row(tuple_(*columns).in_(keys))
 
     def target(self, key: Key, versions: Versions) -> list[ColumnElement[bool]]:
         """Return the conditions of a row that may be written."""
@@ -170,9 +178,12 @@ class Statements:
     def can_return(self, *, is_insert: bool) -> bool:
         """Tell whether the statement itself can return the row."""
         can = self._dialect.insert_returning if is_insert else self._dialect.update_returning
-        # Not every backend takes a subquery there, and none sees the new row in it.
-        parts = (part for column in self.returned() for part in visitors.iterate(column))
-        return can and not any(isinstance(part, SelectBase) for part in parts)
+        return can and can_return(self.returned(), self._dialect)
+
+    def returning(self, columns: Sequence[Any]) -> list[Any]:
+        """Return columns as a statement that writes a row returns them."""
+        mapper = self._declaration.mapper
+        return [as_returned(column, mapper, self._dialect) for column in columns]
 
     def stored(self, values: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
         """Return the values of a statement, the row's next version among them."""

@@ -86,11 +86,11 @@ class Writer:
             result: Any = await self._session.execute(statement)
             return await self._reread(tuple(result.inserted_primary_key))
         if not self._statements.can_return(is_insert=True):
-            keys = self._statements.keys()
+            keys = self._statements.returning(self._statements.keys())
             row = (await self._session.execute(statement.returning(*keys))).one()
             return await self._reread(tuple(row))
-        returned = statement.returning(*self._statements.returned())
-        return self._checked((await self._session.execute(returned)).one())
+        returned = self._statements.returning(self._statements.returned())
+        return self._checked((await self._session.execute(statement.returning(*returned))).one())
 
     async def _insert_many(self, rows: Sequence[Mapping[str, Any]]) -> list[Written]:
         """Insert rows with the same columns together, and give them in their order."""
@@ -110,14 +110,15 @@ class Writer:
 
     async def _insert_group(self, rows: list[dict[str, Any]]) -> list[Written]:
         is_whole = self._statements.can_return(is_insert=True)
-        returned = self._statements.returned() if is_whole else self._statements.keys()
+        columns = self._statements.returned() if is_whole else self._statements.keys()
+        returned = self._statements.returning(columns)
         is_counted = self._dialect.name == "sqlite" and self._has_counted_key(rows[0])
         statement = insert(self._model).returning(*returned, sort_by_parameter_order=not is_counted)
         raw = (await self._session.execute(statement, rows)).all()
         if is_whole:
             written = [self._checked(row) for row in raw]
         else:
-            written = [await self._reread(tuple(row)) for row in raw]
+            written = await self._reread_all([tuple(row) for row in raw])
         # SQLite numbers the rows in their order, and does not promise to return them in it.
         return sorted(written, key=lambda each: each.key) if is_counted else written
 
@@ -141,7 +142,8 @@ class Writer:
             return await self._unchanged(key, versions)
         statement = self._statements.update(key, stored, versions)
         if self._statements.can_return(is_insert=False):
-            result = await self._session.execute(statement.returning(*self._statements.returned()))
+            returned = self._statements.returning(self._statements.returned())
+            result = await self._session.execute(statement.returning(*returned))
             row = result.one_or_none()
             if row is None:
                 raise await self._why_not(key, versions)
@@ -179,9 +181,9 @@ class Writer:
 
     async def find(self, values: Mapping[str, Any], *, is_latest: bool = False) -> Key | None:
         """Return the key of the visible row with these values of a unique key."""
-        statement = select(*self._statements.keys()).where(
-            *[getattr(self._model, name) == value for name, value in values.items()]
-        )
+        statement = select(*self._statements.keys()).select_from(self._model)
+        same = [getattr(self._model, name) == value for name, value in values.items()]
+        statement = statement.where(*same)
         row = (await self._session.execute(self._seen(statement, is_latest))).one_or_none()
         return None if row is None else tuple(row)
 
@@ -225,7 +227,8 @@ class Writer:
         columns: list[Any] = [allowed.label("allowed")]
         if self._traits.version is not None:
             columns.append(getattr(self._model, self._traits.version))
-        statement = select(*columns).where(self._statements.is_key(key))
+        statement = select(*columns).select_from(self._model)
+        statement = statement.where(self._statements.is_key(key))
         if self._view.visible is not None:
             statement = statement.where(self._view.visible)
         row = (await self._session.execute(statement)).one_or_none()
@@ -238,6 +241,12 @@ class Writer:
     async def _reread(self, key: Key) -> Written:
         statement = self._latest(self._statements.row(self._statements.is_key(key)))
         return self._checked((await self._session.execute(statement)).one())
+
+    async def _reread_all(self, keys: Sequence[Key]) -> list[Written]:
+        statement = self._latest(self._statements.rows(keys))
+        rows = [self._checked(row) for row in (await self._session.execute(statement)).all()]
+        found = {written.key: written for written in rows}
+        return [found[key] for key in keys]
 
     def _checked(self, row: Any) -> Written:
         written = self._written(row)

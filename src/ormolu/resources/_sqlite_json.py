@@ -1,0 +1,37 @@
+"""What SQLite itself makes JSON of, as `encode` would. Sends nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import case, func, literal_column
+
+__all__ = ["JSON_TYPES", "MOST_IN_JSON", "in_json", "row_number_of"]
+
+JSON_TYPES = (sa.Boolean, sa.Integer, sa.SmallInteger, sa.BigInteger, sa.String, sa.Text,
+               sa.Unicode, sa.UnicodeText)  # fmt: skip
+# A function has 127 arguments at most: a name and a value for each.
+MOST_IN_JSON = 60
+
+
+def row_number_of(table: Any) -> Any:
+    """Return the column in which SQLite stores nothing but a whole number, if there is one."""
+    column = table.autoincrement_column if isinstance(table, sa.Table) else None
+    return column if column is not None and type(column.type) is sa.Integer else None
+
+
+def in_json(column: Any) -> Any:
+    """Return a value for json_object; an error, and so the session's business, if it is odd."""
+    if isinstance(column.type, sa.Integer):
+        # SQLite 3.40 writes 15 of the 17 digits of a REAL; "real" is no JSON.
+        kind = func.typeof(column)
+        return case((literal_column("'real'"), func.json(kind)), value=kind, else_=column)
+    if not isinstance(column.type, sa.Boolean):
+        return column
+    # Not IS NULL, which SQLite 3.40 takes for false of some columns in RETURNING.
+    words: list[tuple[Any, Any]]
+    words = [(literal_column("1"), literal_column("'true'")),
+             (literal_column("0"), literal_column("'false'"))]  # fmt: skip
+    odd = column.op("||")(literal_column("'?'"))
+    return func.json(case(*words, value=column, else_=odd))
