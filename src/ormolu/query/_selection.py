@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from ormolu.query._joins import join_children, order_of
 from ormolu.query._types import as_shown
 from ormolu.query._views import Field, Location, Relation, View, refuse
 
@@ -226,21 +227,19 @@ def children_statement(
         is_owner: From the key of a row before it, a column or a tuple of them, to the condition.
     """
     relation, selection = hop
-    parent, child = aliased(view.model), aliased(selection.view.model)
+    # The child is no alias: the order that its relation declares names it, or the table between.
+    parent, child = aliased(view.model), selection.view.model
     parent_keys = _key_columns(view, parent)
     child_keys = _key_columns(selection.view, child)
-    place = func.row_number().over(partition_by=parent_keys, order_by=child_keys)
+    order = [*order_of(relation, view.model), *child_keys]
+    place = func.row_number().over(partition_by=parent_keys, order_by=order)
     one = parent_keys[0] if len(parent_keys) == 1 else tuple_(*parent_keys)
-    found = (
-        select(
-            *[column.label(f"p{index}") for index, column in enumerate(parent_keys)],
-            *[column.label(f"c{index}") for index, column in enumerate(child_keys)],
-            place.label("place"),
-        )
-        .select_from(parent)
-        .join(relation.on(parent).of_type(child))
-        .where(is_owner(one))
-    )
+    owners = select(
+        *[column.label(f"p{index}") for index, column in enumerate(parent_keys)],
+        *[column.label(f"c{index}") for index, column in enumerate(child_keys)],
+        place.label("place"),
+    ).select_from(parent)
+    found = join_children(owners, relation, parent, child).where(is_owner(one))
     seen = selection.view.seen_through(child)
     if seen is not None:
         found = found.where(seen)

@@ -5,8 +5,9 @@ Reads mappers; knows no request and no declaration.
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
@@ -23,6 +24,8 @@ from ormolu.resources._constructors import Constructor, constructor_of
 from ormolu.resources._secrets import is_secret
 
 __all__ = ["Attribute", "Traits", "attributes_of", "events_of", "has_events", "traits_of"]
+
+_log = logging.getLogger("ormolu")
 
 _CONSTANTS = (BindParameter, False_, Null, True_)
 _CALL = re.compile(r"\(*[a-z_.]+\(", re.IGNORECASE)
@@ -91,12 +94,10 @@ def attributes_of(model: type[Any]) -> dict[str, Attribute]:
     found: dict[str, Attribute] = {}
     for prop in mapper.column_attrs:
         found[prop.key] = _of_property(mapper, prop, hints[prop.key])
-    for name, descriptor in mapper.all_orm_descriptors.items():
-        if descriptor.extension_type is HybridExtensionType.HYBRID_PROPERTY:
-            assert isinstance(descriptor, hybrid_property)
-            computed = _of_hybrid(model, str(name), descriptor)
-            if computed is not None:
-                found.setdefault(str(name), computed)
+    for name, descriptor in _hybrids_of(mapper):
+        computed = _of_hybrid(model, name, descriptor)
+        if computed is not None:
+            found.setdefault(name, computed)
     return found
 
 
@@ -176,11 +177,30 @@ def _of_property(mapper: Mapper[Any], prop: Any, hint: Hint) -> Attribute:
     )
 
 
+def _hybrids_of(mapper: Mapper[Any]) -> Iterator[tuple[str, hybrid_property[Any]]]:
+    """Yield the hybrid properties that are values: not the functions that `inplace` gives names."""
+    hybrids: dict[str, hybrid_property[Any]] = {}
+    for name, descriptor in mapper.all_orm_descriptors.items():
+        if descriptor.extension_type is HybridExtensionType.HYBRID_PROPERTY:
+            assert isinstance(descriptor, hybrid_property)
+            hybrids[str(name)] = descriptor
+    for name, descriptor in hybrids.items():
+        own = descriptor.__name__
+        if own == name or own not in hybrids:
+            yield name, descriptor
+
+
 def _of_hybrid(model: type[Any], name: str, descriptor: hybrid_property[Any]) -> Attribute | None:
     try:
         expression = getattr(model, name)
         type_ = sa.type_coerce(expression, _hybrid_type(descriptor, expression)).type
-    except Exception:
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        _log.warning(
+            "%s.%s is not shown: it makes no SQL of the class (%s). Write what does: "
+            "@%s.inplace.expression, above a class method.",
+            model.__name__, name, reason, name,
+        )  # fmt: skip
         return None
     return Attribute(field=Field(name, type_, is_computed=True), is_secret=is_secret(name, type_))
 
@@ -191,7 +211,12 @@ def _hybrid_type(descriptor: hybrid_property[Any], expression: Any) -> Any:
         return type_
     hints: dict[Any, Any]
     hints = {int: sa.Integer(), str: sa.String(), float: sa.Float(), bool: sa.Boolean()}
-    return hints.get(get_type_hints(descriptor.fget).get("return"), type_)
+    try:
+        returned = get_type_hints(descriptor.fget).get("return")
+    except NameError:
+        # It is imported for type checkers alone.
+        return type_
+    return hints.get(returned, type_)
 
 
 def _is_secret(name: str, column: Column[Any], *, is_key: bool) -> bool:

@@ -1,0 +1,163 @@
+"""`relationship(order_by=)` orders what is included, and says which hundred rows are kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, and_, desc
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from ormolu import Model, resource
+from tests.resources.twins import Twins, twins_of
+
+Urls = tuple[str, str]
+
+
+class Base(Model):
+    """Models with relations in an order."""
+
+    __abstract__ = True
+    metadata = MetaData()
+
+
+seats = Table(
+    "ord_seats",
+    Base.metadata,
+    Column("race_id", ForeignKey("ord_races.id"), primary_key=True),
+    Column("boat_id", ForeignKey("ord_boats.id"), primary_key=True),
+    Column("lane", Integer, nullable=False),
+)
+
+follows = Table(
+    "ord_follows",
+    Base.metadata,
+    Column("from_id", ForeignKey("ord_races.id"), primary_key=True),
+    Column("to_id", ForeignKey("ord_races.id"), primary_key=True),
+)
+
+
+class Race(Base):
+    """Relations of each kind."""
+
+    __tablename__ = "ord_races"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    rank: Mapped[int]
+    next_id: Mapped[int | None] = mapped_column(ForeignKey("ord_races.id"))
+    boats: Mapped[list[Boat]] = relationship(
+        secondary=seats, order_by=lambda: desc(seats.c.lane), viewonly=True
+    )
+    legs: Mapped[list[Leg]] = relationship(order_by="desc(Leg.place)", back_populates="race")
+    later: Mapped[list[Leg]] = relationship(
+        order_by="Leg.place % 3, Leg.id.desc()",
+        primaryjoin=lambda: and_(Race.id == Leg.race_id, Leg.place > 3),
+        viewonly=True,
+    )
+    earlier: Mapped[list[Race]] = relationship(order_by=lambda: Race.rank)
+    followed: Mapped[list[Race]] = relationship(
+        secondary=follows,
+        primaryjoin=lambda: Race.id == follows.c.from_id,
+        secondaryjoin=lambda: Race.id == follows.c.to_id,
+        order_by=lambda: desc(Race.rank),
+    )
+    crews: Mapped[list[Crew]] = relationship(order_by="Person.name")
+
+
+class Boat(Base):
+    """Something in a race."""
+
+    __tablename__ = "ord_boats"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Leg(Base):
+    """A part of a race."""
+
+    __tablename__ = "ord_legs"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    place: Mapped[int]
+    race_id: Mapped[int] = mapped_column(ForeignKey("ord_races.id"))
+    race: Mapped[Race] = relationship(back_populates="legs", order_by=lambda: Race.rank)
+
+
+class Person(Base):
+    """The base of those in a race."""
+
+    __tablename__ = "ord_people"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    name: Mapped[str] = mapped_column(String(10))
+    __mapper_args__ = {"polymorphic_on": kind, "polymorphic_identity": "person"}  # noqa: RUF012
+
+
+class Crew(Person):
+    """Those, in a table joined to it."""
+
+    __tablename__ = "ord_crews"
+    id: Mapped[int] = mapped_column(ForeignKey("ord_people.id"), primary_key=True)
+    race_id: Mapped[int] = mapped_column(ForeignKey("ord_races.id"))
+    __mapper_args__ = {"polymorphic_identity": "crew"}  # noqa: RUF012
+
+
+relations = {"boats", "legs", "later", "earlier", "followed", "crews"}
+resources = [
+    resource(Race, includes=relations),
+    resource(Leg, includes={"race"}),
+    resource(Boat),
+    resource(Crew),
+]
+
+
+async def _fill(twins: Twins) -> None:
+    for rank, next_id in ((3, None), (2, 1), (5, 1), (4, 1)):
+        await twins.send("POST", "/ord_races", json={"rank": rank, "next_id": next_id})
+    for place in (4, 1, 5, 2, 3, 6):
+        await twins.send("POST", "/ord_legs", json={"race_id": 1, "place": place})
+    for number in (1, 2, 3):
+        await twins.send("POST", "/ord_boats", json={})
+        name = f"n{number * 2 % 5}"
+        await twins.send("POST", "/ord_crews", json={"race_id": 1, "name": name})
+    await twins.execute(
+        "INSERT INTO ord_seats (race_id, boat_id, lane) VALUES (1, 1, 2), (1, 2, 1), (1, 3, 3)",
+        "INSERT INTO ord_follows (from_id, to_id) VALUES (1, 2), (1, 3), (1, 4), (2, 1), (2, 2)",
+    )
+
+
+def _of(row: dict[str, Any], relation: str, name: str = "id") -> list[Any]:
+    return [each[name] for each in row[relation]]
+
+
+async def test_included_rows_are_in_the_order_of_their_relation(twin_urls: Urls) -> None:
+    """Expressions, texts, functions; by a table between; of the model itself; of a base's table."""
+    async with twins_of(twin_urls, Base.metadata, *resources) as twins:
+        await _fill(twins)
+        path = f"include={','.join(sorted(relations))}"
+        row = (await twins.send("GET", f"/ord_races/1?{path}")).json()
+        listed = (await twins.send("GET", f"/ord_races?{path}&sort=id")).json()["items"]
+        assert listed[0] == row
+        assert _of(row, "boats") == [3, 1, 2]
+        assert _of(row, "legs", "place") == [6, 5, 4, 3, 2, 1]
+        assert _of(row, "later") == [6, 1, 3]
+        assert _of(row, "earlier", "rank") == [2, 4, 5]
+        assert _of(row, "followed", "rank") == [5, 4, 2]
+        assert _of(row, "crews", "name") == ["n1", "n2", "n4"]
+        assert _of(listed[1], "followed", "rank") == [3, 2]
+
+
+async def test_the_order_says_which_rows_are_kept(twin_urls: Urls) -> None:
+    """The first hundred of it, not those with the smallest keys."""
+    async with twins_of(twin_urls, Base.metadata, *resources) as twins:
+        await twins.send("POST", "/ord_races", json={"rank": 1})
+        for start in (0, 60):
+            steps = [{"op": "create", "data": {"race_id": 1, "place": start + n}}
+                     for n in range(60)]  # fmt: skip
+            await twins.send("POST", "/ord_legs:batch", json={"operations": steps})
+        row = (await twins.send("GET", "/ord_races/1?include=legs")).json()
+        assert _of(row, "legs", "place") == list(range(119, 19, -1))
+
+
+async def test_to_one_relations_have_no_order(twin_urls: Urls) -> None:
+    """What order_by says there changes nothing."""
+    async with twins_of(twin_urls, Base.metadata, *resources) as twins:
+        await _fill(twins)
+        items = (await twins.send("GET", "/ord_legs?include=race&sort=id")).json()["items"]
+        assert [each["race"]["id"] for each in items] == [1] * 6
