@@ -2,7 +2,7 @@
 
 from ormolu.query._conditions import AllOf, Condition, compile_condition
 from ormolu.query._cursors import Cursors
-from ormolu.query._filters import Filters, operators_of, search
+from ormolu.query._filters import Filters, operators_of, search, spellings_of
 from ormolu.query._selection import (
     FetchChildren,
     Part,
@@ -66,6 +66,7 @@ __all__ = [
     "search",
     "sort_columns",
     "sort_expressions",
+    "spellings_of",
     "undecorated",
     "walk",
     "written_type",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Strict, TypeAdapter, ValidationError
@@ -20,7 +20,7 @@ from ormolu.query._text import literal
 from ormolu.query._types import has_equality, is_compared, is_text
 from ormolu.query._views import Field, Location, Relation, View, nearest, refuse
 
-__all__ = ["Filters", "operators_of", "search"]
+__all__ = ["Filters", "operators_of", "search", "spellings_of"]
 
 _MAX_TERMS = 50
 _MAX_DEPTH = 5
@@ -33,6 +33,7 @@ _MAX_PATTERN = 10_000
 
 _ALIASES = {"lte": "le", "gte": "ge"}
 _LISTS = frozenset({"in", "not_in", "between"})
+_QUANTIFIERS = frozenset({"any", "none", "every"})
 _ORDER = ("lt", "le", "gt", "ge", "between")
 
 
@@ -48,6 +49,30 @@ def operators_of(field: Field) -> tuple[str, ...]:
     return tuple(found)
 
 
+def spellings_of(
+    fields: Mapping[str, Field], name: str, taken: Collection[str] = ()
+) -> dict[str, str]:
+    """Return how each operator of a field is written, as this grammar reads it.
+
+    An operator is left out where columns of other names have taken all its spellings.
+
+    Args:
+        fields: All fields of the model.
+        name: The field's.
+        taken: Names that mean something else where the filters stand.
+    """
+    found: dict[str, str] = {}
+    for operator in operators_of(fields[name]):
+        aliases = [alias for alias, meant in _ALIASES.items() if meant == operator]
+        written = [f"{name}__{each}" for each in (operator, *aliases)]
+        free = [each for each in written if each not in fields and each not in taken]
+        if operator == "eq" and name not in taken:
+            free = [name]
+        if free:
+            found[operator] = free[0]
+    return found
+
+
 class Filters:
     """Reads the filters of one request; counts their terms."""
 
@@ -55,6 +80,11 @@ class Filters:
         self._view = view
         self._terms = 0
         self._values = 0
+
+    def has_name(self, path: str) -> bool:
+        """Tell whether a path begins with something that may be filtered."""
+        is_hop = path.partition(".")[0] in self._view.relations
+        return is_hop or any(name in self._view.fields for name in (path, path.rpartition("__")[0]))
 
     def read_parameter(self, key: str, values: Sequence[str], location: Location) -> Condition:
         """Read one parameter of a query string, with all values given for it.
@@ -67,7 +97,7 @@ class Filters:
             if operator in _LISTS:
                 return [adapter.validate_strings(value) for value in values]
             if len(values) > 1:
-                message = f"Is given {len(values)} times; a list of values is {key}__in"
+                message = f"Is given {len(values)} times; lists of values are for __in"
                 raise refuse(location, "repeated", message)
             return adapter.validate_strings(values[0])
 
@@ -97,10 +127,10 @@ class Filters:
     def _read_member(
         self, view: View, key: str, inner: Any, location: Location, depth: int
     ) -> Condition:
-        if key in {"and", "or"} and key not in view.fields:
+        if _is_junction(view, key, inner):
             parts = self._read_list(view, inner, location, depth)
             return AllOf(parts) if key == "and" else AnyOf(parts)
-        if key == "not" and key not in view.fields:
+        if key == "not" and (isinstance(inner, Mapping) or key not in view.fields):
             return Not(self._read_object(view, inner, location, depth + 1))
         if key in view.relations:
             return self._read_relation(view.relations[key], inner, location, depth)
@@ -125,7 +155,7 @@ class Filters:
             raise refuse(location, "where_type", 'Must be an object, as {"any": {...}}')
         target = relation.target
         self._count(location)
-        if not inner or set(inner) - {"any", "none", "every"}:
+        if not _is_quantified(target, inner):
             part = self._read_object(target, inner, location, depth + 1)
             return Over(relation, target, "any", part)
         parts = tuple(
@@ -145,7 +175,7 @@ class Filters:
         location: Location,
     ) -> Condition:
         name, dot, rest = path.partition(".")
-        if dot:
+        if dot and path not in view.fields:
             relation = view.relation(name, location)
             if path.count(".") >= _MAX_DEPTH:
                 raise refuse(location, "where_depth", f"Must not be longer than {_MAX_DEPTH} hops")
@@ -167,6 +197,20 @@ class Filters:
         self._terms += 1
         if self._terms > _MAX_TERMS:
             raise refuse(location[:2], "where_terms", f"Must not have more than {_MAX_TERMS} terms")
+
+
+def _is_junction(view: View, key: str, inner: Any) -> bool:
+    # A column or relation may have this name; no filter of theirs is a list.
+    is_other = key in view.fields or key in view.relations
+    return key in {"and", "or"} and (isinstance(inner, (list, tuple)) or not is_other)
+
+
+def _is_quantified(target: View, inner: Mapping[Any, Any]) -> bool:
+    """Tell whether the keys of a relation's filter say how many rows, and are no columns."""
+    return bool(inner) and all(
+        key in _QUANTIFIERS and (isinstance(part, Mapping) or key not in target.fields)
+        for key, part in inner.items()
+    )
 
 
 def _split(view: View, path: str, location: Location) -> tuple[Field, str]:

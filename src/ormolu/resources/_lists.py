@@ -168,16 +168,11 @@ class _Reader:
 
     def filter_by(self, name: str, values: Sequence[str]) -> None:
         """Add one filter of a query string."""
-        hop = name.partition(".")[0].partition("__")[0]
-        if (
-            hop not in self._view.relations
-            and hop not in self._view.fields
-            and name not in PARAMETERS
-        ):
-            near = nearest(name, PARAMETERS)
-            if near:
-                raise refuse((*self._at, name), "unknown_parameter", f"There is no {name!r}{near}")
-        self._conditions.append(self._filters.read_parameter(name, values, (*self._at, name)))
+        place = (*self._at, name)
+        near = "" if self._filters.has_name(name) else nearest(name, PARAMETERS)
+        if near:
+            raise refuse(place, "unknown_parameter", f"There is no {name!r}{near}")
+        self._conditions.append(self._filters.read_parameter(name, values, place))
 
     def filter_tree(self, tree: Mapping[str, Any]) -> None:
         """Add filters from JSON or Python."""
