@@ -10,10 +10,13 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from sqlalchemy import ARRAY, JSON, Enum, Integer, LargeBinary, String
 
 import ormolu
 from ormolu import errors
 from ormolu.engines import EngineOptions
+from ormolu.query import Field, operators_of
+from ormolu.resources._lists import PARAMETERS
 from ormolu.sqlite._pragmas import Pragmas, url_options
 from ormolu.web._problems import STATUSES
 
@@ -26,6 +29,7 @@ SAMPLES = [
 ]
 APPLICATIONS = [sample for sample in SAMPLES if "app = FastAPI()" in str(sample.values[0])]
 ERRORS = (ROOT / "docs" / "errors.md").read_text()
+RESOURCES = (ROOT / "docs" / "resources.md").read_text()
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
@@ -73,6 +77,22 @@ def test_every_public_name_is_documented() -> None:
     """Each name of the face stands in README or docs."""
     text = "".join(page.read_text() for page in PAGES)
     assert [name for name in ormolu.__all__ if f"{name}" not in text] == []
+
+
+def test_every_parameter_of_a_list_is_documented() -> None:
+    """The table in docs/resources.md has those of the code, and no others."""
+    table = RESOURCES.partition("| parameter of a list |")[2].partition("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")]
+    assert {name for cell in cells for name in re.findall("`([a-z]+)`", cell)} == set(PARAMETERS)
+
+
+def test_every_operator_is_documented() -> None:
+    """The sentence in docs/resources.md names what any type has, and nothing else."""
+    types = (String(), Integer(), JSON(), Enum("a"), ARRAY(Integer), LargeBinary())
+    known = {name for each in types for name in operators_of(Field("x", each))}
+    sentence = RESOURCES.partition("\nOperators: ")[2].partition("\n")[0]
+    told = {name for names in re.findall("`([^`]*)`", sentence) for name in names.split()}
+    assert told - {"lte", "gte"} == known
 
 
 def test_every_option_is_documented_with_its_default() -> None:

@@ -44,6 +44,7 @@ class Declaration:
     idempotency: bool = False
     max_limit: int = 1000
     max_offset: int = 0
+    document_operators: bool = False
     hooks: Mapping[HookName, Callable[..., Any]] = field(default_factory=dict)
     public_model: type[BaseModel] | None = None
     create_model: type[BaseModel] | None = None
@@ -101,6 +102,15 @@ class Declaration:
             self.mapper.get_property_by_column(column).key for column in self.mapper.primary_key
         ]
         return tuple(self.attributes[name].field for name in properties)
+
+    @cached_property
+    def places(self) -> tuple[str, ...]:
+        """Return what stands in a path's pattern for each field of the key."""
+        names = [field.name for field in self.keys]
+        # Starlette takes no others: the rest would be text of the path, and match no row's.
+        if all(name.isascii() and name.isidentifier() for name in names):
+            return tuple(names)
+        return tuple(f"key_{number}" for number in range(1, len(names) + 1))
 
     @cached_property
     def readable(self) -> dict[str, Field]:

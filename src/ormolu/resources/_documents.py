@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
+from ormolu.resources._components import Components, Json
+from ormolu.resources._documented_filters import tree_schema
 from ormolu.resources._exposures import Exposure
-from ormolu.resources._parameters import Parameters, schema_of
+from ormolu.resources._parameters import Parameters
 from ormolu.resources._routes import Endpoint
+from ormolu.web import Describer, problem_reference
 
 __all__ = ["describer_of"]
-
-Json = dict[str, Any]
-
-_TEMPLATE = "#/components/schemas/{model}"
 
 _PROBLEMS = {
     "list": (422, 503),
@@ -38,36 +37,37 @@ _MEANINGS = {
 _TEXT = {"type": "string"}
 
 
-def describer_of(endpoint: Endpoint, exposure: Exposure) -> Callable[[Json, Json], None]:
+def describer_of(endpoint: Endpoint, exposure: Exposure) -> Describer:
     """Return what completes the document's operation of an endpoint."""
 
     def describe(operation: Json, schemas: Json) -> None:
-        _Description(endpoint, exposure, schemas).complete(operation)
+        _Description(endpoint, exposure, Components(schemas)).complete(operation)
 
-    return describe
+    return Describer(f"{exposure.declaration.name}.{endpoint.name}", describe)
 
 
 class _Description:
     """One operation: what goes into it, what comes out."""
 
-    def __init__(self, endpoint: Endpoint, exposure: Exposure, schemas: Json) -> None:
+    def __init__(self, endpoint: Endpoint, exposure: Exposure, components: Components) -> None:
         self._endpoint = endpoint
         self._exposure = exposure
         self._declaration = exposure.declaration
-        self._schemas = schemas
+        self._components = components
+        self._parameters = Parameters(endpoint, exposure, components)
         self._is_versioned = self._declaration.traits.version is not None
 
     def complete(self, operation: Json) -> None:
-        parameters = Parameters(self._endpoint, self._exposure).all
+        parameters = _once([*operation.get("parameters", []), *self._parameters.all])
         if parameters:
-            operation["parameters"] = [*operation.get("parameters", []), *parameters]
+            operation["parameters"] = parameters
         body = self._body()
         if body is not None:
             operation["requestBody"] = {"required": True, "content": body}
         answers = {str(self._endpoint.status): self._success()}
         answers |= self._other_successes()
         for status in self._problems():
-            answers[str(status)] = _problem(status)
+            answers[str(status)] = self._problem(status)
         operation["responses"] = answers
 
     def _problems(self) -> tuple[int, ...]:
@@ -75,6 +75,11 @@ class _Description:
         dropped = set() if self._declaration.require_if_match else {428}
         dropped |= {403} if self._declaration.policy is None else set()
         return tuple(status for status in statuses if status not in dropped)
+
+    def _problem(self, status: int) -> Json:
+        reference = problem_reference(self._components.schemas)
+        content = {"application/problem+json": {"schema": reference}}
+        return {"description": _MEANINGS[status], "content": content}
 
     def _body(self) -> Json | None:
         name, schemas = self._endpoint.name, self._exposure.schemas
@@ -131,39 +136,34 @@ class _Description:
 
     def _public(self, exposure: Exposure) -> Json:
         """Return a reference to the schema of a row; its relations are there if included."""
-        name = f"{exposure.declaration.name}Public"
-        if self._schemas.get(name, exposure.shown) is not exposure.shown:
-            # A model of the program's own has this name, or another resource of the same model.
-            name = f"{_camel(exposure.declaration.path)}Public"
-        if name in self._schemas and self._schemas[name] is exposure.shown:
-            return _reference(name)
-        schema = _json_schema(exposure.schemas.public, self._schemas, "serialization")
-        exposure.shown = self._schemas[name] = schema
+        # A model of the program's own has the first name, or another resource of the same model.
+        names = _names(exposure, "Public")
+        name = self._components.free_name(names, lambda held: held is exposure.shown)
+        if name in self._components.schemas:
+            return self._components.reference(name)
+        schema = self._components.of_model(
+            exposure.schemas.public, "serialization", exposure.declaration.name
+        )
+        exposure.shown = self._components.schemas[name] = schema
+        properties = schema.setdefault("properties", {})
         for relation, target in exposure.targets.items():
             shown = self._public(target)
             is_many = exposure.declaration.mapper.relationships[relation].uselist
             many = {"type": "array", "items": shown, "maxItems": 100}
-            schema["properties"][relation] = (
-                many if is_many else {"anyOf": [shown, {"type": "null"}]}
-            )
-        return _reference(name)
+            properties[relation] = many if is_many else {"anyOf": [shown, {"type": "null"}]}
+        return self._components.reference(name)
 
     def _model(self, model: type[BaseModel]) -> Json:
-        schema = _json_schema(model, self._schemas, "validation")
+        schema = self._components.of_model(model, "validation", self._declaration.name)
         suffix = model.__name__.removeprefix(self._declaration.name)
-        schema["examples"] = [_example(schema, self._schemas)]
+        schema["examples"] = [_example(schema, self._components.schemas)]
         return self._add(suffix, schema)
 
     def _add(self, suffix: str, schema: Json) -> Json:
-        name = f"{self._declaration.name}{suffix}"
-        if self._schemas.get(name, schema) != schema:
-            name = f"{_camel(self._declaration.path)}{suffix}"
-        self._schemas[name] = schema
-        return _reference(name)
+        return self._components.put(schema, _names(self._exposure, suffix))
 
     def _results(self) -> Json:
-        self._schemas["BatchResults"] = _RESULTS
-        return _reference("BatchResults")
+        return self._components.put(_RESULTS, ["BatchResults"])
 
     def _page(self) -> Json:
         items = {"type": "array", "items": self._public(self._exposure)}
@@ -178,9 +178,9 @@ class _Description:
         return self._add("Page", _object(properties, ("items", "next_cursor")))
 
     def _query_schema(self) -> Json:
-        offered = Parameters(self._endpoint, self._exposure)
+        offered = self._parameters
         named = {each["name"]: each["schema"] for each in [*offered.paging, *offered.selection]}
-        named["where"] = {"type": "object"}
+        named["where"] = self._add("Where", tree_schema(self._exposure, self._components))
         for name in ("sort", "fields", "include"):
             if name in named:
                 named[name] = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}
@@ -189,7 +189,7 @@ class _Description:
 
     def _batch_schema(self) -> Json:
         schemas, operations = self._exposure.schemas, self._declaration.operations
-        keys = [schema_of(field.key) for field in self._declaration.keys]
+        keys = [self._components.of_value(field.key) for field in self._declaration.keys]
         size = {"minItems": len(keys), "maxItems": len(keys)}
         several = {"type": "array", "items": {"anyOf": [{"type": "integer"}, _TEXT]}, **size}
         key = keys[0] if len(keys) == 1 else several
@@ -207,7 +207,8 @@ class _Description:
             forms.append(_step("update", {"id": key, "data": data, **tag}, ("id", "data")))
         if "delete" in operations:
             forms.append(_step("delete", {"id": key, **tag}, ("id",)))
-        steps = {"type": "array", "items": {"oneOf": forms}, "minItems": 1, "maxItems": 100}
+        form = {"oneOf": forms} if forms else {"type": "object"}
+        steps = {"type": "array", "items": form, "minItems": 1, "maxItems": 100}
         properties = {"operations": steps, "atomic": {"type": "boolean", "default": True}}
         return {**_object(properties, ("operations",)), "additionalProperties": False}
 
@@ -244,15 +245,18 @@ def _object(properties: Json, required: tuple[str, ...]) -> Json:
     return {**schema, "required": list(required)} if required else schema
 
 
-def _json_schema(model: type[BaseModel], schemas: Json, mode: Any) -> Json:
-    schema = model.model_json_schema(ref_template=_TEMPLATE, mode=mode)
-    for name, definition in schema.pop("$defs", {}).items():
-        schemas.setdefault(name, definition)
-    for member in schema.get("properties", {}).values():
-        # Left out is not null.
-        if member.get("default", ...) is None:
-            member.pop("default")
-    return schema
+def _once(parameters: Sequence[Json]) -> list[Json]:
+    """Return the first parameter of each name; names of headers are the same in either case."""
+    found: dict[tuple[str, str], Json] = {}
+    for each in parameters:
+        place, name = each["in"], each["name"]
+        found.setdefault((place, name.lower() if place == "header" else name), each)
+    return list(found.values())
+
+
+def _names(exposure: Exposure, suffix: str) -> tuple[str, str]:
+    declaration = exposure.declaration
+    return f"{declaration.name}{suffix}", f"{_camel(declaration.path)}{suffix}"
 
 
 def _camel(path: str) -> str:
@@ -267,15 +271,6 @@ def _answered(description: str) -> Json:
 
 def _json(schema: Json) -> Json:
     return {"application/json": {"schema": schema}}
-
-
-def _reference(name: str) -> Json:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _problem(status: int) -> Json:
-    content = {"application/problem+json": {"schema": _reference("Problem")}}
-    return {"description": _MEANINGS[status], "content": content}
 
 
 def _example(schema: Json, schemas: Json) -> Json:

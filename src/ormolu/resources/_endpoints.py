@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
@@ -18,7 +19,7 @@ from ormolu.resources._policy import checked_policy
 from ormolu.resources._routes import Call, Endpoint
 from ormolu.web import raise_failure
 
-__all__ = ["endpoint_function", "refusing_endpoint"]
+__all__ = ["endpoint_function", "operation_id", "refusing_endpoint"]
 
 
 def endpoint_function(
@@ -76,3 +77,12 @@ def refusing_endpoint(methods: set[str]) -> Callable[[Request], Awaitable[Respon
         raise HTTPException(405, headers={"Allow": allow})
 
     return refuse_method
+
+
+def operation_id(endpoint: Endpoint, route: Any) -> str:
+    """Return an id by the path with its prefixes: a resource may be included more than once.
+
+    An application's own `generate_unique_id_function` goes before it.
+    """
+    path = route.path_format.removesuffix(endpoint.path)
+    return f"{endpoint.name}_{re.sub(r'[^a-zA-Z0-9]+', '_', path).strip('_')}"

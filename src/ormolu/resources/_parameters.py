@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import TypeAdapter
-
-from ormolu.query import Field, operators_of
+from ormolu.resources._components import Components, Json
+from ormolu.resources._documented_filters import filter_parameters
 from ormolu.resources._exposures import Exposure
 from ormolu.resources._routes import Endpoint
 
-__all__ = ["Parameters", "schema_of"]
-
-Json = dict[str, Any]
+__all__ = ["Parameters"]
 
 _TEXT = {"type": "string"}
-_TEMPLATE = "#/components/schemas/{model}"
-_LISTED = {"in", "not_in", "between"}
 
 
 class Parameters:
     """What an endpoint takes beside its body."""
 
-    def __init__(self, endpoint: Endpoint, exposure: Exposure) -> None:
+    def __init__(self, endpoint: Endpoint, exposure: Exposure, components: Components) -> None:
         self._endpoint = endpoint
         self._exposure = exposure
+        self._components = components
         self._declaration = exposure.declaration
         self._is_versioned = self._declaration.traits.version is not None
 
@@ -37,8 +31,14 @@ class Parameters:
         if "{" not in self._endpoint.path:
             return []
         return [
-            {"name": field.name, "in": "path", "required": True, "schema": schema_of(field.key)}
-            for field in self._declaration.keys
+            {
+                "name": place,
+                "in": "path",
+                "required": True,
+                "schema": self._components.of_value(field.key),
+                "description": f"`{field.name}` of the row",
+            }
+            for place, field in zip(self._declaration.places, self._declaration.keys, strict=True)
         ]
 
     def _query(self) -> list[Json]:
@@ -55,17 +55,8 @@ class Parameters:
             ]
         if name != "list":
             return []
-        return [*self._filters(), *self.paging, *self.selection]
-
-    def _filters(self) -> list[Json]:
-        found = []
-        for field in self._declaration.readable.values():
-            found += [_filter(field, operator, field.name) for operator in operators_of(field)]
-        for name, target in self._exposure.targets.items():
-            for field in target.declaration.readable.values():
-                if "eq" in operators_of(field):
-                    found.append(_filter(field, "eq", f"{name}.{field.name}"))
-        return found
+        filters = filter_parameters(self._exposure, self._components)
+        return [*filters, *self.paging, *self.selection]
 
     @property
     def paging(self) -> list[Json]:
@@ -74,7 +65,7 @@ class Parameters:
         limit = {"type": "integer", "minimum": 1, "maximum": most, "default": min(50, most)}
         modes = {"type": "string", "enum": ["exact", "capped", "estimated"]}
         found = [
-            _parameter("where", _TEXT, 'JSON: {"or": [{"name": "Ann"}, {"id__gt": 7}]}'),
+            _parameter("where", _TEXT, f"JSON of filters, `and`, `or` and `not`: {self._tree}"),
             _parameter(
                 "sort", _TEXT, "Names of fields, `-` for descending, as `-id,name:nullsfirst`"
             ),
@@ -90,6 +81,12 @@ class Parameters:
             offset = {"type": "integer", "minimum": 0, "maximum": most, "default": 0}
             found.append(_parameter("offset", offset, "Rows to skip"))
         return found
+
+    @property
+    def _tree(self) -> str:
+        """Return an example of a `where`: one operator is there for each type."""
+        first, *_, last = [*self._declaration.readable] * 2
+        return f'`{{"or": [{{"{first}__isnull": true}}, {{"not": {{"{last}__isnull": false}}}}]}}`'
 
     @property
     def selection(self) -> list[Json]:
@@ -118,20 +115,6 @@ class Parameters:
         }:  # fmt: skip
             found.append(_header("Idempotency-Key", "The same key is the same request"))
         return found
-
-
-def _filter(field: Field, operator: str, name: str) -> Json:
-    key = name if operator == "eq" else f"{name}__{operator}"
-    schema = {"type": "boolean"} if operator == "isnull" else schema_of(field.filtered)
-    if operator in _LISTED:
-        sizes = {"minItems": 2, "maxItems": 2} if operator == "between" else {"maxItems": 1000}
-        schema = {"type": "array", "items": schema, **sizes}
-    return {"name": key, "in": "query", "required": False, "schema": schema}
-
-
-def schema_of(adapter: TypeAdapter[Any]) -> Json:
-    """Return the schema of a single value."""
-    return adapter.json_schema(ref_template=_TEMPLATE)
 
 
 def _parameter(name: str, schema: Json, description: str) -> Json:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Depends
+from fastapi.datastructures import Default
 from pydantic import BaseModel
 from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,7 +21,7 @@ from ormolu.query import Row, read_selection
 from ormolu.resources._bodies import check_own_models
 from ormolu.resources._declaration import OPERATIONS, declare
 from ormolu.resources._documents import describer_of
-from ormolu.resources._endpoints import endpoint_function, refusing_endpoint
+from ormolu.resources._endpoints import endpoint_function, operation_id, refusing_endpoint
 from ormolu.resources._explain import Explanation, explain_door
 from ormolu.resources._exposures import Exposure, Policies
 from ormolu.resources._frontdoor import DoorMaker
@@ -141,7 +143,8 @@ class Resource(APIRouter):
         self._makers[shown, path] = function.door
         self.add_api_route(
             path, function, methods=[shown], name=function.__name__,
-            operation_id=function.__name__, status_code=endpoint.status, response_model=None,
+            generate_unique_id_function=Default(partial(operation_id, endpoint)),
+            status_code=endpoint.status, response_model=None,
             include_in_schema=shown != "QUERY",
             dependencies=_dependencies(endpoint),
             summary=_SUMMARIES[endpoint.name].format(self.exposure.declaration.name),
@@ -323,6 +326,7 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
     idempotency: bool = False,
     max_limit: int = 1000,
     max_offset: int = 0,
+    document_operators: bool = False,
     hooks: Mapping[HookName, Callable[..., Any]] | None = None,
     public_model: type[BaseModel] | None = None,
     create_model: type[BaseModel] | None = None,
@@ -347,6 +351,8 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
         idempotency: Whether Idempotency-Key is kept, in the table `ormolu_idempotency`.
         max_limit: Most rows of a page.
         max_offset: Most rows that `offset` may skip; 0 leaves it out.
+        document_operators: Whether the OpenAPI document has a parameter for each operator of each
+            column, instead of one for each column whose description names its operators.
         hooks: Functions of (session, values) around writes; `after_commit` takes the row alone.
         public_model: Pydantic model of answers, instead of the generated one.
         create_model: Pydantic model of a new row.
@@ -373,6 +379,7 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
         idempotency=idempotency,
         max_limit=max_limit,
         max_offset=max_offset,
+        document_operators=document_operators,
         hooks=dict(hooks or {}),
         public_model=public_model,
         create_model=create_model,

@@ -318,7 +318,7 @@ def _result(call: Call, done: Outcome | Failure, *, is_minimal: bool) -> dict[st
 def endpoints_of(exposure: Exposure) -> list[Endpoint]:
     """Return the endpoints that a declaration asks for."""
     declaration = exposure.declaration
-    item = "/" + ",".join(f"{{{field.name}}}" for field in declaration.keys)
+    item = "/" + ",".join(f"{{{name}}}" for name in declaration.places)
     endpoints = [
         Endpoint("list", "", ("GET", "HEAD"), 200, "list", _list),
         Endpoint("query", "", ("QUERY",), 200, "list", _query),

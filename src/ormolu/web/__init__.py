@@ -7,19 +7,20 @@ from ormolu.web._attach import attach
 from ormolu.web._dependency import SessionDep, only_read, request_session, session_of
 from ormolu.web._door import Body, Door, NoDoorError, Reply
 from ormolu.web._doors import raise_failure
-from ormolu.web._openapi import Describe
+from ormolu.web._openapi import Describer, problem_reference
 from ormolu.web._problems import problems_of
 from ormolu.web._survey import survey, why_no_doors
 
 __all__ = [
     "Body",
-    "Describe",
+    "Describer",
     "Door",
     "NoDoorError",
     "Reply",
     "SessionDep",
     "attach",
     "only_read",
+    "problem_reference",
     "problems_of",
     "raise_failure",
     "request_session",

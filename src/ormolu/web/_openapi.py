@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import re
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import chain, count
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-__all__ = ["Describe", "document_problems"]
+__all__ = ["Describer", "document_problems", "problem_reference"]
 
-_REFERENCE = {"$ref": "#/components/schemas/Problem"}
+_log = logging.getLogger("ormolu")
+
+Json = dict[str, Any]
+
+_PREFIX = "#/components/schemas/"
+_PLACE = re.compile(r"{([^}]*)}")
 
 _ENTRY = {
     "type": "object",
@@ -40,53 +51,107 @@ _PROBLEM = {
 }
 
 
-# What an endpoint may carry as `describe`: it adds to its operation, and to the shared schemas.
-Describe = Callable[[dict[str, Any], dict[str, Any]], None]
+@dataclass(frozen=True)
+class Describer:
+    """What an endpoint carries as `describe` that reads and writes without FastAPI's help.
+
+    Attributes:
+        name: What the log calls it.
+        complete: Adds to the endpoint's operation, and to the schemas that all share.
+    """
+
+    name: str
+    complete: Callable[[Json, Json], None]
+
+
+def problem_reference(schemas: Json) -> Json:
+    """Return a reference to the shape of error answers, kept under a name that is free."""
+    names = chain(["Problem", "ErrorAnswer"], (f"ErrorAnswer{number}" for number in count(2)))
+    # The program may have a model of its own with this name.
+    name = next(name for name in names if schemas.setdefault(name, _PROBLEM) == _PROBLEM)
+    return {"$ref": _PREFIX + name}
 
 
 def document_problems(app: FastAPI) -> None:
     """Describe FastAPI's own validation answers as the problems that they are now.
 
-    Endpoints that read and write without FastAPI's help describe themselves; see `Describe`.
+    Endpoints that read and write without FastAPI's help describe themselves; see `Describer`.
     """
     make = app.openapi
 
-    def openapi() -> dict[str, Any]:
+    def openapi() -> Json:
         if app.openapi_schema is not None:
             return app.openapi_schema
         document = make()
         schemas = dict(document.get("components", {}).get("schemas", {}))
-        is_validated = schemas.pop("HTTPValidationError", None) is not None
-        is_described = _describe_endpoints(app, document, schemas)
-        if is_validated or is_described:
-            schemas.pop("ValidationError", None)
-            schemas["Problem"] = _PROBLEM
-            for path in document["paths"].values():
-                for operation in path.values():
-                    _replace_validation_answer(operation)
+        _describe_endpoints(app, document, schemas)
+        for path in document.get("paths", {}).values():
+            for operation in path.values():
+                _replace_validation_answer(operation, schemas)
+        if schemas:
             document.setdefault("components", {})["schemas"] = dict(sorted(schemas.items()))
+            _drop_unused(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _describe_endpoints(app: FastAPI, document: dict[str, Any], schemas: dict[str, Any]) -> bool:
-    is_described = False
-    for context in iter_route_contexts(app.routes):
-        describe = getattr(getattr(context, "endpoint", None), "describe", None)
-        path = document["paths"].get(getattr(context, "path_format", None), {})
-        if describe is None or not context.include_in_schema:
-            continue
-        for method in context.methods or ():
-            describe(path[method.lower()], schemas)
-            is_described = True
-    return is_described
+def _describe_endpoints(app: FastAPI, document: Json, schemas: Json) -> None:
+    # FastAPI documents the last route of a path and method.
+    last: dict[tuple[str, str], Any] = {
+        (str(context.path_format), method.lower()): context
+        for context in iter_route_contexts(app.routes)
+        if getattr(context, "include_in_schema", False) and hasattr(context, "path_format")
+        for method in context.methods or ()
+    }
+    for (place, method), context in last.items():
+        describer = getattr(getattr(context, "endpoint", None), "describe", None)
+        path = document.get("paths", {}).get(place, {})
+        if isinstance(describer, Describer) and method in path:
+            path[method] = _described(describer, path[method], schemas, place)
 
 
-def _replace_validation_answer(operation: Any) -> None:
+def _described(describer: Describer, operation: Json, schemas: Json, place: str) -> Json:
+    """Return the whole operation; as FastAPI made it, if what is told of it is no JSON."""
+    draft, shared = deepcopy(operation), dict(schemas)
+    try:
+        describer.complete(draft, shared)
+        new = {name: each for name, each in shared.items() if schemas.get(name) is not each}
+        json.dumps([draft, new], allow_nan=False, ensure_ascii=False).encode()
+    except Exception:
+        _log.exception("/openapi.json: %s is described without its details.", describer.name)
+        draft = operation
+    else:
+        schemas.update(new)
+    _add_places(draft, place)
+    return draft
+
+
+def _add_places(operation: Json, place: str) -> None:
+    """Add the parameters of a prefix, as `/shops/{shop}`, that no dependency has declared."""
+    parameters = operation.get("parameters", [])
+    declared = {each["name"] for each in parameters if each["in"] == "path"}
+    missing = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PLACE.findall(place)
+        if name not in declared
+    ]
+    if missing:
+        operation["parameters"] = [*missing, *parameters]
+
+
+def _replace_validation_answer(operation: Any, schemas: Json) -> None:
     answers = operation.get("responses", {}) if isinstance(operation, dict) else {}
     content = answers.get("422", {}).get("content", {})
     reference = content.get("application/json", {}).get("schema", {}).get("$ref", "")
-    if reference.endswith("/HTTPValidationError"):
+    if reference == _PREFIX + "HTTPValidationError":
         content.pop("application/json")
-        content["application/problem+json"] = {"schema": _REFERENCE}
+        content["application/problem+json"] = {"schema": problem_reference(schemas)}
+
+
+def _drop_unused(document: Json) -> None:
+    """Drop the schemas of FastAPI's validation answers where nothing refers to them any more."""
+    schemas = document["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        if name in schemas and f'"{_PREFIX}{name}"' not in json.dumps(document, default=str):
+            schemas.pop(name)

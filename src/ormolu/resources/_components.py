@@ -1,0 +1,104 @@
+"""The shared schemas of an OpenAPI document: each under a name that no other has. Knows no HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import chain, count
+from operator import eq
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+
+__all__ = ["Components", "Json"]
+
+Json = dict[str, Any]
+
+_PREFIX = "#/components/schemas/"
+_TEMPLATE = _PREFIX + "{model}"
+# OpenAPI 3.1, 4.8.7.1: the keys of components.
+_FORBIDDEN = re.compile(r"[^a-zA-Z0-9._-]")
+
+
+class Components:
+    """The schemas of one document, which others write to as well.
+
+    Attributes:
+        schemas: All of them by name.
+    """
+
+    def __init__(self, schemas: Json) -> None:
+        self.schemas: Json = schemas
+
+    def put(self, schema: Json, names: Sequence[str]) -> Json:
+        """Keep a schema under the first of some names that is free; return a reference to it."""
+        name = self.free_name(names, partial(eq, schema))
+        self.schemas[name] = schema
+        return self.reference(name)
+
+    def reference(self, name: str) -> Json:
+        """Return a reference to a schema."""
+        return {"$ref": _PREFIX + name}
+
+    def free_name(self, names: Sequence[str], is_same: Callable[[Any], bool]) -> str:
+        """Return the first of some names that is free, or held by the same; then numbered ones."""
+        plain = [_FORBIDDEN.sub("_", name) for name in names]
+        numbered = (f"{plain[-1]}{number}" for number in count(2))
+        return next(
+            name
+            for name in chain(plain, numbered)
+            if name not in self.schemas or is_same(self.schemas[name])
+        )
+
+    def of_model(self, model: type[BaseModel], mode: Any, owner: str) -> Json:
+        """Return the schema of a Pydantic model, with what it refers to kept.
+
+        Args:
+            model: What is described.
+            mode: "validation" or "serialization".
+            owner: What the names begin with of what it refers to, if they are not free.
+        """
+        schema = model.model_json_schema(ref_template=_TEMPLATE, mode=mode)
+        for member in schema.get("properties", {}).values():
+            # Left out is not null; and JSON has neither infinity nor lone surrogates.
+            if member.get("default") is None or not _is_json(member["default"]):
+                member.pop("default", None)
+        return self._hoist(schema, owner)
+
+    def of_value(self, adapter: TypeAdapter[Any], owner: str = "Value") -> Json:
+        """Return the schema of a single value, with what it refers to kept."""
+        return self._hoist(adapter.json_schema(ref_template=_TEMPLATE), owner)
+
+    def _hoist(self, schema: Json, owner: str) -> Json:
+        definitions: Json = schema.pop("$defs", {})
+        renamed = {}
+        for name, definition in definitions.items():
+            # Two classes of one name, in two modules.
+            free = self.free_name([name, f"{owner}{name}"], partial(eq, definition))
+            self.schemas[free] = definition
+            if free != name:
+                renamed[_PREFIX + name] = _PREFIX + free
+        if renamed:
+            for name, definition in definitions.items():
+                free = renamed.get(_PREFIX + name, _PREFIX + name).removeprefix(_PREFIX)
+                self.schemas[free] = _replace(definition, renamed)
+            schema = _replace(schema, renamed)
+        return schema
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _replace(node: Any, renamed: dict[str, str]) -> Any:
+    if isinstance(node, dict):
+        return {key: _replace(inner, renamed) for key, inner in node.items()}
+    if isinstance(node, list):
+        return [_replace(inner, renamed) for inner in node]
+    return renamed.get(node, node) if isinstance(node, str) else node
