@@ -13,6 +13,7 @@ from typing import Any
 from ormolu.errors import ConfigurationError
 from ormolu.query import Relation, View
 from ormolu.resources._declaration import Declaration, declare
+from ormolu.resources._mapped import check_table
 from ormolu.resources._policy import EVERYTHING, Policy
 from ormolu.resources._schemas import Schemas, schemas_of
 
@@ -106,6 +107,7 @@ class Exposure:
         """Return what is shown of a model that has no resource of its own."""
         defaults = self.declaration.metadata.info.setdefault(_DEFAULTS_KEY, {})
         if model not in defaults:
+            check_table(model.__mapper__, f"resource({self.declaration.name}): {model.__name__}")
             path = f"/{model.__mapper__.local_table.name}"
             declaration = declare(model=model, path=path, operations=frozenset())
             defaults[model] = Exposure(declaration, is_declared=False)

@@ -11,7 +11,6 @@ from typing import Any
 from fastapi import APIRouter, Depends
 from fastapi.datastructures import Default
 from pydantic import BaseModel
-from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.routing import Match, Route
 from starlette.types import Scope
@@ -19,7 +18,7 @@ from starlette.types import Scope
 from ormolu.errors import ConfigurationError
 from ormolu.query import Row, read_selection
 from ormolu.resources._bodies import check_own_models
-from ormolu.resources._declaration import OPERATIONS, declare
+from ormolu.resources._declaration import declare
 from ormolu.resources._documents import describer_of
 from ormolu.resources._endpoints import endpoint_function, operation_id, refusing_endpoint
 from ormolu.resources._explain import Explanation, explain_door
@@ -28,6 +27,7 @@ from ormolu.resources._frontdoor import DoorMaker
 from ormolu.resources._hooks import HookName
 from ormolu.resources._idempotency import idempotency_table
 from ormolu.resources._lists import Page, read_members
+from ormolu.resources._mapped import mapper_of, operations_of, path_of_table
 from ormolu.resources._operations import Operations
 from ormolu.resources._policy import Policy, checked_policy
 from ormolu.resources._requests import read_key_values
@@ -320,7 +320,7 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
     writable: AbstractSet[str] = frozenset(),
     searchable: AbstractSet[str] = frozenset(),
     includes: Collection[str] | Mapping[str, Resource] = (),
-    operations: AbstractSet[str] = frozenset(OPERATIONS),
+    operations: AbstractSet[str] | None = None,
     policy: Callable[..., Any] | None = None,
     require_if_match: bool = False,
     idempotency: bool = False,
@@ -337,7 +337,8 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
 
     Args:
         model: Mapped class.
-        path: Where it is served; None takes `/` and the table's name.
+        path: Where it is served; None takes `/` and the table's name. A class in the table of
+            another needs one.
         hidden: Columns that are never read, written, filtered or sorted, on any hop. Columns that
             are called like secrets are hidden too, unless another option names them.
         read_only: Columns that are shown and never written.
@@ -345,7 +346,8 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
         searchable: Text columns that `?q=` looks at.
         includes: Relations that `?include=` and paths may name; a mapping names the resource that
             declares what is shown of the other model, if there are several.
-        operations: Of list, read, create, update, replace, delete, batch.
+        operations: Of list, read, create, update, replace, delete, batch; None takes all that the
+            class can have: rows of an abstract one are made as those of its subclasses.
         policy: FastAPI dependency that returns a `Policy`.
         require_if_match: Whether a change without If-Match is answered 428.
         idempotency: Whether Idempotency-Key is kept, in the table `ormolu_idempotency`.
@@ -362,18 +364,16 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
     Raises:
         ConfigurationError: A name or a value is wrong; the message says which.
     """
-    if inspect(model, raiseerr=False) is None:
-        message = f"resource({getattr(model, '__name__', model)!s}): it is no mapped class."
-        raise ConfigurationError(message)
+    mapper = mapper_of(model)
     declaration = declare(
         model=model,
-        path=f"/{model.__mapper__.local_table.name}" if path is None else path,
+        path=path_of_table(mapper) if path is None else path,
         hidden=frozenset(hidden),
         read_only=frozenset(read_only),
         writable=frozenset(writable),
         searchable=frozenset(searchable),
         includes=dict(includes) if isinstance(includes, Mapping) else dict.fromkeys(includes),
-        operations=frozenset(operations),
+        operations=operations_of(mapper, operations),
         policy=policy,
         require_if_match=require_if_match,
         idempotency=idempotency,

@@ -1,0 +1,116 @@
+"""Which classes a resource can be of: those mapped to a table, and what their mapping rules out."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from sqlalchemy import Column, Join, Table, inspect
+from sqlalchemy.orm import InstanceState, Mapper
+from sqlalchemy.orm.util import AliasedInsp
+
+from ormolu.errors import ConfigurationError
+from ormolu.resources._declaration import OPERATIONS
+
+__all__ = ["check_table", "mapper_of", "operations_of", "path_of_table"]
+
+# What makes new rows; a batch does so only with the first.
+_CREATING = frozenset({"create", "replace"})
+
+
+def mapper_of(model: Any) -> Mapper[Any]:
+    """Return the mapper of a class that is mapped to a table.
+
+    Raises:
+        ConfigurationError: It is something else; the message says what to write.
+    """
+    found = inspect(model, raiseerr=False)
+    name = getattr(model, "__name__", None) or getattr(model, "name", None) or type(model).__name__
+    if not isinstance(found, Mapper):
+        message = f"resource({name}): {_why_not_mapped(found, name)}"
+        raise ConfigurationError(message)
+    check_table(found, f"resource({name}): {name}")
+    return found
+
+
+def _why_not_mapped(found: Any, name: str) -> str:
+    if isinstance(found, Table):
+        title = name.title().replace("_", "")
+        return f"a Table is no mapped class. Map it: class {title}(Model): __table__ = {name}."
+    if isinstance(found, InstanceState):
+        return f"it is an object. Give its class, {found.mapper.class_.__name__}."
+    if isinstance(found, AliasedInsp):
+        return f"it is an alias. Give the class itself, {found.mapper.class_.__name__}."
+    return "it is no mapped class."
+
+
+def check_table(mapper: Mapper[Any], subject: str) -> None:
+    """Check that a class is mapped to a table, not to what a SELECT makes.
+
+    Args:
+        mapper: Of the class.
+        subject: What the sentence is to begin with.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    mapped = mapper.local_table
+    if not isinstance(mapped, Table):
+        kind = "a join" if isinstance(mapped, Join) else "a SELECT"
+        message = (
+            f"{subject} is mapped to {kind}, not to a table. Make a view of it in the database and "
+            "map the view as a table; or declare what it computes on a mapped table, as "
+            "column_property or hybrid_property, and its other rows as a relationship."
+        )
+        raise ConfigurationError(message)
+
+
+def path_of_table(mapper: Mapper[Any]) -> str:
+    """Return the path that a resource has if none is given.
+
+    Raises:
+        ConfigurationError: It would be the path of another class in the same table.
+    """
+    mapped = mapper.local_table
+    assert isinstance(mapped, Table)
+    path = f"/{mapped.name}"
+    if mapper.single:
+        base, own = mapper.base_mapper.class_.__name__, mapper.class_.__name__
+        message = (
+            f"resource({own}): its rows are in the table of {base}, whose path is {path}. Give it "
+            f"one of its own: resource({own}, path='/{own.lower()}s')."
+        )
+        raise ConfigurationError(message)
+    return path
+
+
+def operations_of(mapper: Mapper[Any], operations: AbstractSet[str] | None) -> frozenset[str]:
+    """Return the operations that are asked for, or else all that a class can have.
+
+    Raises:
+        ConfigurationError: One is to make rows of a class that has none of its own.
+    """
+    is_abstract = _is_abstract(mapper)
+    if operations is None:
+        return frozenset(OPERATIONS) - (_CREATING if is_abstract else set())
+    named = ", ".join(sorted(_CREATING & operations))
+    if named and is_abstract:
+        name = mapper.class_.__name__
+        others = [each.class_.__name__ for each in mapper.self_and_descendants
+                  if not _is_abstract(each)]  # fmt: skip
+        message = (
+            f"resource({name}): operations names {named}, but {name} is abstract: a row is of "
+            f"{' or '.join(others) or 'a subclass'}. Declare a resource of each, and leave {named} "
+            "out here."
+        )
+        raise ConfigurationError(message)
+    return frozenset(operations)
+
+
+def _is_abstract(mapper: Mapper[Any]) -> bool:
+    """Tell whether each row of a class is of one of its subclasses."""
+    kind = mapper.polymorphic_on
+    if mapper.polymorphic_abstract or not isinstance(kind, Column):
+        return mapper.polymorphic_abstract
+    is_given = kind.nullable or kind.default or kind.server_default
+    return mapper.polymorphic_identity is None and not is_given
