@@ -46,7 +46,7 @@ from ormolu.errors import (
     OverloadedError,
     ReadOnlyError,
 )
-from ormolu.faults import attach_fault, fault_of, redact
+from ormolu.faults import Fault, attach_fault, fault_of, redact
 from ormolu.sqlite import memory_file, prepare_connections
 from ormolu.transactions import Access
 
@@ -351,7 +351,8 @@ def _report_statement_errors(engine: Engine, access: Access) -> None:
             # The driver has waited as long as it may.
             raise OverloadedError(str(original)) from original
         attach_fault(error, fault)
-        redact(error, fault)
+        if not _is_of_ddl(context, fault):
+            redact(error, fault)
         was_sent = isinstance(error, DBAPIError)
         if was_sent and fault.spoils_connection and not context.is_disconnect:
             context.is_disconnect = True
@@ -360,6 +361,12 @@ def _report_statement_errors(engine: Engine, access: Access) -> None:
             raise ReadOnlyError(_READ_ONLY)
         if error is not context.sqlalchemy_exception:
             raise error
+
+
+def _is_of_ddl(context: ExceptionContext, fault: Fault) -> bool:
+    """Tell whether the database refused DDL as it is written: no row is in that, and no value."""
+    is_ddl: bool = getattr(context.execution_context, "isddl", False)
+    return is_ddl and fault.kind in {"internal_error", "schema_mismatch"}
 
 
 _READ_ONLY = (

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
-from sqlalchemy import Connection, MetaData, Table, inspect, text, types
+from sqlalchemy import Connection, Dialect, MetaData, Table, inspect, text, types
 from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
+from ormolu.engines._portability import check_columns, check_places
 from ormolu.errors import OverloadedError, SchemaMismatchError
 
 __all__ = ["SchemaMode", "prepare_schema"]
 
 SchemaMode = Literal["create", "verify", "ignore"]
+
+_log = logging.getLogger("ormolu")
 
 _LOCK_NAME = "ormolu:create"
 _LOCK_KEY = 0x6F726D6F6C75  # "ormolu"
@@ -45,14 +49,16 @@ async def prepare_schema(
         timeout: Seconds to wait for another worker that creates.
 
     Raises:
+        ConfigurationError: The backend does not have a type, a schema or a numbering of theirs.
         OverloadedError: Another worker held the lock for too long.
         SchemaMismatchError: A mapped table or column is missing or of another kind.
     """
-    if mode == "create":
-        async with reader.connect() as connection:
-            missing = await connection.run_sync(_missing_tables, metadata)
-        if missing:
-            await _create(writer, metadata, timeout)
+    async with reader.connect() as connection:
+        await connection.run_sync(check_places, metadata)
+        missing = await connection.run_sync(_missing_tables, metadata)
+    if missing and mode == "create":
+        check_columns(writer.dialect, missing)
+        await _create(writer, metadata, timeout)
     async with reader.connect() as connection:
         differences = await connection.run_sync(_compare, metadata)
     if differences:
@@ -106,17 +112,23 @@ def _compare(connection: Connection, metadata: MetaData) -> list[str]:
     for table in metadata.sorted_tables:
         if table not in missing:
             columns = inspector.get_columns(table.name, schema=table.schema)
-            differences.extend(_compare_columns(table, columns))
+            differences.extend(_compare_columns(table, columns, connection.dialect))
+            if connection.dialect.name == "sqlite":
+                _warn_of_sqlite(table, columns)
     return differences
 
 
-def _compare_columns(table: Table, reflected: list[ReflectedColumn]) -> Iterator[str]:
+def _compare_columns(
+    table: Table, reflected: list[ReflectedColumn], dialect: Dialect
+) -> Iterator[str]:
     found = {column["name"]: column for column in reflected}
     for column in table.columns:
+        if column.system:
+            continue
         there = found.pop(column.name, None)
         if there is None:
             yield f'Column "{table.fullname}.{column.name}" is missing.'
-        elif not _is_same_family(column.type, there["type"]):
+        elif not _is_same_family(column.type, there["type"], dialect):
             yield (
                 f'Column "{table.fullname}.{column.name}" is {there["type"]!r} in the database, '
                 f"and mapped as {column.type!r}."
@@ -129,12 +141,41 @@ def _compare_columns(table: Table, reflected: list[ReflectedColumn]) -> Iterator
             )
 
 
-def _is_same_family(mapped: TypeEngine[Any], reflected: TypeEngine[Any]) -> bool:
+def _warn_of_sqlite(table: Table, reflected: list[ReflectedColumn]) -> None:
+    """Say what tables that others made cannot do, though they serve for all else."""
+    found = {column["name"]: column["type"] for column in reflected}
+    counted = table.autoincrement_column
+    kind = None if counted is None else found.get(counted.name)
+    if counted is not None and kind is not None and not isinstance(kind, types.INTEGER):
+        _log.warning(
+            'Column "%s.%s" is %r in the database, and SQLite numbers rows only where it is '
+            "INTEGER: an INSERT without it fails. Make the table anew, or write "
+            "autoincrement=False and choose its values.",
+            table.fullname, counted.name, kind,
+        )  # fmt: skip
+    for column in table.columns:
+        if _is_uuid_as_number(column.type, found.get(column.name)):
+            _log.warning(
+                'Column "%s.%s" is UUID in the database, which SQLite takes for a number: one in '
+                "a million values becomes one. Migrate it to CHAR(32).",
+                table.fullname, column.name,
+            )  # fmt: skip
+
+
+def _is_same_family(mapped: TypeEngine[Any], reflected: TypeEngine[Any], dialect: Dialect) -> bool:
     """Compare families of types, as databases spell types in their own ways."""
+    if dialect.name == "sqlite" and _is_uuid_as_number(mapped, reflected):
+        return True
+    plain: TypeEngine[Any] = mapped.dialect_impl(dialect)
     if isinstance(mapped, types.TypeDecorator):
-        mapped = mapped.impl_instance
-    families = _family(mapped), _family(reflected)
+        plain = mapped.type_engine(dialect)
+    families = _family(plain), _family(reflected)
     return None in families or families[0] == families[1]
+
+
+def _is_uuid_as_number(mapped: TypeEngine[Any], reflected: TypeEngine[Any] | None) -> bool:
+    """Tell whether SQLite has a column as SQLAlchemy's own DDL makes it: UUID is no type to it."""
+    return isinstance(mapped, types.UUID) and type(reflected) is types.NUMERIC
 
 
 def _family(kind: TypeEngine[Any]) -> str | None:

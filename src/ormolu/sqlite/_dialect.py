@@ -7,7 +7,7 @@ import sqlite3
 import weakref
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from sqlalchemy import URL, Engine, event, pool
@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.util import await_, immutabledict
 
 from ormolu.sqlite._connection import Connection
+from ormolu.sqlite._ddl import SQLiteTypes
 from ormolu.sqlite._memory import MemoryFile, memory_file
 from ormolu.sqlite._pragmas import (
     SQLITE3_OPTIONS,
@@ -113,6 +114,7 @@ class SQLiteDialect_ormolu(SQLiteDialect_pysqlite):  # noqa: N801 -- SQLAlchemy'
     supports_statement_cache: bool = True
     supports_server_side_cursors: bool = True
     execution_ctx_cls: type[SQLiteExecutionContext] = _ExecutionContext
+    type_compiler_cls: ClassVar[Any] = SQLiteTypes
 
     connection_characteristics: Any = immutabledict(
         {

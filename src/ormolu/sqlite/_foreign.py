@@ -1,4 +1,4 @@
-"""How each SQLite connection is set up and how its transactions begin.
+"""How each SQLite connection of another driver is set up and how its transactions begin.
 
 SQLite leaves foreign keys unchecked, pysqlite begins no transaction for a SELECT, and a
 deferred transaction that wants to write later fails at once if another wrote meanwhile. So:
@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.util import await_
 
 from ormolu.errors import OverloadedError
+from ormolu.sqlite._ddl import SQLiteTypes
 
 __all__ = ["prepare_connections"]
 
@@ -42,6 +43,8 @@ def prepare_connections(engine: Engine, *, is_writer: bool, timeout: float) -> N
         ("PRAGMA journal_mode=WAL", *_PRAGMAS) if is_writer else (*_PRAGMAS, "PRAGMA query_only=ON")
     )
     begin = "BEGIN IMMEDIATE" if is_writer else "BEGIN"
+    dialect = engine.dialect
+    dialect.type_compiler_instance = dialect.type_compiler = SQLiteTypes(dialect)
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: Any, _record: object) -> None:

@@ -1,0 +1,134 @@
+"""What models have that a backend has not: found before a table is made, with what to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Column, Connection, MetaData, Table, inspect
+from sqlalchemy import Sequence as NumberSequence
+from sqlalchemy.dialects.postgresql.named_types import NamedType
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.exc import CompileError, UnsupportedCompilationError
+from sqlalchemy.types import JSON, TypeEngine
+
+from ormolu.errors import ConfigurationError
+
+__all__ = ["check_columns", "check_places"]
+
+_BACKENDS = {"mariadb": "MariaDB", "mysql": "MySQL", "postgresql": "PostgreSQL", "sqlite": "SQLite"}
+
+# Values of these are lists or objects, which every backend keeps as JSON.
+_NESTED = ("ARRAY", "HSTORE", "JSONB", "RANGE")
+
+
+def check_places(connection: Connection, metadata: MetaData) -> None:
+    """Check that the schemas and system columns of the models can be there at all.
+
+    Raises:
+        ConfigurationError: They cannot.
+    """
+    _refuse(_misplaced(connection, metadata))
+
+
+def check_columns(dialect: Dialect, tables: Sequence[Table]) -> None:
+    """Check that a backend has what the columns of tables that will be made ask for.
+
+    Raises:
+        ConfigurationError: It has not.
+    """
+    columns = (column for table in tables for column in table.columns)
+    _refuse(each for column in columns for each in _lacks(dialect, column))
+
+
+def _refuse(problems: Iterator[str]) -> None:
+    lines = "".join(f"\n  - {problem}" for problem in problems)
+    if lines:
+        message = f"This database cannot hold what the models map:{lines}"
+        raise ConfigurationError(message)
+
+
+def _misplaced(connection: Connection, metadata: MetaData) -> Iterator[str]:
+    dialect = connection.dialect
+    known: dict[str, bool] = {}
+    for table in metadata.sorted_tables:
+        schema = table.schema
+        if schema is not None and schema not in known:
+            known[schema] = inspect(connection).has_schema(schema)
+        if schema is not None and not known[schema]:
+            yield f'Table "{table.fullname}" is in the schema "{schema}". {_about(schema, dialect)}'
+        for column in table.columns:
+            if column.system and dialect.name != "postgresql":
+                yield (
+                    f'Column "{table.fullname}.{column.name}" is a system column, as PostgreSQL '
+                    f"has them; {_name(dialect)} has none. Write a version of the program's own: "
+                    "mapped_column(Integer), with version_id_col alone in __mapper_args__."
+                )
+
+
+def _about(schema: str, dialect: Dialect) -> str:
+    quoted = dialect.identifier_preparer.quote_identifier(schema)
+    if dialect.name == "sqlite":
+        return "SQLite has no schemas: leave it out of __table_args__ there, or ATTACH a file."
+    kind = "SCHEMA" if dialect.name == "postgresql" else "DATABASE"
+    return f"The database does not have it. Run: CREATE {kind} {quoted}"
+
+
+def _lacks(dialect: Dialect, column: Column[Any]) -> Iterator[str]:
+    place = f'Column "{column.table.fullname}.{column.name}"'
+    words = None if column.system else _why_no_type(dialect, column)
+    if words is not None:
+        yield f"{place}: {words}"
+    yield from _uncounted(dialect, column, place)
+
+
+def _why_no_type(dialect: Dialect, column: Column[Any]) -> str | None:
+    """Say why a column has no type here, and what to write; None if it has one."""
+    type_: TypeEngine[Any] = column.type
+    try:
+        dialect.type_compiler_instance.process(type_, type_expression=column)
+        is_there = not isinstance(type_, NamedType) or hasattr(dialect, "has_type")
+    except (AssertionError, AttributeError, UnsupportedCompilationError):
+        is_there = False
+    except CompileError as error:
+        return str(error)
+    if is_there:
+        return None
+    return (
+        f"{_name(dialect)} does not have the type {type_!r}. Write one that it has, and this one "
+        f"for the other: {_variant(type_)}"
+    )
+
+
+def _uncounted(dialect: Dialect, column: Column[Any], place: str) -> Iterator[str]:
+    """Say which columns the backend would not number, though the model says so."""
+    table = column.table
+    assert isinstance(table, Table)
+    is_counted = table.autoincrement_column is column
+    if dialect.name == "sqlite" and is_counted and len(table.primary_key.columns) > 1:
+        yield (
+            f"{place} is one part of a key and numbered, which SQLite does not do. Write "
+            "autoincrement=False and choose its values, or give the table a key of one column."
+        )
+    kinds = (
+        ("Identity()", column.identity, dialect.supports_identity_columns),
+        ("Sequence()", isinstance(column.default, NumberSequence), dialect.supports_sequences),
+    )
+    for name, is_asked, is_there in kinds:
+        if is_asked and not is_there and not is_counted:
+            yield (
+                f"{place} has {name}, and {_name(dialect)} numbers primary keys only. Write a "
+                "default, as default=function."
+            )
+
+
+def _variant(type_: TypeEngine[Any]) -> str:
+    name = type(type_).__name__
+    module = type(type_).__module__
+    origin = next((each for each in ("mysql", "mssql", "oracle") if each in module), "postgresql")
+    plain = "JSON" if isinstance(type_, JSON) or any(each in name for each in _NESTED) else "String"
+    return f'mapped_column({plain}().with_variant({type_!r}, "{origin}"))'
+
+
+def _name(dialect: Dialect) -> str:
+    return _BACKENDS.get(dialect.name, dialect.name)
