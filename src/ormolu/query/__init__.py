@@ -1,6 +1,6 @@
 """Lists of rows: filters, sorting, cursors and selections over what may be seen. No HTTP."""
 
-from ormolu.query._conditions import AllOf, Condition, compile_condition
+from ormolu.query._conditions import AllOf, Condition, compile_condition, is_over_relations
 from ormolu.query._cursors import Cursors
 from ormolu.query._filters import Filters, operators_of, search, spellings_of
 from ormolu.query._selection import (
@@ -53,6 +53,7 @@ __all__ = [
     "is_json",
     "is_one_of",
     "is_ordered",
+    "is_over_relations",
     "is_text",
     "kept_values",
     "make_row",

@@ -27,7 +27,7 @@ from ormolu.query._views import Field, Relation, View
 
 __all__ = [
     "PATTERNS", "AllOf", "AnyOf", "Condition", "Not", "Over", "Quantifier", "Term",
-    "compile_condition", "describe",
+    "compile_condition", "describe", "is_over_relations",
 ]  # fmt: skip
 
 PATTERNS = ("like", "ilike", "startswith", "endswith", "contains")
@@ -76,6 +76,19 @@ class Over:
 
 
 Condition = Term | AllOf | AnyOf | Not | Over
+
+
+def is_over_relations(condition: Condition | None) -> bool:
+    """Tell whether a condition looks at rows of other models."""
+    match condition:
+        case Over():
+            return True
+        case AllOf(parts) | AnyOf(parts):
+            return any(is_over_relations(part) for part in parts)
+        case Not(part):
+            return is_over_relations(part)
+        case _:
+            return False
 
 
 def compile_condition(

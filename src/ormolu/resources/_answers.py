@@ -24,8 +24,8 @@ from ormolu.resources._schemas import body_names
 from ormolu.resources._writes import Written
 
 __all__ = [
-    "as_response", "body_of", "encode", "headers_of", "list_answer", "next_link", "path_of",
-    "read_answer", "written_answer",
+    "as_response", "body_of", "digest_of", "encode", "headers_of", "list_answer", "next_link",
+    "path_of", "read_answer", "written_answer",
 ]  # fmt: skip
 
 
@@ -75,27 +75,42 @@ def read_answer(
     version: Any,
     truncated: Sequence[str],
     conditions: Conditions,
-    *,
-    is_whole: bool,
+    variant: str | None,
 ) -> Answer:
-    """Return the answer for one row; 304 if the client has it already."""
-    # Another form of the row needs another tag, and included rows change without its version.
-    variant = "" if is_whole else hashlib.sha256(content).hexdigest()[:16]
+    """Return the answer for one row; 304 if the client has it already.
+
+    Args:
+        content: The body.
+        version: Of the row.
+        truncated: Paths of its relations that are not whole.
+        conditions: Of the request.
+        variant: What tells the form of a whole row apart; None for a part of it or more.
+    """
+    if variant is None:
+        # Of the content: included rows change without the version.
+        variant = digest_of(content)
     headers = headers_of(version, variant) | _truncation(truncated)
     if conditions.is_absent or headers.get("ETag") in conditions.unseen:
         return Answer(304, headers, b"")
     return Answer(200, headers, content)
 
 
-def written_answer(request: Request, written: Written, body: Any, *, is_new: bool) -> Answer:
+def written_answer(
+    request: Request, written: Written, body: Any, *, is_new: bool, variant: str
+) -> Answer:
     """Return the answer for a row that was written."""
-    headers = headers_of(written.version)
+    headers = headers_of(written.version, variant)
     if is_new:
         headers["Location"] = path_of(request.scope, written.key)
     if prefers_minimal(request.headers.getlist("prefer")):
         headers["Preference-Applied"] = "return=minimal"
         return Answer(201 if is_new else 204, headers, b"")
     return Answer(201 if is_new else 200, headers, encode(body))
+
+
+def digest_of(content: bytes) -> str:
+    """Return what tells one form of a row apart from others, in its tag."""
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def headers_of(version: Any, variant: str = "") -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends
@@ -17,7 +17,7 @@ from ormolu.resources._answers import as_response
 from ormolu.resources._exposures import Exposure, Policies
 from ormolu.resources._policy import checked_policy
 from ormolu.resources._routes import Call, Endpoint
-from ormolu.web import raise_failure
+from ormolu.web import Privacy, raise_failure
 
 __all__ = ["endpoint_function", "operation_id", "refusing_endpoint"]
 
@@ -26,27 +26,38 @@ def endpoint_function(
     endpoint: Endpoint, exposure: Exposure, session: Callable[..., Any]
 ) -> Callable[..., Awaitable[Response]]:
     """Return the function that FastAPI calls for an endpoint."""
+    guarded = [each for each in exposure.reached if each.declaration.policy is not None]
+    policies_of = _policies_dependency(guarded)
+    privacy = Privacy([each.declaration.policy for each in guarded]) if guarded else None
 
-    async def answer(request: Request, session: AsyncSession, policies: Policies) -> Response:
+    async def answer(
+        request: Request, response: Response, session: AsyncSession, policies: Policies
+    ) -> Response:
         raise_failure(request.scope)
         call = Call(request, session, exposure, policies)
-        return as_response(request, await endpoint.handler(call))
+        call.privacy = privacy
+        made = as_response(request, await endpoint.handler(call))
+        # What dependencies set, as FastAPI adds it to what it makes of other endpoints' values.
+        made.raw_headers.extend(response.raw_headers)
+        return made
 
     answer.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [
             _parameter("request", Request),
+            _parameter("response", Response),
             _parameter("session", Annotated[AsyncSession, Depends(session)]),
-            _parameter("policies", Annotated[Any, Depends(_policies_dependency(exposure))]),
+            _parameter("policies", Annotated[Any, Depends(policies_of)]),
         ]
     )
     answer.__name__ = f"{endpoint.name}_{exposure.declaration.path.strip('/').replace('/', '_')}"
     answer.__doc__ = None
+    if exposure.declaration.policy is not None:
+        answer.privacy = privacy  # type: ignore[attr-defined]
     return answer
 
 
-def _policies_dependency(exposure: Exposure) -> Callable[..., Any]:
+def _policies_dependency(guarded: Sequence[Exposure]) -> Callable[..., Any]:
     """Return a dependency on the policies of all that a request may touch."""
-    guarded = [each for each in exposure.reached if each.declaration.policy is not None]
 
     async def policies(**found: Any) -> Policies:
         return {

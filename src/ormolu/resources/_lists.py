@@ -32,6 +32,7 @@ from ormolu.query import (
     View,
     children_of,
     compile_condition,
+    is_over_relations,
     kept_values,
     nearest,
     prepare,
@@ -81,6 +82,12 @@ class ListQuery:
     offset: int = 0
     count: CountMode | None = None
     location: Location = ("query",)
+
+    @property
+    def is_over_relations(self) -> bool:
+        """Tell whether the answer depends on rows of other models."""
+        has_path = any(order.path for order in self.sort)
+        return bool(self.selection.children) or has_path or is_over_relations(self.condition)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,7 +63,7 @@ class ReadDoor(OpenDoor):
         if plan.version is None:
             return Reply(200, json_headers(content), content)
         version = plan.plan.read(row)[plan.version]
-        answer = read_answer(content, version, (), _NONE, is_whole=is_whole)
+        answer = read_answer(content, version, (), _NONE, "" if is_whole else None)
         return Reply(200, headers_for(answer.headers, content), content)
 
     def _plan(self, query: bytes) -> _Point:

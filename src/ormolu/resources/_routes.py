@@ -18,6 +18,7 @@ from ormolu.query import read_selection, refuse
 from ormolu.resources import _idempotency as idempotency
 from ormolu.resources._answers import (
     body_of,
+    digest_of,
     encode,
     headers_of,
     list_answer,
@@ -43,8 +44,9 @@ from ormolu.resources._requests import (
     read_object,
     read_query,
 )
+from ormolu.resources._writes import Written
 from ormolu.sessions import engine_of
-from ormolu.web import problems_of
+from ormolu.web import Privacy, note_privacy, problems_of
 
 __all__ = ["Call", "Endpoint", "endpoints_of"]
 
@@ -72,13 +74,20 @@ class Endpoint:
 
 
 class Call:
-    """One request to a resource."""
+    """One request to a resource.
+
+    Attributes:
+        privacy: What answers that depend on its policies tell caches; None without any.
+    """
+
+    privacy: Privacy | None = None
 
     def __init__(
         self, request: Request, session: AsyncSession, exposure: Exposure, policies: Policies
     ) -> None:
         self.request = request
         self.session = session
+        self._exposure = exposure
         self.declaration = exposure.declaration
         self.operations = Operations(exposure, session, policies)
         self._policy = exposure.policy(policies)
@@ -98,6 +107,19 @@ class Call:
     def prefers_minimal(self) -> bool:
         """Tell whether Prefer asks for no body."""
         return prefers_minimal(self.request.headers.getlist("prefer"))
+
+    @property
+    def variant(self) -> str:
+        """Return what tells the form of a whole row apart: who is shown less has another tag."""
+        shown = self.operations.view.fields
+        if len(shown) == len(self._exposure.view(None).fields):
+            return ""
+        return digest_of("\0".join(shown).encode())
+
+    def note_relations(self) -> None:
+        """Note that the answer shows, or depends on, rows behind relations."""
+        if self.privacy is not None:
+            note_privacy(self.request.scope, self.privacy)
 
     def versions(self, conditions: Conditions) -> Any:
         """Return what a write expects of the row.
@@ -124,6 +146,11 @@ class Call:
                 raise refuse(("query", name), "repeated", f"Is given {len(values)} times")
             found[name] = values[0]
         return found
+
+    def written(self, written: Written, *, is_new: bool) -> Answer:
+        """Return the answer for a row that was written."""
+        body = self.shown(written.row)
+        return written_answer(self.request, written, body, is_new=is_new, variant=self.variant)
 
     def shown(self, row: Mapping[str, Any]) -> Any:
         """Return what an answer shows of a row."""
@@ -177,6 +204,8 @@ async def _query(call: Call) -> Answer:
 
 
 async def _page(call: Call, query: Any) -> Answer:
+    if query.is_over_relations:
+        call.note_relations()
     page = await call.operations.fetch(query)
     is_whole = not query.selection.children and len(query.selection.names) == len(
         call.operations.view.fields
@@ -193,9 +222,12 @@ async def _read(call: Call) -> Answer:
     key, conditions = call.key, call.conditions
     row, version, truncated = await call.operations.read(key, selection)
     _check_version(call, conditions, version)
+    if selection.children:
+        call.note_relations()
     is_whole = not given
-    body = call.shown(row) if is_whole else row
-    return read_answer(encode(body), version, truncated, conditions, is_whole=is_whole)
+    content = encode(call.shown(row) if is_whole else row)
+    variant = call.variant if is_whole else None
+    return read_answer(content, version, truncated, conditions, variant)
 
 
 def _check_version(call: Call, conditions: Conditions, version: Any) -> None:
@@ -229,7 +261,7 @@ async def _create(call: Call) -> Answer:
             written, is_new = await call.operations.upsert(
                 values, given["on_conflict"].split(","), ignore=is_ignored, versions=versions
             )
-        return written_answer(call.request, written, call.shown(written.row), is_new=is_new)
+        return call.written(written, is_new=is_new)
 
     return await call.once(raw, work)
 
@@ -242,7 +274,7 @@ async def _update(call: Call) -> Answer:
 
     async def work() -> Answer:
         written = await call.operations.update(key, values, versions=versions)
-        return written_answer(call.request, written, call.shown(written.row), is_new=False)
+        return call.written(written, is_new=False)
 
     return await call.once(raw, work)
 
@@ -256,7 +288,7 @@ async def _replace(call: Call) -> Answer:
 
     async def work() -> Answer:
         written, is_new = await call.operations.replace(key, values, versions=versions)
-        return written_answer(call.request, written, call.shown(written.row), is_new=is_new)
+        return call.written(written, is_new=is_new)
 
     return await call.once(raw, work)
 
@@ -307,7 +339,7 @@ def _result(call: Call, done: Outcome | Failure, *, is_minimal: bool) -> dict[st
         return {"status": done.status}
     written = done.written
     result: dict[str, Any] = {"status": done.status}
-    tag = headers_of(written.version).get("ETag")
+    tag = headers_of(written.version, call.variant).get("ETag")
     if tag is not None:
         result["etag"] = tag
     if done.status == 201:

@@ -8,6 +8,7 @@ from ormolu.web._dependency import SessionDep, only_read, request_session, sessi
 from ormolu.web._door import Body, Door, NoDoorError, Reply
 from ormolu.web._doors import raise_failure
 from ormolu.web._openapi import Describer, problem_reference
+from ormolu.web._privacy import Privacy, note_privacy
 from ormolu.web._problems import problems_of
 from ormolu.web._survey import survey, why_no_doors
 
@@ -16,9 +17,11 @@ __all__ = [
     "Describer",
     "Door",
     "NoDoorError",
+    "Privacy",
     "Reply",
     "SessionDep",
     "attach",
+    "note_privacy",
     "only_read",
     "problem_reference",
     "problems_of",

@@ -19,6 +19,7 @@ from ormolu.transactions import access_of_method, is_committed
 from ormolu.web._collector import Freezer
 from ormolu.web._dependency import request_session
 from ormolu.web._doors import Doors
+from ormolu.web._privacy import tell_caches
 from ormolu.web._problems import PROBLEMS_KEY, Problems
 from ormolu.web._units import open_units
 
@@ -84,7 +85,7 @@ class Gate:
             receive = passed_on
         scope.setdefault(PROBLEMS_KEY, self._problems)
         units[self._engines] = unit = UnitOfWork(self._engines, access_of_method(scope["method"]))
-        exchange = _Exchange(unit, send)
+        exchange = _Exchange(unit, scope, send)
         try:
             await self._app(scope, receive, exchange.send)
         except Exception:
@@ -106,17 +107,20 @@ class _Exchange:
         commit_error: Why the COMMIT failed; then nothing of the answer was sent.
     """
 
-    def __init__(self, unit: UnitOfWork, send: Send) -> None:
+    def __init__(self, unit: UnitOfWork, scope: Scope, send: Send) -> None:
         self.commit_error: Exception | None = None
         self._unit = unit
+        self._scope = scope
         self._send = send
 
     async def send(self, message: Message) -> None:
         """End the unit of work before the first message, then pass the message on."""
         if self.commit_error is not None:
             return
-        if message["type"] == "http.response.start" and not self._unit.is_over:
-            await self._end(message["status"])
+        if message["type"] == "http.response.start":
+            if not self._unit.is_over:
+                await self._end(message["status"])
+            tell_caches(self._scope, message)
         await self._send(message)
 
     async def _end(self, status: int) -> None:

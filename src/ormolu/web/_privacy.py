@@ -1,0 +1,104 @@
+"""What the answers of a guarded route tell caches: whose they are, and which headers they follow.
+
+Reads what FastAPI keeps of dependencies; knows no policy and no resource.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from fastapi.dependencies.utils import get_dependant
+from fastapi.security import APIKeyCookie, APIKeyHeader, OAuth2, OpenIdConnect
+from fastapi.security.http import HTTPBase
+from pydantic import AliasChoices, BaseModel
+from starlette.datastructures import MutableHeaders
+from starlette.types import Message, Scope
+
+__all__ = ["Privacy", "note_privacy", "tell_caches"]
+
+_KEY = "ormolu.privacy"
+
+
+class Privacy:
+    """What is said of answers that depend on what some dependencies return.
+
+    Args:
+        dependencies: Functions that FastAPI calls.
+    """
+
+    def __init__(self, dependencies: Sequence[Callable[..., Any] | None]) -> None:
+        self._dependencies = dependencies
+
+    @cached_property
+    def vary(self) -> Sequence[str]:
+        """Return the request headers that the dependencies declare; one may read others, too."""
+        found = {
+            name
+            for dependency in self._dependencies
+            if dependency is not None
+            for dependant in _walk(get_dependant(path="/", call=dependency))
+            for name in _headers_of(dependant)
+        }
+        return sorted(found)
+
+    def add_to(self, headers: MutableHeaders) -> None:
+        """Add what the program itself has not said."""
+        headers.setdefault("Cache-Control", "private, no-cache")
+        said = [name.strip() for line in headers.getlist("vary") for name in line.split(",")]
+        known = {name.lower() for name in said}
+        missing = [name for name in self.vary if name.lower() not in known]
+        if missing and "*" not in known:
+            headers["Vary"] = ", ".join([*filter(None, said), *missing])
+
+
+def note_privacy(scope: Scope, privacy: Privacy) -> None:
+    """Note that the answer to this request depends on who asks.
+
+    A route of which all answers do has it as `privacy` at its endpoint, errors included.
+    """
+    scope[_KEY] = privacy
+
+
+def tell_caches(scope: Scope, start: Message) -> None:
+    """Add to the head of an answer what caches have to know of it."""
+    privacy = scope.get(_KEY) or getattr(scope.get("endpoint"), "privacy", None)
+    if privacy is not None:
+        privacy.add_to(MutableHeaders(scope=start))
+
+
+def _walk(dependant: Any) -> Iterator[Any]:
+    yield dependant
+    for each in dependant.dependencies:
+        yield from _walk(each)
+
+
+def _headers_of(dependant: Any) -> Iterator[str]:
+    scheme = dependant.call
+    if isinstance(scheme, (HTTPBase, OAuth2, OpenIdConnect)):
+        yield "Authorization"
+    if isinstance(scheme, APIKeyHeader):
+        yield _titled(scheme.model.name)
+    if dependant.cookie_params or isinstance(scheme, APIKeyCookie):
+        yield "Cookie"
+    for field in dependant.header_params:
+        yield from map(_titled, _names_of(field.field_info, field.alias))
+
+
+def _names_of(info: Any, alias: str) -> Iterator[str]:
+    """Yield what a header parameter is called in a request; a model stands for several."""
+    model = info.annotation
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        for name, inner in model.model_fields.items():
+            yield from _names_of(inner, inner.alias or name.replace("_", "-"))
+    elif isinstance(info.validation_alias, AliasChoices):
+        yield from (name for name in info.validation_alias.choices if isinstance(name, str))
+    else:
+        known = info.validation_alias
+        yield known if isinstance(known, str) else alias
+
+
+def _titled(name: str) -> str:
+    return re.sub(r"[a-z]+", lambda word: word[0].capitalize(), name.lower())
