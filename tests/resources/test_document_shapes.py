@@ -343,6 +343,16 @@ def test_a_description_that_fails_leaves_the_rest(caplog: pytest.LogCaptureFixtu
     assert app.openapi() is document
 
 
+def test_answers_that_the_program_documents_stay() -> None:
+    """`include_router(responses=...)` says what a dependency may answer."""
+    app = FastAPI()
+    Database("sqlite://").attach(app)
+    app.include_router(resource(Left), responses={401: {"description": "Log in"}})
+    for path, operation in operations_of(app.openapi()):
+        assert operation["responses"]["401"] == {"description": "Log in"}, path
+        assert "422" in operation["responses"]
+
+
 def test_own_endpoints_may_have_an_attribute_called_describe() -> None:
     """It is theirs."""
     app = FastAPI()

@@ -68,7 +68,8 @@ class _Description:
         answers |= self._other_successes()
         for status in self._problems():
             answers[str(status)] = self._problem(status)
-        operation["responses"] = answers
+        # Those that the program gave to include_router stay.
+        operation["responses"] = operation.get("responses", {}) | answers
 
     def _problems(self) -> tuple[int, ...]:
         statuses = _PROBLEMS[self._endpoint.name]
