@@ -31,6 +31,7 @@ class Components:
 
     def __init__(self, schemas: Json) -> None:
         self.schemas: Json = schemas
+        self._values: dict[TypeAdapter[Any], Json] = {}
 
     def put(self, schema: Json, names: Sequence[str]) -> Json:
         """Keep a schema under the first of some names that is free; return a reference to it."""
@@ -67,9 +68,12 @@ class Components:
                 member.pop("default", None)
         return self._hoist(schema, owner)
 
-    def of_value(self, adapter: TypeAdapter[Any], owner: str = "Value") -> Json:
+    def of_value(self, adapter: TypeAdapter[Any]) -> Json:
         """Return the schema of a single value, with what it refers to kept."""
-        return self._hoist(adapter.json_schema(ref_template=_TEMPLATE), owner)
+        if adapter not in self._values:
+            schema = adapter.json_schema(ref_template=_TEMPLATE)
+            self._values[adapter] = self._hoist(schema, "Value")
+        return self._values[adapter]
 
     def _hoist(self, schema: Json, owner: str) -> Json:
         definitions: Json = schema.pop("$defs", {})
