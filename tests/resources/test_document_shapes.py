@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import logging
+import random
 import re
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -15,12 +16,26 @@ import pytest
 from fastapi import FastAPI, Header, Query
 from pydantic import BaseModel
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
-from sqlalchemy import Enum, ForeignKey, MetaData, String
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    DateTime,
+    Enum,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    String,
+    Uuid,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from examples.shop import main as shop
 from examples.users import main as users
 from ormolu import Database, Model, Policy, resource
+from ormolu.resources._declaration import OPERATIONS
+from ormolu.resources._lists import PARAMETERS
 from tests.fixtures.apps import client_of
 from tests.resources import people, quotas
 
@@ -141,10 +156,52 @@ APPS = {
 }
 
 
-@pytest.fixture(params=APPS)
+_WORDS = (*PARAMETERS, "and", "or", "not", "any", "eq", "in", "name", "name__in", "is__null",
+          "limit__eq", "tags", "größe", "on_conflict", "if_match", "op")  # fmt: skip
+_TYPES = (Integer, String(20), JSON, Boolean, Enum("a", "b", name="letters"), Uuid, Numeric(8, 2),
+          LargeBinary(20), DateTime)  # fmt: skip
+
+
+def random_app(seed: int) -> FastAPI:
+    """Return an application with two models of random columns, the one behind the other."""
+    source = random.Random(seed)
+
+    class Own(Model):
+        __abstract__ = True
+        metadata = MetaData()
+
+    app = FastAPI()
+    Database("sqlite://", metadata=Own.metadata).attach(app)
+    target: Any = None
+    for name in ("First", "Second"):
+        words = source.sample(_WORDS, 6)
+        count = source.choice((1, 1, 2, 3))
+        values: Json = {"__tablename__": f"{name.lower()}_{source.choice(words)}"}
+        for place, word in enumerate(words):
+            kind = Integer if place < count else source.choice(_TYPES)
+            values[word] = mapped_column(kind, primary_key=place < count)
+        if target is not None:
+            first = target.__table__.primary_key.columns[0]
+            values["other_key"] = mapped_column(ForeignKey(first))
+            values["other"] = relationship(target)
+        made = type(name, (Own,), values)
+        options: Json = {"max_offset": source.choice((0, 9))}
+        options["document_operators"] = source.random() < 0.3
+        includes = set() if target is None else {"other"}
+        operations = set(source.sample(OPERATIONS, source.randint(1, len(OPERATIONS))))
+        app.include_router(resource(made, includes=includes, operations=operations, **options))
+        target = made
+    return app
+
+
+def _document_of(name: str | int) -> Json:
+    return (random_app(name) if isinstance(name, int) else APPS[name]()).openapi()
+
+
+@pytest.fixture(params=[*APPS, *range(10)])
 def document(request: pytest.FixtureRequest) -> Json:
     """The document of each application."""
-    return APPS[request.param]().openapi()
+    return _document_of(request.param)
 
 
 def operations_of(document: Json) -> Iterator[tuple[str, Json]]:

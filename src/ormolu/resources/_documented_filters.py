@@ -16,7 +16,6 @@ from ormolu.resources._lists import PARAMETERS
 __all__ = ["filter_parameters", "tree_schema"]
 
 _LISTED = {"in", "not_in", "between"}
-_TREE = ("and", "or", "not")
 _MEANINGS = {"eq": "Is equal", "isnull": "Whether it is NULL"}
 
 
@@ -76,8 +75,9 @@ def tree_schema(exposure: Exposure, components: Components) -> Json:
     properties: Json = {name: {"type": "array", "items": inner} for name in ("and", "or")}
     properties["not"] = inner
     properties |= dict.fromkeys(exposure.targets, inner)
+    taken = tuple(properties)
     for name, field in fields.items():
-        for operator, written in spellings_of(fields, name, _TREE).items():
+        for operator, written in spellings_of(fields, name, taken).items():
             schema = operand_schema(field, operator, components)
             if operator in {"eq", "ne"}:
                 schema = {"anyOf": [schema, {"type": "null"}]}
