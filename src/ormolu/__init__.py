@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ormolu.database import Database as Database
+    from ormolu.engines import SchemaMode as SchemaMode
     from ormolu.errors import ConcurrentUseError as ConcurrentUseError
     from ormolu.errors import ConfigurationError as ConfigurationError
     from ormolu.errors import DatabaseDownError as DatabaseDownError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ormolu.errors import OverloadedError as OverloadedError
     from ormolu.errors import ReadOnlyError as ReadOnlyError
     from ormolu.errors import RefusedError as RefusedError
+    from ormolu.errors import RolledBackError as RolledBackError
     from ormolu.errors import SchemaMismatchError as SchemaMismatchError
     from ormolu.errors import SessionClosedError as SessionClosedError
     from ormolu.errors import UnavailableError as UnavailableError
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from ormolu.models import Model as Model
     from ormolu.models import UTCDateTime as UTCDateTime
     from ormolu.resources import Explanation as Explanation
+    from ormolu.resources import HookName as HookName
+    from ormolu.resources import Page as Page
     from ormolu.resources import Policy as Policy
     from ormolu.resources import Resource as Resource
     from ormolu.resources import resource as resource
@@ -48,6 +52,7 @@ _ROOMS = {
             "OverloadedError",
             "ReadOnlyError",
             "RefusedError",
+            "RolledBackError",
             "SchemaMismatchError",
             "SessionClosedError",
             "UnavailableError",
@@ -59,7 +64,10 @@ _ROOMS = {
         ("Model", "UTCDateTime"),
         "ormolu.models",
     ),
-    **dict.fromkeys(("Explanation", "Policy", "Resource", "resource"), "ormolu.resources"),
+    **dict.fromkeys(
+        ("Explanation", "HookName", "Page", "Policy", "Resource", "resource"), "ormolu.resources"
+    ),
+    "SchemaMode": "ormolu.engines",
     "after_commit": "ormolu.sessions",
     "SessionDep": "ormolu.web",
 }
@@ -70,6 +78,7 @@ __all__ = [
     "Database",
     "DatabaseDownError",
     "Explanation",
+    "HookName",
     "LazyLoadError",
     "Model",
     "NaiveDatetimeError",
@@ -77,11 +86,14 @@ __all__ = [
     "OrmoluError",
     "OutcomeUnknownError",
     "OverloadedError",
+    "Page",
     "Policy",
     "ReadOnlyError",
     "RefusedError",
     "Resource",
+    "RolledBackError",
     "SchemaMismatchError",
+    "SchemaMode",
     "SessionClosedError",
     "SessionDep",
     "UTCDateTime",

@@ -9,6 +9,7 @@
     │   ├── SessionClosedError        the unit of work has ended
     │   ├── ConcurrentUseError        two tasks use one session at once
     │   ├── ReadOnlyError             a write in a read-only unit of work
+    │   ├── RolledBackError           an error was caught whose transaction is rolled back
     │   ├── LazyLoadError             a relation was not loaded
     │   └── NaiveDatetimeError        a datetime without an offset
     └── UnavailableError              try again later
@@ -38,6 +39,7 @@ __all__ = [
     "OverloadedError",
     "ReadOnlyError",
     "RefusedError",
+    "RolledBackError",
     "SchemaMismatchError",
     "SessionClosedError",
     "UnavailableError",
@@ -128,8 +130,23 @@ class ReadOnlyError(UsageError, InvalidRequestError):
     error_code: ClassVar[str] = "read_only_unit"
 
 
+class RolledBackError(UsageError, InvalidRequestError):
+    """A database error was caught, and its transaction, which the error had ended, went on."""
+
+    error_code: ClassVar[str] = "rolled_back"
+
+    def __init__(self) -> None:
+        """Say what to write instead."""
+        super().__init__(
+            "A statement of this unit of work failed, and the code caught the error and went on; "
+            "but the error has rolled everything back, so nothing is stored. Write `async with "
+            "session.begin_nested(): ...` around the statements that may fail, and catch the error "
+            "outside of it; or let the error through."
+        )
+
+
 class LazyLoadError(UsageError, InvalidRequestError):
-    """A relation was read that no loader option had loaded."""
+    """A relation or a column was read that is not loaded."""
 
     error_code: ClassVar[str] = "lazy_load"
 

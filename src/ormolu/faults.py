@@ -8,15 +8,12 @@ asyncpg and psycopg, and MariaDB 10.11.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from ormolu.errors import OrmoluError
-
-__all__ = ["Fault", "Kind", "attach_fault", "driver_fault", "fault_of", "redact"]
+__all__ = ["Fault", "Kind", "attach_fault", "driver_fault", "fault_of"]
 
 Kind = Literal[
     "busy",
@@ -53,6 +50,7 @@ class Fault:
         table: Table that the error names.
         columns: Columns that the error names, in its order.
         is_referenced: Whether other rows still refer to this one, as far as the server told.
+        words: What was said, where that quotes no value of a row: for the log, not for a client.
     """
 
     kind: Kind
@@ -61,6 +59,7 @@ class Fault:
     table: str | None = None
     columns: tuple[str, ...] = ()
     is_referenced: bool = False
+    words: str | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -74,27 +73,19 @@ class Fault:
         return is_lost or (self.native is None and self.kind != "invalid_value")
 
     def __str__(self) -> str:
-        """Describe the fault without any value: kind, native code, constraint or columns."""
+        """Describe the fault without any value: kind, native code, constraint or columns, words."""
         place = self.constraint or ".".join(filter(None, (self.table, ",".join(self.columns))))
         native = f" [{self.native}]" if self.native else ""
-        return f"{self.kind}{native}{f' on {place}' if place else ''}"
+        words = f": {self.words}" if self.words else ""
+        return f"{self.kind}{native}{f' on {place}' if place else ''}{words}"
 
 
 _UNSETTLED: frozenset[Kind] = frozenset(
     {"database_unavailable", "internal_error", "outcome_unknown", "timeout"}
 )
 
-# Kinds whose driver text quotes no value; all other texts are replaced.
-_TEXT_IS_SAFE: frozenset[Kind] = frozenset(
-    {"busy", "database_unavailable", "overloaded", "pooler", "timeout"}
-)
-
 # What PgBouncer says to the settings that a connection to PostgreSQL itself begins with.
 _POOLER_REFUSAL = "unsupported startup parameter"
-
-# Codes whose driver text names only what the statement names. A syntax error does not belong
-# here: it may quote a value, such as a JSON path or a full-text query.
-_NAMES_ARE_SAFE = frozenset({"42P01", "42703", "42883", "1054", "1146"})
 
 _POSTGRESQL: dict[str, Kind] = {
     "08": "database_unavailable",
@@ -199,40 +190,8 @@ def fault_of(error: BaseException) -> Fault:
 
 
 def attach_fault(error: BaseException, fault: Fault) -> None:
-    """Leave the fault on the error, since `redact` removes what it was read from."""
+    """Leave the fault on the error, before what it was read from is removed."""
     setattr(error, _ATTRIBUTE, fault)
-
-
-def redact(error: StatementError, fault: Fault) -> None:
-    """Replace the text of an error and of its causes where it may quote a stored value.
-
-    PostgreSQL's DETAIL and MySQL's 1062 repeat the offending value, and a traceback that
-    somebody logs would show it.
-    """
-    if _is_text_safe(error.orig, fault):
-        return
-    text = str(fault)
-    error.args = (f"({type(error.orig).__name__}) {text}",)
-    for cause in _causes(error.orig):
-        is_numbered = bool(cause.args) and isinstance(cause.args[0], int)
-        cause.args = (cause.args[0], text) if is_numbered else (text,)
-        for name in ("detail", "hint", "message"):
-            if hasattr(cause, name):
-                setattr(cause, name, None)
-
-
-def _is_text_safe(original: BaseException | None, fault: Fault) -> bool:
-    is_named = fault.native in _NAMES_ARE_SAFE or str(original).startswith("no such ")
-    if fault.kind == "schema_mismatch" and is_named:
-        return True
-    return fault.kind in _TEXT_IS_SAFE or isinstance(original, OrmoluError)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        # Not __context__: that may be an exception of the user's own.
-        error = error.__cause__
 
 
 def _read_fault(error: BaseException) -> Fault:

@@ -89,14 +89,13 @@ async def find_several(session: AsyncSession) -> None:
 
 async def raise_it(session: AsyncSession) -> None:
     await sql("SELECT set_config('shop.it', :it, true)", it=CANARY)(session)
-    it = "current_setting('shop.it')"
-    block = f"BEGIN RAISE EXCEPTION '%', {it} USING DETAIL = {it}, HINT = {it}; END"
+    block = "BEGIN RAISE EXCEPTION 'too much' USING DETAIL = current_setting('shop.it'); END"
     await session.execute(text(f"DO $$ {block} $$"))
 
 
-async def signal_it(session: AsyncSession) -> None:
-    await sql("SET @it = :it", it=CANARY)(session)
-    await session.execute(text("SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = @it"))
+async def search_text(session: AsyncSession) -> None:
+    await session.execute(text("CREATE VIRTUAL TABLE found USING fts5(word)"))
+    await sql("SELECT * FROM found WHERE found MATCH :a", a=f'{CANARY} "')(session)
 
 
 _TAKEN = {"email": CANARY}
@@ -136,11 +135,9 @@ OF_SERVERS: dict[str, tuple[str, Act]] = {
     ),
     "sqlite_json_path": ("sqlite", sql("SELECT json_extract('{}', :a)", a=CANARY)),
     "sqlite_text_in_integer": ("sqlite", sql("INSERT INTO people (id) VALUES (:a)", a=CANARY)),
-    "raise": (
-        "asyncpg psycopg",
-        raise_it,
-    ),
-    "signal": ("mariadb", signal_it),
+    "raise": ("asyncpg psycopg", raise_it),
+    "full_text": ("asyncpg psycopg", sql("SELECT to_tsquery(CAST(:a AS text))", a=f"{CANARY} &&")),
+    "sqlite_full_text": ("sqlite", search_text),
     "mariadb_syntax": ("mariadb", sql("SELECT * FROM people LIMIT :a", a=CANARY)),
 }
 
@@ -384,3 +381,84 @@ async def test_driver_at_debug_tells_no_value(
     async with people_of(shared, FAILURES["unique"]) as client:
         await client.post("/act")
     assert "canary" not in logged.text
+
+
+# What a developer has to read: an error in a statement, and the words of the program itself.
+WORDS: dict[str, tuple[str, str, Act]] = {
+    "syntax": ("sqlite asyncpg psycopg mariadb", "SELEC", sql("SELEC 1")),
+    "function": ("sqlite asyncpg psycopg", "no_such_function", sql("SELECT no_such_function(1)")),
+    "group": (
+        "asyncpg psycopg", "GROUP BY", sql("SELECT email, count(*) FROM people"),
+    ),
+    "raise": (
+        "asyncpg psycopg", "over budget", sql("DO $$ BEGIN RAISE EXCEPTION 'over budget'; END $$"),
+    ),
+    "signal": (
+        "mariadb", "over budget", sql("SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'over budget'"),
+    ),
+    "schema": ("asyncpg psycopg", "nowhere", sql("CREATE TABLE nowhere.things (id int)")),
+    "table_twice": (
+        "sqlite asyncpg psycopg mariadb", "people", sql("CREATE TABLE people (id INT)"),
+    ),
+    "python": (
+        "sqlite asyncpg mariadb", "not JSON serializable",
+        add(email="a@example.com", extra={"at": object()}),
+    ),
+}  # fmt: skip
+
+
+async def test_words_without_values_are_kept(
+    backend: Backend, shared: Shared, logged: pytest.LogCaptureFixture
+) -> None:
+    """They are in the exception and in the log, on every driver alike, and in no answer."""
+    for servers, words, act in WORDS.values():
+        if backend.name not in servers.split():
+            continue
+        catcher = Catcher(act)
+        logged.clear()
+        async with people_of(shared, catcher) as client:
+            answer = await client.post("/act")
+        assert answer.status_code >= 400
+        assert words in catcher.texts[0], words
+        assert words in " ".join(
+            record.getMessage() for record in logged.records if record.name == "ormolu"
+        )
+        assert words not in answer.text
+
+
+@pytest.mark.backends("sqlite")
+async def test_a_trigger_of_sqlite_keeps_its_words(
+    backend: Backend, shared: Shared, logged: pytest.LogCaptureFixture
+) -> None:
+    """RAISE in a trigger is the program's own word there, too."""
+
+    async def act(session: AsyncSession) -> None:
+        refuse = "BEGIN SELECT RAISE(ABORT, 'over budget'); END"
+        await session.execute(text(f"CREATE TRIGGER t BEFORE INSERT ON people {refuse}"))
+        await add(email="a@example.com")(session)
+
+    catcher = Catcher(act)
+    async with people_of(shared, catcher) as client:
+        answer = await client.post("/act")
+    assert (answer.status_code, "over budget" in catcher.texts[0]) == (422, True)
+    assert "over budget" not in answer.text
+
+
+@pytest.mark.backends("psycopg")
+async def test_the_report_of_psycopg_has_no_value(backend: Backend, shared: Shared) -> None:
+    """`diag` keeps names and codes, and loses texts that may quote a value."""
+    seen: list[Any] = []
+
+    async def act(session: AsyncSession) -> None:
+        try:
+            await FAILURES["unique"](session)
+        except IntegrityError as error:
+            seen.append(error.orig)
+            raise
+
+    async with people_of(shared, act) as client:
+        await client.post("/act")
+    diag = seen[0].diag
+    assert (diag.sqlstate, diag.table_name) == ("23505", "people")
+    assert diag.constraint_name
+    assert (diag.message_primary, diag.message_detail) == (None, None)

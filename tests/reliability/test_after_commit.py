@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 
 import pytest
@@ -151,3 +152,26 @@ async def test_callbacks_of_a_rolled_back_savepoint_are_forgotten(database_url: 
         after_commit(session, seen.append, "undone")
         await savepoint.rollback()
     assert seen == ["outer", "kept"]
+
+
+class Sender:
+    """An object that is called like a coroutine function."""
+
+    def __init__(self, seen: list[str]) -> None:
+        self.seen = seen
+
+    async def __call__(self, word: str) -> None:
+        self.seen.append(word)
+
+
+async def test_all_kinds_of_callables_are_awaited(database_url: str) -> None:
+    """Objects with an async call, partials of them, and plain functions that return a coroutine."""
+    seen: list[str] = []
+    send = Sender(seen)
+    async with make_database(database_url) as db, db.unit_of_work() as session:
+        session.add(Account(name="a"))
+        after_commit(session, send, "object")
+        after_commit(session, functools.partial(functools.partial(send), "partial"))
+        after_commit(session, lambda word: send(word), "lambda")
+        after_commit(session, send.__call__, "method")
+    assert seen == ["object", "partial", "lambda", "method"]

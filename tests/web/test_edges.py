@@ -1,5 +1,6 @@
 """What the gate and its neighbours do at the edges."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -88,3 +89,32 @@ async def test_connection_that_cannot_be_discarded_is_only_logged(
                 broken.setattr(AsyncSession, "invalidate", fail)
                 raise ValueError("mine")
     assert "could not be discarded" in caplog.text
+
+
+async def test_probes_at_once_share_one_answer() -> None:
+    """Probes that come while the database is asked are not told that it is down."""
+    app = FastAPI()
+    attached(app)
+    async with client_of(app) as client:
+        answers = await asyncio.gather(*(client.get("/readyz") for _ in range(5)))
+    assert [answer.status_code for answer in answers] == [200] * 5
+
+
+async def test_a_probe_that_gives_up_leaves_the_others_their_answer() -> None:
+    """A probe that is cancelled does not cancel the question."""
+    app = FastAPI()
+    attached(app)
+    is_asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def ping() -> None:
+        is_asked.set()
+        await may_answer.wait()
+
+    async with client_of(app) as client:
+        app.state.ormolu.probes[0]._ping = ping
+        first = asyncio.ensure_future(client.get("/readyz"))
+        second = asyncio.ensure_future(client.get("/readyz"))
+        await is_asked.wait()
+        first.cancel()
+        may_answer.set()
+        assert (await second).status_code == 200

@@ -14,13 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import URL, Engine, MetaData, event
-from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionContext
-from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementError
+from sqlalchemy import URL, Engine, MetaData
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import configure_mappers
 
 from ormolu.engines._ddl import complete_ddl
+from ormolu.engines._errors import (
+    refuse_lost_commits,
+    report_connect_errors,
+    report_statement_errors,
+)
 from ormolu.engines._listeners import Listeners
 from ormolu.engines._options import (
     EngineOptions,
@@ -44,9 +48,8 @@ from ormolu.errors import (
     DatabaseDownError,
     NoUnitOfWorkError,
     OverloadedError,
-    ReadOnlyError,
 )
-from ormolu.faults import Fault, attach_fault, fault_of, redact
+from ormolu.faults import fault_of
 from ormolu.sqlite import memory_file, prepare_connections
 from ormolu.transactions import Access
 
@@ -261,8 +264,10 @@ class Engines:
     def _listen(self, engine: Engine, access: Access) -> None:
         timeout = self.options.pool_timeout
         complete_ddl(engine.dialect)
-        _report_connect_errors(engine)
-        _report_statement_errors(engine, access)
+        report_connect_errors(engine)
+        report_statement_errors(engine, access)
+        if access is Access.WRITE:
+            refuse_lost_commits(engine)
         roll_back_on_return(engine)
         silence_driver(self.target.driver)
         set_session(engine, self.target, access, timeout)
@@ -315,64 +320,6 @@ async def _connect_patiently(engine: AsyncEngine) -> None:
             # Another worker holds a SQLite file whole, as when it switches to the write-ahead log.
             continue
 
-
-def _report_connect_errors(engine: Engine) -> None:
-    """Turn the bare OSError of a refused connection into an error of the database."""
-
-    @event.listens_for(engine, "do_connect")
-    def _connect(
-        dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]
-    ) -> DBAPIConnection:
-        try:
-            return dialect.connect(*arguments, **options)
-        except OSError as error:
-            message = "The database does not accept connections. Is it running, is the URL right?"
-            raise DatabaseDownError(message) from error
-
-
-def _report_statement_errors(engine: Engine, access: Access) -> None:
-    """Read each error's fault while the driver's text is there, then remove the values in it."""
-
-    @event.listens_for(engine, "handle_error")
-    def _handle(context: ExceptionContext) -> None:
-        error = context.sqlalchemy_exception
-        original = context.original_exception
-        if isinstance(original, OSError):
-            # A broken network or asyncpg's command_timeout, as no driver's error.
-            context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
-            message = "The database did not answer, or the connection to it broke."
-            raise DatabaseDownError(message) from original
-        if isinstance(original, (OverflowError, UnicodeEncodeError)):
-            error = DataError(context.statement, None, original, hide_parameters=True)
-        if not isinstance(error, StatementError) or isinstance(error.orig, SQLAlchemyError):
-            return
-        fault = fault_of(error)
-        if fault.native == "SQLITE_BUSY":
-            # The driver has waited as long as it may.
-            raise OverloadedError(str(original)) from original
-        attach_fault(error, fault)
-        if not _is_of_ddl(context, fault):
-            redact(error, fault)
-        was_sent = isinstance(error, DBAPIError)
-        if was_sent and fault.spoils_connection and not context.is_disconnect:
-            context.is_disconnect = True
-            context.invalidate_pool_on_disconnect = False
-        if fault.kind == "read_only_database" and access is Access.READ:
-            raise ReadOnlyError(_READ_ONLY)
-        if error is not context.sqlalchemy_exception:
-            raise error
-
-
-def _is_of_ddl(context: ExceptionContext, fault: Fault) -> bool:
-    """Tell whether the database refused DDL as it is written: no row is in that, and no value."""
-    is_ddl: bool = getattr(context.execution_context, "isddl", False)
-    return is_ddl and fault.kind in {"internal_error", "schema_mismatch"}
-
-
-_READ_ONLY = (
-    "A GET, HEAD or QUERY request only reads. Write in a POST, PUT, PATCH or DELETE route, or in "
-    "a unit of work of its own: `async with db.unit_of_work() as session: ...`"
-)
 
 _FORKABLE: weakref.WeakSet[Engines] = weakref.WeakSet()
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import InvalidatePoolError, InvalidRequestError
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolResetState
 from sqlalchemy.util import await_
 
+from ormolu.engines._errors import forget_failure
 from ormolu.errors import OverloadedError
 
 __all__ = ["FairPool", "ping_idle_connections", "roll_back_on_return", "share_limit"]
@@ -143,6 +144,7 @@ def roll_back_on_return(engine: Engine) -> None:
     ) -> None:
         if state.terminate_only or not state.asyncio_safe:
             return
+        forget_failure(record.info)
         if _is_in_transaction(record.driver_connection) is not False:
             connection.rollback()
             if _is_in_transaction(record.driver_connection):

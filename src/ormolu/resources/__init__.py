@@ -5,7 +5,17 @@ on it.
 """
 
 from ormolu.resources._explain import Explanation, explain_application
+from ormolu.resources._hooks import HookName
+from ormolu.resources._lists import Page
 from ormolu.resources._policy import Policy
 from ormolu.resources._resource import Resource, resource
 
-__all__ = ["Explanation", "Policy", "Resource", "explain_application", "resource"]
+__all__ = [
+    "Explanation",
+    "HookName",
+    "Page",
+    "Policy",
+    "Resource",
+    "explain_application",
+    "resource",
+]

@@ -65,11 +65,13 @@ def _asked_mapper(statement: object) -> Mapper[Any] | None:
     if type(statement) is not Select:
         return None
     # No public accessor is there; `column_descriptions` costs as much as all the rest.
-    asked, *others = statement._raw_columns  # noqa: SLF001
+    columns = statement._raw_columns  # noqa: SLF001
+    if len(columns) != 1:
+        return None
+    asked = columns[0]
     mapper = asked._annotations.get("parententity")  # noqa: SLF001
     is_plain = (
-        not others
-        and asked.is_selectable
+        asked.is_selectable
         and statement._for_update_arg is None  # noqa: SLF001
         and statement.get_label_style() is LABEL_STYLE_DEFAULT
         and not statement.get_execution_options()

@@ -10,10 +10,11 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import event, inspect
+from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from ormolu.errors import ReadOnlyError
+from ormolu.errors import LazyLoadError, ReadOnlyError
 from ormolu.sessions._lookups import KEY, lookup_of
 from ormolu.sessions._objects import load_objects
 
@@ -41,9 +42,18 @@ class RulesSession(Session):
 
     # Not by `do_orm_execute`: with a listener SQLAlchemy prepares each statement twice.
     def execute(self, statement: Any, params: Any = None, **options: Any) -> Any:
-        """Execute a statement, as SQLAlchemy does."""
+        """Execute a statement, as SQLAlchemy does.
+
+        Raises:
+            LazyLoadError: It was to load a column or a relation where nothing can be awaited.
+        """
         result = self._load(statement, params, options)
-        return super().execute(statement, params, **options) if result is None else result
+        if result is not None:
+            return result
+        try:
+            return super().execute(statement, params, **options)
+        except MissingGreenlet as error:
+            raise LazyLoadError(_not_loaded_message(statement)) from error
 
     def scalar(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """Return a statement's first value, as SQLAlchemy does."""
@@ -114,6 +124,22 @@ def _read_only_message(name: str) -> str:
         f"This unit of work only reads, and {name} was to be written. GET, HEAD and QUERY do not "
         "write: use POST, PUT, PATCH or DELETE, or a unit of work of its own: "
         "`async with db.unit_of_work() as session: ...`"
+    )
+
+
+def _not_loaded_message(statement: Any) -> str:
+    """Say which attributes SQLAlchemy was about to load by itself, and what to write instead."""
+    model = _entity_of(statement) or "the object"
+    # What is to be loaded again; no public accessor is there.
+    asked = getattr(getattr(statement, "_compile_options", None), "_only_load_props", None)
+    names = sorted(map(str, asked or ()))
+    place = ", ".join(f"{model}.{name}" for name in names) or f"An attribute of {model}"
+    listed = f", {names}" if names else ""
+    return (
+        f"{place} is not loaded: it is deferred, or was expired by a rollback, by "
+        f"`session.expire` or by the SQL expression that it was set to. Before you read it write "
+        f"`await session.refresh(the_object{listed})`, or load it with the query: "
+        "`select(...).options(undefer(...))`."
     )
 
 

@@ -12,12 +12,18 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, AsyncSessionTransaction
 from sqlalchemy.util import greenlet_spawn
 
 from ormolu.engines import EnginePair, Engines
-from ormolu.errors import ConcurrentUseError, DatabaseDownError, SessionClosedError
+from ormolu.errors import (
+    ConcurrentUseError,
+    DatabaseDownError,
+    RolledBackError,
+    SessionClosedError,
+)
 from ormolu.sessions._rules import RulesSession
 from ormolu.transactions import Access
 
@@ -50,6 +56,8 @@ def _one_task_at_a_time(method: Callable[..., Awaitable[_T]]) -> Callable[..., A
             if not self._has_connection:
                 await self.take_connection()
             return await method(self, *args, **kwargs)
+        except PendingRollbackError as error:
+            raise RolledBackError from error
         finally:
             self._leave(outer)
 
@@ -110,6 +118,15 @@ class UnitSession(AsyncSession):
         self._user = outer
         if self._freed is not None:
             self._freed.set()
+
+    def check_alive(self) -> None:
+        """Refuse to commit what a failed flush has rolled back.
+
+        Raises:
+            RolledBackError: A flush failed, and the code that caught its error went on.
+        """
+        if not self.is_active:
+            raise RolledBackError
 
     def check_free(self) -> None:
         """Refuse to end the session while a task is inside one of its methods.
@@ -175,6 +192,20 @@ class UnitSession(AsyncSession):
             raise DatabaseDownError(message) from error
         self._has_connection = True
 
+    def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
+        """Return the engine that the statements go to, before the first of them too.
+
+        Raises:
+            NoUnitOfWorkError: The database is not open.
+        """
+        self._bind()
+        return super().get_bind(*args, **kwargs)
+
+    def _bind(self) -> None:
+        if self._engine is None:
+            engine = self._engines.opened.of(self._access)
+            self.bind, self._engine = engine, engine.sync_engine
+
     async def take_transaction(self) -> None:
         """Get a connection with a transaction, which reads in autocommit have not."""
         is_autocommit = self._access is Access.READ and self._engines.reads_in_autocommit
@@ -217,6 +248,7 @@ class UnitSession(AsyncSession):
     async def commit(self) -> None:
         """Commit now; what follows in this unit of work is a new transaction."""
         with self.in_use():
+            self.check_alive()
             if self.has_changes:
                 await self.take_connection()
             self._has_connection = False

@@ -11,7 +11,7 @@ import functools
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from inspect import iscoroutinefunction
+from inspect import isawaitable, iscoroutinefunction
 from typing import Any, ParamSpec
 
 import anyio
@@ -19,7 +19,12 @@ import anyio.to_thread
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ormolu.engines import Engines
-from ormolu.errors import NoUnitOfWorkError, OutcomeUnknownError, SessionClosedError
+from ormolu.errors import (
+    NoUnitOfWorkError,
+    OutcomeUnknownError,
+    SessionClosedError,
+    UsageError,
+)
 from ormolu.faults import fault_of
 from ormolu.sessions._session import CLOSED, UnitSession
 from ormolu.transactions import Access
@@ -76,6 +81,7 @@ class UnitOfWork:
         Raises:
             ConcurrentUseError: Another task is using the session.
             OutcomeUnknownError: The connection broke during COMMIT.
+            RolledBackError: An error was caught that had rolled the transaction back.
         """
         session = self._end()
         if session is None:
@@ -108,11 +114,12 @@ def after_commit(
 
     Nothing is called if the unit of work is rolled back, or the SAVEPOINT that this was called in.
     An error in the function is logged and changes nothing: the work is stored already. A plain
-    function runs in a thread. Give it ids, not ORM objects; it opens a unit of work of its own.
+    function runs in a thread; what it returns is awaited here if it can be. Give it ids, not ORM
+    objects; it opens a unit of work of its own.
 
     Args:
         session: Session of a unit of work, as `SessionDep` and `db.unit_of_work()` give it.
-        function: Plain or coroutine function.
+        function: Plain or coroutine function, or an object that is called like one.
         args: Its positional arguments.
         kwargs: Its keyword arguments.
 
@@ -131,6 +138,7 @@ async def _commit(session: UnitSession) -> None:
     try:
         session.check_free()
         await session.take_over()
+        session.check_alive()
         if session.has_changes:
             await session.flush()
         if not session.rules.is_read_only:
@@ -147,6 +155,8 @@ async def _commit(session: UnitSession) -> None:
 async def _send_commit(session: UnitSession) -> None:
     try:
         await session.commit_and_close()
+    except UsageError:
+        raise
     except Exception as error:
         if fault_of(error).is_settled:
             raise
@@ -177,11 +187,20 @@ async def _discard(session: UnitSession) -> None:
 async def _run_callbacks(session: UnitSession) -> None:
     for callback in session.callbacks:
         try:
-            is_coroutine = iscoroutinefunction(callback)
-            result = callback() if is_coroutine else anyio.to_thread.run_sync(callback)
-            await result
+            is_here = _is_coroutine_function(callback)
+            result = callback() if is_here else await anyio.to_thread.run_sync(callback)
+            if isawaitable(result):
+                # Also of a plain function, such as a lambda around a coroutine function.
+                await result
         except Exception:
             _log.exception("A function given to after_commit failed; the work is stored.")
+
+
+def _is_coroutine_function(function: Any) -> bool:
+    """Tell whether a call gives a coroutine: of a function, a partial, an object with a call."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
 
 
 async def _run_to_completion(work: Coroutine[Any, Any, None]) -> None:

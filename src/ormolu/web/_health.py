@@ -23,15 +23,24 @@ class Probe:
 
     def __init__(self, ping: Callable[[], Awaitable[None]]) -> None:
         self._ping = ping
-        self._asked_at = 0.0
-        self._is_ready = False
+        self._answer: asyncio.Future[bool] | None = None
+        self._fresh_until = 0.0
 
     async def is_ready(self) -> bool:
-        """Tell whether the database answered within the last second."""
-        if time.monotonic() - self._asked_at >= _FRESH_SECONDS:
-            self._asked_at = time.monotonic()
-            self._is_ready = await self._answers()
-        return self._is_ready
+        """Tell whether the database answered within the last second.
+
+        Probes that come while it is being asked wait for that answer.
+        """
+        answer = self._answer
+        if answer is None or self._is_old(answer):
+            answer = self._answer = asyncio.ensure_future(self._answers())
+        # Shielded: a probe that gives up must not end the question of the others.
+        return await asyncio.shield(answer)
+
+    def _is_old(self, answer: asyncio.Future[bool]) -> bool:
+        if answer.get_loop() is not asyncio.get_running_loop() or answer.cancelled():
+            return True
+        return answer.done() and time.monotonic() >= self._fresh_until
 
     async def _answers(self) -> bool:
         try:
@@ -39,6 +48,8 @@ class Probe:
                 await self._ping()
         except Exception:
             return False
+        finally:
+            self._fresh_until = time.monotonic() + _FRESH_SECONDS
         return True
 
 

@@ -1,0 +1,130 @@
+"""What becomes of the errors of an engine: faults, without values, and lost transactions.
+
+A transaction may be over before its COMMIT: PostgreSQL answers COMMIT with ROLLBACK after any error
+in it, and says so nowhere that a driver looks; MySQL rolls back with a deadlock, and goes on in a
+new transaction. A program that caught that error would tell its client of rows that are not there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionContext
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementError
+
+from ormolu.errors import (
+    DatabaseDownError,
+    OverloadedError,
+    ReadOnlyError,
+    RolledBackError,
+)
+from ormolu.faults import Fault, attach_fault, fault_of
+from ormolu.redaction import kept_words, redact
+from ormolu.transactions import Access
+
+__all__ = ["forget_failure", "refuse_lost_commits", "report_connect_errors",
+           "report_statement_errors"]  # fmt: skip
+
+_READ_ONLY = (
+    "A GET, HEAD or QUERY request only reads. Write in a POST, PUT, PATCH or DELETE route, or in "
+    "a unit of work of its own: `async with db.unit_of_work() as session: ...`"
+)
+
+# Kept with the connection: whether a statement failed since its last BEGIN, and how.
+_FAILED = "ormolu_failed"
+
+
+def report_connect_errors(engine: Engine) -> None:
+    """Turn the bare OSError of a refused connection into an error of the database."""
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(
+        dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]
+    ) -> DBAPIConnection:
+        try:
+            return dialect.connect(*arguments, **options)
+        except OSError as error:
+            message = (
+                f"The database does not accept connections ({error}). Is it running, is the URL "
+                "right?"
+            )
+            raise DatabaseDownError(message) from error
+
+
+def report_statement_errors(engine: Engine, access: Access) -> None:
+    """Read each error's fault while the driver's text is there, then remove the values in it."""
+
+    @event.listens_for(engine, "handle_error")
+    def _handle(context: ExceptionContext) -> None:
+        error = context.sqlalchemy_exception
+        original = context.original_exception
+        if isinstance(original, OSError):
+            # A broken network or asyncpg's command_timeout, as no driver's error.
+            context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
+            message = "The database did not answer, or the connection to it broke."
+            raise DatabaseDownError(message) from original
+        if isinstance(original, (OverflowError, UnicodeEncodeError)):
+            error = DataError(context.statement, None, original, hide_parameters=True)
+        if not isinstance(error, StatementError) or isinstance(error.orig, SQLAlchemyError):
+            return
+        fault = fault_of(error)
+        if fault.native == "SQLITE_BUSY":
+            # The driver has waited as long as it may.
+            raise OverloadedError(str(original)) from original
+        fault = replace(fault, words=kept_words(error, fault))
+        attach_fault(error, fault)
+        redact(error, fault)
+        was_sent = isinstance(error, DBAPIError)
+        if was_sent and fault.spoils_connection and not context.is_disconnect:
+            context.is_disconnect = True
+            context.invalidate_pool_on_disconnect = False
+        if was_sent and not context.is_disconnect:
+            _note_failure(context.connection, fault)
+        if fault.kind == "read_only_database" and access is Access.READ:
+            raise ReadOnlyError(_READ_ONLY)
+        if error is not context.sqlalchemy_exception:
+            raise error
+
+
+def _note_failure(connection: Connection | None, fault: Fault) -> None:
+    if connection is not None and not connection.closed:
+        connection.info[_FAILED] = fault
+
+
+def refuse_lost_commits(engine: Engine) -> None:
+    """Let no COMMIT succeed of a transaction that the server has rolled back already.
+
+    Asks the server only if a statement has failed; one that a ROLLBACK to a SAVEPOINT made good
+    again is committed.
+    """
+    is_postgresql = engine.dialect.name in {"postgresql", "cockroachdb"}
+    is_mysql = engine.dialect.name in {"mysql", "mariadb"}
+
+    @event.listens_for(engine, "commit")
+    def _check(connection: Connection) -> None:
+        fault: Fault | None = connection.info.pop(_FAILED, None)
+        if fault is None:
+            return
+        if is_mysql and fault.native in _ROLLS_BACK:
+            raise RolledBackError
+        if is_postgresql:
+            try:
+                connection.exec_driver_sql("SELECT 1")
+            except DBAPIError as error:
+                connection.info.pop(_FAILED, None)
+                raise RolledBackError from error
+
+    @event.listens_for(engine, "rollback")
+    def _forget(connection: Connection) -> None:
+        connection.info.pop(_FAILED, None)
+
+
+# With a deadlock InnoDB rolls the whole transaction back; Galera calls its conflicts so too.
+_ROLLS_BACK = frozenset({"1213"})
+
+
+def forget_failure(info: dict[Any, Any]) -> None:
+    """Forget what failed on a connection that comes back to the pool."""
+    info.pop(_FAILED, None)
