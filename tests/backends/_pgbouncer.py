@@ -23,6 +23,7 @@ auth_type = any
 pool_mode = transaction
 default_pool_size = 3
 max_client_conn = 200
+ignore_startup_parameters = {ignored}
 """
 
 
@@ -31,10 +32,16 @@ class PgBouncer(Server):
 
     name = "pgbouncer"
 
-    def __init__(self, server: PostgreSQL) -> None:
+    def __init__(self, server: PostgreSQL, ignored: str = "") -> None:
+        """Write its configuration.
+
+        Args:
+            server: What it stands before.
+            ignored: Settings of a connection that it drops.
+        """
         self._program = _find()
         super().__init__()
-        text = _CONFIGURATION.format(server_port=server.port, port=self.port)
+        text = _CONFIGURATION.format(server_port=server.port, port=self.port, ignored=ignored)
         (self.folder / "pgbouncer.ini").write_text(text)
 
     @staticmethod

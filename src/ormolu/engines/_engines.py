@@ -10,7 +10,7 @@ import asyncio
 import os
 import weakref
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -28,12 +28,14 @@ from ormolu.engines._errors import (
 from ormolu.engines._listeners import Listeners
 from ormolu.engines._options import (
     EngineOptions,
+    check_reader,
     connect_arguments,
     engine_arguments,
     reads_in_autocommit,
     set_session,
     silence_driver,
 )
+from ormolu.engines._pasted import keep_alive
 from ormolu.engines._pool import (
     FairPool,
     ping_idle_connections,
@@ -127,6 +129,8 @@ class Engines:
             self._memory = memory_file()
             url = URL.create("sqlite+ormolu", database=self._memory.path)
             target = Target(url=url, is_memory=True)
+        if target.has_pooler and options.pooler is None:
+            options = replace(options, pooler="transaction")
         self.target = target
         self.options = options
         self.metadata = metadata
@@ -271,6 +275,9 @@ class Engines:
         roll_back_on_return(engine)
         silence_driver(self.target.driver)
         set_session(engine, self.target, access, timeout)
+        keep_alive(engine, self.target.keepalives)
+        if access is Access.READ:
+            check_reader(engine, self.target, self.options)
         if self.target.is_sqlite and self.target.driver != "ormolu":
             is_writer = access is Access.WRITE
             prepare_connections(engine, is_writer=is_writer, timeout=timeout)

@@ -18,6 +18,7 @@ from ormolu.transactions import Access
 __all__ = [
     "EngineOptions",
     "Pooler",
+    "check_reader",
     "connect_arguments",
     "engine_arguments",
     "reads_in_autocommit",
@@ -129,20 +130,23 @@ def reads_in_autocommit(target: Target, options: EngineOptions) -> bool:
 
 
 def connect_arguments(target: Target, access: Access, options: EngineOptions) -> dict[str, Any]:
-    """Return the keyword arguments of the driver's connect."""
-    arguments: dict[str, Any] = {**target.connect_args}
+    """Return the keyword arguments of the driver's connect: the program's, and ours on top.
+
+    What makes a reader read only, and bounds its waits, is not for the program to replace.
+    """
+    given: dict[str, Any] = {**target.connect_args, **options.connect_args}
     if target.driver == "ormolu":
         begin = "immediate" if access is Access.WRITE else "read only"
-        arguments |= {"begin": begin, "busy_timeout": options.pool_timeout}
-    elif target.is_sqlite:
+        return {"busy_timeout": options.pool_timeout, **given, "begin": begin}
+    if target.is_sqlite:
         # isolation_level None: the driver begins nothing by itself. The short busy timeout is
         # only the pause between tries; the wait itself does not hold the driver's thread.
-        arguments |= {"isolation_level": None, "timeout": 0.05}
-    elif options.pooler is not None:
-        arguments |= _pooler_arguments(target.driver)
-    elif target.is_postgresql:
-        arguments |= _postgresql_settings(target, access, options.pool_timeout)
-    return {**arguments, **options.connect_args}
+        return {**given, "isolation_level": None, "timeout": 0.05}
+    if options.pooler is not None:
+        return {**given, **_pooler_arguments(target.driver)}
+    if target.is_postgresql:
+        return {**given, **_postgresql_settings(target, access, options.pool_timeout, given)}
+    return given
 
 
 def _pooler_arguments(driver: str) -> dict[str, Any]:
@@ -156,15 +160,42 @@ def _pooler_arguments(driver: str) -> dict[str, Any]:
     return {"prepare_threshold": None} if driver.startswith("psycopg") else {}
 
 
-def _postgresql_settings(target: Target, access: Access, timeout: float) -> dict[str, Any]:
+def _postgresql_settings(
+    target: Target, access: Access, timeout: float, given: Mapping[str, Any]
+) -> dict[str, Any]:
     settings = {"lock_timeout": f"{round(timeout * 1000)}"}
     if access is Access.READ:
         settings["default_transaction_read_only"] = "on"
     if target.driver == "asyncpg":
-        return {"server_settings": settings}
-    given = str(target.url.query.get("options", ""))
-    ours = " ".join(f"-c {name}={value}" for name, value in settings.items())
-    return {"options": f"{given} {ours}".strip()}
+        return {"server_settings": {**given.get("server_settings", {}), **settings}}
+    # Of one setting that stands there twice the last one counts.
+    theirs = [str(target.url.query.get("options", "")), str(given.get("options", ""))]
+    ours = [f"-c {name}={value}" for name, value in settings.items()]
+    return {"options": " ".join(part for part in (*theirs, *ours) if part)}
+
+
+def check_reader(engine: Engine, target: Target, options: EngineOptions) -> None:
+    """Ask each new connection for reading whether it is read only: a pooler may drop the setting.
+
+    PgBouncer does with `ignore_startup_parameters`; a GET could write then.
+    """
+    if not target.is_postgresql or not reads_in_autocommit(target, options):
+        return
+
+    @event.listens_for(engine, "connect")
+    def _check(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("SHOW default_transaction_read_only")
+        answer = cursor.fetchone()
+        cursor.close()
+        connection.rollback()
+        if answer[0] != "on":
+            message = (
+                "The setting default_transaction_read_only of a connection for reading was "
+                "dropped on its way, so a GET could write. Is a pooler such as PgBouncer before "
+                'this database? Write: Database(url, pooler="transaction")'
+            )
+            raise ConfigurationError(message)
 
 
 def silence_driver(driver: str) -> None:

@@ -6,12 +6,13 @@ import importlib.util
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from ormolu.engines._pasted import KEEPALIVES, join_hosts, read_parameters, split_hosts
 from ormolu.errors import ConfigurationError
 
 __all__ = ["Target", "read_url"]
@@ -31,6 +32,9 @@ _DRIVERS = {
 # Driver -> the extra of this package that installs it.
 _EXTRAS = {"asyncmy": "mysql", "asyncpg": "postgresql", "psycopg": "psycopg"}
 
+# Backend -> the package that has its dialect, where that is not SQLAlchemy.
+_PACKAGES = {"cockroachdb": "sqlalchemy-cockroachdb"}
+
 # What libpq and asyncpg read from a DSN, and SQLAlchemy would hand to asyncpg as unknown arguments.
 _ASYNCPG_DSN = frozenset(
     {
@@ -49,11 +53,15 @@ class Target:
         url: URL with an asynchronous driver, without options that the driver would refuse.
         connect_args: Keyword arguments of the driver's connect, taken from the URL's query.
         is_memory: Whether an in-memory SQLite database was asked for.
+        has_pooler: Whether the URL says that a transaction pooler is before the database.
+        keepalives: Options of the connection's socket, by libpq's names.
     """
 
     url: URL
     connect_args: Mapping[str, Any] = field(default_factory=dict)
     is_memory: bool = False
+    has_pooler: bool = False
+    keepalives: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def backend(self) -> str:
@@ -94,11 +102,12 @@ def read_url(given: str | URL | None) -> Target:
     url = _parse(given if given is not None else os.environ.get("DATABASE_URL") or _DEFAULT)
     url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
     _check_driver(url)
-    backend, driver = url.get_backend_name(), url.get_driver_name()
+    backend = url.get_backend_name()
     if backend == "sqlite":
+        _check_file(url)
         return Target(url=url, is_memory=_is_memory(url))
-    if driver == "asyncpg":
-        return _read_asyncpg(url)
+    if backend in {"postgresql", "cockroachdb"}:
+        return _read_postgresql(url)
     if backend in {"mysql", "mariadb"}:
         return _read_mysql(url)
     return Target(url=url)
@@ -110,8 +119,9 @@ def _parse(given: str | URL) -> URL:
     text = given.strip()
     if text == ":memory:":
         return make_url("sqlite://")
+    text, hosts = split_hosts(text)
     try:
-        return make_url(text)
+        return join_hosts(make_url(text), hosts)
     except (ArgumentError, ValueError) as error:
         message = (
             "This is not a database URL (not shown, it may hold a password). Write "
@@ -125,10 +135,24 @@ def _is_memory(url: URL) -> bool:
     return not url.database or url.database == ":memory:" or url.query.get("mode") == "memory"
 
 
+def _check_file(url: URL) -> None:
+    if url.host or url.username or url.password:
+        message = (
+            "A SQLite URL has no host: a slash is missing. Write "
+            f'"sqlite:///{url.host or "app.db"}" for a file beside the program, '
+            '"sqlite:////var/lib/app.db" for one from the root, "sqlite://" for one in memory.'
+        )
+        raise ConfigurationError(message)
+
+
 def _check_driver(url: URL) -> None:
     try:
         dialect = url.get_dialect(_is_async=True)
     except NoSuchModuleError as error:
+        if url.get_backend_name() in _PACKAGES:
+            package = _PACKAGES[url.get_backend_name()]
+            message = f'The dialect of "{url.drivername}" is not installed: pip install {package}'
+            raise ConfigurationError(message) from error
         known = ", ".join(sorted(_DRIVERS))
         message = f'No database is called "{url.drivername}". Known: {known}.'
         raise ConfigurationError(message) from error
@@ -147,6 +171,14 @@ def _check_driver(url: URL) -> None:
         raise ConfigurationError(message)
 
 
+def _read_postgresql(url: URL) -> Target:
+    url = read_parameters(url)
+    has_pooler = str(url.query.get("pgbouncer", "")).lower() in {"true", "1"}
+    url = url.difference_update_query(["pgbouncer"])
+    target = _read_asyncpg(url) if url.get_driver_name() == "asyncpg" else Target(url=url)
+    return replace(target, has_pooler=has_pooler)
+
+
 def _read_asyncpg(url: URL) -> Target:
     if url.query.get("channel_binding") == "require":
         message = (
@@ -161,8 +193,10 @@ def _read_asyncpg(url: URL) -> Target:
         connect_args["dsn"] = dsn.render_as_string(hide_password=False)
     if "connect_timeout" in url.query:
         connect_args["timeout"] = float(str(url.query["connect_timeout"]))
-    ours = [*dsn_query, "channel_binding", "connect_timeout"]
-    return Target(url=url.difference_update_query(ours), connect_args=connect_args)
+    keepalives = {key: int(str(value)) for key, value in url.query.items() if key in KEEPALIVES}
+    ours = [*dsn_query, *keepalives, "channel_binding", "connect_timeout"]
+    plain = url.difference_update_query(ours)
+    return Target(url=plain, connect_args=connect_args, keepalives=keepalives)
 
 
 def _read_mysql(url: URL) -> Target:
