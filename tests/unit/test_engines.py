@@ -33,6 +33,16 @@ async def test_engine_of_a_closed_database_is_an_error() -> None:
         _ = db.engine
 
 
+def test_loops_that_were_closed_alone_are_forgotten() -> None:
+    """`loop.close()` ends no engines; they are forgotten with the next loop, and their loop too."""
+    db = Database("sqlite://", metadata=MetaData())
+    for _ in range(3):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(db.ping())
+        loop.close()
+    assert len(db._engines._opened) == 1
+
+
 async def test_database_opens_once() -> None:
     """Opening at once and again gives the same engine; closing twice is no error."""
     db = Database("sqlite://", metadata=MetaData())

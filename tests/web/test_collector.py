@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 from fastapi import FastAPI
-from httpx2 import AsyncClient
+from httpx2 import ASGITransport, AsyncClient
 
 from ormolu.web import _collector
 from tests.fixtures.apps import client_of
@@ -63,7 +63,7 @@ async def test_collections_pass_over_what_a_server_has() -> None:
 async def test_small_collections_come_less_often_while_a_server_works() -> None:
     """Unless the program has chosen how often."""
     before = gc.get_threshold()
-    for chosen, at_work in ((before, 2000), ((800, 10, 10), 800)):
+    for chosen, at_work in ((before, 2000), ((800, 10, 10), 800), ((2000, 10, 10), 2000)):
         gc.set_threshold(*chosen)
         async with client_of(make_app()) as client:
             await ask(client, MANY)
@@ -87,6 +87,32 @@ async def test_application_of_few_requests_leaves_a_server_alone() -> None:
         gc.collect()
         assert [app() for app in over] == [None] * 3
         assert gc.get_freeze_count()
+
+
+async def test_a_choice_made_while_a_server_works_stays() -> None:
+    """It is the program's, and not put back."""
+    before = gc.get_threshold()
+    async with client_of(make_app()) as client:
+        await ask(client, MANY)
+        gc.set_threshold(900, 10, 10)
+    assert gc.get_threshold() == (900, 10, 10)
+    gc.set_threshold(*before)
+
+
+async def test_application_without_a_lifespan_keeps_nothing() -> None:
+    """It has no end at which all would be put back."""
+
+    async def live() -> weakref.ref[FastAPI]:
+        app = make_app()
+        transport = ASGITransport(app=app)
+        async with AsyncClient(transport=transport, base_url="http://test") as client:
+            await ask(client, 2 * MANY)
+        return weakref.ref(app)
+
+    over = await live()
+    assert not gc.get_freeze_count()
+    gc.collect()
+    assert over() is None
 
 
 async def test_application_that_starts_again_counts_again() -> None:

@@ -321,3 +321,21 @@ async def test_door_of_a_starlette_route(database_url: str, passages: Passages) 
     async with client_of(app) as client:
         assert (await client.get("/plain")).text == "own"
     assert passages.take() == []
+
+
+@pytest.mark.backends("sqlite")
+async def test_an_attribute_of_the_program_s_own_is_no_door(
+    database_url: str, passages: Passages
+) -> None:
+    """An endpoint may have an attribute that is called `door`."""
+    app = app_with(database_url)
+
+    @app.get("/house")
+    async def house() -> str:
+        return "ok"
+
+    house.door = "green"  # type: ignore[attr-defined]
+    async with client_of(app) as client:
+        assert (await client.get("/house")).json() == "ok"
+        assert statuses(await write_and_read(client)) == FINE
+    assert passages.take() == [ANSWERED] * ALL

@@ -175,13 +175,19 @@ class Engines:
         loop = asyncio.get_running_loop()
         opened = self._opened.get(loop)
         if opened is None:
+            self._forget_closed_loops()
             opened = self._opened[loop] = _Opened()
         async with opened.lock:
             if opened.pair is None:
                 opened.pair = await self._open_pair()
-                opened.ending = self._end_with_loop(loop, opened.pair)
+                opened.ending = self._end_with_loop(weakref.ref(loop), opened.pair)
                 await anext(opened.ending)
         return opened.pair
+
+    def _forget_closed_loops(self) -> None:
+        """Forget loops that were closed without their end, by `loop.close()` alone."""
+        for loop in [each for each in self._opened if each.is_closed()]:
+            del self._opened[loop]
 
     def keep(self, kind: type[_Closable], make: Callable[[], _Closable]) -> _Closable:
         """Return what belongs to the running loop's engines, and is closed before they are.
@@ -243,13 +249,19 @@ class Engines:
         self._opened = weakref.WeakKeyDictionary()
 
     async def _end_with_loop(
-        self, loop: asyncio.AbstractEventLoop, pair: EnginePair
+        self, find_loop: Callable[[], asyncio.AbstractEventLoop | None], pair: EnginePair
     ) -> AsyncGenerator[None]:
-        """Dispose when closed; a loop closes its open asynchronous generators as it ends."""
+        """Dispose when closed; a loop closes its open asynchronous generators as it ends.
+
+        Args:
+            find_loop: A weak reference: what is kept for a loop must not keep the loop.
+            pair: Its engines.
+        """
         try:
             yield
         finally:
-            opened = self._opened.pop(loop, None)
+            loop = find_loop()
+            opened = None if loop is None else self._opened.pop(loop, None)
             for kept in () if opened is None else opened.kept.values():
                 await kept.close()
             await pair.dispose()

@@ -97,6 +97,7 @@ def _compose_lifespan(app: FastAPI, engines: Engines, attachment: _Attachment) -
         _warn_of_ignored_events(application, theirs)
         _equip_mounted(application, attachment.problems)
         await engines.open()
+        attachment.freezer.begin()
         try:
             async with theirs(application) as state:
                 yield state

@@ -13,8 +13,7 @@ import weakref
 
 __all__ = ["Freezer"]
 
-# After so many an application is a server at work, and no test's, of which there may be hundreds;
-# after so many it has made what it makes with its first ones, too.
+# After 100 requests this is a server, not a test. After 1,000 its caches are warm.
 _REQUESTS = (100, 1000)
 
 # Objects between two small collections: Python's own choice before 3.13, and since then. With more
@@ -27,34 +26,51 @@ class Freezer:
     """Keeps the collector from what one application has, once it has answered many requests."""
 
     def __init__(self) -> None:
+        self._requests: int | None = None
+
+    def begin(self) -> None:
+        """Count from now on: an application whose lifespan has begun has an end, too."""
         self._requests = 0
 
     def note_request(self) -> None:
         """Count a request."""
+        if self._requests is None:
+            return
         self._requests += 1
         if self._requests in _REQUESTS:
             _AT_WORK.add(self)
             gc.freeze()
-            _change_threshold(_OF_PYTHON, _OF_SERVER)
+            _THRESHOLD.raise_()
 
     def end(self) -> None:
         """Put everything back with the last one: an application that has ended is garbage."""
-        self._requests = 0
+        self._requests = None
         if self in _AT_WORK:
             _AT_WORK.discard(self)
             if not _AT_WORK:
                 gc.unfreeze()
-                _change_threshold(_OF_SERVER, _BEFORE)
+                _THRESHOLD.put_back()
 
 
-def _change_threshold(from_: int, to: int) -> None:
-    """Change when small collections come, unless the program has seen to that itself."""
-    first, *others = gc.get_threshold()
-    if first == from_:
-        gc.set_threshold(to, *others)
+class _Threshold:
+    """When small collections come; as the program has it, if that is not Python's own choice."""
 
+    def __init__(self) -> None:
+        self._before: tuple[int, int, int] | None = None
 
-_BEFORE = gc.get_threshold()[0]
+    def raise_(self) -> None:
+        first, *others = gc.get_threshold()
+        if first == _OF_PYTHON:
+            self._before = gc.get_threshold()
+            gc.set_threshold(_OF_SERVER, *others)
+
+    def put_back(self) -> None:
+        before, self._before = self._before, None
+        # Unless the program has chosen one meanwhile.
+        if before is not None and gc.get_threshold()[0] == _OF_SERVER:
+            gc.set_threshold(*before)
+
 
 # The collector is the whole process's, and so is what it passes over.
+_THRESHOLD = _Threshold()
 _AT_WORK: weakref.WeakSet[Freezer] = weakref.WeakSet()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from starlette.types import Message, Receive, Scope
 
@@ -94,6 +94,7 @@ class NoDoorError(Exception):
     """A route has no door; the message says why."""
 
 
+@runtime_checkable
 class DoorMaker(Protocol):
     """What an endpoint carries as `door`.
 

@@ -88,9 +88,10 @@ def survey(app: FastAPI, engines: Engines) -> list[Survey]:
 def maker_of(context: Any) -> DoorMaker | None:
     """Return what makes the door of a route, if it is one that could have a door."""
     endpoint = getattr(context, "endpoint", None)
-    maker: DoorMaker | None = getattr(endpoint, "door", None)
-    # Whoever wraps an endpoint takes its attributes along, and its door is not theirs.
-    is_own = maker is not None and maker.function is endpoint and not maker.is_replaced
+    maker = getattr(endpoint, "door", None)
+    # It may be the program's own attribute. Whoever wraps an endpoint takes its attributes along,
+    # and its door is not theirs.
+    is_own = isinstance(maker, DoorMaker) and maker.function is endpoint and not maker.is_replaced
     return maker if is_own else None
 
 
