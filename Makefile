@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup run test coverage lint bench soak fuzz clients
+.PHONY: help setup run test quick check coverage lint bench soak fuzz clients
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -33,6 +33,15 @@ run: .venv/.served  ## Serve the users API on PORT (8000), DATABASE_URL or a SQL
 test: setup  ## Run every test, on every backend
 	@scripts/install-servers
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+quick: setup  ## Run the tests that need no server, on SQLite
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --backend sqlite
+
+check: setup  ## Check style, layers and types, quickly
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/mypy
 
 coverage: setup  ## Run every test, and measure that they reach 100 % of src, by branches
 	@scripts/install-servers
