@@ -14,7 +14,14 @@ from types import SimpleNamespace
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from annotated_types import BaseMetadata, GroupedMetadata
-from pydantic import AfterValidator, BaseModel, BeforeValidator, PlainValidator, WrapValidator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    PlainValidator,
+    StringConstraints,
+    WrapValidator,
+)
 from pydantic.fields import FieldInfo
 from sqlalchemy.orm import LoaderCallableStatus, Mapped, Mapper, declared_attr
 from typing_extensions import Format, get_annotations
@@ -55,7 +62,7 @@ def _hint_of(annotation: Any, field: Any) -> Hint:
     if isinstance(field, FieldInfo):
         # Pydantic has taken the constraints out of the annotation.
         stripped, inner = _stripped(field.annotation)
-        rules = (*inner, *_rules_in(field.metadata))
+        rules = (*inner, *_rules_in(field.metadata), *_regex_of(field))
     return Hint(stripped, rules, None if field is None else _maker_of(field))
 
 
@@ -131,6 +138,12 @@ def _stripped(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
             annotation = annotation.__supertype__
         else:
             return annotation, rules
+
+
+def _regex_of(field: FieldInfo) -> tuple[Any, ...]:
+    # SQLModel passes it on by Pydantic's old name for it, which Pydantic keeps and does not read.
+    pattern = getattr(field, "_attributes_set", {}).get("regex")
+    return () if pattern is None else (StringConstraints(pattern=pattern),)
 
 
 def _is_mapped(origin: Any) -> bool:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import sqlalchemy as sa
-from annotated_types import Ge, GroupedMetadata, Le, MaxLen
-from pydantic import AfterValidator, BaseModel, TypeAdapter
+from annotated_types import BaseMetadata, Ge, GroupedMetadata, Le, MaxLen, Not, Predicate
+from pydantic import AfterValidator, BaseModel, TypeAdapter, ValidationError
 from pydantic import Field as PydanticField
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
@@ -19,6 +23,11 @@ __all__ = ["with_rules"]
 _log = logging.getLogger("ormolu")
 
 _BITS = {sa.SmallInteger: 15, sa.BigInteger: 63, sa.Integer: 31}
+
+_PROBES: dict[Any, Any] = {
+    int: 1, str: "a", float: 0.5, Decimal: Decimal(1), bool: True, bytes: b"a",
+    datetime: datetime(2000, 1, 1), date: date(2000, 1, 1), uuid.UUID: uuid.UUID(int=1),
+}  # fmt: skip
 
 # What their values hold is no value of a column.
 _WRAPPERS = frozenset({"Json", "SecretBytes", "SecretStr"})
@@ -49,10 +58,26 @@ def _tried(name: str, kind: Any, make: Callable[[], Sequence[Any]]) -> Any:
         narrowed = _joined(kind, rules) if rules else kind
         if rules:
             TypeAdapter(narrowed)
+            _probe(kind, rules)
     except (ImportError, PydanticUserError, RuntimeError, TypeError) as error:
         _log.warning("%s: its annotation cannot be checked (%s).", name, error)
         return kind
     return narrowed
+
+
+def _probe(kind: Any, rules: Sequence[Any]) -> None:
+    """Ask constraints, which are no code of the program's, of a value of the kind.
+
+    Raises:
+        TypeError: One has no meaning for it, of which Pydantic tells only then.
+    """
+    base = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    plain = [each for each in rules if isinstance(each, BaseMetadata)
+             and not isinstance(each, (Not, Predicate))]  # fmt: skip
+    if base in _PROBES and plain:
+        probed: Any = Annotated[(base, *plain)]
+        with suppress(ValidationError):
+            TypeAdapter(probed).validate_python(_PROBES[base])
 
 
 def _joined(kind: Any, rules: Sequence[Any]) -> Any:
