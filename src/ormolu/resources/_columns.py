@@ -92,13 +92,18 @@ def attributes_of(model: type[Any]) -> dict[str, Attribute]:
     mapper = inspect(model)
     hints = hints_of(mapper)
     found: dict[str, Attribute] = {}
-    for prop in mapper.column_attrs:
+    for prop in _properties_of(mapper):
         found[prop.key] = _of_property(mapper, prop, hints[prop.key])
     for name, descriptor in _hybrids_of(mapper):
         computed = _of_hybrid(model, name, descriptor)
         if computed is not None:
             found.setdefault(name, computed)
     return found
+
+
+def _properties_of(mapper: Mapper[Any]) -> list[Any]:
+    """Return the columns that objects have: what tells their kind may be none of them."""
+    return [each for each in mapper.column_attrs if each.key in mapper.all_orm_descriptors]
 
 
 def traits_of(mapper: Mapper[Any]) -> Traits:
@@ -134,19 +139,21 @@ def has_events(mapper: Mapper[Any]) -> bool:
 def events_of(mapper: Mapper[Any]) -> Callable[[], bool]:
     """Return what tells whether the program listens to a mapper by now."""
     flushes: Any = mapper.dispatch
-    # Model itself listens to JSON, for changes in place.
-    values: list[Any] = [
-        each.class_attribute.dispatch
-        for each in mapper.column_attrs
-        if not is_json(each.columns[0].type)
+    objects = mapper.class_manager.dispatch
+    # What tracks JSON for changes in place listens once, and to loads.
+    is_tracked = len(objects.load) > 0
+    values: list[tuple[Any, int]] = [
+        (each.class_attribute.dispatch, int(is_tracked and is_json(each.columns[0].type)))
+        for each in _properties_of(mapper)
     ]
 
-    # SQLAlchemy itself listens to `init` once.
-    objects = mapper.class_manager.dispatch
-
     def are_there() -> bool:
-        is_flush_heard = any(len(getattr(flushes, name)) for name in _MAPPER_EVENTS)
-        return is_flush_heard or len(objects.init) > 1 or any(len(each.set) for each in values)
+        # SQLAlchemy itself listens to `init` once.
+        return (
+            any(len(getattr(flushes, name)) for name in _MAPPER_EVENTS)
+            or len(objects.init) > 1
+            or any(len(each.set) > own for each, own in values)
+        )
 
     return are_there
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import inspect, null, select
+from sqlalchemy import inspect, literal_column, null, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState, Mapper, QueryableAttribute, Session, lazyload
 from sqlalchemy.orm.attributes import flag_modified
@@ -106,11 +106,21 @@ class Instances:
         """Return the object of a row that may be written, its row locked; None if there is none."""
         # Held, since the flush names the key alone; its own tables, as what is joined may be NULL.
         statement = select(self._declaration.model).where(*self._statements.target(key, versions))
-        statement = statement.with_for_update(of=self._mapper.tables)
+        if self._mapper.concrete and self._mapper.with_polymorphic:
+            # It is read from a union, of which nothing can be locked.
+            await self._session.execute(self._lock(key))
+        else:
+            statement = statement.with_for_update(of=self._mapper.tables)
         # What an eager relation joins cannot be locked with it; it is loaded where it is needed.
         eager = [each for each in self._mapper.relationships if each.lazy in _EAGER]
         statement = statement.options(*[lazyload(each.class_attribute) for each in eager])
         return (await self._session.scalars(statement)).unique().one_or_none()
+
+    def _lock(self, key: Key) -> Any:
+        table: Any = self._mapper.local_table
+        pairs = zip(table.primary_key.columns, key, strict=True)
+        conditions = [column == part for column, part in pairs]
+        return select(literal_column("1")).select_from(table).where(*conditions).with_for_update()
 
     def _make(self, values: Mapping[str, Any]) -> Any:
         if self._constructor.kind == "called":

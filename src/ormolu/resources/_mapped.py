@@ -63,6 +63,19 @@ def check_table(mapper: Mapper[Any], subject: str) -> None:
             "column_property or hybrid_property, and its other rows as a relationship."
         )
         raise ConfigurationError(message)
+    # This configures the mappers: ConcreteBase reads its union only then.
+    if len(mapper.attrs) and any(each.concrete for each in _heirs_of(mapper)):
+        message = (
+            f"{subject} reads the rows of several tables, whose keys are not unique together. "
+            "Declare resources of the classes that have a table each, and map the base without "
+            "ConcreteBase."
+        )
+        raise ConfigurationError(message)
+
+
+def _heirs_of(mapper: Mapper[Any]) -> list[Mapper[Any]]:
+    """Return the mappers whose rows a class reads together with its own."""
+    return [each for each in mapper.with_polymorphic_mappers if each is not mapper]
 
 
 def path_of_table(mapper: Mapper[Any]) -> str:
