@@ -10,7 +10,7 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,10 @@ class _Entry:
         rivals: Patterns of routes that come earlier, and may match the same path.
         provider: Whose `dependency_overrides` there may be.
         is_counted: Whether FastAPI counts the bytes of bodies.
+        app: What FastAPI makes of the function, which a program may replace.
+        dependant: What FastAPI calls for the function, to which a program may add.
+        width: How many dependencies it has by itself.
+        state: What the route has of its own; a method in it is the program's.
     """
 
     door: Door
@@ -67,10 +71,18 @@ class _Entry:
     rivals: tuple[re.Pattern[str], ...]
     provider: Any
     is_counted: bool
+    app: Any
+    dependant: Any
+    width: int
+    state: Mapping[str, Any]
 
     def is_shut(self, scope: Scope, path: str) -> bool:
         """Tell whether something else is concerned with a request."""
         if self.provider.dependency_overrides or _FASTAPI_TELEMETRY in scope:
+            return True
+        if self.context.app is not self.app or len(self.dependant.dependencies) != self.width:
+            return True
+        if "handle" in self.state or "matches" in self.state:
             return True
         if self.rivals and any(rival.match(path) for rival in self.rivals):
             return True
@@ -92,8 +104,9 @@ class _Opened:
         self._lanes = lanes
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._sizes = [
-            (each, len(each.routes), each._routes_version)  # noqa: SLF001
+        self._stack = app.router.middleware_stack
+        self._kept = [
+            (each, list(each.routes), each._routes_version)  # noqa: SLF001
             for each in routers_of(app.router)
         ]
         self._contexts = list(iter_route_contexts(app.router.routes))
@@ -121,11 +134,11 @@ class _Opened:
         if not is_there or self._thread != threading.get_ident() or not self._loop.is_running():
             return False
         # A loop, not `all`, as this is asked for each request.
-        for router, count, version in self._sizes:
-            # The count of changes as well: one route may take another one's place.
-            if len(router.routes) != count or router._routes_version != version:  # noqa: SLF001
+        for router, routes, version in self._kept:
+            # The count of changes as well: a route may be another one, and equal.
+            if router.routes != routes or router._routes_version != version:  # noqa: SLF001
                 return False
-        return True
+        return self._app.router.middleware_stack == self._stack
 
     @property
     def is_over(self) -> bool:
@@ -176,6 +189,10 @@ class _Opened:
             rivals=found.rivals,
             provider=context.dependency_overrides_provider,
             is_counted=are_bytes_counted(context),
+            app=context.app,
+            dependant=context.dependant,
+            width=len(context.dependant.dependencies),
+            state=vars(context.original_route),
         )
 
 

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.dependencies.utils import get_dependant
 from fastapi.routing import APIRoute, APIRouter, iter_route_contexts
 from starlette.routing import Mount, Route, WebSocketRoute
 
@@ -26,6 +27,12 @@ __all__ = [
     "why_no_doors",
 ]  # fmt: skip
 
+_METHODS = frozenset({"handle", "matches"})
+# Of what FastAPI makes of a function: itself, or within a limit of its body.
+_MAKERS = frozenset(
+    {"fastapi._body_limit", "fastapi.routing", "starlette.middleware.body_limit",
+     "starlette.routing"}
+)  # fmt: skip
 _MATCHING = (APIRoute.matches, Mount.matches, Route.matches)
 
 # What doors read of FastAPI that it promises nobody: of a router, of its place in another one, and
@@ -33,9 +40,9 @@ _MATCHING = (APIRoute.matches, Mount.matches, Route.matches)
 _read_router = attrgetter("_routes_version", "handle", "matches", "middleware_stack")
 _read_inclusion = attrgetter("original_router")
 _read_context = attrgetter(
-    "_route_context", "dependant.call", "dependencies", "dependency_overrides_provider", "endpoint",
-    "include_in_schema", "methods", "original_route", "param_convertors", "path_format",
-    "path_regex",
+    "_route_context", "app", "dependant.call", "dependant.dependencies", "dependencies",
+    "dependency_overrides_provider", "endpoint", "include_in_schema", "methods", "original_route",
+    "param_convertors", "path_format", "path_regex",
 )  # fmt: skip
 
 
@@ -125,10 +132,38 @@ def _why_not(app: FastAPI, engines: Engines, context: Any, maker: DoorMaker) -> 
         (context.dependency_overrides_provider is not app, "its route is not included"),
         (context.dependant.call is not context.endpoint, "its function is wrapped"),
         (context.dependencies, "dependencies of the application or a router run for each request"),
+        (_has_more(context), "dependencies were added to its route"),
+        (
+            _is_handled(context.original_route) or not _is_made_by_fastapi(context.app),
+            "its route is handled in a way of the program's own",
+        ),
         ("{" in context.path_format.rpartition("/")[0], "its prefix has parameters"),
         (is_counted, "FastAPI counts the bytes of its body (max_body_size)"),
     )
     return next((reason for is_so, reason in reasons if is_so), None)
+
+
+def _is_handled(route: Any) -> bool:
+    """Tell whether the program has replaced a method of one route."""
+    return not vars(route).keys().isdisjoint(_METHODS)
+
+
+def _is_made_by_fastapi(app: Any) -> bool:
+    module = getattr(app, "__module__", None) or type(app).__module__
+    return module in _MAKERS
+
+
+def _has_more(context: Any) -> bool:
+    """Tell whether FastAPI calls more for a route than what its function asks for."""
+    own = get_dependant(path=context.path_format, call=context.endpoint)
+    return _calls_of(context.dependant) != _calls_of(own)
+
+
+def _calls_of(dependant: Any) -> list[Any]:
+    calls = [dependant.call]
+    for each in dependant.dependencies:
+        calls += _calls_of(each)
+    return calls
 
 
 def are_bytes_counted(context: Any) -> bool:
