@@ -18,6 +18,7 @@ from fastapi.security import (
 from pydantic import AliasChoices, BaseModel, Field
 from sqlalchemy import ForeignKey, MetaData, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
+from starlette.types import Receive, Scope, Send
 
 from ormolu import Database, Model, Policy, resource
 from ormolu.web import Privacy
@@ -206,6 +207,21 @@ async def test_middleware_has_the_last_word(database_url: str) -> None:
     async with client_of(app) as client:
         found = await client.get("/members", headers=BOSS)
     assert found.headers.get_list("Cache-Control") == ["public"]
+
+
+async def test_a_copy_of_the_scope_is_no_way_around(database_url: str) -> None:
+    """As middleware between two applications makes one."""
+    app, inner = FastAPI(), FastAPI()
+    Database(database_url, metadata=Base.metadata).attach(app)
+    inner.include_router(members)
+
+    async def copying(scope: Scope, receive: Receive, send: Send) -> None:
+        await inner(dict(scope), receive, send)
+
+    app.mount("/inner", copying)
+    async with client_of(app) as client:
+        found = await client.get("/inner/members", headers=BOSS)
+    assert (found.status_code, found.headers["Cache-Control"]) == (200, PRIVATE)
 
 
 class Own(HTTPBearer):

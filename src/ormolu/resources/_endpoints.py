@@ -28,6 +28,7 @@ def endpoint_function(
     """Return the function that FastAPI calls for an endpoint."""
     guarded = [each for each in exposure.reached if each.declaration.policy is not None]
     policies_of = _policies_dependency(guarded)
+    is_guarded = exposure.declaration.policy is not None
     privacy = Privacy([each.declaration.policy for each in guarded]) if guarded else None
 
     async def answer(
@@ -36,6 +37,8 @@ def endpoint_function(
         raise_failure(request.scope)
         call = Call(request, session, exposure, policies)
         call.privacy = privacy
+        if is_guarded:
+            call.note_policies()
         made = as_response(request, await endpoint.handler(call))
         # What dependencies set, as FastAPI adds it to what it makes of other endpoints' values.
         made.raw_headers.extend(response.raw_headers)
@@ -51,7 +54,7 @@ def endpoint_function(
     )
     answer.__name__ = f"{endpoint.name}_{exposure.declaration.path.strip('/').replace('/', '_')}"
     answer.__doc__ = None
-    if exposure.declaration.policy is not None:
+    if is_guarded:
         answer.privacy = privacy  # type: ignore[attr-defined]
     return answer
 

@@ -116,8 +116,8 @@ class Call:
             return ""
         return digest_of("\0".join(shown).encode())
 
-    def note_relations(self) -> None:
-        """Note that the answer shows, or depends on, rows behind relations."""
+    def note_policies(self) -> None:
+        """Note that the answer depends on policies: the resource's own, or of its relations."""
         if self.privacy is not None:
             note_privacy(self.request.scope, self.privacy)
 
@@ -205,7 +205,7 @@ async def _query(call: Call) -> Answer:
 
 async def _page(call: Call, query: Any) -> Answer:
     if query.is_over_relations:
-        call.note_relations()
+        call.note_policies()
     page = await call.operations.fetch(query)
     is_whole = not query.selection.children and len(query.selection.names) == len(
         call.operations.view.fields
@@ -223,7 +223,7 @@ async def _read(call: Call) -> Answer:
     row, version, truncated = await call.operations.read(key, selection)
     _check_version(call, conditions, version)
     if selection.children:
-        call.note_relations()
+        call.note_policies()
     is_whole = not given
     content = encode(call.shown(row) if is_whole else row)
     variant = call.variant if is_whole else None

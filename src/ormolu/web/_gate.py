@@ -19,7 +19,7 @@ from ormolu.transactions import access_of_method, is_committed
 from ormolu.web._collector import Freezer
 from ormolu.web._dependency import request_session
 from ormolu.web._doors import Doors
-from ormolu.web._privacy import tell_caches
+from ormolu.web._privacy import expect_privacy, tell_caches
 from ormolu.web._problems import PROBLEMS_KEY, Problems
 from ormolu.web._units import open_units
 
@@ -84,6 +84,7 @@ class Gate:
                 return
             receive = passed_on
         scope.setdefault(PROBLEMS_KEY, self._problems)
+        expect_privacy(scope)
         units[self._engines] = unit = UnitOfWork(self._engines, access_of_method(scope["method"]))
         exchange = _Exchange(unit, scope, send)
         try:

@@ -17,7 +17,7 @@ from pydantic import AliasChoices, BaseModel
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Scope
 
-__all__ = ["Privacy", "note_privacy", "tell_caches"]
+__all__ = ["Privacy", "expect_privacy", "note_privacy", "tell_caches"]
 
 _KEY = "ormolu.privacy"
 
@@ -54,17 +54,24 @@ class Privacy:
             headers["Vary"] = ", ".join([*filter(None, said), *missing])
 
 
+def expect_privacy(scope: Scope) -> None:
+    """Make room for what is noted later, maybe in a copy of the scope."""
+    scope.setdefault(_KEY, [])
+
+
 def note_privacy(scope: Scope, privacy: Privacy) -> None:
     """Note that the answer to this request depends on who asks.
 
-    A route of which all answers do has it as `privacy` at its endpoint, errors included.
+    A route of which all answers do has it as `privacy` at its endpoint, too, for errors that come
+    before that is called.
     """
-    scope[_KEY] = privacy
+    scope.setdefault(_KEY, []).append(privacy)
 
 
 def tell_caches(scope: Scope, start: Message) -> None:
     """Add to the head of an answer what caches have to know of it."""
-    privacy = scope.get(_KEY) or getattr(scope.get("endpoint"), "privacy", None)
+    noted: list[Privacy] = scope[_KEY]
+    privacy = noted[-1] if noted else getattr(scope.get("endpoint"), "privacy", None)
     if privacy is not None:
         privacy.add_to(MutableHeaders(scope=start))
 
