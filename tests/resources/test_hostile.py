@@ -242,8 +242,11 @@ async def test_the_longest_patterns_are_searched_for(
 ) -> None:
     """What is not refused is no error of the backend's either, where there are rows to compare."""
     await people_client.post("/people", json={"name": "a", "notes": letter * 10_000})
-    for name in ("notes__contains", "notes__ilike", "notes__startswith", "notes__like", "q"):
-        body = {name: letter * 10_000}
+    for name, size in (("notes__contains", 500), ("notes__ilike", 500), ("notes__like", 500),
+                       ("notes__startswith", 10_000), ("q", 250)):  # fmt: skip
+        body = {name: letter * size}
+        if name.endswith("like") and letter != "%":
+            body = {name: letter * (size - 1) + "%"}
         answer = await people_client.post("/people:query", json=body)
         assert answer.status_code == 200, answer.text
         assert [row["id"] for row in answer.json()["items"]] == [1], name

@@ -62,6 +62,7 @@ class Plan:
             if that is not by a key.
         reread: Reads the row that a write of SQLite's stored, by the key that this one returns;
             None if it returns the row itself.
+        most: How many rows it returns when it was cut off: so many are too many; None for any.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Plan:
         *,
         key: slice | None = None,
         reread: Plan | None = None,
+        most: int | None = None,
     ) -> None:
         """Compile a statement.
 
@@ -81,6 +83,7 @@ class Plan:
             dialect: Of the engine.
             key: See the attribute.
             reread: See the attribute; its slots are for a key as it is stored.
+            most: See the attribute.
 
         Raises:
             UnplannableError: Its text depends on its values.
@@ -93,6 +96,7 @@ class Plan:
         self.text: str = compiled.string
         self.key: slice | None = key
         self.reread: Plan | None = reread
+        self.most: int | None = most
         defaults = _defaults_of(compiled)
         self._sources = [
             _source_of(compiled, name, defaults, dialect) for name in compiled.positiontup or ()
@@ -112,6 +116,10 @@ class Plan:
     def key_arguments(self, key: Sequence[Any]) -> Sequence[Any]:
         """Return the parameters for a key, if they are all that there is."""
         return key if self._is_key else self.arguments(numbered(key))
+
+    def is_cut_off(self, rows: Sequence[Any]) -> bool:
+        """Tell whether there are more rows than these."""
+        return self.most is not None and len(rows) >= self.most
 
     def read(self, row: Sequence[Any]) -> Sequence[Any]:
         """Return the values in a row that the driver returned."""

@@ -81,7 +81,7 @@ class PostgreSQLLanes:
         """Return the rows that belong to some keys.
 
         Raises:
-            NotDoneError: As `fetch`.
+            NotDoneError: As `fetch`, or there are more than the plan returns.
         """
         rows: Sequence[Any] = await self._points.put_keys(plan, keys)
         return rows
@@ -165,7 +165,10 @@ class _KeyLane(_RowLane):
         place = plan.key.start
         keys = list({key for item in group for key in item.key})
         found: dict[Any, list[Any]] = {}
-        for row in await self._read(plan.text, plan.arguments({"keys": keys})):
+        rows = await self._read(plan.text, plan.arguments({"keys": keys}))
+        if plan.is_cut_off(rows):
+            raise NotDoneError
+        for row in rows:
             found.setdefault(row[place], []).append(row)
         for item in group:
             item.resolve([row for key in item.key for row in found.get(key, ())])

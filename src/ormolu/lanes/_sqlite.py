@@ -79,11 +79,14 @@ class SQLiteLanes:
         """Return the rows that belong to some keys, in the snapshot of the last read.
 
         Raises:
-            NotDoneError: As `fetch`.
+            NotDoneError: As `fetch`, or there are more than the plan returns.
         """
         # As the rows whose keys they are, of which another snapshot may have none.
         arguments = plan.arguments({"keys": json.dumps(keys)})
-        return self._reads.fetch(plan, arguments, is_latest=False)
+        rows = self._reads.fetch(plan, arguments, is_latest=False)
+        if plan.is_cut_off(rows):
+            raise NotDoneError
+        return rows
 
     async def write(self, item: Item) -> Sequence[Any] | None:
         """Return the row of a write once it is durable; None if there was none to change.

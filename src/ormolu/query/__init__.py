@@ -1,8 +1,9 @@
 """Lists of rows: filters, sorting, cursors and selections over what may be seen. No HTTP."""
 
+from ormolu.query._budgets import Budget, size_of
 from ormolu.query._conditions import AllOf, Condition, compile_condition, is_over_relations
 from ormolu.query._cursors import Cursors
-from ormolu.query._filters import Filters, operators_of, search, spellings_of
+from ormolu.query._filters import Filters, operators_of, spellings_of
 from ormolu.query._selection import (
     FetchChildren,
     Part,
@@ -31,6 +32,7 @@ from ormolu.query._views import Field, Location, Relation, View, entry_of, neare
 
 __all__ = [
     "AllOf",
+    "Budget",
     "Condition",
     "Cursors",
     "FetchChildren",
@@ -64,7 +66,7 @@ __all__ = [
     "read_sort",
     "refuse",
     "rows_after",
-    "search",
+    "size_of",
     "sort_columns",
     "sort_expressions",
     "spellings_of",

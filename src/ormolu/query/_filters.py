@@ -20,7 +20,7 @@ from ormolu.query._text import literal
 from ormolu.query._types import has_equality, is_compared, is_text
 from ormolu.query._views import Field, Location, Relation, View, nearest, refuse
 
-__all__ = ["Filters", "operators_of", "search", "spellings_of"]
+__all__ = ["Filters", "operators_of", "spellings_of"]
 
 _MAX_TERMS = 50
 _MAX_DEPTH = 5
@@ -28,6 +28,8 @@ _MAX_VALUES = 1000
 # Backends take 32,766 parameters in one statement; some values are two.
 _MAX_VALUES_IN_ALL = 10_000
 _MAX_WORDS = 10
+# Characters of patterns that may begin anywhere in a text, of one request.
+_MAX_SOUGHT = 500
 # Of four bytes each, they are less than SQLite's limit of 50,000.
 _MAX_PATTERN = 10_000
 
@@ -80,6 +82,7 @@ class Filters:
         self._view = view
         self._terms = 0
         self._values = 0
+        self._sought = 0
 
     def has_name(self, path: str) -> bool:
         """Tell whether a path begins with something that may be filtered."""
@@ -185,7 +188,45 @@ class Filters:
         self._count(location)
         value = _read_value(_adapter(field, operator), operator, read, location)
         self._count_values(value, location)
+        if operator in PATTERNS and operator != "startswith":
+            self._count_pattern(value, location)
         return Term(field, operator, value)
+
+    def search(self, text: str, location: Location) -> Condition:
+        """Return that each word is somewhere in the searchable fields, in either case.
+
+        Raises:
+            RefusedError: No field is searchable, or there are too many words or characters.
+        """
+        view = self._view
+        fields = [view.fields[name] for name in view.searchable if name in view.fields]
+        if not fields:
+            message = f"{view.model.__name__} has no searchable field"
+            raise refuse(location, "not_searchable", message)
+        self._count_pattern(text, location)
+        words = text.split()
+        if len(words) > _MAX_WORDS:
+            raise refuse(location, "too_many_words", f"Must not have more than {_MAX_WORDS} words")
+        for field in fields:
+            _read_value(
+                field.filtered, "contains", lambda adapter, _: adapter.validate_strings(text),
+                location,
+            )  # fmt: skip
+        for _ in fields[1:]:
+            self._count_pattern(text, location)
+        return AllOf(
+            tuple(
+                AnyOf(tuple(Term(field, "ilike", f"%{literal(word)}%") for field in fields))
+                for word in words
+            )
+        )
+
+    def _count_pattern(self, pattern: str, location: Location) -> None:
+        # To look for one takes its length times that of each text, if they are made for it.
+        self._sought += len(pattern)
+        if self._sought > _MAX_SOUGHT:
+            message = f"Must not look for more than {_MAX_SOUGHT} characters within texts, in all"
+            raise refuse(location[:2], "too_many_characters", message)
 
     def _count_values(self, value: Any, location: Location) -> None:
         self._values += len(value) if isinstance(value, list) else 1
@@ -279,27 +320,3 @@ def _read_json(adapter: TypeAdapter[Any], operator: str, value: Any) -> Any:
     if not isinstance(value, (list, tuple, set, frozenset)):
         value = [value]
     return [adapter.validate_python(item) for item in value]
-
-
-def search(view: View, text: str, location: Location) -> Condition:
-    """Return that each word is somewhere in the searchable fields, in either case.
-
-    Raises:
-        RefusedError: No field is searchable, or there are too many words.
-    """
-    fields = [view.fields[name] for name in view.searchable if name in view.fields]
-    if not fields:
-        raise refuse(location, "not_searchable", f"{view.model.__name__} has no searchable field")
-    words = text.split()
-    if len(words) > _MAX_WORDS:
-        raise refuse(location, "too_many_words", f"Must not have more than {_MAX_WORDS} words")
-    for field in fields:
-        _read_value(
-            field.filtered, "contains", lambda adapter, _: adapter.validate_strings(text), location
-        )
-    return AllOf(
-        tuple(
-            AnyOf(tuple(Term(field, "ilike", f"%{literal(word)}%") for field in fields))
-            for word in words
-        )
-    )

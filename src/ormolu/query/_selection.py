@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from ormolu.query._budgets import Budget, size_of
 from ormolu.query._joins import join_children, order_of
 from ormolu.query._types import as_shown
 from ormolu.query._views import Field, Location, Relation, View, refuse
@@ -123,12 +124,30 @@ def prepare(statement: Select[Any], selection: Selection, entity: Any) -> tuple[
     return _add_columns(statement, root), root
 
 
-# From a part, a hop to many and the keys of the rows before it: the rows behind it, in order; the
-# part that they are made of; how many columns of the keys stand in front of their places.
+# From a part, a hop to many, the keys of the rows before it and the most that are wanted: the rows
+# behind it, in order; the part that they are made of; how many columns of the keys stand in front
+# of their places.
 FetchChildren = Callable[
-    [Part, tuple[Relation, Selection], list[Any]],
+    [Part, tuple[Relation, Selection], list[Any], int],
     Awaitable[tuple[Sequence[Sequence[Any]], Part, int]],
 ]
+
+
+@dataclass(slots=True)
+class Owner:
+    """The rows of one key, which the same children belong to.
+
+    Attributes:
+        rows: The objects.
+        times: How often they stand in the answer, all together.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    times: int = 0
+
+
+# By the part that they are made of, and by their keys.
+Parents = dict[int, dict[Any, Owner]]
 
 
 class Rows:
@@ -138,24 +157,40 @@ class Rows:
         truncated: Paths of to-many relations of which not all rows are in the answer.
     """
 
-    def __init__(self, fetch_children: FetchChildren) -> None:
+    def __init__(self, fetch_children: FetchChildren, budget: Budget) -> None:
         """Begin an answer.
 
         Args:
             fetch_children: Sends the statements of to-many relations.
+            budget: How many rows and bytes it may have.
         """
         self.truncated: set[str] = set()
         self._fetch_children = fetch_children
+        self._budget = budget
 
-    async def collect(self, root: Part, raw: Sequence[Sequence[Any]], path: str = "") -> list[Row]:
-        """Make the rows of an answer from what a prepared statement returned."""
+    async def collect(self, root: Part, raw: Sequence[Sequence[Any]]) -> list[Row]:
+        """Make the rows of an answer from what a prepared statement returned.
+
+        Raises:
+            RefusedError: The answer has more rows or bytes than its budget.
+        """
+        return await self._collect(root, raw, [1] * len(raw), "")
+
+    async def _collect(
+        self, root: Part, raw: Sequence[Sequence[Any]], times: Sequence[int], path: str
+    ) -> list[Row]:
         rows: list[Row] = []
-        parents: dict[int, dict[Any, list[Row]]] = {}
-        for values in raw:
-            made = make_row(root, values, parents)
+        parents: Parents = {}
+        for values, count in zip(raw, times, strict=True):
+            made = make_row(root, values, parents, count)
             assert made is not None
             rows.append(made)
-        for part, where in walk(root, path):
+        parts = list(walk(root, path))
+        for part, where in parts:
+            self._spend(part, raw, times, where)
+            standing = sum(owner.times for owner in parents.get(id(part), {}).values())
+            self._budget.spend_rows(standing, where)
+        for part, where in parts:
             for name, (relation, child) in part.selection.children.items():
                 if relation.is_many:
                     owners = parents.get(id(part), {})
@@ -163,15 +198,20 @@ class Rows:
                     await self._load_children(part, (relation, child), owners, place)
         return rows
 
-    async def _load_children(
-        self,
-        part: Part,
-        hop: tuple[Relation, Selection],
-        owners: dict[Any, list[Row]],
-        path: str,
+    def _spend(
+        self, part: Part, raw: Sequence[Sequence[Any]], times: Sequence[int], path: str
     ) -> None:
-        for rows in owners.values():
-            for row in rows:
+        names, start = part.selection.names, part.start
+        end = start + len(names)
+        for values, count in zip(raw, times, strict=True):
+            if values[end] is not None:
+                self._budget.spend_bytes(count * size_of(names, values[start:end]), path)
+
+    async def _load_children(
+        self, part: Part, hop: tuple[Relation, Selection], owners: dict[Any, Owner], path: str
+    ) -> None:
+        for owner in owners.values():
+            for row in owner.rows:
                 row[hop[0].name] = []
         keys = list(owners)
         most = _MAX_PARAMETERS // len(part.selection.view.keys)
@@ -180,14 +220,12 @@ class Rows:
             await self._load_some_children(part, hop, chosen, path)
 
     async def _load_some_children(
-        self,
-        part: Part,
-        hop: tuple[Relation, Selection],
-        owners: dict[Any, list[Row]],
-        path: str,
+        self, part: Part, hop: tuple[Relation, Selection], owners: dict[Any, Owner], path: str
     ) -> None:
         name = hop[0].name
-        raw, root, width = await self._fetch_children(part, hop, list(owners))
+        # One of each owner tells that there are more; with one more it is too many in any case.
+        most = self._budget.rows + len(owners) + 1
+        raw, root, width = await self._fetch_children(part, hop, list(owners), most)
         kept, keys = [], []
         for values in raw:
             if values[width] > _MAX_CHILDREN:
@@ -195,9 +233,10 @@ class Rows:
                 continue
             kept.append(values)
             keys.append(tuple(values[:width]))
-        children = await self.collect(root, kept, path)
+        times = [owners[key].times for key in keys]
+        children = await self._collect(root, kept, times, path)
         for key, child in zip(keys, children, strict=True):
-            for row in owners[key]:
+            for row in owners[key].rows:
                 row[name].append(child)
 
 
@@ -205,13 +244,13 @@ def children_of(session: AsyncSession) -> FetchChildren:
     """Return what fetches the rows of to-many relations in a session."""
 
     async def fetch(
-        part: Part, hop: tuple[Relation, Selection], owners: list[Any]
+        part: Part, hop: tuple[Relation, Selection], owners: list[Any], most: int
     ) -> tuple[Sequence[Any], Part, int]:
         view = part.selection.view
         is_single = len(view.keys) == 1
         wanted = [key[0] for key in owners] if is_single else owners
         statement, root = children_statement(view, hop, lambda one: one.in_(wanted))
-        return (await session.execute(statement)).all(), root, len(view.keys)
+        return (await session.execute(statement.limit(most))).all(), root, len(view.keys)
 
     return fetch
 
@@ -293,18 +332,28 @@ def _add_columns(statement: Select[Any], part: Part) -> Select[Any]:
 
 
 def make_row(
-    part: Part, values: Sequence[Any], parents: dict[int, dict[Any, list[Row]]]
+    part: Part, values: Sequence[Any], parents: Parents | None = None, times: int = 1
 ) -> Row | None:
-    """Make a row of what a prepared statement returned, and note it as a parent of others."""
+    """Make a row of what a prepared statement returned.
+
+    Args:
+        part: What it is made of.
+        values: What the statement returned.
+        parents: Where it is noted as a parent of others.
+        times: How often it stands in the answer.
+    """
     names = part.selection.names
     start, end = part.start, part.start + len(names)
     key = tuple(values[end : end + len(part.selection.view.keys)])
     if key[0] is None:
         return None
     row: Row = dict(zip(names, values[start:end], strict=True))
-    parents.setdefault(id(part), {}).setdefault(key, []).append(row)
+    if parents is not None:
+        owner = parents.setdefault(id(part), {}).setdefault(key, Owner())
+        owner.rows.append(row)
+        owner.times += times
     for name in part.selection.children:
         row[name] = None
     for name, inner in part.parts.items():
-        row[name] = make_row(inner, values, parents)
+        row[name] = make_row(inner, values, parents, times)
     return row

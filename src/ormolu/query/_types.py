@@ -16,7 +16,14 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    FailFast,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -181,8 +188,9 @@ class _Reader:
     def array(self, type_: Any) -> Any:
         item = self.read(type_.item_type)
         for _ in range((type_.dimensions or 1) - 1):
-            item = list[item]  # type: ignore[valid-type]
-        return list[item]  # type: ignore[valid-type]
+            item = Annotated[list[item], FailFast()]  # type: ignore[valid-type]
+        # One error is enough of a list whose items may all be wrong.
+        return Annotated[list[item], FailFast()]  # type: ignore[valid-type]
 
     def _python_type(self, type_: TypeEngine[Any]) -> Any:
         return Any if type_.python_type is object else type_.python_type

@@ -12,7 +12,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from ormolu.errors import RefusedError
 from ormolu.faults import fault_of
-from ormolu.query import Location, refuse
+from ormolu.query import Location, refuse, size_of
 from ormolu.resources._conditions import read_conditions
 from ormolu.resources._operations import Operations
 from ormolu.resources._statements import ANY_VERSION, Versions
@@ -182,12 +182,19 @@ async def run_batch(
     """Run the steps in their order; neighbouring creates become one statement.
 
     Raises:
-        RefusedError: A step failed in an atomic batch; the caller rolls back.
+        RefusedError: A step failed in an atomic batch, or the rows that were written are too much
+            for one answer; the caller rolls back.
         StatementError: The same, as the database said it.
     """
     done: list[Outcome | Failure] = []
+    budget = operations.budget(("body",))
     for group in _groups(steps):
-        done += await _run_group(session, operations, group, is_atomic=is_atomic)
+        found = await _run_group(session, operations, group, is_atomic=is_atomic)
+        for each in found:
+            if isinstance(each, Outcome) and each.written is not None:
+                row = each.written.row
+                budget.spend_bytes(size_of(list(row), list(row.values())), "")
+        done += found
     return done
 
 

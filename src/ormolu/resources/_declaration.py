@@ -45,6 +45,8 @@ class Declaration:
     max_limit: int = 1000
     max_offset: int = 0
     document_operators: bool = False
+    max_rows: int = 20_000
+    max_bytes: int = 16 * 1024 * 1024
     hooks: Mapping[HookName, Callable[..., Any]] = field(default_factory=dict)
     public_model: type[BaseModel] | None = None
     create_model: type[BaseModel] | None = None
@@ -59,6 +61,11 @@ class Declaration:
     def mapper(self) -> Mapper[Any]:
         """Return the model's mapper."""
         return inspect(self.model)  # type: ignore[no-any-return]
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Return how many rows and bytes one answer may have."""
+        return self.max_rows, self.max_bytes
 
     @property
     def metadata(self) -> MetaData:
@@ -253,8 +260,10 @@ def _check_values(declaration: Declaration) -> None:
             f"not {declaration.path!r}."
         )
         raise ConfigurationError(message)
-    if declaration.max_limit < 1:
-        message = f"{_call(declaration)}: max_limit must be at least 1."
+    for name in ("max_limit", "max_rows", "max_bytes"):
+        if getattr(declaration, name) >= 1:
+            continue
+        message = f"{_call(declaration)}: {name} must be at least 1."
         raise ConfigurationError(message)
     if declaration.require_if_match and declaration.traits.version is None:
         message = (

@@ -21,6 +21,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from ormolu.query import (
     AllOf,
+    Budget,
     Condition,
     Cursors,
     Filters,
@@ -40,7 +41,6 @@ from ormolu.query import (
     read_sort,
     refuse,
     rows_after,
-    search,
     sort_columns,
     sort_expressions,
 )
@@ -71,7 +71,7 @@ class ListQuery:
     """What one list request asks for, read and checked.
 
     Attributes:
-        location: Where its parameters stand: query or body.
+        location: Where its parameters stand: query, body or arguments.
     """
 
     selection: Selection
@@ -191,7 +191,8 @@ class _Reader:
             tree = self._filters.read_tree(members["where"], (*self._at, "where"))
             self._conditions.append(tree)
         if members.get("q") is not None:
-            self._conditions.append(search(self._view, self._text(members, "q"), (*self._at, "q")))
+            text = self._text(members, "q")
+            self._conditions.append(self._filters.search(text, (*self._at, "q")))
         fields, include = members.get("fields"), members.get("include")
         for name in ("fields", "include", "sort"):
             self._check_names(name, members.get(name))
@@ -211,7 +212,7 @@ class _Reader:
             cursor=cursor,
             offset=offset,
             count=self._count(members.get("count")),
-            location=(*self._at, "cursor"),
+            location=self._at,
         )  # fmt: skip
 
     def _limit(self, members: Mapping[str, Any]) -> int:
@@ -254,19 +255,21 @@ class _Reader:
                 raise refuse((*self._at, "count"), "literal_error", message)
 
 
-async def fetch_page(session: AsyncSession, view: View, query: ListQuery) -> Page:
+async def fetch_page(session: AsyncSession, view: View, query: ListQuery, budget: Budget) -> Page:
     """Fetch one page: one statement, one more for each included to-many relation and for a count.
 
     Raises:
-        RefusedError: The cursor is not of this list.
+        RefusedError: The cursor is not of this list, or the page is more than its budget.
     """
     dialect = (await engine_of(session)).dialect
     cursors = Cursors(view, query.sort, query.condition, dialect)
-    after = None if query.cursor is None else cursors.read(query.cursor, query.location)
+    after = None
+    if query.cursor is not None:
+        after = cursors.read(query.cursor, (*query.location, "cursor"))
     statement = page_statement(view, query, after, dialect).limit(query.limit + 1)
     if query.offset:
         statement = statement.offset(query.offset)
-    rows = Rows(children_of(session))
+    rows = Rows(children_of(session), budget)
     statement, root = prepare(statement, query.selection, view.model)
     raw = (await session.execute(statement)).all()
     kept = raw[: query.limit]

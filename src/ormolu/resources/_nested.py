@@ -9,7 +9,18 @@ import sqlalchemy as sa
 from sqlalchemy import Dialect, any_, func, literal, select
 
 from ormolu.lanes import Lanes, NotDoneError, Plan, Slot, UnplannableError
-from ormolu.query import Field, Part, Relation, Row, Rows, Selection, View, children_statement, walk
+from ormolu.query import (
+    Budget,
+    Field,
+    Part,
+    Relation,
+    Row,
+    Rows,
+    Selection,
+    View,
+    children_statement,
+    walk,
+)
 
 __all__ = ["Nested", "is_mapped", "nested_in", "plan_of"]
 
@@ -19,14 +30,16 @@ _MAPPED_KEYS = (sa.BigInteger, sa.Integer, sa.SmallInteger, sa.Uuid)
 _JSON_KEYS = (sa.BigInteger, sa.Integer, sa.SmallInteger, sa.String)
 
 
-def plan_of(statement: Any, dialect: Dialect, *, key: slice | None = None) -> Plan:
-    """Return the plan of a SELECT; `key` as `Plan` has it.
+def plan_of(
+    statement: Any, dialect: Dialect, *, key: slice | None = None, most: int | None = None
+) -> Plan:
+    """Return the plan of a SELECT; `key` and `most` as `Plan` has them.
 
     Raises:
         UnplannableError: See `Plan`.
     """
     types = [column.type for column in statement.selected_columns]
-    return Plan(statement, types, dialect, key=key)
+    return Plan(statement, types, dialect, key=key, most=most)
 
 
 def is_mapped(key: Field) -> bool:
@@ -37,38 +50,52 @@ def is_mapped(key: Field) -> bool:
 class Nested:
     """Rows with relations to many, which take a statement for each relation."""
 
-    def __init__(self, root: Part, plans: Mapping[tuple[int, str], tuple[Plan, Part, int]]) -> None:
+    def __init__(
+        self,
+        root: Part,
+        plans: Mapping[tuple[int, str], tuple[Plan, Part, int]],
+        limits: tuple[int, int],
+    ) -> None:
         self._root = root
         self._plans = plans
+        self._limits = limits
 
     async def items(self, lanes: Lanes, plan: Plan, raw: Sequence[Any]) -> list[Row]:
         """Return the rows of an answer.
 
         Raises:
             NotDoneError: A relation has more rows than an answer shows, which has to be said.
+            RefusedError: The answer has more rows or bytes than its budget.
         """
 
         async def fetch(
-            part: Part, hop: tuple[Relation, Selection], owners: list[Any]
+            part: Part, hop: tuple[Relation, Selection], owners: list[Any], _most: int
         ) -> tuple[Sequence[Sequence[Any]], Part, int]:
             child, root, width = self._plans[id(part), hop[0].name]
             found = await lanes.fetch_of(child, [key[0] for key in owners])
             return [child.read(row) for row in found], root, width
 
-        rows = Rows(fetch)
+        rows = Rows(fetch, Budget(*self._limits))
         items = await rows.collect(self._root, [plan.read(row) for row in raw])
         if rows.truncated:
             raise NotDoneError
         return items
 
 
-def nested_in(root: Part, dialect: Dialect) -> Nested | None:
+def nested_in(root: Part, dialect: Dialect, limits: tuple[int, int]) -> Nested | None:
     """Return what fetches the rows behind relations to many; None if there are none.
+
+    Args:
+        root: What the rows before them are made of.
+        dialect: Of the engine.
+        limits: How many rows and bytes an answer may have.
 
     Raises:
         UnplannableError: Their owners' keys do not fit into a list.
     """
     plans: dict[tuple[int, str], tuple[Plan, Part, int]] = {}
+    # Each row of an answer may have one that only tells that there are more.
+    most = 2 * limits[0] + 1
     waiting = [root]
     while waiting:
         for part, _ in walk(waiting.pop(), ""):
@@ -76,10 +103,11 @@ def nested_in(root: Part, dialect: Dialect) -> Nested | None:
             for name, hop in part.selection.children.items():
                 if hop[0].is_many:
                     statement, inner = children_statement(view, hop, _owners_in(view, dialect))
-                    plan = plan_of(statement, dialect, key=slice(0, 1))
+                    limited = statement.limit(most)
+                    plan = plan_of(limited, dialect, key=slice(0, 1), most=most)
                     plans[id(part), name] = (plan, inner, len(view.keys))
                     waiting.append(inner)
-    return Nested(root, plans) if plans else None
+    return Nested(root, plans, limits) if plans else None
 
 
 def _owners_in(view: View, dialect: Dialect) -> Callable[[Any], Any]:

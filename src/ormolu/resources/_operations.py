@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ormolu.errors import RefusedError
 from ormolu.faults import fault_of
-from ormolu.query import Location, Row, Rows, Selection, View, children_of
+from ormolu.query import Budget, Location, Row, Rows, Selection, View, children_of
 from ormolu.resources._conditions import Conditions, unescaped_version, version_text
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._exposures import Exposure, Policies
@@ -55,18 +55,24 @@ class Operations:
 
     async def fetch(self, query: ListQuery) -> Page:
         """Return one page."""
-        return await fetch_page(self._session, self.view, query)
+        return await fetch_page(self._session, self.view, query, self.budget(query.location))
 
-    async def read(self, key: Key, selection: Selection) -> tuple[Row, Any, Sequence[str]]:
+    def budget(self, location: Location) -> Budget:
+        """Return how many rows and bytes one answer may have."""
+        return Budget(*self.declaration.limits, location)
+
+    async def read(
+        self, key: Key, selection: Selection, location: Location = ("query",)
+    ) -> tuple[Row, Any, Sequence[str]]:
         """Return a row, its version, and which of its relations are not whole.
 
         Raises:
-            RefusedError: It is not there, for this caller.
+            RefusedError: It is not there, for this caller; or it and what it includes are too much.
         """
         dialect = (await engine_of(self._session)).dialect
         is_row = self.view.is_row(key, dialect)
         statement, root = read_statement(self.declaration, self.view, is_row, selection)
-        rows = Rows(children_of(self._session))
+        rows = Rows(children_of(self._session), self.budget(location))
         raw = (await self._session.execute(statement)).all()
         if not raw:
             raise self.not_found()

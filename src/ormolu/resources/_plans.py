@@ -23,14 +23,7 @@ from sqlalchemy import (
 )
 
 from ormolu.lanes import Plan, PointPlan, Read, Slot, UnplannableError, numbered
-from ormolu.query import (
-    Field,
-    Selection,
-    View,
-    as_shown,
-    make_row,
-    prepare,
-)
+from ormolu.query import Field, Part, Selection, View, as_shown, make_row, prepare, walk
 from ormolu.resources._answers import body_of, encode
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._legible import is_legible
@@ -76,6 +69,7 @@ class PagePlan:
         content: From the rows to the JSON of the items.
         ends: The last row, and the one after it; None if `rows` has them.
         sort_values: From the last row to the values that the cursor holds.
+        parts: How many rows of an answer are made of one of these, at most.
         nested: What makes the items instead, if relations to many are in them.
     """
 
@@ -83,6 +77,7 @@ class PagePlan:
     content: Content
     ends: Plan | None
     sort_values: Callable[[Sequence[Any]], Sequence[Any]]
+    parts: int = 1
     nested: Nested | None = None
 
     def reads(self, size: int, values: Mapping[str, Any]) -> Sequence[Read]:
@@ -150,9 +145,9 @@ class Plans:
         shown = self._shown if is_whole else _as_is
 
         def content(row: Sequence[Any]) -> bytes:
-            return encode(shown(make_row(root, plan.read(row), {})))
+            return encode(shown(make_row(root, plan.read(row))))
 
-        nested = nested_in(root, self._dialect)
+        nested = self._nested(root)
         return RowPlan(plan=plan, content=content, version=version, key=key, nested=nested)
 
     def page(self, query: ListQuery, after: Collection[int] | None) -> PagePlan:
@@ -179,11 +174,11 @@ class Plans:
         plan = self._plan(statement)
 
         def content(rows: Sequence[Any]) -> bytes:
-            return encode([make_row(root, plan.read(row), {}) for row in rows])
+            return encode([make_row(root, plan.read(row)) for row in rows])
 
         return PagePlan(
-            rows=plan, content=content, ends=None, nested=nested_in(root, self._dialect),
-            sort_values=lambda row: plan.read(row)[:width],
+            rows=plan, content=content, ends=None, sort_values=lambda row: plan.read(row)[:width],
+            parts=len(list(walk(root, ""))), nested=self._nested(root),
         )  # fmt: skip
 
     def _json_page(self, ordered: Any, limited: Any, query: ListQuery) -> PagePlan:
@@ -337,6 +332,9 @@ class Plans:
 
     def _plan(self, statement: Any) -> Plan:
         return plan_of(statement, self._dialect)
+
+    def _nested(self, root: Part) -> Nested | None:
+        return nested_in(root, self._dialect, self._declaration.limits)
 
     def _has_json(self, selection: Selection) -> bool:
         """Tell whether SQLite writes the same JSON of a row as we would."""

@@ -60,6 +60,8 @@ class ReadDoor(OpenDoor):
         else:
             (item,) = await plan.nested.items(self.lanes, plan.plan, [row])
             content = encode(item)
+        if len(content) > self.declaration.max_bytes:
+            return None
         if plan.version is None:
             return Reply(200, json_headers(content), content)
         version = plan.plan.read(row)[plan.version]
@@ -110,6 +112,7 @@ class ListDoor(OpenDoor):
         super().__init__(opening)
         self._shapes: Shapes[_Shape] = Shapes()
         declaration = self.declaration
+        self._most_rows, self._most_bytes = declaration.limits
         self._limits = ListLimits(declaration.max_limit, declaration.max_offset)
         # By the query strings of first pages, which come again and again.
         self._first_pages: dict[bytes, _Asked] = {}
@@ -137,10 +140,12 @@ class ListDoor(OpenDoor):
         if asked.plan.nested is not None:
             found = await asked.plan.nested.items(self.lanes, asked.plan.rows, items)
             items = encode(found)
+        ended = b"null" if cursor is None else b'"%b"' % cursor.encode()
+        content = b'{"items":%b,"next_cursor":%b}' % (items, ended)
+        if len(content) > self._most_bytes:
+            return None
         if cursor is None:
-            content = b'{"items":%b,"next_cursor":null}' % items
             return Reply(200, json_headers(content), content)
-        content = b'{"items":%b,"next_cursor":"%b"}' % (items, cursor.encode())
         link = next_link(scope, cursor).encode("latin-1")
         return Reply(200, [(b"link", link), *json_headers(content)], content)
 
@@ -153,6 +158,8 @@ class ListDoor(OpenDoor):
         plan = shape.plans.get(nulls)
         if plan is None:
             plan = shape.plans[nulls] = self._plan_page(shape.query, nulls)
+        if size * plan.parts > self._most_rows:
+            raise NotDoneError
         make = partial(self._make, plan, shape.cursors, size)
         return _Asked(plan, plan.reads(size, values), make)
 

@@ -208,7 +208,7 @@ class Resource(APIRouter):
         operations = self.operations(session, policies)
         locations = (("arguments", "fields"), ("arguments", "include"))
         selection = read_selection(operations.view, fields, include, locations)
-        row, _, _ = await operations.read(self._key(key), selection)
+        row, _, _ = await operations.read(self._key(key), selection, ("arguments",))
         return row
 
     async def create(
@@ -327,6 +327,8 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
     max_limit: int = 1000,
     max_offset: int = 0,
     document_operators: bool = False,
+    max_rows: int = 20_000,
+    max_bytes: int = 16 * 1024 * 1024,
     hooks: Mapping[HookName, Callable[..., Any]] | None = None,
     public_model: type[BaseModel] | None = None,
     create_model: type[BaseModel] | None = None,
@@ -355,6 +357,9 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
         max_offset: Most rows that `offset` may skip; 0 leaves it out.
         document_operators: Whether the OpenAPI document has a parameter for each operator of each
             column, instead of one for each column whose description names its operators.
+        max_rows: Most rows of an answer, those of its includes among them, each as often as it
+            stands there.
+        max_bytes: Most bytes of an answer's body.
         hooks: Functions of (session, values) around writes; `after_commit` takes the row alone.
         public_model: Pydantic model of answers, instead of the generated one.
         create_model: Pydantic model of a new row.
@@ -380,6 +385,8 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
         max_limit=max_limit,
         max_offset=max_offset,
         document_operators=document_operators,
+        max_rows=max_rows,
+        max_bytes=max_bytes,
         hooks=dict(hooks or {}),
         public_model=public_model,
         create_model=create_model,

@@ -211,7 +211,9 @@ async def _page(call: Call, query: Any) -> Answer:
         call.operations.view.fields
     )
     items = [call.shown(row) for row in page.items] if is_whole else page.items
-    return list_answer(call.request, page, items)
+    answer = list_answer(call.request, page, items)
+    call.operations.budget(query.location).check_body(answer.body)
+    return answer
 
 
 async def _read(call: Call) -> Answer:
@@ -226,6 +228,7 @@ async def _read(call: Call) -> Answer:
         call.note_policies()
     is_whole = not given
     content = encode(call.shown(row) if is_whole else row)
+    call.operations.budget(("query",)).check_body(content)
     variant = call.variant if is_whole else None
     return read_answer(content, version, truncated, conditions, variant)
 

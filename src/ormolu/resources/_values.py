@@ -21,6 +21,9 @@ from ormolu.resources._policy import Policy
 
 __all__ = ["NewRow", "Values"]
 
+# More than a table has columns: each that is none would be an error of its own.
+_MOST_MEMBERS = 2000
+
 
 @dataclass(frozen=True)
 class NewRow:
@@ -239,6 +242,8 @@ def _default(attribute: Attribute) -> Any:
 
 
 def _validated(schema: type[BaseModel], values: Any, location: Location) -> BaseModel:
+    if len(values) > _MOST_MEMBERS:
+        raise refuse(location, "too_long", f"Must not have more than {_MOST_MEMBERS} members")
     try:
         return schema.model_validate(values)
     except ValidationError as error:

@@ -28,6 +28,12 @@ __all__ = ["PROBLEMS_KEY", "STATUSES", "Problem", "Problems", "problems_of"]
 
 PROBLEMS_KEY = "ormolu.problems"
 
+# Entries of an answer, and characters of a name or a sentence in it: a request may be of a megabyte
+# that is all wrong.
+_MOST_ENTRIES = 100
+_MOST_OF_NAME = 200
+_MOST_OF_TEXT = 1000
+
 _log = logging.getLogger("ormolu")
 
 # The status of each kind of fault; docs/errors.md is tested against it.
@@ -151,11 +157,11 @@ class Problems:
             "title": _title(problem.status),
             "status": problem.status,
             "code": problem.code,
-            "detail": problem.detail,
-            "instance": request.scope["path"],
+            "detail": _shortened(problem.detail, _MOST_OF_TEXT),
+            "instance": _shortened(request.scope["path"], _MOST_OF_TEXT),
         }
         if problem.errors:
-            body["errors"] = list(problem.errors)
+            body["errors"] = list(problem.errors[:_MOST_ENTRIES])
         return {**problem.extra, **body}
 
     def body_of(self, request: Request, error: Exception) -> dict[str, Any]:
@@ -220,7 +226,7 @@ class Problems:
     async def answer_invalid_request(self, request: Request, error: Exception) -> Response:
         """Answer FastAPI's validation errors: where and what, without the values sent."""
         assert isinstance(error, RequestValidationError)
-        entries = [_validation_entry(item) for item in error.errors()]
+        entries = [_validation_entry(item) for item in error.errors()[:_MOST_ENTRIES]]
         first = ".".join(map(str, entries[0]["loc"])) if entries else ""
         detail = f"{first}: {entries[0]['msg']}" if entries else "The request is invalid."
         problem = Problem(status=422, code="validation_error", detail=detail, errors=entries)
@@ -293,7 +299,7 @@ def _problem_of(request: Request, error: Exception) -> Problem:
         return Problem(status=409, code="stale_data", detail=_STALE)
     if not isinstance(error, RefusedError):
         return _database_problem(request, error)
-    entries = [_validation_entry(entry) for entry in error.entries]
+    entries = [_validation_entry(entry) for entry in error.entries[:_MOST_ENTRIES]]
     location = getattr(error, "ormolu_location", None)
     if location is not None and not entries:
         entries = [_validation_entry({"loc": location, "type": error.code, "msg": str(error)})]
@@ -359,9 +365,14 @@ def _field_entries(
     ]
 
 
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def _validation_entry(item: Mapping[str, Any]) -> dict[str, Any]:
-    loc = list(item["loc"])
-    entry = {"loc": loc, "type": item["type"], "msg": item["msg"]}
+    loc = [_shortened(part, _MOST_OF_NAME) if isinstance(part, str) else part
+           for part in item["loc"][:_MOST_ENTRIES]]  # fmt: skip
+    entry = {"loc": loc, "type": item["type"], "msg": _shortened(item["msg"], _MOST_OF_TEXT)}
     if loc[:1] == ["body"]:
         path = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in loc[1:])
         return {"pointer": path, **entry}
