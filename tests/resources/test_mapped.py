@@ -148,3 +148,39 @@ async def test_rows_of_subclasses_through_an_abstract_class(database_url: str) -
         for row in (car, lorry):
             assert (await client.delete(f"/map_vehicles/{row['id']}")).status_code == 204
         assert (await client.get("/map_lorries")).json()["items"] == []
+
+
+class Beast(Base):
+    """Clients say of what kind it is."""
+
+    __tablename__ = "map_beasts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(9))
+    __mapper_args__: Any = {"polymorphic_on": "kind", "polymorphic_identity": "beast"}  # noqa: RUF012
+
+
+class Wolf(Beast):
+    """In the same table."""
+
+    __mapper_args__: Any = {"polymorphic_identity": "wolf"}  # noqa: RUF012
+
+
+class Whale(Beast):
+    """In a table of its own, which a row of the other does not fill."""
+
+    __tablename__ = "map_whales"
+    id: Mapped[int] = mapped_column(ForeignKey("map_beasts.id"), primary_key=True)
+    __mapper_args__: Any = {"polymorphic_identity": "whale"}  # noqa: RUF012
+
+
+async def test_a_kind_that_clients_choose_is_one_that_the_table_has(database_url: str) -> None:
+    """Another would be a row that no class can be loaded for."""
+    app = FastAPI()
+    Database(database_url, metadata=Base.metadata, pool_timeout=20.0).attach(app)
+    app.include_router(resource(Beast, writable={"kind"}))
+    async with client_of(app) as client:
+        assert (await client.post("/map_beasts", json={"kind": "wolf"})).status_code == 201
+        for kind in ("whale", "zebra"):
+            answer = await client.post("/map_beasts", json={"kind": kind})
+            assert answer.json()["errors"][0]["msg"] == "Must be one of beast, wolf"
+        assert (await client.delete("/map_beasts/1")).status_code == 204

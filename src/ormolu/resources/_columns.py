@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 import sqlalchemy as sa
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 from sqlalchemy import Column, inspect
 from sqlalchemy.ext.hybrid import HybridExtensionType, hybrid_property
 from sqlalchemy.orm import Mapper
@@ -174,7 +176,7 @@ def _of_property(mapper: Mapper[Any], prop: Any, hint: Hint) -> Attribute:
         field=Field(prop.key, column.type, bool(column.nullable) and not is_key),
         column=column,
         annotation=hint.annotation,
-        rules=hint.rules,
+        rules=(*hint.rules, _is_kind_of(mapper)) if is_kind else hint.rules,
         make=hint.make if not _has_default(column) else None,
         is_key=is_key,
         is_version=is_version,
@@ -182,6 +184,20 @@ def _of_property(mapper: Mapper[Any], prop: Any, hint: Hint) -> Attribute:
         is_required=not (column.nullable or is_made or is_own or _has_default(column)),
         is_secret=_is_secret(prop.key, column, is_key=is_key),
     )
+
+
+def _is_kind_of(mapper: Mapper[Any]) -> AfterValidator:
+    """Return the rule that a row written through a class is of one that its table is enough for."""
+    heirs = [each for each in mapper.self_and_descendants if each.local_table is mapper.local_table]
+    kinds = {each.polymorphic_identity for each in heirs if not each.polymorphic_abstract}
+
+    def check(value: Any) -> Any:
+        if value not in kinds:
+            listed = ", ".join(sorted(str(getattr(kind, "value", kind)) for kind in kinds))
+            raise PydanticCustomError("kind", "Must be one of {kinds}", {"kinds": listed})
+        return value
+
+    return AfterValidator(check)
 
 
 def _hybrids_of(mapper: Mapper[Any]) -> Iterator[tuple[str, hybrid_property[Any]]]:
