@@ -26,6 +26,8 @@ SECRET = """
     password password2 PASSWORD hashed_password password_hash password_digest passwordHistory
     encrypted_password password_hint reset_password_token api_keys api_key_hash kennwort_hash
     recovery_code_hash accesstoken userpassword credentials jwt cookie senha mot_de_passe
+    aws_secret_access_key rememberMeToken privKey secret_key_base webhookSigningSecret cardCVV
+    sms_code authkey twoFactorRecoveryCodes oauth_token_secret totp_key pass_key user_pwd
     social_security_number security_answer seed_phrase verification_code private_key_pem
 """
 OPEN = """
@@ -33,6 +35,7 @@ OPEN = """
     fileHash md5_hash sha256_hash content_sha256_hash commit_hash md5 checksum hashtag hash_rounds
     secretary tokenizer secret_santa secret_name password_max_length passwordPolicy
     password_changed_at has_password must_change_password is_secret key public_key sort_key
+    token_symbol ssn_last4 credential_id pincode pinned_at hash_tags unique_hash template_hash
     cache_key storage_key country_code status_code boarding_pass gpio_pin passenger compass
     passport_number session_id iban opinion keyword access_key_id api_key_prefix cost_per_token
 """

@@ -36,18 +36,22 @@ _SECRETS = _PASSWORDS | _set(
     "secretkey ssn token totp"
 )
 # Words that run together: `useraccesstoken`.
-_ENDINGS = ("password", "passwd", "passphrase", "passcode", "apikey", "secretkey", "token",
-            "clientsecret")  # fmt: skip
+_ENDINGS = (
+    "accesskey", "apikey", "authkey", "clientsecret", "encryptionkey", "passcode", "passphrase",
+    "passwd", "password", "privatekey", "secretkey", "signingkey", "token",
+)  # fmt: skip
 _PAIRS = {
     "answer": _set("secret security"),
     "code": _set(
         "access activation auth authentication authorization backup confirmation factor login "
-        "mfa otp pass password pin recovery reset secret security totp unlock verification"
+        "mfa onetime otp pass password pin recovery reset secret security sms totp unlock "
+        "verification"
     ),
     "key": _set(
-        "access activation admin aes api auth bearer cipher crypt crypto decryption "
-        "encryption fernet hmac jwt license master openai private recovery rsa secret session "
-        "shared sign signature signing ssh stripe symmetric token unlock webhook write"
+        "access activation admin aes api auth bearer cipher crypt crypto decryption encryption "
+        "fernet hmac jwt license master mfa openai otp pass priv private recovery rsa secret "
+        "session shared sign signature signing ssh stripe symmetric token totp unlock webhook "
+        "write"
     ),
     "number": _set("security"),
     "passe": _set("de"),
@@ -57,15 +61,18 @@ _PAIRS = {
 # Not secret after these words: the hash of a file, a boarding pass, a pin of a board.
 _HARMLESS = {
     "hash": _set(
-        "address asset attachment audio avatar block blob body build bundle cache checksum "
-        "chunk commit config configuration container content crc data dedup dedupe diff "
-        "directory document entry etag event file fingerprint frame genesis geo git head html "
-        "image index info input integrity item job json layer line manifest md media "
-        "merkle message model node object output package page param parent path payload "
-        "perceptual photo picture prompt query record release request response revision root "
-        "route row schema script segment sha snapshot source spec sql state statement "
-        "structure template text thumbnail torrent transaction tree tx uri url version video "
-        "workflow"
+        "address archive artifact asset attachment audio avatar binary blob block body build "
+        "bundle bytecode cache channel checksum chunk cluster column commit component config "
+        "configuration container content contract crc current data dataset dedup dedupe "
+        "dependency device diff directory document download embedding entry etag event feature "
+        "file fingerprint folder frame function genesis geo git graph head html icon image "
+        "import index info input integrity item job json latest layer line local log manifest "
+        "md media merkle message migration model node object original output package page param "
+        "parent patch path payload perceptual photo picture pipeline plan post product project "
+        "prompt query question record release remote report request resource response result "
+        "revision root route row rule schema script segment sha short snapshot source spec sql "
+        "state statement structure style table task template text thumbnail title torrent trace "
+        "transaction tree tx unique upload uri url version video workflow"
     ),
     "pass": _set(
         "band boarding bus by day first guest hall high low season second ski third train "
