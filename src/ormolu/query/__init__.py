@@ -4,6 +4,7 @@ from ormolu.query._budgets import Budget, size_of
 from ormolu.query._conditions import AllOf, Condition, compile_condition, is_over_relations
 from ormolu.query._cursors import Cursors
 from ormolu.query._filters import Filters, operators_of, spellings_of
+from ormolu.query._plain import is_plain, plain_type
 from ormolu.query._selection import (
     FetchChildren,
     Part,
@@ -56,11 +57,13 @@ __all__ = [
     "is_one_of",
     "is_ordered",
     "is_over_relations",
+    "is_plain",
     "is_text",
     "kept_values",
     "make_row",
     "nearest",
     "operators_of",
+    "plain_type",
     "prepare",
     "read_selection",
     "read_sort",

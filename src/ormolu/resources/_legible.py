@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, cast, literal_column, or_
+from sqlalchemy import ColumnElement, Dialect, cast, literal_column, or_
 
 from ormolu.models import UTCDateTime
+from ormolu.query import plain_type
 
 __all__ = ["is_legible"]
 
@@ -23,9 +24,9 @@ _INSTANTS = ("TIMESTAMPTZ '0001-01-01 00:00:00+00'", "TIMESTAMPTZ '9999-12-31 23
 _TIMES = ("TIME '00:00'", "TIME '23:59:59.999999'")
 
 
-def is_legible(column: Any) -> ColumnElement[bool] | None:
+def is_legible(column: Any, dialect: Dialect) -> ColumnElement[bool] | None:
     """Return the condition that a column's value can be read; None if that is sure."""
-    type_ = column.type
+    type_ = plain_type(column.type, dialect)
     if isinstance(type_, sa.Enum):
         labels = [label.replace("'", "''") for label in type_.enums]
         known: list[ColumnElement[str]]

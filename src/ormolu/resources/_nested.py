@@ -19,15 +19,16 @@ from ormolu.query import (
     Selection,
     View,
     children_statement,
+    plain_type,
     walk,
 )
 
 __all__ = ["Nested", "is_mapped", "nested_in", "plan_of"]
 
 # As the backend compares them, and as Python does.
-_MAPPED_KEYS = (sa.BigInteger, sa.Integer, sa.SmallInteger, sa.Uuid)
+_MAPPED_KEYS = (sa.Integer, sa.Uuid)
 # As they are in a list of JSON.
-_JSON_KEYS = (sa.BigInteger, sa.Integer, sa.SmallInteger, sa.String)
+_JSON_KEYS = (sa.Integer, sa.String)
 
 
 def plan_of(
@@ -42,9 +43,9 @@ def plan_of(
     return Plan(statement, types, dialect, key=key, most=most)
 
 
-def is_mapped(key: Field) -> bool:
+def is_mapped(key: Field, dialect: Dialect) -> bool:
     """Tell whether keys of a type are equal here where the backend takes them for one."""
-    return type(key.type) in _MAPPED_KEYS and _is_itself(key)
+    return _is_one_of(key, _MAPPED_KEYS, dialect)
 
 
 class Nested:
@@ -114,7 +115,7 @@ def _owners_in(view: View, dialect: Dialect) -> Callable[[Any], Any]:
     """Return from a key's column to the condition that it is in a list."""
     key, is_array = view.keys[0], dialect.name == "postgresql"
     kinds = _MAPPED_KEYS if is_array else _JSON_KEYS
-    if len(view.keys) > 1 or type(key.type) not in kinds or not _is_itself(key):
+    if len(view.keys) > 1 or not _is_one_of(key, kinds, dialect):
         message = f"the keys of {view.model.__name__} do not fit into one parameter"
         raise UnplannableError(message)
     if is_array:
@@ -123,6 +124,9 @@ def _owners_in(view: View, dialect: Dialect) -> Callable[[Any], Any]:
     return lambda column: column.in_(select(listed.c.value))
 
 
-def _is_itself(key: Field) -> bool:
-    """Tell whether a key is read as the driver has it: a UUID may be shown as text."""
-    return bool(getattr(key.type, "as_uuid", True))
+def _is_one_of(key: Field, kinds: tuple[type[Any], ...], dialect: Dialect) -> bool:
+    """Tell whether a key is of these types, and read as the driver has it."""
+    type_ = plain_type(key.type, dialect)
+    # A UUID may be shown as text, and an enum by another name.
+    is_itself = bool(getattr(type_, "as_uuid", True)) and not isinstance(type_, sa.Enum)
+    return isinstance(type_, kinds) and is_itself

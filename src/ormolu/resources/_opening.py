@@ -12,6 +12,7 @@ from sqlalchemy import Dialect
 from starlette.types import Scope
 
 from ormolu.lanes import Lanes, Plan
+from ormolu.query import is_plain, plain_type
 from ormolu.resources._columns import has_events
 from ormolu.resources._exposures import Exposure
 from ormolu.resources._hybrids import Hybrids
@@ -20,8 +21,6 @@ from ormolu.resources._requests import read_key
 from ormolu.web import Body, NoDoorError, Reply
 
 __all__ = ["OpenDoor", "Opening", "WatchedDoor", "asks_for", "headers_for", "json_headers"]
-
-_OURS = frozenset({"ormolu", "sqlalchemy"})
 
 _JSON_HEADER = (b"content-type", b"application/json")
 
@@ -69,7 +68,7 @@ class Opening:
         views = [each.view(None) for each in reached]
         types = [field.type for view in views for field in (*view.fields.values(), *view.keys)]
         has_own = any(each.declaration.public_model is not None for each in reached)
-        return not has_own and all(_is_ours(type_, self.dialect) for type_ in types)
+        return not has_own and all(is_plain(type_, self.dialect) for type_ in types)
 
     def check_writes(self, operation: str) -> None:
         """Check that a statement alone writes a row, and nothing can fail once it is stored.
@@ -82,7 +81,7 @@ class Opening:
         """
         declaration = self.declaration
         own = [name for name, field in self.view.fields.items()
-               if not _is_ours(field.type, self.dialect)]  # fmt: skip
+               if not is_plain(field.type, self.dialect)]  # fmt: skip
         if own or declaration.public_model is not None:
             message = (
                 f"code of the program's own makes its answers: {', '.join(own) or 'public_model'}"
@@ -122,7 +121,10 @@ class OpenDoor:
         self.lanes = opening.lanes
         self.declaration = opening.declaration
         keys = self.declaration.keys
-        self._has_number = len(keys) == 1 and type(keys[0].type) in {sa.Integer, sa.BigInteger}
+        type_ = plain_type(keys[0].type, opening.dialect)
+        # Nine digits fit, except into a SMALLINT.
+        is_number = isinstance(type_, sa.Integer) and not isinstance(type_, sa.SmallInteger)
+        self._has_number = len(keys) == 1 and is_number
 
     async def answer(self, scope: Scope, body: Body) -> Reply | None:
         """Answer a request; None hands it over, and so does an error of a request."""
@@ -152,15 +154,6 @@ class WatchedDoor:
         """Answer a request, as the door does."""
         self._hybrids.check()
         return await self._door.answer(scope, body)
-
-
-def _is_ours(type_: Any, dialect: Dialect) -> bool:
-    """Tell whether a type's values are read by SQLAlchemy or by us."""
-    # A variant for this backend is a type of its own, and so are an array's items.
-    kinds = [type_, type_.dialect_impl(dialect)]
-    item = getattr(type_, "item_type", None)
-    are_ours = all(type(each).__module__.partition(".")[0] in _OURS for each in kinds)
-    return are_ours and (item is None or _is_ours(item, dialect))
 
 
 def asks_for(scope: Scope, names: frozenset[bytes]) -> bool:

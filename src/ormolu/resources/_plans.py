@@ -23,22 +23,19 @@ from sqlalchemy import (
 )
 
 from ormolu.lanes import Plan, PointPlan, Read, Slot, UnplannableError, numbered
-from ormolu.query import Field, Part, Selection, View, as_shown, make_row, prepare, walk
+from ormolu.query import Field, Part, Selection, View, as_shown, make_row, plain_type, prepare, walk
 from ormolu.resources._answers import body_of, encode
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._legible import is_legible
 from ormolu.resources._lists import ListQuery, page_statement
 from ormolu.resources._nested import Nested, is_mapped, nested_in, plan_of
 from ormolu.resources._policy import EVERYTHING
-from ormolu.resources._sqlite_json import JSON_TYPES, MOST_IN_JSON, in_json, row_number_of
+from ormolu.resources._sqlite_json import MOST_IN_JSON, in_json, is_in_json, row_number_of
 from ormolu.resources._statements import ANY_VERSION, Statements, read_statement
 
 __all__ = ["PagePlan", "Plans", "RowPlan"]
 
 Content = Callable[[Sequence[Any]], bytes]
-
-# As they are shown, and compared.
-_SORTED_AS_SHOWN = (sa.BigInteger, sa.Integer, sa.SmallInteger)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +116,8 @@ class Plans:
                           is_whole=is_whole)  # fmt: skip
         one = plan.plan
         key = self._view.keys[0]
-        if self._dialect.name != "postgresql" or len(self._view.keys) > 1 or not is_mapped(key):
+        is_one = len(self._view.keys) == 1 and is_mapped(key, self._dialect)
+        if self._dialect.name != "postgresql" or not is_one:
             return PointPlan(one=one), plan
         column = key.on(self._view.model)
         keys = literal(Slot("keys"), sa.ARRAY(key.type))
@@ -196,7 +194,7 @@ class Plans:
         places: list[int] = []
         for order, column in zip(query.sort, limited.selected_columns, strict=True):
             name = order.field.name
-            if not order.path and name in names and type(order.field.type) in _SORTED_AS_SHOWN:
+            if not order.path and name in names and self._is_sorted_as_shown(order.field):
                 places.append(names.index(name))
             else:
                 places.append(len(columns))
@@ -220,6 +218,9 @@ class Plans:
     def _version_column(self) -> Any:
         assert self._version is not None
         return as_shown(getattr(self._view.model, self._version))
+
+    def _is_sorted_as_shown(self, field: Field) -> bool:
+        return isinstance(plain_type(field.type, self._dialect), sa.Integer)
 
     def _json_of_all(self, statement: Any, selection: Selection) -> Any:
         names = [f"v{index}" for index in range(len(selection.names))]
@@ -271,7 +272,7 @@ class Plans:
         """Return the conditions that what stays as it is in a row can be read."""
         view = self._view
         kept = [field for field in view.fields.values() if field.attribute not in changed]
-        conditions = [is_legible(field.on(view.model)) for field in kept]
+        conditions = [is_legible(field.on(view.model), self._dialect) for field in kept]
         return [each for each in conditions if each is not None]
 
     def _check_keys(self) -> None:
@@ -280,7 +281,8 @@ class Plans:
         Raises:
             UnplannableError: The backend may take two keys for one that are not equal here.
         """
-        if self._dialect.name == "postgresql" and not all(map(is_mapped, self._view.keys)):
+        are_mapped = all(is_mapped(key, self._dialect) for key in self._view.keys)
+        if self._dialect.name == "postgresql" and not are_mapped:
             message = "the backend compares keys of this type in ways of its own"
             raise UnplannableError(message)
 
@@ -352,11 +354,8 @@ class Plans:
         column = self._declaration.attributes[field.attribute].column
         # What is computed may be JSON to SQLite, which then does not write it as text.
         is_stored = column is not None and (column.computed is None or column.computed.persisted)
-        # A variant of this backend is another type.
-        impl = field.type.dialect_impl(self._dialect)
-        is_boolean = isinstance(field.type, sa.Boolean) and isinstance(impl, sa.Boolean)
-        is_plain = is_boolean or impl.result_processor(self._dialect, None) is None
-        return type(field.type) in JSON_TYPES and bool(is_stored) and is_plain
+        type_ = plain_type(field.type, self._dialect)
+        return bool(is_stored) and type_ is not None and is_in_json(type_, self._dialect)
 
     def _json(self, columns: Sequence[Any], fields: Sequence[Field]) -> Any:
         parts: list[Any] = []
@@ -364,7 +363,9 @@ class Plans:
             quoted = field.name.replace("'", "''")
             stored = self._declaration.attributes[field.attribute].column
             is_row_number = stored is self._row_number
-            parts += [literal_column(f"'{quoted}'"), column if is_row_number else in_json(column)]
+            type_ = plain_type(field.type, self._dialect)
+            value = column if is_row_number else in_json(column, type_)
+            parts += [literal_column(f"'{quoted}'"), value]
         return func.json_object(*parts, type_=sa.String())
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import case, func, literal_column
+from sqlalchemy import Dialect, case, func, literal_column
 
-__all__ = ["JSON_TYPES", "MOST_IN_JSON", "in_json", "row_number_of"]
+__all__ = ["MOST_IN_JSON", "in_json", "is_in_json", "row_number_of"]
 
-JSON_TYPES = (sa.Boolean, sa.Integer, sa.SmallInteger, sa.BigInteger, sa.String, sa.Text,
-               sa.Unicode, sa.UnicodeText)  # fmt: skip
 # A function has 127 arguments at most: a name and a value for each.
 MOST_IN_JSON = 60
 
@@ -21,13 +19,29 @@ def row_number_of(table: Any) -> Any:
     return column if column is not None and type(column.type) is sa.Integer else None
 
 
-def in_json(column: Any) -> Any:
-    """Return a value for json_object; an error, and so the session's business, if it is odd."""
-    if isinstance(column.type, sa.Integer):
+def is_in_json(type_: Any, dialect: Dialect) -> bool:
+    """Tell whether values of a plain type are in JSON what `encode` makes of what is read."""
+    # A variant of this backend is another type.
+    impl = type_.dialect_impl(dialect)
+    if isinstance(type_, sa.Boolean) and isinstance(impl, sa.Boolean):
+        return True
+    is_known = isinstance(type_, (sa.Boolean, sa.Integer, sa.String))
+    is_read = isinstance(type_, sa.Enum) or impl.result_processor(dialect, None) is not None
+    return is_known and not is_read
+
+
+def in_json(column: Any, type_: Any) -> Any:
+    """Return a value for json_object; an error, and so the session's business, if it is odd.
+
+    Args:
+        column: What is read.
+        type_: The plain type of its values.
+    """
+    if isinstance(type_, sa.Integer):
         # SQLite 3.40 writes 15 of the 17 digits of a REAL; "real" is no JSON.
         kind = func.typeof(column)
         return case((literal_column("'real'"), func.json(kind)), value=kind, else_=column)
-    if not isinstance(column.type, sa.Boolean):
+    if not isinstance(type_, sa.Boolean):
         return column
     # Not IS NULL, which SQLite 3.40 takes for false of some columns in RETURNING.
     words: list[tuple[Any, Any]]
