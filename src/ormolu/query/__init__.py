@@ -16,6 +16,7 @@ from ormolu.query._selection import (
     make_row,
     prepare,
     read_selection,
+    shown,
     walk,
 )
 from ormolu.query._sorting import (
@@ -29,7 +30,7 @@ from ormolu.query._sorting import (
 )
 from ormolu.query._text import is_one_of
 from ormolu.query._types import as_shown, is_json, is_ordered, is_text, undecorated, written_type
-from ormolu.query._views import Field, Location, Relation, View, entry_of, nearest, refuse
+from ormolu.query._views import Field, Location, Relation, Shape, View, entry_of, nearest, refuse
 
 __all__ = [
     "AllOf",
@@ -45,6 +46,7 @@ __all__ = [
     "Row",
     "Rows",
     "Selection",
+    "Shape",
     "Sort",
     "View",
     "are_cut",
@@ -69,6 +71,7 @@ __all__ = [
     "read_sort",
     "refuse",
     "rows_after",
+    "shown",
     "size_of",
     "sort_columns",
     "sort_expressions",

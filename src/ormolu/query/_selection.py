@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
@@ -21,7 +22,7 @@ from ormolu.query._views import Field, Location, Relation, View, refuse
 
 __all__ = [
     "FetchChildren", "Part", "Row", "Rows", "Selection", "children_of", "children_statement",
-    "make_row", "prepare", "read_selection", "walk",
+    "make_row", "prepare", "read_selection", "shown", "walk",
 ]  # fmt: skip
 
 Row = dict[str, Any]
@@ -38,7 +39,7 @@ class Selection:
 
     Attributes:
         view: What may be seen.
-        names: The fields, in order.
+        names: The members, in order.
         children: The relations: each with what of its target.
     """
 
@@ -46,10 +47,24 @@ class Selection:
     names: tuple[str, ...] = ()
     children: dict[str, tuple[Relation, Selection]] = field(default_factory=dict)
 
-    @property
-    def fields(self) -> list[Field]:
-        """Return the fields, in order."""
-        return [self.view.fields[name] for name in self.names]
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """Return the fields that are read for it, in order."""
+        shape = self.view.shape
+        if shape is not None:
+            return shape.fields
+        return tuple(self.view.fields[name] for name in self.names)
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """Return what the values of its fields are called in a row."""
+        return tuple(field.name for field in self.fields)
+
+    @cached_property
+    def is_shaped(self) -> bool:
+        """Tell whether an answer has other members than the values that are read."""
+        children = [child for _, child in self.children.values()]
+        return self.view.shape is not None or any(child.is_shaped for child in children)
 
 
 def read_selection(
@@ -97,13 +112,13 @@ def _choose(node: Selection, path: Any, location: Location) -> None:
             node.view.relation(name, location)
             raise refuse(location, "not_included", f"{path!r} needs include={'.'.join(hops)}")
         node = node.children[name][1]
-    node.view.field(last, location)
+    node.view.check_member(last, location)
     if last not in node.names:
         node.names += (last,)
 
 
 def _complete(node: Selection) -> None:
-    node.names = node.names or tuple(node.view.fields)
+    node.names = node.names or node.view.members
     for _, child in node.children.values():
         _complete(child)
 
@@ -201,7 +216,7 @@ class Rows:
     def _spend(
         self, part: Part, raw: Sequence[Sequence[Any]], times: Sequence[int], path: str
     ) -> None:
-        names, start = part.selection.names, part.start
+        names, start = part.selection.keys, part.start
         end = start + len(names)
         for values, count in zip(raw, times, strict=True):
             if values[end] is not None:
@@ -238,6 +253,27 @@ class Rows:
         for key, child in zip(keys, children, strict=True):
             for row in owners[key].rows:
                 row[name].append(child)
+
+
+def shown(selection: Selection, row: Row) -> Row:
+    """Return what an answer has of a row that was read for a selection."""
+    if not selection.is_shaped:
+        return row
+    members, shape = row, selection.view.shape
+    if shape is not None:
+        made = shape.make(row)
+        is_all = selection.names == shape.members
+        # A model that writes its own answer may have other members than its fields.
+        members = made if is_all else {name: made[name] for name in selection.names if name in made}
+    for name, (_, child) in selection.children.items():
+        members[name] = _shown_behind(child, row[name])
+    return members
+
+
+def _shown_behind(selection: Selection, found: Any) -> Any:
+    if isinstance(found, list):
+        return [shown(selection, row) for row in found]
+    return None if found is None else shown(selection, found)
 
 
 def children_of(session: AsyncSession) -> FetchChildren:
@@ -342,7 +378,7 @@ def make_row(
         parents: Where it is noted as a parent of others.
         times: How often it stands in the answer.
     """
-    names = part.selection.names
+    names = part.selection.keys
     start, end = part.start, part.start + len(names)
     key = tuple(values[end : end + len(part.selection.view.keys)])
     if key[0] is None:

@@ -20,7 +20,7 @@ from ormolu.errors import RefusedError
 from ormolu.query._text import equals
 from ormolu.query._types import filtered_type, key_type
 
-__all__ = ["Field", "Location", "Relation", "View", "entry_of", "nearest", "refuse"]
+__all__ = ["Field", "Location", "Relation", "Shape", "View", "entry_of", "nearest", "refuse"]
 
 Location = tuple[str | int, ...]
 
@@ -89,6 +89,21 @@ class Relation:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """What makes the members of an answer, where they are not the fields as they are read.
+
+    Attributes:
+        fields: What is read of a row for it.
+        members: Names of the members, in the order of the answer.
+        make: From the values of these fields by name to the members.
+    """
+
+    fields: tuple[Field, ...]
+    members: tuple[str, ...]
+    make: Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class View:
     """What of one model may be seen.
 
@@ -99,6 +114,7 @@ class View:
         relations: Hops by what clients call them.
         searchable: Names of the fields that `q` looks at, as clients call them.
         visible: Which rows exist for the one who asks; None for all.
+        shape: What makes the members of an answer; None for the fields as they are.
     """
 
     model: type[Any]
@@ -107,6 +123,21 @@ class View:
     relations: Mapping[str, Relation]
     searchable: tuple[str, ...] = ()
     visible: ColumnElement[bool] | None = None
+    shape: Shape | None = None
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Return the names of the members of an answer, in order, without relations."""
+        return tuple(self.fields) if self.shape is None else self.shape.members
+
+    def check_member(self, name: str, location: Location) -> None:
+        """Check that an answer has a member.
+
+        Raises:
+            RefusedError: There is none of this name to be seen.
+        """
+        if name not in self.members:
+            raise refuse(location, "unknown_field", self._unknown(name, self.members))
 
     def field(self, name: str, location: Location) -> Field:
         """Return a field.
@@ -149,6 +180,8 @@ class View:
         if name in self.relations:
             field = next(iter(self.relations[name].target.fields), "...")
             return f"{name!r} is a relation; name a field of it, as {name}.{field}"
+        if name in self.members:
+            return f"{name!r} is made for answers, and is no column to filter or sort by"
         return f"{self.model.__name__} has no {name!r}{nearest(name, known)}"
 
 

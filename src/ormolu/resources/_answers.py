@@ -9,38 +9,26 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from pydantic import BaseModel
 from pydantic_core import to_json, to_jsonable_python
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from ormolu.query import Row
 from ormolu.resources._conditions import Conditions, etag_of, prefers_minimal
 from ormolu.resources._idempotency import Answer
 from ormolu.resources._lists import Page
-from ormolu.resources._schemas import body_names
 from ormolu.resources._writes import Written
 
 __all__ = [
-    "as_response", "body_of", "digest_of", "encode", "headers_of", "list_answer", "next_link",
-    "path_of", "read_answer", "written_answer",
+    "as_response", "digest_of", "encode", "headers_of", "list_answer", "next_link", "path_of",
+    "read_answer", "written_answer",
 ]  # fmt: skip
 
 
 def encode(value: Any) -> bytes:
     """Return JSON: decimals as text, instants in ISO 8601, bytes in base64, no NaN."""
     return to_json(value, bytes_mode="base64", inf_nan_mode="null")
-
-
-def body_of(row: Row, public_model: type[BaseModel] | None) -> Any:
-    """Return what an answer shows of a row, in the program's own shape if it has one."""
-    if public_model is None:
-        return row
-    names = body_names(public_model)
-    read = public_model.model_validate({names.get(name, name): row[name] for name in row})
-    return read.model_dump(mode="json", by_alias=True)
 
 
 def list_answer(request: Request, page: Page, items: Sequence[Any]) -> Answer:

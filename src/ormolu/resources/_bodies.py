@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pydantic import AliasChoices, AliasPath, BaseModel
@@ -15,8 +16,7 @@ from pydantic.fields import FieldInfo
 
 from ormolu.errors import ConfigurationError
 from ormolu.query import nearest
-from ormolu.resources._columns import Attribute
-from ormolu.resources._declaration import Declaration
+from ormolu.resources._declaration import Declaration, Names
 
 __all__ = ["Body", "Path", "check_own_models", "own_body"]
 
@@ -33,6 +33,7 @@ class Body:
         is_own: Whether it is the program's own, with validators and names of any kind.
         paths: By attribute, every place in a body that fills it, the documented one first.
         open: The attributes that a client may write.
+        names: What clients call each attribute of the model.
         unstored: Names of fields that are no column: a hook makes something of them.
         others: Model of the values that `model` takes without a field for them.
     """
@@ -40,13 +41,24 @@ class Body:
     model: type[BaseModel]
     is_own: bool
     paths: Mapping[str, tuple[Path, ...]]
-    open: Mapping[str, Attribute]
+    open: Names
+    names: Mapping[str, str]
     others: type[BaseModel]
     unstored: frozenset[str] = frozenset()
 
+    @cached_property
+    def attributes(self) -> dict[str, str]:
+        """Return the attribute of each name."""
+        return {name: attribute for attribute, name in self.names.items()}
+
     def places(self, attribute: str) -> tuple[Path, ...]:
-        """Return where a body may name an attribute; by its own name if no field is of it."""
-        return self.paths.get(attribute, ((attribute,),))
+        """Return where a body may name an attribute; as clients do if no field is of it."""
+        return self.paths.get(attribute, ((self.names.get(attribute, attribute),),))
+
+    def pointer(self, attribute: str) -> str:
+        """Return what an error's pointer calls an attribute."""
+        first, *rest = self.places(attribute)[0]
+        return self.names[attribute] if rest else str(first)
 
     def find(self, attribute: str, values: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
         """Yield each value that a body has for an attribute, with its place."""
@@ -84,15 +96,26 @@ def _put(values: Mapping[str, Any], path: Path, value: Any) -> dict[str, Any]:
 
 
 def own_body(
-    model: type[BaseModel], opened: Mapping[str, Attribute], others: type[BaseModel]
+    model: type[BaseModel],
+    opened: Names,
+    names: Mapping[str, str],
+    others: type[BaseModel],
 ) -> Body:
-    """Return the body that a model of the program's own stands for; its fields are attributes."""
+    """Return the body that a model of the program's own stands for; its fields are attributes.
+
+    Args:
+        model: The model.
+        opened: The attributes that a client may write.
+        names: What clients call each attribute.
+        others: Model of the values that it takes without a field for them.
+    """
     stored = {name: info for name, info in model.model_fields.items() if not info.exclude}
     return Body(
         model=model,
         is_own=True,
         paths={name: _paths_of(model, name, info) for name, info in stored.items()},
         open=opened,
+        names=names,
         others=others,
         unstored=frozenset(name for name in stored if name not in opened),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, get_args
 
@@ -17,6 +17,7 @@ from ormolu.errors import ConfigurationError
 from ormolu.query import Field, is_text, nearest
 from ormolu.resources._columns import Attribute, Traits, attributes_of, traits_of
 from ormolu.resources._hooks import HookName
+from ormolu.resources._names import Generate, check_names, client_names, generator_of
 
 __all__ = ["OPERATIONS", "Declaration", "Names", "declare"]
 
@@ -51,6 +52,7 @@ class Declaration:
     public_model: type[BaseModel] | None = None
     create_model: type[BaseModel] | None = None
     update_model: type[BaseModel] | None = None
+    alias_generator: Generate | None = None
 
     @property
     def name(self) -> str:
@@ -81,8 +83,24 @@ class Declaration:
 
     @cached_property
     def attributes(self) -> dict[str, Attribute]:
-        """Return all values of the model."""
-        return attributes_of(self.model)
+        """Return all values of the model by attribute; their fields are called as clients do."""
+        found = attributes_of(self.model)
+        names = client_names(found, self.public_model, self.generate)
+        return {
+            name: replace(each, field=replace(each.field, name=names[name]))
+            for name, each in found.items()
+        }
+
+    @cached_property
+    def generate(self) -> Generate:
+        """Return what names all that no alias does."""
+        return generator_of(self.alias_generator, self.public_model)
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Return what clients call each attribute and each relation."""
+        names = client_names(self.mapper.relationships.keys(), self.public_model, self.generate)
+        return names | {name: each.field.name for name, each in self.attributes.items()}
 
     @cached_property
     def named(self) -> Names:
@@ -121,12 +139,13 @@ class Declaration:
 
     @cached_property
     def readable(self) -> dict[str, Field]:
-        """Return what an answer has."""
-        return {
-            name: attribute.field
-            for name, attribute in self.attributes.items()
-            if name not in self.concealed
-        }
+        """Return what an answer has, by what clients call it: no more than the public model."""
+        names = list(self.attributes)
+        if self.public_model is not None:
+            fields = self.public_model.model_fields
+            names = [name for name in fields if name in names and not fields[name].exclude]
+        shown = [self.attributes[name].field for name in names if name not in self.concealed]
+        return {field.name: field for field in shown}
 
     @cached_property
     def accepted(self) -> dict[str, Attribute]:
@@ -208,6 +227,7 @@ def declare(**options: Any) -> Declaration:
     _check_keys(declaration)
     _check_required(declaration)
     _check_constructor(declaration)
+    _check_aliases(declaration)
     secrets = sorted(declaration.secrets)
     if secrets:
         listed = _written(secrets)
@@ -271,6 +291,13 @@ def _check_values(declaration: Declaration) -> None:
             '__mapper_args__ = {"version_id_col": version} in the model.'
         )
         raise ConfigurationError(message)
+
+
+def _check_aliases(declaration: Declaration) -> None:
+    told = {field.attribute for field in (*declaration.readable.values(), *declaration.keys)}
+    told |= declaration.accepted.keys() | declaration.includes.keys()
+    names = {name: called for name, called in declaration.names.items() if name in told}
+    check_names(declaration.name, names)
 
 
 def _check_keys(declaration: Declaration) -> None:

@@ -24,7 +24,7 @@ def filter_parameters(exposure: Exposure, components: Components) -> list[Json]:
     declaration = exposure.declaration
     maker = _Maker(components, is_long=declaration.document_operators)
     found = [*maker.columns(declaration.readable)]
-    for relation, target in exposure.targets.items():
+    for relation, target in exposure.called_targets.items():
         found += maker.relation(relation, target.declaration.readable)
     return found
 
@@ -74,7 +74,7 @@ def tree_schema(exposure: Exposure, components: Components) -> Json:
     inner: Json = {"type": "object"}
     properties: Json = {name: {"type": "array", "items": inner} for name in ("and", "or")}
     properties["not"] = inner
-    properties |= dict.fromkeys(exposure.targets, inner)
+    properties |= dict.fromkeys(exposure.called_targets, inner)
     taken = tuple(properties)
     for name, field in fields.items():
         for operator, written in spellings_of(fields, name, taken).items():

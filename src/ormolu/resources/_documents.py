@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -146,12 +146,15 @@ class _Description:
             exposure.schemas.public, "serialization", exposure.declaration.name
         )
         exposure.shown = self._components.schemas[name] = schema
-        properties = schema.setdefault("properties", {})
+        if exposure.public is not None:
+            _call_members(schema, exposure.public.members)
+        properties, declaration = schema.setdefault("properties", {}), exposure.declaration
         for relation, target in exposure.targets.items():
             shown = self._public(target)
-            is_many = exposure.declaration.mapper.relationships[relation].uselist
+            is_many = declaration.mapper.relationships[relation].uselist
             many = {"type": "array", "items": shown, "maxItems": 100}
-            properties[relation] = many if is_many else {"anyOf": [shown, {"type": "null"}]}
+            form = many if is_many else {"anyOf": [shown, {"type": "null"}]}
+            properties[declaration.names[relation]] = form
         return self._components.reference(name)
 
     def _model(self, model: type[BaseModel]) -> Json:
@@ -264,6 +267,16 @@ def _camel(path: str) -> str:
     return "".join(
         part.capitalize() for part in path.replace("-", "/").replace("_", "/").split("/")
     )
+
+
+def _call_members(schema: Json, members: Mapping[str, str | None]) -> None:
+    """Call the members of a schema as clients do; None leaves one out."""
+    called = {name: members.get(name, name) for name in schema.get("properties", {})}
+    kept = {name: new for name, new in called.items() if new is not None}
+    required = set(schema.pop("required", ()))
+    schema["properties"] = {new: schema["properties"][name] for name, new in kept.items()}
+    if required & kept.keys():
+        schema["required"] = [new for name, new in kept.items() if name in required]
 
 
 def _answered(description: str) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends
@@ -17,7 +18,7 @@ from ormolu.resources._answers import as_response
 from ormolu.resources._exposures import Exposure, Policies
 from ormolu.resources._policy import checked_policy
 from ormolu.resources._routes import Call, Endpoint
-from ormolu.web import Privacy, raise_failure
+from ormolu.web import Privacy, call_columns, raise_failure
 
 __all__ = ["endpoint_function", "operation_id", "refusing_endpoint"]
 
@@ -34,6 +35,7 @@ def endpoint_function(
     async def answer(
         request: Request, response: Response, session: AsyncSession, policies: Policies
     ) -> Response:
+        call_columns(request.scope, partial(_call_column, endpoint, exposure, policies))
         raise_failure(request.scope)
         call = Call(request, session, exposure, policies)
         call.privacy = privacy
@@ -57,6 +59,13 @@ def endpoint_function(
     if is_guarded:
         answer.privacy = privacy  # type: ignore[attr-defined]
     return answer
+
+
+def _call_column(
+    endpoint: Endpoint, exposure: Exposure, policies: Policies, column: Any, name: str
+) -> str | None:
+    hidden = exposure.policy(policies).hidden
+    return exposure.call(column, name, hidden, is_new=endpoint.name != "update")
 
 
 def _policies_dependency(guarded: Sequence[Exposure]) -> Callable[..., Any]:

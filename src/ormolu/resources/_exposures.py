@@ -10,12 +10,15 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
+from sqlalchemy import Column
+
 from ormolu.errors import ConfigurationError
 from ormolu.query import Relation, View
-from ormolu.resources._declaration import Declaration, declare
+from ormolu.resources._declaration import Declaration, Names, declare
 from ormolu.resources._mapped import check_table
 from ormolu.resources._policy import EVERYTHING, Policy
 from ormolu.resources._schemas import Schemas, schemas_of
+from ormolu.resources._shaping import Public, public_of
 
 __all__ = ["Exposure", "Policies"]
 
@@ -40,7 +43,7 @@ class Exposure:
         self.rebuild: Callable[[], None]
         self.shown: Any = None
         self.targets: dict[str, Exposure] = {}
-        self._open_view: View | None = None
+        self._open_views: dict[bool, View] = {}
         self._siblings: weakref.WeakSet[Exposure]
         info = declaration.metadata.info
         self._siblings = info.setdefault(_INFO_KEY, weakref.WeakSet())
@@ -51,6 +54,40 @@ class Exposure:
     def schemas(self) -> Schemas:
         """Return the Pydantic models."""
         return schemas_of(self.declaration)
+
+    @cached_property
+    def public(self) -> Public | None:
+        """Return the public model that the program brings."""
+        return public_of(self.declaration)
+
+    @property
+    def called_targets(self) -> dict[str, Exposure]:
+        """Return what each relation leads to, by what clients call it."""
+        names = self.declaration.names
+        return {names[relation]: target for relation, target in self.targets.items()}
+
+    @cached_property
+    def columns(self) -> dict[Column[Any], str]:
+        """Return the attribute of each column."""
+        props = self.declaration.mapper.column_attrs
+        return {column: prop.key for prop in props for column in prop.columns
+                if isinstance(column, Column)}  # fmt: skip
+
+    def call(self, column: Column[Any], name: str, hidden: Names, *, is_new: bool) -> str | None:
+        """Return what clients call a column in errors, None if they must not hear of it.
+
+        Args:
+            column: Of this model, or of any other.
+            name: Of the attribute that is mapped to it.
+            hidden: Attributes that a policy hides.
+            is_new: Whether a new row is written, not changes of one.
+        """
+        attribute = self.columns.get(column)
+        if attribute is None:
+            return name
+        body = self.schemas.created if is_new else self.schemas.changed
+        seen = {field.attribute for field in self.declaration.readable.values()} | body.open
+        return body.pointer(attribute) if attribute in seen - hidden else None
 
     def withdraw(self) -> None:
         """Take back the declaration: something in it is wrong."""
@@ -85,7 +122,7 @@ class Exposure:
             ConfigurationError: Several resources show the model behind one.
         """
         self.targets = {name: self._target(name) for name in self.declaration.includes}
-        self._open_view = None
+        self._open_views = {}
 
     def _target(self, name: str) -> Exposure:
         given = self.declaration.includes[name]
@@ -106,22 +143,31 @@ class Exposure:
     def _default_of(self, model: type[Any]) -> Exposure:
         """Return what is shown of a model that has no resource of its own."""
         defaults = self.declaration.metadata.info.setdefault(_DEFAULTS_KEY, {})
-        if model not in defaults:
+        # Called in the way of those that it is shown with.
+        generate = self.declaration.generate
+        if (model, generate) not in defaults:
             check_table(model.__mapper__, f"resource({self.declaration.name}): {model.__name__}")
             path = f"/{model.__mapper__.local_table.name}"
-            declaration = declare(model=model, path=path, operations=frozenset())
-            defaults[model] = Exposure(declaration, is_declared=False)
-        exposure: Exposure = defaults[model]
+            declaration = declare(
+                model=model, path=path, operations=frozenset(), alias_generator=generate
+            )
+            defaults[model, generate] = Exposure(declaration, is_declared=False)
+        exposure: Exposure = defaults[model, generate]
         return exposure
 
-    def view(self, policies: Policies | None) -> View:
-        """Return what one request may see; None stands for the program itself, which sees all."""
+    def view(self, policies: Policies | None, *, is_raw: bool = False) -> View:
+        """Return what one request may see; None stands for the program itself, which sees all.
+
+        Args:
+            policies: What the request's policies allow.
+            is_raw: Whether values stay as they are read, whatever a public model makes of them.
+        """
         is_open = not any(each.declaration.policy for each in self.reached)
         if policies or not (policies is None or is_open):
-            return _ViewMaker(policies).make(self)
-        if self._open_view is None:
-            self._open_view = _ViewMaker(None).make(self)
-        return self._open_view
+            return _ViewMaker(policies, is_raw=is_raw).make(self)
+        if is_raw not in self._open_views:
+            self._open_views[is_raw] = _ViewMaker(None, is_raw=is_raw).make(self)
+        return self._open_views[is_raw]
 
     def policy(self, policies: Policies | None) -> Policy:
         """Return the policy of this exposure's own rows.
@@ -141,8 +187,9 @@ class Exposure:
 class _ViewMaker:
     """Makes the views of one request, each once, so that circles of relations end."""
 
-    def __init__(self, policies: Policies | None) -> None:
+    def __init__(self, policies: Policies | None, *, is_raw: bool) -> None:
         self._policies = policies
+        self._is_raw = is_raw
         self._made: dict[Exposure, View] = {}
 
     def make(self, exposure: Exposure) -> View:
@@ -153,21 +200,24 @@ class _ViewMaker:
     def _make(self, exposure: Exposure) -> View:
         declaration = exposure.declaration
         policy = exposure.policy(self._policies)
-        fields = declaration.readable
+        public = None if self._is_raw else exposure.public
+        shape = None if public is None else public.shape(policy.hidden)
+        seen = declaration.readable
         if policy.hidden:
-            fields = {name: each for name, each in fields.items() if name not in policy.hidden}
+            seen = {name: each for name, each in seen.items()
+                    if each.attribute not in policy.hidden
+                    and (shape is None or name in shape.members)}  # fmt: skip
+        names, mapped = declaration.names, declaration.mapper.relationships
         relations = {
-            name: Relation(
-                name,
-                name,
-                bool(declaration.mapper.relationships[name].uselist),
-                self._later(target),
-            )
-            for name, target in exposure.targets.items()
-            if name not in policy.hidden
+            names[key]: Relation(names[key], key, bool(mapped[key].uselist), self._later(target))
+            for key, target in exposure.targets.items()
+            if key not in policy.hidden
         }
-        searchable = tuple(sorted(declaration.searchable))
-        return View(declaration.model, fields, declaration.keys, relations, searchable, policy.seen)
+        return View(
+            model=declaration.model, fields=seen, keys=declaration.keys, relations=relations,
+            searchable=tuple(sorted(names[key] for key in declaration.searchable)),
+            visible=policy.seen, shape=shape,
+        )  # fmt: skip
 
     def _later(self, exposure: Exposure) -> Any:
         return lambda: self.make(exposure)

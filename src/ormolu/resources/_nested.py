@@ -20,6 +20,7 @@ from ormolu.query import (
     View,
     children_statement,
     plain_type,
+    shown,
     walk,
 )
 
@@ -80,7 +81,7 @@ class Nested:
         items = await rows.collect(self._root, [plan.read(row) for row in raw])
         if rows.truncated:
             raise NotDoneError
-        return items
+        return [shown(self._root.selection, item) for item in items]
 
 
 def nested_in(root: Part, dialect: Dialect, limits: tuple[int, int]) -> Nested | None:

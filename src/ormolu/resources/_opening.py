@@ -67,7 +67,7 @@ class Opening:
         reached = self.exposure.reached
         views = [each.view(None) for each in reached]
         types = [field.type for view in views for field in (*view.fields.values(), *view.keys)]
-        has_own = any(each.declaration.public_model is not None for each in reached)
+        has_own = any(view.shape is not None for view in views)
         return not has_own and all(is_plain(type_, self.dialect) for type_ in types)
 
     def check_writes(self, operation: str) -> None:
@@ -82,7 +82,7 @@ class Opening:
         declaration = self.declaration
         own = [name for name, field in self.view.fields.items()
                if not is_plain(field.type, self.dialect)]  # fmt: skip
-        if own or declaration.public_model is not None:
+        if own or self.view.shape is not None:
             message = (
                 f"code of the program's own makes its answers: {', '.join(own) or 'public_model'}"
             )

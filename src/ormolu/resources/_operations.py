@@ -40,10 +40,23 @@ class Operations:
     """
 
     def __init__(
-        self, exposure: Exposure, session: AsyncSession, policies: Policies | None
+        self,
+        exposure: Exposure,
+        session: AsyncSession,
+        policies: Policies | None,
+        *,
+        is_raw: bool = False,
     ) -> None:
+        """Begin.
+
+        Args:
+            exposure: What is shown.
+            session: Where.
+            policies: What the caller may see and touch.
+            is_raw: Whether values stay as they are read, whatever a public model makes of them.
+        """
         self.declaration: Declaration = exposure.declaration
-        self.view: View = exposure.view(policies)
+        self.view: View = exposure.view(policies, is_raw=is_raw)
         self._policy = exposure.policy(policies)
         self._values = Values(self.view, exposure, self._policy)
         self._session = session
@@ -278,7 +291,7 @@ class Operations:
         is_watched = any(
             name in hooks for name in ("before_delete", "after_delete", "after_commit")
         )
-        row = (await writer.read(key)).row if is_watched else {}
+        row = (await writer.read(key)).told if is_watched else {}
         await run_hook(hooks, "before_delete", self._session, row)
         await writer.delete(key, versions)
         await run_hook(hooks, "after_delete", self._session, row)
@@ -325,8 +338,8 @@ class Operations:
 
     async def _after(self, operation: str, written: Written) -> Written:
         name: Any = f"after_{operation}"
-        await run_hook(self.declaration.hooks, name, self._session, written.row)
-        self._note(written.row)
+        await run_hook(self.declaration.hooks, name, self._session, written.told)
+        self._note(written.told)
         return written
 
     def _note(self, row: Row) -> None:

@@ -73,9 +73,10 @@ class Parameters:
             _parameter("cursor", _TEXT, "`next_cursor` of the page before"),
             _parameter("count", modes, "Whether `total` is in the answer"),
         ]
+        names = self._declaration.names
         if self._declaration.searchable:
-            names = ", ".join(sorted(self._declaration.searchable))
-            found.append(_parameter("q", _TEXT, f"Words to find in {names}"))
+            listed = ", ".join(sorted(names[each] for each in self._declaration.searchable))
+            found.append(_parameter("q", _TEXT, f"Words to find in {listed}"))
         if self._declaration.max_offset:
             most = self._declaration.max_offset
             offset = {"type": "integer", "minimum": 0, "maximum": most, "default": 0}
@@ -85,7 +86,7 @@ class Parameters:
     @property
     def _tree(self) -> str:
         """Return an example of a `where`: one operator is there for each type."""
-        first, *_, last = [*self._declaration.readable] * 2
+        first, *_, last = [*(self._declaration.readable or ("name",))] * 2
         return f'`{{"or": [{{"{first}__isnull": true}}, {{"not": {{"{last}__isnull": false}}}}]}}`'
 
     @property
@@ -93,7 +94,7 @@ class Parameters:
         """Return what chooses the members of a row."""
         found = [_parameter("fields", _TEXT, "Names of the fields in the answer")]
         if self._declaration.includes:
-            names = ", ".join(sorted(self._declaration.includes))
+            names = ", ".join(sorted(self._exposure.called_targets))
             found.append(_parameter("include", _TEXT, f"Relations in the answer: {names}"))
         return found
 

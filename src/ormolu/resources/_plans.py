@@ -23,8 +23,19 @@ from sqlalchemy import (
 )
 
 from ormolu.lanes import Plan, PointPlan, Read, Slot, UnplannableError, numbered
-from ormolu.query import Field, Part, Selection, View, as_shown, make_row, plain_type, prepare, walk
-from ormolu.resources._answers import body_of, encode
+from ormolu.query import (
+    Field,
+    Part,
+    Selection,
+    View,
+    as_shown,
+    make_row,
+    plain_type,
+    prepare,
+    shown,
+    walk,
+)
+from ormolu.resources._answers import encode
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._legible import is_legible
 from ormolu.resources._lists import ListQuery, page_statement
@@ -106,14 +117,13 @@ class Plans:
         self._version = declaration.traits.version
         self._row_number = row_number_of(declaration.mapper.local_table)
 
-    def read(self, selection: Selection, *, is_whole: bool) -> tuple[PointPlan, RowPlan]:
+    def read(self, selection: Selection) -> tuple[PointPlan, RowPlan]:
         """Return the plan that reads one row.
 
         Raises:
             UnplannableError: It needs more than one statement.
         """
-        plan = self._read(self._view.is_row(_key_slots(self._view), self._dialect), selection,
-                          is_whole=is_whole)  # fmt: skip
+        plan = self._read(self._view.is_row(_key_slots(self._view), self._dialect), selection)
         one = plan.plan
         key = self._view.keys[0]
         is_one = len(self._view.keys) == 1 and is_mapped(key, self._dialect)
@@ -121,12 +131,10 @@ class Plans:
             return PointPlan(one=one), plan
         column = key.on(self._view.model)
         keys = literal(Slot("keys"), sa.ARRAY(key.type))
-        many = self._read(column == any_(keys), selection, is_whole=is_whole, is_list=True).plan
+        many = self._read(column == any_(keys), selection, is_list=True).plan
         return PointPlan(one=one, many=many), plan
 
-    def _read(
-        self, is_row: Any, selection: Selection, *, is_whole: bool, is_list: bool = False
-    ) -> RowPlan:
+    def _read(self, is_row: Any, selection: Selection, *, is_list: bool = False) -> RowPlan:
         version = None if self._version is None else 0
         if self._has_json(selection):
             columns = [] if self._version is None else [self._version_column()]
@@ -137,13 +145,14 @@ class Plans:
             plan = self._plan(statement)
             return RowPlan(plan=plan, content=_text_at(place), version=version, key=slice(0))
         statement, root = read_statement(self._declaration, self._view, is_row, selection)
-        start = root.start + len(selection.names)
+        start = root.start + len(selection.fields)
         key = slice(start, start + len(self._view.keys))
         plan = plan_of(statement, self._dialect, key=key if is_list else None)
-        shown = self._shown if is_whole else _as_is
 
         def content(row: Sequence[Any]) -> bytes:
-            return encode(shown(make_row(root, plan.read(row))))
+            made = make_row(root, plan.read(row))
+            assert made is not None
+            return encode(shown(selection, made))
 
         nested = self._nested(root)
         return RowPlan(plan=plan, content=content, version=version, key=key, nested=nested)
@@ -172,7 +181,8 @@ class Plans:
         plan = self._plan(statement)
 
         def content(rows: Sequence[Any]) -> bytes:
-            return encode([make_row(root, plan.read(row)) for row in rows])
+            made = (make_row(root, plan.read(row)) for row in rows)
+            return encode([shown(query.selection, row) for row in made if row is not None])
 
         return PagePlan(
             rows=plan, content=content, ends=None, sort_values=lambda row: plan.read(row)[:width],
@@ -189,7 +199,7 @@ class Plans:
 
     def _flat_page(self, limited: Any, query: ListQuery) -> PagePlan:
         """Return the plan of a page without relations: each value is read once."""
-        names = list(query.selection.names)
+        names = list(query.selection.keys)
         columns = [as_shown(each.on(self._view.model)) for each in query.selection.fields]
         places: list[int] = []
         for order, column in zip(query.sort, limited.selected_columns, strict=True):
@@ -201,13 +211,12 @@ class Plans:
                 columns.append(column)
         labelled = [column.label(f"v{place}") for place, column in enumerate(columns)]
         plan = self._plan(limited.with_only_columns(*labelled))
-        is_own = self._declaration.public_model is not None
-        has_shape = is_own and len(names) == len(self._view.fields)
+        selection = query.selection
 
         def content(rows: Sequence[Any]) -> bytes:
             # A row may go on after the names, with what it is sorted by.
             made = list(map(dict, map(zip, repeat(names), plan.read_all(rows))))
-            return encode([self._shown(row) for row in made] if has_shape else made)
+            return encode([shown(selection, row) for row in made] if selection.is_shaped else made)
 
         def sort_values(row: Sequence[Any]) -> Sequence[Any]:
             values = plan.read(row)
@@ -223,7 +232,7 @@ class Plans:
         return isinstance(plain_type(field.type, self._dialect), sa.Integer)
 
     def _json_of_all(self, statement: Any, selection: Selection) -> Any:
-        names = [f"v{index}" for index in range(len(selection.names))]
+        names = [f"v{index}" for index in range(len(selection.fields))]
         columns = [each.on(self._view.model).label(label)
                    for each, label in zip(selection.fields, names, strict=True)]  # fmt: skip
         # A LIMIT keeps the order of the rows for what is made of them: SQLite sorts, then groups.
@@ -291,8 +300,7 @@ class Plans:
         if not can_return and self._dialect.name != "sqlite":
             message = "the statement that writes a row cannot return it"
             raise UnplannableError(message)
-        names = self._statements.names
-        selection = Selection(self._view, tuple(names))
+        selection = Selection(self._view, self._view.members)
         is_json = self._has_json(selection)
         shown = self._statements.shown()
         if is_json:
@@ -312,7 +320,7 @@ class Plans:
         )  # fmt: skip
 
         def content(row: Sequence[Any]) -> bytes:
-            return encode(self._shown(dict(zip(names, plan.read(row)[:width], strict=True))))
+            return encode(dict(zip(selection.keys, plan.read(row)[:width], strict=True)))
 
         return RowPlan(
             plan=plan,
@@ -329,9 +337,6 @@ class Plans:
         statement = select(*columns).select_from(self._view.model).where(*same)
         return Plan(statement, types, self._dialect)
 
-    def _shown(self, row: Any) -> Any:
-        return body_of(row, self._declaration.public_model)
-
     def _plan(self, statement: Any) -> Plan:
         return plan_of(statement, self._dialect)
 
@@ -345,7 +350,7 @@ class Plans:
             self._dialect.name == "sqlite"
             and len(fields) <= MOST_IN_JSON
             and not selection.children
-            and self._declaration.public_model is None
+            and not selection.is_shaped
             and all(self._is_json(field) for field in fields)
         )
 
@@ -376,7 +381,3 @@ def _key_slots(view: View) -> tuple[Slot, ...]:
 
 def _text_at(place: int) -> Content:
     return lambda row: row[place].encode()
-
-
-def _as_is(row: Any) -> Any:
-    return row

@@ -73,7 +73,7 @@ class ReadDoor(OpenDoor):
         locations = (("query", "fields"), ("query", "include"))
         view = self.opening.view
         selection = read_selection(view, given.get("fields"), given.get("include"), locations)
-        return *self.opening.plans.read(selection, is_whole=not given), not given
+        return *self.opening.plans.read(selection), not given
 
 
 class _Shape(NamedTuple):

@@ -17,7 +17,6 @@ from starlette.types import Scope
 
 from ormolu.errors import ConfigurationError
 from ormolu.query import Row, read_selection
-from ormolu.resources._bodies import check_own_models
 from ormolu.resources._declaration import declare
 from ormolu.resources._documents import describer_of
 from ormolu.resources._endpoints import endpoint_function, operation_id, refusing_endpoint
@@ -32,7 +31,7 @@ from ormolu.resources._operations import Operations
 from ormolu.resources._policy import Policy, checked_policy
 from ormolu.resources._requests import read_key_values
 from ormolu.resources._routes import Endpoint, endpoints_of
-from ormolu.resources._schemas import Schemas
+from ormolu.resources._schemas import Schemas, check_models
 from ormolu.resources._statements import ANY_VERSION, Versions
 from ormolu.web import only_read, request_session
 
@@ -289,7 +288,7 @@ class Resource(APIRouter):
                 for each in self.exposure.reached
                 if each.declaration.model in policies
             }
-        return Operations(self.exposure, session, found)
+        return Operations(self.exposure, session, found, is_raw=True)
 
     def _key(self, key: Any) -> tuple[Any, ...]:
         values, declaration = key if isinstance(key, tuple) else (key,), self.exposure.declaration
@@ -333,6 +332,7 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
     public_model: type[BaseModel] | None = None,
     create_model: type[BaseModel] | None = None,
     update_model: type[BaseModel] | None = None,
+    alias_generator: Callable[[str], str] | None = None,
     session: Callable[..., Any] = request_session,
 ) -> Resource:
     """Declare the REST face of a model: the whole dialect of docs/resources.md.
@@ -364,6 +364,7 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
         public_model: Pydantic model of answers, instead of the generated one.
         create_model: Pydantic model of a new row.
         update_model: Pydantic model of changes.
+        alias_generator: What names columns and relations without an alias, as `to_camel` does.
         session: Dependency that gives the session: `db.session` of a second database.
 
     Raises:
@@ -391,8 +392,9 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
         public_model=public_model,
         create_model=create_model,
         update_model=update_model,
+        alias_generator=alias_generator,
     )
-    check_own_models(declaration)
+    check_models(declaration)
     if idempotency:
         idempotency_table(declaration.metadata)
     return Resource(Exposure(declaration), session)

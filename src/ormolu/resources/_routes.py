@@ -14,10 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
 from ormolu.errors import RefusedError
-from ormolu.query import read_selection, refuse
+from ormolu.query import Selection, read_selection, refuse, shown
 from ormolu.resources import _idempotency as idempotency
 from ormolu.resources._answers import (
-    body_of,
     digest_of,
     encode,
     headers_of,
@@ -111,10 +110,10 @@ class Call:
     @property
     def variant(self) -> str:
         """Return what tells the form of a whole row apart: who is shown less has another tag."""
-        shown = self.operations.view.fields
-        if len(shown) == len(self._exposure.view(None).fields):
+        members = self.operations.view.members
+        if members == self._exposure.view(None).members:
             return ""
-        return digest_of("\0".join(shown).encode())
+        return digest_of("\0".join(members).encode())
 
     def note_policies(self) -> None:
         """Note that the answer depends on policies: the resource's own, or of its relations."""
@@ -153,8 +152,9 @@ class Call:
         return written_answer(self.request, written, body, is_new=is_new, variant=self.variant)
 
     def shown(self, row: Mapping[str, Any]) -> Any:
-        """Return what an answer shows of a row."""
-        return body_of(dict(row), self.declaration.public_model)
+        """Return what an answer shows of a row that was written."""
+        view = self.operations.view
+        return shown(Selection(view, view.members), dict(row))
 
     async def once(self, raw: bytes, work: Callable[[], Awaitable[Answer]]) -> Answer:
         """Do the work, or give the answer again that this Idempotency-Key had already.
@@ -207,10 +207,7 @@ async def _page(call: Call, query: Any) -> Answer:
     if query.is_over_relations:
         call.note_policies()
     page = await call.operations.fetch(query)
-    is_whole = not query.selection.children and len(query.selection.names) == len(
-        call.operations.view.fields
-    )
-    items = [call.shown(row) for row in page.items] if is_whole else page.items
+    items = [shown(query.selection, row) for row in page.items]
     answer = list_answer(call.request, page, items)
     call.operations.budget(query.location).check_body(answer.body)
     return answer
@@ -226,10 +223,9 @@ async def _read(call: Call) -> Answer:
     _check_version(call, conditions, version)
     if selection.children:
         call.note_policies()
-    is_whole = not given
-    content = encode(call.shown(row) if is_whole else row)
+    content = encode(shown(selection, row))
     call.operations.budget(("query",)).check_body(content)
-    variant = call.variant if is_whole else None
+    variant = None if given else call.variant
     return read_answer(content, version, truncated, conditions, variant)
 
 

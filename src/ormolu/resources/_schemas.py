@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Union
 
@@ -11,13 +10,14 @@ from pydantic import Field as PydanticField
 from pydantic_core import PydanticCustomError
 
 from ormolu.query import is_text, written_type
-from ormolu.resources._bodies import Body, Path, own_body
+from ormolu.resources._bodies import Body, Path, check_own_models, own_body
 from ormolu.resources._columns import Attribute
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._rules import with_rules
 from ormolu.resources._secrets import may_be_shown
+from ormolu.resources._shaping import check_public_model
 
-__all__ = ["Schemas", "body_names", "schemas_of"]
+__all__ = ["Schemas", "check_models", "schemas_of"]
 
 # A path has to be taken by servers and proxies, some of which stop at 8 KB.
 _MOST_IN_KEY = 1000
@@ -50,44 +50,48 @@ class Schemas:
         return self.changed.model
 
 
+def check_models(declaration: Declaration) -> None:
+    """Check that the models which a declaration brings open nothing that it closes.
+
+    Raises:
+        ConfigurationError: One does, or has a field that nothing fills.
+    """
+    check_own_models(declaration)
+    check_public_model(declaration)
+
+
 def schemas_of(declaration: Declaration) -> Schemas:
     """Make the models that the declaration does not bring itself."""
-    name, accepted, changeable = declaration.name, declaration.accepted, declaration.changeable
+    name, accepted = declaration.name, declaration.accepted.values()
     created = {
-        key: _written(attribute, {} if attribute.is_required else _default_of(attribute))
-        for key, attribute in accepted.items()
+        each.field.name: _written(each, {} if each.is_required else _default_of(each))
+        for each in accepted
     }
     # Not the column's default: what is left out stays.
-    loose = {key: _written(attribute, {"default": None}) for key, attribute in accepted.items()}
-    changed = {key: loose[key] for key in changeable}
+    loose = {each.field.name: _written(each, {"default": None}) for each in accepted}
+    changed = {each.field.name: loose[each.field.name] for each in declaration.changeable.values()}
     return Schemas(
         declaration.public_model or _make(f"{name}Public", _OUTPUT, _shown(declaration)),
-        _own_body(declaration.create_model, accepted, loose)
-        or _our_body(f"{name}Create", accepted, created),
-        _own_body(declaration.update_model, changeable, changed)
-        or _our_body(f"{name}Update", changeable, changed),
+        _body(declaration, "create", (created, loose)),
+        _body(declaration, "update", (changed, changed)),
     )
 
 
-def _own_body(
-    model: type[BaseModel] | None, opened: Mapping[str, Attribute], fields: dict[str, Any]
-) -> Body | None:
-    if model is None:
-        return None
-    return own_body(model, opened, _make(f"{model.__name__}Others", _INPUT, fields))
-
-
-def _our_body(name: str, opened: Mapping[str, Attribute], fields: dict[str, Any]) -> Body:
-    model = _make(name, _INPUT, fields)
-    paths: dict[str, tuple[Path, ...]] = {key: ((key,),) for key in fields}
-    return Body(model=model, is_own=False, paths=paths, open=opened, others=model)
-
-
-def body_names(model: type[BaseModel] | None) -> dict[str, str]:
-    """Return what a model of the program's own calls each column in JSON: an alias, or alike."""
-    fields = {} if model is None else model.model_fields
-    aliases = {name: info.validation_alias for name, info in fields.items()}
-    return {name: alias if isinstance(alias, str) else name for name, alias in aliases.items()}
+def _body(
+    declaration: Declaration, operation: str, fields: tuple[dict[str, Any], dict[str, Any]]
+) -> Body:
+    """Return what reads a body; `fields` are those of a row, and of one that may be a part."""
+    opened = declaration.accepted if operation == "create" else declaration.changeable
+    names = {name: each.field.name for name, each in declaration.attributes.items()}
+    own: type[BaseModel] | None = getattr(declaration, f"{operation}_model")
+    if own is not None:
+        others = _make(f"{own.__name__}Others", _INPUT, fields[1])
+        return own_body(own, opened.keys(), names, others)
+    model = _make(f"{declaration.name}{operation.title()}", _INPUT, fields[0])
+    paths: dict[str, tuple[Path, ...]] = {name: ((names[name],),) for name in opened}
+    return Body(
+        model=model, is_own=False, paths=paths, open=opened.keys(), names=names, others=model
+    )
 
 
 def _make(name: str, config: ConfigDict, fields: dict[str, Any]) -> type[BaseModel]:
@@ -106,7 +110,7 @@ def _aliased(options: dict[str, Any], name: str) -> Any:
 def _shown(declaration: Declaration) -> dict[str, Any]:
     shown = {}
     for name, field in declaration.readable.items():
-        attribute = declaration.attributes[name]
+        attribute = declaration.attributes[field.attribute]
         type_ = written_type(field.type, attribute.annotation)
         shown[name] = (_optional(type_) if field.is_nullable else type_, _description(attribute))
     return shown

@@ -31,7 +31,7 @@ from sqlalchemy import (
     update,
 )
 
-from ormolu.query import Part, Selection, View, as_shown, is_json, is_one_of, prepare
+from ormolu.query import Field, Part, Selection, View, as_shown, is_json, is_one_of, prepare
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._policy import Policy
 from ormolu.resources._returning import as_returned, can_return
@@ -82,13 +82,22 @@ class Statements:
     """What writes rows of one model for one caller.
 
     Attributes:
-        names: What clients call the fields that a written row is shown with, in order.
+        fields: What is read of a row after it was written, in order: what its answer is made of,
+            then what else a hook is told.
     """
 
     def __init__(
-        self, dialect: Dialect, declaration: Declaration, view: View, policy: Policy
+        self,
+        dialect: Dialect,
+        declaration: Declaration,
+        view: View,
+        policy: Policy,
+        *,
+        is_told: bool = False,
     ) -> None:
-        self.names = list(view.fields)
+        self.fields = list(Selection(view, view.members).fields)
+        if is_told:
+            self.fields += _told(declaration, view, policy)
         self._dialect = dialect
         self._declaration = declaration
         self._model = declaration.model
@@ -163,7 +172,7 @@ class Statements:
         """Return the values that a row is shown with."""
         return [
             as_shown(field.on(self._model)).label(f"v{place}")
-            for place, field in enumerate(self._view.fields.values())
+            for place, field in enumerate(self.fields)
         ]
 
     def returned(self) -> list[Any]:
@@ -196,3 +205,10 @@ class Statements:
         """Make None NULL in a JSON column too, where SQLAlchemy would store JSON's null."""
         type_ = self._declaration.attributes[name].field.type
         return null() if value is None and is_json(type_) else value
+
+
+def _told(declaration: Declaration, view: View, policy: Policy) -> list[Field]:
+    """Return what a hook is told of a row beside what may be seen of it."""
+    known = {field.attribute for field in Selection(view, view.members).fields}
+    closed = {*declaration.concealed, *policy.hidden, *known}
+    return [each.field for name, each in declaration.attributes.items() if name not in closed]

@@ -158,15 +158,19 @@ class Values:
             RefusedError: There is none, or it is not to be written.
         """
         assigned = frozenset(self._policy.assign)
+        called = {field.attribute: field.name for field in self._view.fields.values()}
+        open_names = called.keys() & self._declaration.accepted.keys()
+        settled = {self._declaration.names[name] for name in assigned}
         known = {}
         for group in self._declaration.unique_keys:
             chosen = group - assigned
-            if all(name in self._declaration.accepted and name in self._view.fields
-                   for name in chosen):  # fmt: skip
-                known[chosen] = group
-        found = known.get(frozenset(unique) - assigned)
+            if chosen <= open_names:
+                known[frozenset(called[name] for name in chosen)] = group
+        found = known.get(frozenset(unique) - settled)
         if found is None:
-            listed = " or ".join(",".join(sorted(group)) for group in known.values()) or "none"
+            groups = [sorted(self._declaration.names[name] for name in each)
+                      for each in known.values()]  # fmt: skip
+            listed = " or ".join(map(",".join, groups)) or "none"
             message = f"Must be a unique key: {listed}"
             raise refuse(("query", "on_conflict"), "on_conflict", message)
         return found
@@ -200,7 +204,8 @@ def _read(
     read = _validated(body.model, values, location)
     if not body.is_own:
         # What is left out is the column's to fill.
-        checked = read.model_dump(by_alias=True, exclude_unset=True)
+        dumped = read.model_dump(by_alias=True, exclude_unset=True)
+        checked = {body.attributes[name]: value for name, value in dumped.items()}
         return checked, frozenset(checked)
     # What a model of the program's own fills in counts for a new row.
     dumped = read.model_dump(by_alias=False, exclude_unset=not is_new)
@@ -208,11 +213,12 @@ def _read(
     # A validator may have moved a value here from any other name.
     for name in sealed & fields.keys() & read.model_fields_set:
         raise _sealed((*location, *body.places(name)[0]))
-    others = {name: value for name, value in dumped.items() if name not in fields}
-    for name in sealed & others.keys():
-        raise _sealed((*location, name))
-    sent = (read.model_fields_set & fields.keys()) | others.keys()
-    return {**fields, **_read_others(body, others, location)}, sent
+    named = {name: value for name, value in dumped.items() if name not in fields}
+    for name in named:
+        if body.attributes.get(name) in sealed:
+            raise _sealed((*location, name))
+    others = _read_others(body, named, location)
+    return {**fields, **others}, (read.model_fields_set & fields.keys()) | others.keys()
 
 
 def _read_others(body: Body, values: Mapping[str, Any], location: Location) -> dict[str, Any]:
@@ -220,7 +226,8 @@ def _read_others(body: Body, values: Mapping[str, Any], location: Location) -> d
     if not values:
         return {}
     read = _validated(body.others, values, location)
-    return read.model_dump(by_alias=True, exclude_unset=True)
+    dumped = read.model_dump(by_alias=True, exclude_unset=True)
+    return {body.attributes[name]: value for name, value in dumped.items()}
 
 
 def _sealed(location: Location) -> RefusedError:

@@ -10,7 +10,7 @@ from sqlalchemy import ClauseElement, Dialect, Table, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ormolu.errors import RefusedError
-from ormolu.query import Row, View
+from ormolu.query import Row, Selection, View
 from ormolu.resources._columns import has_events
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._instances import Instances
@@ -27,12 +27,14 @@ class Written:
 
     Attributes:
         key: Its primary key.
-        row: What the request may see of it.
+        row: What the request may see of it, as clients call it.
+        told: What a hook is told of it, by attribute; empty where there is no hook.
         version: Its version, None without one.
     """
 
     key: Key
     row: Row
+    told: Row
     version: Any = None
 
 
@@ -59,7 +61,9 @@ class Writer:
         self._declaration = declaration
         self._model = declaration.model
         self._view, policy = grant
-        self._statements = Statements(dialect, declaration, self._view, policy)
+        has_hooks = bool(declaration.hooks)
+        self._statements = Statements(dialect, declaration, self._view, policy, is_told=has_hooks)
+        self._shown = len(Selection(self._view, self._view.members).fields)
         self._traits = declaration.traits
         self._instances = Instances(session, declaration, self._statements)
         is_heard = has_events(declaration.mapper) or has_flush_listeners(session)
@@ -256,7 +260,10 @@ class Writer:
         return written
 
     def _written(self, row: Any) -> Written:
-        width = len(self._statements.names)
-        key = tuple(row[width : width + len(self._view.keys)])
+        fields = self._statements.fields
+        key = tuple(row[len(fields) : len(fields) + len(self._view.keys)])
         version = row.version if self._traits.version is not None else None
-        return Written(key, dict(zip(self._statements.names, row[:width], strict=True)), version)
+        read = list(zip(fields, row, strict=False))
+        told = {field.attribute: value for field, value in read} if self._declaration.hooks else {}
+        shown = {field.name: value for field, value in read[: self._shown]}
+        return Written(key, shown, told, version)

@@ -4,6 +4,7 @@ Knows sessions and engines; no resource.
 """
 
 from ormolu.web._attach import attach
+from ormolu.web._constraints import call_columns
 from ormolu.web._dependency import SessionDep, only_read, request_session, session_of
 from ormolu.web._door import Body, Door, NoDoorError, Reply
 from ormolu.web._doors import raise_failure
@@ -21,6 +22,7 @@ __all__ = [
     "Reply",
     "SessionDep",
     "attach",
+    "call_columns",
     "note_privacy",
     "only_read",
     "problem_reference",

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Column, Index, MetaData, Table, UniqueConstraint
 from sqlalchemy.sql.schema import ColumnCollectionConstraint
+from starlette.types import Scope
 
 from ormolu.faults import Fault
 from ormolu.models import field_name, model_name
 
-__all__ = ["Place", "find_place"]
+__all__ = ["CallColumn", "Place", "call_columns", "callers_of", "find_place"]
+
+_CALLERS_KEY = "ormolu.columns"
+
+# From a column and the attribute that is mapped to it to what the client calls it; None where the
+# client must not hear of it.
+CallColumn = Callable[[Column[Any], str], str | None]
+
+
+def callers_of(scope: Scope) -> list[CallColumn]:
+    """Return what calls the columns of a request's errors, kept in its scope from now on."""
+    callers: list[CallColumn] = scope.setdefault(_CALLERS_KEY, [])
+    return callers
+
+
+def call_columns(scope: Scope, call: CallColumn) -> None:
+    """Note what the client of a request calls the columns that a resource serves it."""
+    callers_of(scope)[:] = [call]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,38 +40,49 @@ class Place:
 
     Attributes:
         noun: The model in words, like `order item`; None if it is not known.
-        fields: Names of the mapped attributes, in the constraint's order.
+        fields: What clients call the mapped attributes, in the constraint's order.
     """
 
     noun: str | None = None
     fields: tuple[str, ...] = ()
 
 
-def find_place(fault: Fault, metadatas: Iterable[MetaData]) -> Place:
+def find_place(
+    fault: Fault, metadatas: Iterable[MetaData], callers: Sequence[CallColumn] = ()
+) -> Place:
     """Return the model and the fields that a fault names, as far as they are mapped."""
     tables = [table for metadata in metadatas for table in metadata.tables.values()]
     # The named table first: two tables may have a key of one name.
     tables.sort(key=lambda table: table.name != fault.table)
     if fault.constraint is not None:
         for table in tables:
-            fields = _constrained_fields(table, fault.constraint)
-            if fields is not None:
-                return Place(noun=_noun(table), fields=fields)
+            guarded = _constrained_columns(table, fault.constraint)
+            if guarded is not None:
+                return Place(noun=_noun(table), fields=_called(guarded, callers))
     if not tables or tables[0].name != fault.table:
         return Place(fields=fault.columns)
     columns = [tables[0].columns.get(name) for name in fault.columns]
-    fields = tuple(field_name(column) for column in columns if column is not None)
-    return Place(
-        noun=_noun(tables[0]), fields=fields or _default_named_fields(tables[0], fault.constraint)
-    )
+    known = [column for column in columns if column is not None]
+    guarded = known or _default_named_columns(tables[0], fault.constraint)
+    return Place(noun=_noun(tables[0]), fields=_called(guarded, callers))
 
 
-def _constrained_fields(table: Table, name: str) -> tuple[str, ...] | None:
+def _called(columns: Iterable[Column[Any]], callers: Sequence[CallColumn]) -> tuple[str, ...]:
+    found = []
+    for column in columns:
+        name: str | None = field_name(column)
+        for call in callers:
+            name = None if name is None else call(column, name)
+        found += [] if name is None else [name]
+    return tuple(found)
+
+
+def _constrained_columns(table: Table, name: str) -> list[Column[Any]] | None:
     guards: list[ColumnCollectionConstraint | Index]
     guards = [c for c in table.constraints if isinstance(c, ColumnCollectionConstraint)]
     for guard in [*guards, *table.indexes]:
         if guard.name == name:
-            return tuple(field_name(column) for column in _guarded_columns(table, guard))
+            return _guarded_columns(table, guard)
     return None
 
 
@@ -64,7 +93,7 @@ def _guarded_columns(table: Table, guard: ColumnCollectionConstraint | Index) ->
     return list(guard.columns)
 
 
-def _default_named_fields(table: Table, name: str | None) -> tuple[str, ...]:
+def _default_named_columns(table: Table, name: str | None) -> list[Column[Any]]:
     """Find a key without a name, which MySQL calls after its first column, with a number."""
     keys: list[ColumnCollectionConstraint] = (
         [table.primary_key]
@@ -77,7 +106,7 @@ def _default_named_fields(table: Table, name: str | None) -> tuple[str, ...]:
             and re.fullmatch(rf"{re.escape(constraint.columns[0].name)}(_\d+)?", name or "")
         ]
     )
-    return tuple(field_name(column) for column in keys[0].columns) if len(keys) == 1 else ()
+    return list(keys[0].columns) if len(keys) == 1 else []
 
 
 def _noun(table: Table) -> str | None:

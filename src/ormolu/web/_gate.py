@@ -17,6 +17,7 @@ from ormolu.engines import Engines
 from ormolu.sessions import UnitOfWork
 from ormolu.transactions import access_of_method, is_committed
 from ormolu.web._collector import Freezer
+from ormolu.web._constraints import callers_of
 from ormolu.web._dependency import request_session
 from ormolu.web._doors import Doors
 from ormolu.web._privacy import expect_privacy, tell_caches
@@ -85,6 +86,8 @@ class Gate:
             receive = passed_on
         scope.setdefault(PROBLEMS_KEY, self._problems)
         expect_privacy(scope)
+        # Here already, since a route may have a copy of the scope.
+        callers_of(scope)
         units[self._engines] = unit = UnitOfWork(self._engines, access_of_method(scope["method"]))
         exchange = _Exchange(unit, scope, send)
         try:

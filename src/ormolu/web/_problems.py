@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from ormolu.errors import RefusedError, UnavailableError
 from ormolu.faults import fault_of
 from ormolu.transactions import is_committed
-from ormolu.web._constraints import Place, find_place
+from ormolu.web._constraints import Place, callers_of, find_place
 from ormolu.web._units import units_of
 
 __all__ = ["PROBLEMS_KEY", "STATUSES", "Problem", "Problems", "problems_of"]
@@ -321,7 +321,8 @@ def _database_problem(request: Request, error: Exception) -> Problem:
     else:
         fault = fault_of(error)
         kind = fault.kind
-        place = find_place(fault, (engines.metadata for engines in units_of(request.scope)))
+        metadatas = (engines.metadata for engines in units_of(request.scope))
+        place = find_place(fault, metadatas, callers_of(request.scope))
         hint = f" ({_HINTS[kind]})" if kind in _HINTS else ""
         fields = () if fault.is_referenced else place.fields
         _log.warning("%s: %s%s", _operation(request), fault, hint)
