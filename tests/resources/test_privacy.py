@@ -54,6 +54,27 @@ class Task(Base):
     member: Mapped[Member] = relationship()
 
 
+class Ground(Model):
+    """Tables that MariaDB cannot have."""
+
+    __abstract__ = True
+    metadata = MetaData(naming_convention=Model.metadata.naming_convention)
+
+
+class Stone(Ground):
+    """On another one, as of the COMMIT."""
+
+    __tablename__ = "stones"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    below: Mapped[int | None] = mapped_column(
+        ForeignKey("stones.id", deferrable=True, initially="DEFERRED")
+    )
+
+
+async def by_stone(stone: Annotated[str, Cookie()] = "") -> Policy:
+    return Policy(visible=True)
+
+
 async def role(x_role: Annotated[str, Header()] = "guest") -> str:
     return x_role
 
@@ -207,6 +228,18 @@ async def test_middleware_has_the_last_word(database_url: str) -> None:
     async with client_of(app) as client:
         found = await client.get("/members", headers=BOSS)
     assert found.headers.get_list("Cache-Control") == ["public"]
+
+
+@pytest.mark.backends("sqlite", "asyncpg")
+async def test_a_failed_commit_is_private_too(database_url: str) -> None:
+    """What it answers comes from the gate itself."""
+    app = FastAPI()
+    Database(database_url, metadata=Ground.metadata).attach(app)
+    app.include_router(resource(Stone, policy=by_stone))
+    async with client_of(app) as client:
+        found = await client.post("/stones", json={"below": 7})
+    assert found.status_code == 409
+    assert (found.headers["Cache-Control"], found.headers["Vary"]) == (PRIVATE, "Cookie")
 
 
 async def test_a_copy_of_the_scope_is_no_way_around(database_url: str) -> None:

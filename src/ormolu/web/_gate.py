@@ -101,6 +101,9 @@ class Gate:
         if exchange.commit_error is not None:
             request = Request(scope, receive)
             response = await self._problems.answer_failed_commit(request, exchange.commit_error)
+            start = {"headers": response.raw_headers}
+            tell_caches(scope, start)
+            response.raw_headers = start["headers"]
             await response(scope, receive, send)
 
 

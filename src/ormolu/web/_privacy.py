@@ -6,7 +6,7 @@ Reads what FastAPI keeps of dependencies; knows no policy and no resource.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,7 @@ from fastapi.security import APIKeyCookie, APIKeyHeader, OAuth2, OpenIdConnect
 from fastapi.security.http import HTTPBase
 from pydantic import AliasChoices, BaseModel
 from starlette.datastructures import MutableHeaders
-from starlette.types import Message, Scope
+from starlette.types import Scope
 
 __all__ = ["Privacy", "expect_privacy", "note_privacy", "tell_caches"]
 
@@ -68,12 +68,13 @@ def note_privacy(scope: Scope, privacy: Privacy) -> None:
     scope.setdefault(_KEY, []).append(privacy)
 
 
-def tell_caches(scope: Scope, start: Message) -> None:
-    """Add to the head of an answer what caches have to know of it."""
+def tell_caches(scope: Scope, start: MutableMapping[str, Any]) -> None:
+    """Add to the headers in the head of an answer what caches have to know of it."""
     noted: list[Privacy] = scope[_KEY]
     privacy = noted[-1] if noted else getattr(scope.get("endpoint"), "privacy", None)
     if privacy is not None:
-        privacy.add_to(MutableHeaders(scope=start))
+        start["headers"] = list(start.get("headers", ()))
+        privacy.add_to(MutableHeaders(raw=start["headers"]))
 
 
 def _walk(dependant: Any) -> Iterator[Any]:
