@@ -60,6 +60,12 @@ class Race(Base):
         order_by=lambda: desc(Race.rank),
     )
     crews: Mapped[list[Crew]] = relationship(order_by="Person.name")
+    last: Mapped[Leg | None] = relationship(
+        order_by="Leg.place.desc()", uselist=False, viewonly=True
+    )
+    winner: Mapped[Boat | None] = relationship(
+        secondary=seats, order_by=lambda: seats.c.lane, uselist=False, viewonly=True
+    )
 
 
 class Boat(Base):
@@ -98,7 +104,7 @@ class Crew(Person):
     __mapper_args__ = {"polymorphic_identity": "crew"}  # noqa: RUF012
 
 
-relations = {"boats", "legs", "later", "earlier", "followed", "crews"}
+relations = {"boats", "legs", "later", "earlier", "followed", "crews", "last", "winner"}
 resources = [
     resource(Race, includes=relations),
     resource(Leg, includes={"race"}),
@@ -161,3 +167,23 @@ async def test_to_one_relations_have_no_order(twin_urls: Urls) -> None:
         await _fill(twins)
         items = (await twins.send("GET", "/ord_legs?include=race&sort=id")).json()["items"]
         assert [each["race"]["id"] for each in items] == [1] * 6
+
+
+async def test_a_relation_to_one_of_several_rows_shows_the_first(twin_urls: Urls) -> None:
+    """No row is in a page twice for it, and what it shows is what the page is sorted by."""
+    async with twins_of(twin_urls, Base.metadata, *resources) as twins:
+        await _fill(twins)
+        await twins.send("POST", "/ord_legs", json={"race_id": 2, "place": 9})
+        path = "/ord_races?include=last,winner&sort=-last.place,id&limit=3"
+        items = (await twins.send("GET", path)).json()["items"]
+        assert [each["id"] for each in items] == [3, 4, 2]
+        path = "/ord_races?include=last.race,winner&sort=last.place,id"
+        items = (await twins.send("GET", path)).json()["items"]
+        assert [each["id"] for each in items] == [1, 2, 3, 4]
+        assert [each["last"] and each["last"]["place"] for each in items] == [6, 9, None, None]
+        assert items[0]["last"]["race"]["id"] == 1
+        assert [each["winner"] and each["winner"]["id"] for each in items] == [2, None, None, None]
+        row = (await twins.send("GET", "/ord_races/1?include=last&fields=last.place")).json()
+        assert row["last"] == {"place": 6}
+        answer = await twins.send("GET", "/ord_races?sort=winner.id")
+        assert answer.status_code == 422

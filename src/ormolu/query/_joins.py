@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Select, inspect
@@ -10,10 +11,15 @@ from sqlalchemy.sql import visitors
 
 from ormolu.query._views import Relation
 
-__all__ = ["join_children", "order_of"]
+__all__ = ["has_table_between", "join_children", "order_of", "order_on"]
 
 
-def order_of(relation: Relation, owner: type[Any]) -> Sequence[ColumnElement[Any]]:
+def has_table_between(relation: Relation, owner: Any) -> bool:
+    """Tell whether the rows behind a relation are those of a `secondary` table."""
+    return relation.on(owner).property.secondary is not None
+
+
+def order_of(relation: Relation, owner: Any) -> Sequence[ColumnElement[Any]]:
     """Return the order that the relationship of a mapped class declares."""
     return relation.on(owner).property.order_by or ()
 
@@ -34,11 +40,24 @@ def join_children(
     if declared.secondary is None or not declared.order_by:
         return statement.join(link.of_type(child))
     # SQLAlchemy would take an alias of the table between, which no order can name.
-    selectable: Any = inspect(parent).selectable
+    to_secondary = _on_alias(declared.primaryjoin, parent, declared.local_columns)
+    return statement.join(declared.secondary, to_secondary).join(child, declared.secondaryjoin)
+
+
+def order_on(relation: Relation, owner: Any, child: Any) -> list[ColumnElement[Any]]:
+    """Return the order that a relationship declares, on an alias of the class behind it."""
+    columns = {
+        column for each in relation.on(owner).property.mapper.tables for column in each.columns
+    }
+    return [_on_alias(each, child, columns) for each in order_of(relation, owner)]
+
+
+def _on_alias(expression: Any, alias: Any, columns: AbstractSet[Any]) -> Any:
+    """Return an expression in which columns are those of an alias."""
+    selectable: Any = inspect(alias).selectable
 
     def replace(element: Any, **_: Any) -> Any:
-        is_own = isinstance(element, Column) and element in declared.local_columns
+        is_own = isinstance(element, Column) and element in columns
         return selectable.corresponding_column(element) if is_own else None
 
-    to_secondary = visitors.replacement_traverse(declared.primaryjoin, {}, replace)
-    return statement.join(declared.secondary, to_secondary).join(child, declared.secondaryjoin)
+    return visitors.replacement_traverse(expression, {}, replace)

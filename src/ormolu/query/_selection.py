@@ -207,7 +207,7 @@ class Rows:
             self._budget.spend_rows(standing, where)
         for part, where in parts:
             for name, (relation, child) in part.selection.children.items():
-                if relation.is_many:
+                if not relation.is_joined:
                     owners = parents.get(id(part), {})
                     place = f"{where}.{name}".lstrip(".")
                     await self._load_children(part, (relation, child), owners, place)
@@ -227,7 +227,7 @@ class Rows:
     ) -> None:
         for owner in owners.values():
             for row in owner.rows:
-                row[hop[0].name] = []
+                row[hop[0].name] = [] if hop[0].is_many else None
         keys = list(owners)
         most = _MAX_PARAMETERS // len(part.selection.view.keys)
         for start in range(0, len(keys), most):
@@ -252,7 +252,10 @@ class Rows:
         children = await self._collect(root, kept, times, path)
         for key, child in zip(keys, children, strict=True):
             for row in owners[key].rows:
-                row[name].append(child)
+                if hop[0].is_many:
+                    row[name].append(child)
+                else:
+                    row[name] = child
 
 
 def shown(selection: Selection, row: Row) -> Row:
@@ -296,6 +299,8 @@ def children_statement(
 ) -> tuple[Select[Any], Part]:
     """Return the statement for the rows behind a to-many relation, a hundred and one of each row.
 
+    Of a relation that shows the first of several, one.
+
     Args:
         view: What of the rows before it may be seen.
         hop: The relation, and what is asked for behind it.
@@ -324,12 +329,12 @@ def children_statement(
         column == ranked.c[f"c{index}"]
         for index, column in enumerate(_key_columns(selection.view, target))
     ]
-    width = len(parent_keys)
+    width, most = len(parent_keys), 1 if relation.is_first else _MAX_CHILDREN + 1
     statement: Select[Any] = (
         select(*[ranked.c[f"p{index}"] for index in range(width)], ranked.c.place)
         .select_from(target)
         .join(ranked, and_(*same))
-        .where(ranked.c.place <= _MAX_CHILDREN + 1)
+        .where(ranked.c.place <= most)
         .order_by(*[ranked.c[f"p{index}"] for index in range(width)], ranked.c.place)
     )
     return prepare(statement, selection, target)
@@ -356,7 +361,7 @@ def _add_columns(statement: Select[Any], part: Part) -> Select[Any]:
         *[column.label(f"v{part.start + index}") for index, column in enumerate(columns)]
     )
     for name, (relation, child) in selection.children.items():
-        if relation.is_many:
+        if not relation.is_joined:
             continue
         alias = aliased(child.view.model)
         link = relation.on(entity).of_type(alias)

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 from sqlalchemy.types import NullType, TypeEngine
 
+from ormolu.query._joins import has_table_between, order_on
 from ormolu.query._text import bound, ordered
 from ormolu.query._types import STRING_CHARACTERS, is_long, is_ordered, is_text, undecorated
 from ormolu.query._views import Field, Location, Relation, View, refuse
@@ -113,7 +114,7 @@ def _read_key(view: View, key: str, location: Location) -> Order:
         raise refuse(location, "sort_depth", f"Must not be longer than {_MAX_HOPS} hops")
     for name in names:
         relation = view.relation(name, location)
-        if relation.is_many:
+        if relation.is_many or (relation.is_first and has_table_between(relation, view.model)):
             raise refuse(
                 location, "not_sortable", f"{name!r} has many rows, which have no one value"
             )
@@ -151,6 +152,9 @@ def _value(path: tuple[tuple[Relation, View], ...], field: Field, entity: Any) -
     seen = target.seen_through(alias)
     if seen is not None:
         found = found.where(seen)
+    if relation.is_first:
+        keys = [key.on(alias) for key in target.keys]
+        found = found.order_by(*order_on(relation, entity, alias), *keys).limit(1)
     return found.select_from(alias).correlate(entity).scalar_subquery()
 
 

@@ -71,12 +71,19 @@ class Relation:
         attribute: Name of the mapped relationship.
         is_many: Whether it leads to any number of rows.
         find_target: Returns what may be seen at the other end.
+        is_first: Whether it shows one row where there may be others: the first in its order.
     """
 
     name: str
     attribute: str
     is_many: bool
     find_target: Callable[[], View]
+    is_first: bool = False
+
+    @property
+    def is_joined(self) -> bool:
+        """Tell whether a join finds one row at most."""
+        return not (self.is_many or self.is_first)
 
     @property
     def target(self) -> View:

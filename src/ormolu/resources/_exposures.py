@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlalchemy import Column
 from ormolu.errors import ConfigurationError
 from ormolu.query import Relation, View
 from ormolu.resources._declaration import Declaration, Names, declare
-from ormolu.resources._mapped import check_table
+from ormolu.resources._mapped import check_table, is_ambiguous
 from ormolu.resources._policy import EVERYTHING, Policy
 from ormolu.resources._schemas import Schemas, schemas_of
 from ormolu.resources._shaping import Public, public_of
@@ -92,6 +93,12 @@ class Exposure:
     def withdraw(self) -> None:
         """Take back the declaration: something in it is wrong."""
         self._siblings.discard(self)
+
+    @cached_property
+    def ambiguous(self) -> AbstractSet[str]:
+        """Return the names of relations to one row that may find several."""
+        relations = self.declaration.mapper.relationships
+        return {name for name in self.declaration.includes if is_ambiguous(relations[name])}
 
     @property
     def dependents(self) -> list[Exposure]:
@@ -209,7 +216,13 @@ class _ViewMaker:
                     and (shape is None or name in shape.members)}  # fmt: skip
         names, mapped = declaration.names, declaration.mapper.relationships
         relations = {
-            names[key]: Relation(names[key], key, bool(mapped[key].uselist), self._later(target))
+            names[key]: Relation(
+                names[key],
+                key,
+                bool(mapped[key].uselist),
+                self._later(target),
+                is_first=key in exposure.ambiguous,
+            )  # fmt: skip
             for key, target in exposure.targets.items()
             if key not in policy.hidden
         }

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from sqlalchemy import Column, Join, Table, inspect
-from sqlalchemy.orm import InstanceState, Mapper
+from sqlalchemy import Column, Join, Table, UniqueConstraint, inspect
+from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty
 from sqlalchemy.orm.util import AliasedInsp
 
 from ormolu.errors import ConfigurationError
 from ormolu.resources._declaration import OPERATIONS
 
-__all__ = ["check_table", "mapper_of", "operations_of", "path_of_table"]
+__all__ = ["check_table", "is_ambiguous", "mapper_of", "operations_of", "path_of_table"]
 
 # What makes new rows; a batch does so only with the first.
 _CREATING = frozenset({"create", "replace"})
@@ -127,3 +128,23 @@ def _is_abstract(mapper: Mapper[Any]) -> bool:
         return mapper.polymorphic_abstract
     is_given = kind.nullable or kind.default or kind.server_default
     return mapper.polymorphic_identity is None and not is_given
+
+
+def is_ambiguous(relation: RelationshipProperty[Any]) -> bool:
+    """Tell whether a relation to one row may find several: nothing makes that row unique."""
+    if relation.uselist or relation.secondary is not None:
+        return not relation.uselist
+    remote = {column for _, column in relation.local_remote_pairs or ()}
+    return not any(
+        key and key <= remote for table in relation.mapper.tables for key in _keys_of(table)
+    )
+
+
+def _keys_of(table: Any) -> Iterator[set[Any]]:
+    yield set(table.primary_key.columns)
+    for each in table.constraints:
+        if isinstance(each, UniqueConstraint):
+            yield set(each.columns)
+    for index in table.indexes:
+        if index.unique and not any(name.endswith("_where") for name in index.kwargs):
+            yield set(index.expressions)

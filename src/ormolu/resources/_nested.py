@@ -103,7 +103,7 @@ def nested_in(root: Part, dialect: Dialect, limits: tuple[int, int]) -> Nested |
         for part, _ in walk(waiting.pop(), ""):
             view = part.selection.view
             for name, hop in part.selection.children.items():
-                if hop[0].is_many:
+                if not hop[0].is_joined:
                     statement, inner = children_statement(view, hop, _owners_in(view, dialect))
                     limited = statement.limit(most)
                     plan = plan_of(limited, dialect, key=slice(0, 1), most=most)
