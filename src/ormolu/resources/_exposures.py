@@ -222,7 +222,7 @@ class _ViewMaker:
                 bool(mapped[key].uselist),
                 self._later(target),
                 is_first=key in exposure.ambiguous,
-            )  # fmt: skip
+            )
             for key, target in exposure.targets.items()
             if key not in policy.hidden
         }
