@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    ConfigDict,
+    Field,
+    computed_field,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from sqlalchemy import Computed, MetaData, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -314,3 +322,65 @@ async def test_fields_that_are_no_column_are_for_the_hook(database_url: str) -> 
         made = await accounts.create(session, {"email": "a", "plain": "b"})
         assert made["email"] == "a"
         assert (await session.get_one(Account, 1)).password == "hash of b"
+
+
+class Lane(Base):
+    __tablename__ = "sealed_lanes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str] = mapped_column(String(20))
+    slug: Mapped[str | None] = mapped_column(String(20))
+    owner_id: Mapped[int] = mapped_column(default=0)
+
+
+class Slugged(BaseModel):
+    title: str
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def slug(self) -> str:
+        """Of the title."""
+        return self.title.lower()
+
+
+class Crossed(BaseModel):
+    """Calls one column as another is called, and lets others pass."""
+
+    model_config = ConfigDict(extra="allow")
+    title: str = Field(alias="slug")
+    owner_id: int = Field(0, alias="owner")
+
+
+def lanes(url: str, model: type[BaseModel], policy: Policy) -> Any:
+    async def dependency() -> Policy:
+        return policy
+
+    app = FastAPI()
+    Database(url, metadata=Base.metadata).attach(app)
+    app.include_router(resource(Lane, create_model=model, policy=dependency))
+    return client_of(app)
+
+
+@pytest.mark.backends("sqlite")
+async def test_computed_fields_are_stored_unless_sealed(database_url: str) -> None:
+    """They are made of what the client sends."""
+    async with lanes(database_url, Slugged, Policy(visible=True)) as client:
+        made = await client.post("/sealed_lanes", json={"title": "A"})
+        assert made.json()["slug"] == "a"
+    sealed = Policy(visible=True, read_only={"slug"})
+    async with lanes(database_url, Slugged, sealed) as client:
+        assert (await client.post("/sealed_lanes", json={"title": "A"})).status_code == 422
+    with pytest.raises(ConfigurationError, match="slug"):
+        resource(Lane, create_model=Slugged, read_only={"slug"})
+
+
+@pytest.mark.backends("sqlite")
+async def test_a_name_is_of_the_field_that_it_fills(database_url: str) -> None:
+    """The name of a sealed column may be another's alias; a field has no second name."""
+    sealed = Policy(visible=True, read_only={"slug"})
+    async with lanes(database_url, Crossed, sealed) as client:
+        made = await client.post("/sealed_lanes", json={"slug": "a", "owner": 5})
+        assert (made.status_code, made.json()["title"], made.json()["slug"]) == (201, "a", None)
+        for value in (7, "x", {"a": 1}):
+            body = {"slug": "a", "owner_id": value}
+            refused = await client.post("/sealed_lanes", json=body)
+            assert refused.json()["errors"][0]["type"] == "extra_forbidden"

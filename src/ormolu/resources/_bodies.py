@@ -34,6 +34,7 @@ class Body:
         paths: By attribute, every place in a body that fills it, the documented one first.
         open: The attributes that a client may write.
         names: What clients call each attribute of the model.
+        computed: Names of its computed fields, whose values the program makes of the others.
         unstored: Names of fields that are no column: a hook makes something of them.
         others: Model of the values that `model` takes without a field for them.
     """
@@ -44,12 +45,17 @@ class Body:
     open: Names
     names: Mapping[str, str]
     others: type[BaseModel]
+    computed: frozenset[str] = frozenset()
     unstored: frozenset[str] = frozenset()
 
     @cached_property
     def attributes(self) -> dict[str, str]:
         """Return the attribute of each name."""
         return {name: attribute for attribute, name in self.names.items()}
+
+    @cached_property
+    def _taken(self) -> frozenset[Path]:
+        return frozenset(path for paths in self.paths.values() for path in paths)
 
     def places(self, attribute: str) -> tuple[Path, ...]:
         """Return where a body may name an attribute; as clients do if no field is of it."""
@@ -62,6 +68,9 @@ class Body:
 
     def find(self, attribute: str, values: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
         """Yield each value that a body has for an attribute, with its place."""
+        if attribute not in self.paths and self.places(attribute)[0] in self._taken:
+            # Another field is called so.
+            return
         for path in self.places(attribute):
             found: Any = values
             for step in path:
@@ -117,7 +126,8 @@ def own_body(
         open=opened,
         names=names,
         others=others,
-        unstored=frozenset(name for name in stored if name not in opened),
+        computed=frozenset(model.model_computed_fields),
+        unstored=frozenset({*stored, *model.model_computed_fields} - opened),
     )
 
 
@@ -151,8 +161,8 @@ def check_own_models(declaration: Declaration) -> None:
     opened = {"create": declaration.accepted, "update": declaration.changeable}
     for operation, columns in opened.items():
         model: type[BaseModel] | None = getattr(declaration, f"{operation}_model")
-        fields = {} if model is None else model.model_fields
-        closed = [name for name, info in fields.items() if not info.exclude and name not in columns]
+        fields = [] if model is None else _written_by(model)
+        closed = [name for name in fields if name not in columns]
         if operation == "create":
             closed = [name for name in closed if name not in declaration.given]
         if f"before_{operation}" in declaration.hooks:
@@ -164,6 +174,12 @@ def check_own_models(declaration: Declaration) -> None:
             )
             message = f"resource({declaration.name}): {operation}_model must not have:{reasons}"
             raise ConfigurationError(message)
+
+
+def _written_by(model: type[BaseModel]) -> list[str]:
+    """Return the names of the fields whose values are stored, or told to a hook."""
+    kept = [name for name, info in model.model_fields.items() if not info.exclude]
+    return [*kept, *model.model_computed_fields]
 
 
 def _why_closed(declaration: Declaration, operation: str, name: str) -> str:

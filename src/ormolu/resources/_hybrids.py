@@ -29,8 +29,8 @@ class Hybrids:
         """
         self._made: list[tuple[type[Any], str, Any]] = []
         for view in views:
-            names = [field.attribute for field in view.fields.values() if field.is_computed]
-            for name in names:
+            fields = (*view.fields.values(), *(view.shape.fields if view.shape else ()))
+            for name in dict.fromkeys(each.attribute for each in fields if each.is_computed):
                 self._note(view.model, name)
         self._check_twice()
 

@@ -85,7 +85,10 @@ def _body(
     names = {name: each.field.name for name, each in declaration.attributes.items()}
     own: type[BaseModel] | None = getattr(declaration, f"{operation}_model")
     if own is not None:
-        others = _make(f"{own.__name__}Others", _INPUT, fields[1])
+        # What has a field is not to be named otherwise.
+        spare = {called: each for called, each in fields[1].items()
+                 if called not in {names.get(name) for name in own.model_fields}}  # fmt: skip
+        others = _make(f"{own.__name__}Others", _INPUT, spare)
         return own_body(own, opened.keys(), names, others)
     model = _make(f"{declaration.name}{operation.title()}", _INPUT, fields[0])
     paths: dict[str, tuple[Path, ...]] = {name: ((names[name],),) for name in opened}

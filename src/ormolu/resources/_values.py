@@ -209,16 +209,18 @@ def _read(
         return checked, frozenset(checked)
     # What a model of the program's own fills in counts for a new row.
     dumped = read.model_dump(by_alias=False, exclude_unset=not is_new)
-    fields = {name: value for name, value in dumped.items() if name in body.paths}
+    known = (body.paths.keys() | body.computed) - (read.model_extra or {}).keys()
+    fields = {name: value for name, value in dumped.items() if name in known}
+    made = read.model_fields_set | body.computed
     # A validator may have moved a value here from any other name.
-    for name in sealed & fields.keys() & read.model_fields_set:
+    for name in sealed & fields.keys() & made:
         raise _sealed((*location, *body.places(name)[0]))
-    named = {name: value for name, value in dumped.items() if name not in fields}
+    named = {name: value for name, value in dumped.items() if name not in known}
     for name in named:
         if body.attributes.get(name) in sealed:
             raise _sealed((*location, name))
     others = _read_others(body, named, location)
-    return {**fields, **others}, (read.model_fields_set & fields.keys()) | others.keys()
+    return {**fields, **others}, (made & fields.keys()) | others.keys()
 
 
 def _read_others(body: Body, values: Mapping[str, Any], location: Location) -> dict[str, Any]:
