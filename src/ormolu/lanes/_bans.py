@@ -33,4 +33,6 @@ class Bans:
         _, seconds = self._until.get(text, (0.0, _FIRST))
         if len(self._until) >= _MANY:
             self._until = {each: ban for each, ban in self._until.items() if now < ban[0]}
+            for each in list(self._until)[: len(self._until) - _MANY + 1]:
+                del self._until[each]
         self._until[text] = (now + seconds, min(2 * seconds, _LONGEST))

@@ -28,6 +28,8 @@ _MAX_VALUES = 1000
 # Backends take 32,766 parameters in one statement; some values are two.
 _MAX_VALUES_IN_ALL = 10_000
 _MAX_WORDS = 10
+# What a term and a value add to a statement beside their own letters.
+_LETTERS_OF_TERM, _LETTERS_OF_VALUE = 50, 10
 # Characters of patterns that may begin anywhere in a text, of one request.
 _MAX_SOUGHT = 500
 # Of four bytes each, they are less than SQLite's limit of 50,000.
@@ -83,6 +85,7 @@ class Filters:
         self._terms = 0
         self._values = 0
         self._sought = 0
+        self._letters = 0
 
     def has_name(self, path: str) -> bool:
         """Tell whether a path begins with something that may be filtered."""
@@ -228,8 +231,15 @@ class Filters:
             message = f"Must not look for more than {_MAX_SOUGHT} characters within texts, in all"
             raise refuse(location[:2], "too_many_characters", message)
 
+    @property
+    def weight(self) -> int:
+        """Return how much a statement of these filters holds: about the letters of it."""
+        return self._letters + _LETTERS_OF_TERM * self._terms + _LETTERS_OF_VALUE * self._values
+
     def _count_values(self, value: Any, location: Location) -> None:
-        self._values += len(value) if isinstance(value, list) else 1
+        listed = value if isinstance(value, list) else [value]
+        self._values += len(listed)
+        self._letters += sum(len(each) for each in listed if isinstance(each, (str, bytes)))
         if self._values > _MAX_VALUES_IN_ALL:
             message = f"Must not have more than {_MAX_VALUES_IN_ALL} values in all"
             raise refuse(location[:2], "too_many_values", message)

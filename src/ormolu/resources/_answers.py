@@ -25,6 +25,9 @@ __all__ = [
     "read_answer", "written_answer",
 ]  # fmt: skip
 
+# Letters of what is kept of a request.
+_SHORT = 500
+
 
 def encode(value: Any) -> bytes:
     """Return JSON: decimals as text, instants in ISO 8601, bytes in base64, no NaN."""
@@ -47,11 +50,17 @@ def list_answer(request: Request, page: Page, items: Sequence[Any]) -> Answer:
 def next_link(scope: Scope, cursor: str) -> str:
     """Return the Link header that leads to the next page of a list."""
     # A cursor is of letters that a URL does not escape.
-    return f'<{_path(scope)}?{_kept(scope["query_string"])}cursor={cursor}>; rel="next"'
+    query: bytes = scope["query_string"]
+    kept = _kept(query) if len(query) <= _SHORT else _without_cursor(query)
+    return f'<{_path(scope)}?{kept}cursor={cursor}>; rel="next"'
 
 
 @lru_cache(maxsize=256)
 def _kept(query: bytes) -> str:
+    return _without_cursor(query)
+
+
+def _without_cursor(query: bytes) -> str:
     """Return the parameters that all pages of a list share."""
     kept = [(name, value) for name, value in QueryParams(query).multi_items()
             if name not in {"cursor", "offset"}]  # fmt: skip
@@ -119,7 +128,8 @@ def path_of(scope: Scope, key: Sequence[Any]) -> str:
 
 def _path(scope: Scope) -> str:
     if not (scope.get("root_path") or scope.get("app_root_path")):
-        quoted = _quoted_plain(scope["path"])
+        path = scope["path"]
+        quoted = _quoted_plain(path) if len(path) <= _SHORT else None
         if quoted is not None:
             return quoted
     path = Request(scope).url.path

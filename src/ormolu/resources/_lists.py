@@ -64,6 +64,10 @@ CountMode = Literal["exact", "capped", "estimated"]
 
 _DEFAULT_LIMIT = 50
 _CAP = 10_000
+# Letters of a request whose statement SQLAlchemy keeps, with the values of the first of its kind.
+_USUAL = 2000
+# Letters of a list of names.
+_NAMES = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +76,7 @@ class ListQuery:
 
     Attributes:
         location: Where its parameters stand: query, body or arguments.
+        is_usual: Whether its statement is worth keeping: it may come again, and holds little.
     """
 
     selection: Selection
@@ -82,6 +87,7 @@ class ListQuery:
     offset: int = 0
     count: CountMode | None = None
     location: Location = ("query",)
+    is_usual: bool = True
 
     @property
     def is_over_relations(self) -> bool:
@@ -213,6 +219,7 @@ class _Reader:
             offset=offset,
             count=self._count(members.get("count")),
             location=self._at,
+            is_usual=self._filters.weight + len(str(cursor)) <= _USUAL,
         )  # fmt: skip
 
     def _limit(self, members: Mapping[str, Any]) -> int:
@@ -229,6 +236,9 @@ class _Reader:
         listed = value if isinstance(value, (list, tuple)) else [value]
         if value is not None and not all(isinstance(each, str) for each in listed):
             raise refuse((*self._at, name), "string_type", "Must be names")
+        if value is not None and sum(map(len, listed)) + len(listed) > _NAMES:
+            message = f"Must not have more than {_NAMES} characters"
+            raise refuse((*self._at, name), "too_long", message)
 
     def _number(
         self, members: Mapping[str, Any], name: str, default: int, least: int, most: int
@@ -271,7 +281,8 @@ async def fetch_page(session: AsyncSession, view: View, query: ListQuery, budget
         statement = statement.offset(query.offset)
     rows = Rows(children_of(session), budget)
     statement, root = prepare(statement, query.selection, view.model)
-    raw = (await session.execute(statement)).all()
+    options = {} if query.is_usual else {"compiled_cache": None}
+    raw = (await session.execute(statement, execution_options=options)).all()
     kept = raw[: query.limit]
     next_cursor = None
     if len(raw) > query.limit:
@@ -279,7 +290,9 @@ async def fetch_page(session: AsyncSession, view: View, query: ListQuery, budget
     total, kind = None, None
     if query.count is not None:
         conditions = _conditions(view, query.condition, dialect)
-        total, kind = await _count(session, view, conditions, query.count, dialect)
+        found: Select[Any] = select(literal_column("1")).select_from(view.model).where(*conditions)
+        is_open = view.visible is None
+        total, kind = await _count(session, found, query.count, options, is_open=is_open)
     items = await rows.collect(root, kept)
     return Page(
         items=items,
@@ -312,15 +325,21 @@ def _conditions(view: View, condition: Condition | None, dialect: Dialect) -> li
 
 
 async def _count(
-    session: AsyncSession, view: View, conditions: list[Any], mode: CountMode, dialect: Dialect
+    session: AsyncSession,
+    found: Select[Any],
+    mode: CountMode,
+    options: Mapping[str, Any],
+    *,
+    is_open: bool,
 ) -> Any:
     # The planner knows of rows that this request may not: it is asked only where all are visible.
-    found: Select[Any] = select(literal_column("1")).select_from(view.model).where(*conditions)
-    if mode == "estimated" and dialect.name == "postgresql" and view.visible is None:
+    is_planned = is_open and (await engine_of(session)).dialect.name == "postgresql"
+    if mode == "estimated" and is_planned:
         return await _estimate(session, found)
     if mode != "exact":
         found = found.limit(_CAP + 1)
-    total = await session.scalar(select(func.count()).select_from(found.subquery()))
+    counted = select(func.count()).select_from(found.subquery())
+    total = await session.scalar(counted, execution_options=options)
     assert total is not None
     return (_CAP, "at_least") if mode != "exact" and total > _CAP else (total, "exact")
 

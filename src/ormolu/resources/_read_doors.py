@@ -16,13 +16,15 @@ from ormolu.resources._lists import ListLimits, ListQuery, read_parameters
 from ormolu.resources._opening import OpenDoor, Opening, asks_for, headers_for, json_headers
 from ormolu.resources._plans import PagePlan, RowPlan
 from ormolu.resources._requests import read_query
-from ormolu.resources._shapes import Shapes
+from ormolu.resources._shapes import Recent, Shapes
 from ormolu.web import Body, Reply
 
 __all__ = ["ListDoor", "ReadDoor"]
 
 # Query strings of first pages that are kept, and their bytes, at most.
 _FIRST_PAGES, _SHORT = 256, 200
+# Statements of one list that are kept: one without a cursor, others by the NULLs in a cursor.
+_NULLS = 4
 
 # Headers that ask for more than the row.
 _CONDITIONS = frozenset({b"if-match", b"if-none-match"})
@@ -87,7 +89,7 @@ class _Shape(NamedTuple):
 
     query: ListQuery
     cursors: Cursors
-    plans: dict[frozenset[int] | None, PagePlan]
+    plans: Recent[PagePlan]
 
 
 class _Asked(NamedTuple):
@@ -115,9 +117,10 @@ class ListDoor(OpenDoor):
         self._most_rows, self._most_bytes = declaration.limits
         self._limits = ListLimits(declaration.max_limit, declaration.max_offset)
         # By the query strings of first pages, which come again and again.
-        self._first_pages: dict[bytes, _Asked] = {}
+        self._first_pages: Recent[_Asked] = Recent(_FIRST_PAGES)
         shape = self._find(())
-        page = shape.plans[None] = self._plan_page(shape.query, None)
+        page = self._plan_page(shape.query, None)
+        shape.plans.put(None, page)
         self.usual = page.rows
 
     async def answer(self, scope: Scope, body: Body) -> Reply | None:
@@ -129,9 +132,7 @@ class ListDoor(OpenDoor):
         if asked is None:
             asked = self._ask(scope)
             if is_shared and b"cursor" not in raw and len(raw) <= _SHORT:
-                if len(self._first_pages) >= _FIRST_PAGES:
-                    self._first_pages.clear()
-                self._first_pages[raw] = asked
+                self._first_pages.put(raw, asked)
         if is_shared:
             items, cursor = await self.lanes.fetch(asked.reads, asked.make)
         else:
@@ -157,7 +158,8 @@ class ListDoor(OpenDoor):
         nulls, values = self._after(shape.cursors, cursor)
         plan = shape.plans.get(nulls)
         if plan is None:
-            plan = shape.plans[nulls] = self._plan_page(shape.query, nulls)
+            plan = self._plan_page(shape.query, nulls)
+            shape.plans.put(nulls, plan)
         if size * plan.parts > self._most_rows:
             raise NotDoneError
         make = partial(self._make, plan, shape.cursors, size)
@@ -182,7 +184,7 @@ class ListDoor(OpenDoor):
             raise UnplannableError(message)
         opening = self.opening
         cursors = Cursors(opening.view, query.sort, query.condition, opening.dialect)
-        return _Shape(query, cursors, {})
+        return _Shape(query, cursors, Recent(_NULLS))
 
     def _size(self, query: ListQuery, limit: list[str] | None) -> int:
         """Return how many rows the page has at most.

@@ -30,8 +30,9 @@ _FEWEST_DEBTS = 5
 _MOST_DEBTS = 200
 _PROBATION = 25
 
-# Statements that are remembered: a program that writes values into them has them without end.
-_MEMORY = 2000
+# Statements that are remembered, and their letters: a program that writes values into them has
+# them without end.
+_MEMORY, _LETTERS = 2000, 5000
 
 
 class ShortStatements:
@@ -49,13 +50,21 @@ class ShortStatements:
 
     def note_on_thread(self, sql: str, seconds: float) -> None:
         """Learn how much time of its thread a statement has used."""
+        if len(sql) > _LETTERS:
+            return
         if len(self._proofs) > _MEMORY:
-            self._proofs.clear()
-            self._debts.clear()
+            self._forget()
         # SQLAlchemy's functions are Python's, and `floor` is a short one.
         is_short = seconds <= _SHORT and "REGEXP" not in sql.upper()
-        proofs = self._proofs.get(sql, 0)
+        # Taken out, and put in behind all others.
+        proofs = self._proofs.pop(sql, 0)
         self._proofs[sql] = proofs + 1 if is_short else min(proofs, 0)
+
+    def _forget(self) -> None:
+        """Forget those that were not used for longest."""
+        for sql in list(self._proofs)[: _MEMORY // 2]:
+            del self._proofs[sql]
+            self._debts.pop(sql, None)
 
     def note_at_once(self, sql: str, began_at: float, *, is_done: bool) -> None:
         """Learn how long the event loop has waited for a statement.
@@ -66,7 +75,7 @@ class ShortStatements:
             is_done: Whether it was not given up.
         """
         seconds = time.perf_counter() - began_at
-        proofs = self._proofs.get(sql, 0)
+        proofs = self._proofs.pop(sql, 0)
         if is_done and seconds <= _FAR_TOO_LONG:
             self._proofs[sql] = proofs + 1
             return

@@ -60,12 +60,23 @@ _TOKEN = re.compile(
     r"""--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|[()]|\w+""",
     re.DOTALL,
 )
+# Letters of a statement that is kept; of the others there may be any number, with many values.
+_LETTERS = 5000
+
 _WITH_ENDS = {"SELECT", "VALUES", "INSERT", "UPDATE", "DELETE", "REPLACE"}
 
 
-@lru_cache(2000)
 def kind_of(sql: str) -> Kind:
     """Return the kind of an SQL statement."""
+    return _known_kind_of(sql) if len(sql) <= _LETTERS else _kind_of(sql)
+
+
+@lru_cache(2000)
+def _known_kind_of(sql: str) -> Kind:
+    return _kind_of(sql)
+
+
+def _kind_of(sql: str) -> Kind:
     found = _FIRST_WORD.match(sql)
     if found is None:
         return Kind.OTHER
