@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from decimal import Decimal
+from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NewType
 
 import pytest
@@ -22,6 +23,7 @@ from sqlalchemy import BigInteger, Integer, MetaData, Numeric, SmallInteger, Str
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 from sqlmodel import Field as SQLField
 from sqlmodel import SQLModel
+from typing_extensions import TypeAliasType
 
 from ormolu import Database, Model, resource
 from tests.fixtures.apps import client_of
@@ -32,6 +34,21 @@ if TYPE_CHECKING:
 Name = Annotated[str, mapped_column(String(30))]
 Short = Annotated[str, mapped_column(String(30)), StringConstraints(max_length=4)]
 Code = NewType("Code", str)
+Zip = TypeAliasType("Zip", Annotated[str, StringConstraints(min_length=5)])
+
+
+class Mood(Enum):
+    """Choices."""
+
+    GOOD = "good"
+    BAD = "bad"
+
+
+def _good(value: Mood) -> Mood:
+    if value is Mood.BAD:
+        message = "is bad"
+        raise ValueError(message)
+    return value
 
 
 def _even(value: int) -> int:
@@ -62,6 +79,11 @@ class Ranked:
         """Return a column."""
         return mapped_column(SmallInteger, default=1)
 
+    @declared_attr
+    def spare(cls):  # type: ignore[no-untyped-def]  # noqa: N805
+        """Return a column without an annotation."""
+        return mapped_column(String(9))
+
 
 class Gauge(Ranked, Base):
     """A constraint of each kind."""
@@ -87,6 +109,8 @@ class Gauge(Ranked, Base):
     code: Mapped[Code | None]
     site: Mapped[AnyUrl | None]
     items: Mapped[Annotated[list[Any], Len(1, 3)] | None] = mapped_column(default=None)
+    zip: Mapped[Zip | None] = mapped_column(String(9))
+    choice: Mapped[Annotated[Mood, AfterValidator(_good)] | None]
     other: ClassVar[Else | None] = None
 
 
@@ -106,11 +130,13 @@ WRONG = [
     ("level", 0), ("step", -10), ("step", 7), ("wide", 2**40), ("long", "abcdef"), ("even", 3),
     ("upper", "low"), ("price", "0"), ("mood", "odd"), ("site", "no url"), ("items", []),
     ("items", [1, 2, 3, 4]), ("rank", 10), ("text", "0123456789"),
+    ("zip", "1234"), ("choice", "bad"),
 ]  # fmt: skip
 RIGHT = {
     "short": "abcd", "length": "ab", "made": "abc", "level": 1, "step": -5, "wide": -3,
     "long": "abcde", "even": 4, "upper": "UP", "price": "0.01", "mood": "bad", "items": [1],
     "rank": 9, "text": "x", "code": "c",
+    "zip": "12345", "choice": "good", "spare": "s",
 }  # fmt: skip
 
 

@@ -12,13 +12,14 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
-from pydantic import BaseModel
-from sqlalchemy import JSON, Column, ForeignKey, String, event, select
+from pydantic import BaseModel, PositiveInt, TypeAdapter
+from sqlalchemy import JSON, Column, ForeignKey, Integer, String, Table, event, select
 from sqlalchemy.orm import (
     Mapped,
     MappedAsDataclass,
     mapped_column,
     object_session,
+    registry,
     relationship,
     validates,
 )
@@ -60,6 +61,22 @@ class Dish(Base):
         self.title = title.upper() if loud else title
         self.slug = title.lower().replace(" ", "-")
         self.owner = owner
+
+
+class Food(Base):
+    """Its `__init__` takes any values, and fails of a certain one."""
+
+    __tablename__ = "own_foods"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(40))
+    weight: Mapped[int]
+
+    def __init__(self, **values: Any) -> None:
+        """Check with Pydantic, then set."""
+        TypeAdapter(PositiveInt).validate_python(values["weight"])
+        super().__init__(**values)
+        if self.name == "odd":
+            len(self.weight)  # type: ignore[arg-type]
 
 
 class Plain(PassesOn, Base):
@@ -351,3 +368,40 @@ async def test_a_create_model_gives_a_constructor_more(database_url: str) -> Non
 
     async with _served(database_url, Account, create_model=NewAccount) as client:
         assert (await client.post("/account", json={"password": "xy"})).json()["digest"] == "yx"
+
+
+async def test_what_pydantic_refuses_in_a_constructor_is_said_without_values(
+    database_url: str,
+) -> None:
+    """A ValidationError is a ValueError; its text would have the value in it."""
+    async with _served(database_url, Food) as client:
+        assert (await client.post("/food", json={"name": "a", "weight": 1})).status_code == 201
+        answer = await client.post("/food", json={"name": "a", "weight": -77})
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["msg"] == "Input should be greater than 0"
+        assert "77" not in answer.text
+
+
+async def test_an_error_of_a_constructor_tells_what_it_was_made_of(database_url: str) -> None:
+    """A TypeError is the program's; its traceback names the values' names."""
+    foods = resource(Food)
+    db = Database(database_url, metadata=Base.metadata)
+    async with db, db.unit_of_work() as session:
+        with pytest.raises(TypeError) as caught:
+            await foods.create(session, {"name": "odd", "weight": 1})
+        assert caught.value.__notes__ == ["Ormolu made a Food from name, weight."]
+
+
+class Bare:
+    """Mapped from outside, without any `__init__`."""
+
+
+_bare = Table("own_bare", Base.metadata, Column("id", Integer, primary_key=True), Column("a", JSON))
+registry(metadata=Base.metadata).map_imperatively(Bare, _bare)
+
+
+async def test_classes_without_a_constructor_are_made(database_url: str) -> None:
+    """By the ORM, too: somebody listens."""
+    event.listen(Bare, "before_insert", _nothing)
+    async with _served(database_url, Plain, Bare) as client:
+        assert (await client.post("/bare", json={"a": [1]})).json() == {"id": 1, "a": [1]}

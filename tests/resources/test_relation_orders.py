@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, and_, desc
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    and_,
+    desc,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ormolu import Model, resource
@@ -73,6 +83,25 @@ class Boat(Base):
 
     __tablename__ = "ord_boats"
     id: Mapped[int] = mapped_column(primary_key=True)
+    paper: Mapped[Paper | None] = relationship(uselist=False)
+    seal: Mapped[Seal | None] = relationship(uselist=False)
+
+
+class Paper(Base):
+    """One of a boat, by a constraint."""
+
+    __tablename__ = "ord_papers"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    boat_id: Mapped[int] = mapped_column(ForeignKey("ord_boats.id"))
+    __table_args__ = (UniqueConstraint("boat_id"),)
+
+
+class Seal(Base):
+    """One of a boat, by an index."""
+
+    __tablename__ = "ord_seals"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    boat_id: Mapped[int] = mapped_column(ForeignKey("ord_boats.id"), index=True, unique=True)
 
 
 class Leg(Base):
@@ -108,7 +137,7 @@ relations = {"boats", "legs", "later", "earlier", "followed", "crews", "last", "
 resources = [
     resource(Race, includes=relations),
     resource(Leg, includes={"race"}),
-    resource(Boat),
+    resource(Boat, includes={"paper", "seal"}),
     resource(Crew),
 ]
 
@@ -187,3 +216,19 @@ async def test_a_relation_to_one_of_several_rows_shows_the_first(twin_urls: Urls
         assert row["last"] == {"place": 6}
         answer = await twins.send("GET", "/ord_races?sort=winner.id")
         assert answer.status_code == 422
+
+
+async def test_a_relation_to_one_row_that_is_unique_is_joined(
+    twin_urls: Urls, statements: list[str]
+) -> None:
+    """By a constraint or an index: it comes with the row itself."""
+    async with twins_of(twin_urls, Base.metadata, *resources) as twins:
+        await twins.send("POST", "/ord_boats", json={})
+        await twins.execute(
+            "INSERT INTO ord_papers (id, boat_id) VALUES (7, 1)",
+            "INSERT INTO ord_seals (id, boat_id) VALUES (8, 1)",
+        )
+        del statements[:]
+        row = (await twins.send("GET", "/ord_boats/1?include=paper,seal")).json()
+        assert (row["paper"]["id"], row["seal"]["id"]) == (7, 8)
+        assert all("row_number" not in each for each in statements)

@@ -131,10 +131,7 @@ def _of_dataclass(mapper: Mapper[Any], function: Any) -> Constructor:
 
 
 def _of_signature(function: Any) -> Constructor:
-    try:
-        _, *parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return Constructor(kind="called", is_own=True, takes_any=True)
+    _, *parameters = inspect.signature(function).parameters.values()
     singles = [each for each in parameters
                if each.kind not in {each.VAR_POSITIONAL, each.VAR_KEYWORD}]  # fmt: skip
     by_place = tuple(each.name for each in singles if each.kind is each.POSITIONAL_ONLY)

@@ -17,7 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState, Mapper, QueryableAttribute, Session, lazyload
 from sqlalchemy.orm.attributes import flag_modified
 
-from ormolu.errors import OrmoluError
 from ormolu.query import is_json
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._statements import Key, Statements, Versions
@@ -186,8 +185,6 @@ def _rejected(mapper: Mapper[Any], name: str | None = None) -> Iterator[None]:
     try:
         yield
     except (ValueError, AssertionError) as error:
-        if isinstance(error, OrmoluError):
-            raise
         names = [*_attributes_on(error.__traceback__, mapper), *([name] if name else [])]
         kind = "value_error" if isinstance(error, ValueError) else "assertion_error"
         raise RejectedError(names, kind, _text_of(error)) from error
