@@ -83,14 +83,17 @@ def constructor_of(mapper: Mapper[Any]) -> Constructor:
 
 def _initializer_of(model: type[Any]) -> tuple[Any, type[Any]]:
     """Return the first `__init__` that does more than to pass on, and its class."""
-    for owner in model.__mro__[:-1]:
-        function: Any = owner.__dict__.get("__init__")
-        # SQLAlchemy wraps each, those of base classes once more.
-        while (wrapped := getattr(function, "_sa_original_init", None)) is not None:
-            function = wrapped
-        if function is not None and function is not object.__init__ and not _passes_on(function):
-            return function, owner
-    return None, object
+    found = ((_unwrapped(owner.__dict__.get("__init__")), owner) for owner in model.__mro__)
+    plain = (None, object.__init__)
+    own = (each for each in found if each[0] not in plain and not _passes_on(each[0]))
+    return next(own, (None, object))
+
+
+def _unwrapped(function: Any) -> Any:
+    # SQLAlchemy wraps each `__init__`, those of base classes once more.
+    while (wrapped := getattr(function, "_sa_original_init", None)) is not None:
+        function = wrapped
+    return function
 
 
 def _passes_on(function: Any) -> bool:
