@@ -15,6 +15,7 @@ from sqlalchemy import DateTime, LargeBinary, MetaData, String, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ormolu import Database, Model, resource
+from ormolu.errors import RefusedError
 from ormolu.resources._conditions import prefers_minimal, read_conditions
 from tests.fixtures.apps import client_of
 
@@ -269,3 +270,10 @@ def test_a_header_of_nothing_is_a_list_of_nothing() -> None:
     found = read_conditions([" , "], ["\t"])
     assert (found.versions, found.is_there, found.unseen, found.is_absent) == ((), False, (), False)
     assert not read_conditions([], []).has_match
+
+
+@pytest.mark.parametrize("header", ['"a",{}x', "{}x", 'W/"a"{}x', '"a"{}"b"', '{}"a', ",{}W/"])
+def test_a_header_of_blanks_is_read_once(header: str) -> None:
+    """Read in two ways, these would take minutes."""
+    with pytest.raises(RefusedError):
+        read_conditions([], [header.format(" " * 200_000)])
