@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from pydantic import AliasGenerator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel, to_pascal
-from sqlalchemy import ForeignKey, MetaData, String
+from sqlalchemy import ForeignKey, MetaData, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ormolu import ConfigurationError, Database, Model, Policy, RefusedError, resource
@@ -286,3 +286,60 @@ async def test_generators_of_pydantic_are_understood(database_url: str) -> None:
         made = await client.post("/pascal", json={"who": "Ann", "GuestId": 1})
         assert made.json() == {"GuestId": 1, "who": "Ann"}
         assert (await client.get("/pascal?sort=who,-GuestId&include=OwnShed")).status_code == 200
+
+
+class Deferred(Model):
+    """Tables that only PostgreSQL has."""
+
+    __abstract__ = True
+    metadata = MetaData(naming_convention=Model.metadata.naming_convention)
+
+
+class Late(Deferred):
+    __tablename__ = "named_late"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    full_name: Mapped[str] = mapped_column(String(9))
+    __table_args__ = (UniqueConstraint("full_name", deferrable=True, initially="DEFERRED"),)
+
+
+class Hut(Base):
+    __tablename__ = "named_huts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    roof_colour: Mapped[str | None] = mapped_column(String(9))
+
+
+class Watched(Base):
+    __tablename__ = "named_watched"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    full_name: Mapped[str] = mapped_column(String(9), unique=True)
+
+
+@pytest.mark.backends("asyncpg")
+async def test_a_clash_at_the_commit_has_the_name_too(database_url: str) -> None:
+    """It is found after the route has answered."""
+    app = FastAPI()
+    Database(database_url, metadata=Deferred.metadata).attach(app)
+    app.include_router(resource(Late, alias_generator=to_camel, hooks={"after_create": print}))
+    async with client_of(app) as client:
+        for status in (201, 409):
+            made = await client.post("/named_late", json={"fullName": "Ann"})
+            assert made.status_code == status
+        assert made.json()["errors"][0]["pointer"] == "/fullName"
+
+
+async def test_columns_of_other_models_keep_their_names(database_url: str) -> None:
+    """What a hook writes elsewhere is not the client's to name."""
+
+    async def write(session: Any, _row: dict[str, Any]) -> None:
+        session.add(Watched(full_name="same"))
+        await session.flush()
+
+    hooks: Any = {"after_create": write}
+    sheds = resource(Hut, path="/sheds", alias_generator=to_camel, hooks=hooks)
+    app = FastAPI()
+    Database(database_url, metadata=Base.metadata).attach(app)
+    app.include_router(sheds)
+    async with client_of(app) as client:
+        assert (await client.post("/sheds", json={"roofColour": "a"})).status_code == 201
+        clash = (await client.post("/sheds", json={"roofColour": "b"})).json()
+        assert clash["errors"][0]["pointer"] == "/full_name"

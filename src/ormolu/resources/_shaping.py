@@ -165,8 +165,9 @@ class Public:
     def _is_as_read(self, name: str) -> bool:
         """Tell whether a field's annotation takes a column's values as they are."""
         info, attribute = self.columns[name], self.declaration.attributes[name]
-        # Bounds and lengths; what trims or lowers a text is of Pydantic's own.
-        has_rules = all(type(each).__module__ == "annotated_types" for each in info.metadata)
+        kinds = {type(each).__module__.partition(".")[0] for each in info.metadata}
+        # Bounds and lengths, and columns; what trims or lowers a text is of Pydantic's own.
+        has_rules = kinds <= {"annotated_types", "sqlmodel"}
         is_shown = not info.exclude and not getattr(info, "exclude_if", None)
         return is_shown and has_rules and _plain_type(info.annotation) is _value_type(attribute)
 
