@@ -1,23 +1,32 @@
 """Exposures: what a declaration shows of its model, and of the models behind its relations.
 
-The models behind are shown as their own resources declare them, under their own policies.
+The models behind are shown as their own resources declare them, under their own policies; those
+that have none as what they inherit from, or what inherits from them, allows.
 """
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Column
+from sqlalchemy import Column, inspect
 
 from ormolu.errors import ConfigurationError
 from ormolu.query import Relation, View
 from ormolu.resources._declaration import Declaration, Names, declare
 from ormolu.resources._mapped import check_table, is_ambiguous
 from ormolu.resources._policy import EVERYTHING, Policy
+from ormolu.resources._relatives import (
+    Guard,
+    are_related,
+    declared,
+    find_guarded,
+    guards_of,
+    of_model,
+)
 from ormolu.resources._schemas import Schemas, schemas_of
 from ormolu.resources._shaping import Public, public_of
 
@@ -25,7 +34,6 @@ __all__ = ["Exposure", "Policies"]
 
 Policies = Mapping["Exposure", Policy]
 
-_INFO_KEY = "ormolu.resources"
 _DEFAULTS_KEY = "ormolu.defaults"
 
 
@@ -35,6 +43,7 @@ class Exposure:
     Attributes:
         declaration: What the program declared.
         targets: What each relation leads to, as declared by the last `resolve`.
+        guards: What speaks for the model if it has no resource of its own.
         shown: The schema of a row in the document that was made last.
         rebuild: Makes anew what was made of `targets`, once another exposure is declared.
     """
@@ -45,11 +54,9 @@ class Exposure:
         self.shown: Any = None
         self.targets: dict[str, Exposure] = {}
         self._open_views: dict[bool, View] = {}
-        self._siblings: weakref.WeakSet[Exposure]
-        info = declaration.metadata.info
-        self._siblings = info.setdefault(_INFO_KEY, weakref.WeakSet())
+        self.guards: tuple[Guard, ...] = ()
         if is_declared:
-            self._siblings.add(self)
+            declared.add(self)
 
     @cached_property
     def schemas(self) -> Schemas:
@@ -92,7 +99,7 @@ class Exposure:
 
     def withdraw(self) -> None:
         """Take back the declaration: something in it is wrong."""
-        self._siblings.discard(self)
+        declared.discard(self)
 
     @cached_property
     def ambiguous(self) -> AbstractSet[str]:
@@ -102,25 +109,47 @@ class Exposure:
 
     @property
     def dependents(self) -> list[Exposure]:
-        """Return the declared exposures that lead to this one's model."""
+        """Return the declared exposures that lead to this one's model, or to a relative of it."""
         model = self.declaration.model
         return [
             other
-            for other in list(self._siblings)
-            if other is not self and any(each.declaration.model is model for each in other.reached)
+            for other in list(declared)
+            if other is not self
+            and any(are_related(each.declaration.model, model) for each in other.reached)
         ]
 
     @property
     def reached(self) -> list[Exposure]:
         """Return every exposure that a request of this one may touch, itself first."""
-        found: list[Exposure] = []
+        found: dict[Exposure, None] = {}
         waiting: list[Exposure] = [self]
         while waiting:
             exposure = waiting.pop(0)
             if exposure not in found:
-                found.append(exposure)
+                found[exposure] = None
                 waiting += exposure.targets.values()
-        return found
+        # Asked for their policies, but not for what they lead to.
+        guards = [guard.exposure for each in found for guard in each.guards]
+        return list(found | dict.fromkeys(guards))
+
+    def settle(self) -> list[Exposure]:
+        """Take its place among those declared; return it and all that are another by that.
+
+        Raises:
+            ConfigurationError: It is not certain what a relation leads to; it is withdrawn.
+        """
+        dependents = self.dependents
+        try:
+            for each in (self, *dependents):
+                each.resolve()
+        except ConfigurationError:
+            self.withdraw()
+            for each in dependents:
+                # As it was without this one.
+                with suppress(ConfigurationError):
+                    each.resolve()
+            raise
+        return [self, *dependents]
 
     def resolve(self) -> None:
         """Find what each relation leads to, as declared by now.
@@ -132,34 +161,41 @@ class Exposure:
         self._open_views = {}
 
     def _target(self, name: str) -> Exposure:
+        model = self.declaration.mapper.relationships[name].mapper.class_
+        place = f"resource({self.declaration.name}): {name!r} leads to {model.__name__}"
         given = self.declaration.includes[name]
         if given is not None:
             exposure: Exposure = given.exposure
+            if not issubclass(exposure.declaration.model, model):
+                message = f"{place}, and {exposure.declaration.path} shows no rows of that."
+                raise ConfigurationError(message)
             return exposure
-        model = self.declaration.mapper.relationships[name].mapper.class_
-        declared = [each for each in list(self._siblings) if each.declaration.model is model]
-        if len(declared) > 1:
-            paths = " and ".join(sorted(each.declaration.path for each in declared))
-            message = (
-                f"resource({self.declaration.name}): {name!r} may be shown as {paths} declare it. "
-                f"Name the one: includes={{{name!r}: the_resource}}."
-            )
-            raise ConfigurationError(message)
-        return declared[0] if declared else self._default_of(model)
+        known = of_model(model)
+        if not known:
+            return self._default_of(model, place)
+        _check_one(known, place, name)
+        return known[0]
 
-    def _default_of(self, model: type[Any]) -> Exposure:
+    def _default_of(self, model: type[Any], place: str) -> Exposure:
         """Return what is shown of a model that has no resource of its own."""
+        guards = guards_of(model, place)
+        known = inspect(model).all_orm_descriptors.keys()
+        hidden = frozenset(name for guard in guards for name in guard.concealed if name in known)
         defaults = self.declaration.metadata.info.setdefault(_DEFAULTS_KEY, {})
         # Called in the way of those that it is shown with.
         generate = self.declaration.generate
-        if (model, generate) not in defaults:
+        kind = (model, generate, hidden)
+        if kind not in defaults:
             check_table(model.__mapper__, f"resource({self.declaration.name}): {model.__name__}")
             path = f"/{model.__mapper__.local_table.name}"
             declaration = declare(
-                model=model, path=path, operations=frozenset(), alias_generator=generate
-            )
-            defaults[model, generate] = Exposure(declaration, is_declared=False)
-        exposure: Exposure = defaults[model, generate]
+                model=model, path=path, operations=frozenset(), alias_generator=generate,
+                hidden=hidden,
+            )  # fmt: skip
+            defaults[kind] = Exposure(declaration, is_declared=False)
+        exposure: Exposure = defaults[kind]
+        exposure.guards = guards
+        exposure._open_views = {}
         return exposure
 
     def view(self, policies: Policies | None, *, is_raw: bool = False) -> View:
@@ -206,7 +242,7 @@ class _ViewMaker:
 
     def _make(self, exposure: Exposure) -> View:
         declaration = exposure.declaration
-        policy = exposure.policy(self._policies)
+        policy = self._policy_of(exposure)
         public = None if self._is_raw else exposure.public
         shape = None if public is None else public.shape(policy.hidden)
         seen = declaration.readable
@@ -232,5 +268,32 @@ class _ViewMaker:
             visible=policy.seen, shape=shape,
         )  # fmt: skip
 
+    def _policy_of(self, exposure: Exposure) -> Policy:
+        policy = exposure.policy(self._policies)
+        for guard in exposure.guards:
+            policy = guard.narrow(policy, guard.exposure.policy(self._policies))
+        return policy
+
     def _later(self, exposure: Exposure) -> Any:
         return lambda: self.make(exposure)
+
+
+def _check_one(known: list[Exposure], place: str, name: str) -> None:
+    """Check that it is certain what a relation shows, and under which policy.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    paths = " and ".join(sorted(each.declaration.path for each in known))
+    advice = f"includes={{{name!r}: the_resource}}"
+    if len(known) > 1:
+        message = f"{place}, which may be shown as {paths} declare it. Name the one: {advice}."
+        raise ConfigurationError(message)
+    guarded = find_guarded(known[0].declaration.model)
+    if known[0].declaration.policy is None and guarded is not None:
+        message = (
+            f"{place}, and {guarded.declaration.path} has a policy for "
+            f"{guarded.declaration.name}, but {paths} has none. Give it one; or name it, if all of "
+            f"its rows are for everybody: {advice}."
+        )
+        raise ConfigurationError(message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,9 +17,14 @@ from sqlalchemy import (
     inspect,
     true,
 )
+from sqlalchemy.orm import Mapper
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.elements import ColumnClause
+from sqlalchemy.sql.selectable import FromClause, SelectBase
 
 from ormolu.errors import UsageError
 from ormolu.query import nearest
+from ormolu.sessions import kept_with
 
 __all__ = ["EVERYTHING", "Policy", "checked_policy"]
 
@@ -102,6 +107,7 @@ def checked_policy(found: Any, model: type[Any]) -> Policy:
             f"{type(found).__name__}. For everything write Policy(visible=True)."
         )
         raise UsageError(message)
+    _check_tables(found, inspect(model))
     known = inspect(model).all_orm_descriptors.keys()
     for name in (*found.hidden, *found.read_only, *found.assign):
         # A name that is only nearly right would hide nothing, and nobody would see it.
@@ -112,6 +118,40 @@ def checked_policy(found: Any, model: type[Any]) -> Policy:
             )
             raise UsageError(message)
     return found
+
+
+def _check_tables(policy: Policy, mapper: Mapper[Any]) -> None:
+    """Check that a condition is on the rows of the model: of others it would make a product.
+
+    Raises:
+        UsageError: It names columns of another table.
+    """
+    condition = policy.touched
+    known = kept_with(mapper, _tables_of, mapper)
+    for column in [] if condition is None else _columns_of(condition):
+        if column.table is not None and column.table not in known:
+            name = mapper.class_.__name__
+            message = (
+                f"The policy of resource({name}) compares {column}, and {column.table} is no "
+                f"table of {name}. Write that as exists(), any() or has()."
+            )
+            raise UsageError(message)
+
+
+def _tables_of(mapper: Mapper[Any]) -> frozenset[Any]:
+    joined = [part for part in visitors.iterate(mapper.selectable) if isinstance(part, FromClause)]
+    return frozenset([*mapper.tables, *joined])
+
+
+def _columns_of(condition: ColumnElement[bool]) -> Iterator[ColumnClause[Any]]:
+    """Yield the columns of a condition, but for those in subqueries."""
+    waiting: list[Any] = [condition]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, ColumnClause):
+            yield part
+        elif not isinstance(part, SelectBase):
+            waiting += part.get_children()
 
 
 # What a resource without a policy allows, and Python code that names none.

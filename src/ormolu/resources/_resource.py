@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from ormolu.errors import ConfigurationError
 from ormolu.query import Row, read_selection
 from ormolu.resources._declaration import declare
 from ormolu.resources._documents import describer_of
@@ -71,15 +70,8 @@ class Resource(APIRouter):
         self._makers: dict[tuple[str, str], DoorMaker] = {}
         self._built = 0
         exposure.rebuild = self._build
-        concerned = [exposure, *exposure.dependents]
-        try:
-            # All before any: a route depends on the policies of all that it can reach.
-            for each in concerned:
-                each.resolve()
-        except ConfigurationError:
-            exposure.withdraw()
-            raise
-        for each in concerned:
+        # All before any: a route depends on the policies of all that it can reach.
+        for each in exposure.settle():
             each.rebuild()
 
     @property

@@ -1,0 +1,148 @@
+"""Which resources speak for a model that has none: those of its bases and of its subclasses.
+
+A dog is an animal, so a policy on animals hides dogs, too, and a policy on dogs hides some animals,
+whichever relation leads to them. Where that cannot be said in SQL, the declaration is refused.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, and_, inspect, or_, select, tuple_
+from sqlalchemy.orm import Mapper
+
+from ormolu.errors import ConfigurationError
+from ormolu.resources._policy import Policy
+
+if TYPE_CHECKING:
+    from ormolu.resources._exposures import Exposure
+
+__all__ = ["Guard", "are_related", "declared", "find_guarded", "guards_of", "of_model"]
+
+# In all registries and all MetaData: a relation leads from any class to any other.
+declared: weakref.WeakSet[Exposure] = weakref.WeakSet()
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A resource of a relative, whose policy and hidden columns hold for a model without one.
+
+    Attributes:
+        exposure: What it shows.
+        model: The model without a resource.
+    """
+
+    exposure: Exposure
+    model: type[Any]
+
+    @property
+    def concealed(self) -> set[str]:
+        """Return the names of what the resource does not show of its own model."""
+        declaration = self.exposure.declaration
+        fields = (*declaration.readable.values(), *declaration.keys)
+        return {*declaration.attributes} - {field.attribute for field in fields}
+
+    def narrow(self, policy: Policy, own: Policy) -> Policy:
+        """Return what is left of a policy on the model under one of the resource's own."""
+        hidden = {*policy.hidden, *own.hidden}
+        if own.seen is None:
+            return replace(policy, hidden=hidden)
+        seen = self._seen(own.seen)
+        visible = seen if policy.seen is None else and_(policy.seen, seen)
+        return replace(policy, visible=visible, hidden=hidden)
+
+    def _seen(self, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+        """Return the condition that a row of the model is none of the resource's, or visible."""
+        theirs = self.exposure.declaration.model
+        # Not the condition itself: its FROM is the relative's, with any SQL in it.
+        rows = select(*_key(theirs)).select_from(theirs).correlate(None)
+        key = _key(self.model)
+        one = key[0] if len(key) == 1 else tuple_(*key)
+        is_seen = one.in_(rows.where(condition))
+        return is_seen if issubclass(self.model, theirs) else or_(one.not_in(rows), is_seen)
+
+
+def are_related(one: type[Any], other: type[Any]) -> bool:
+    """Tell whether one of two mapped classes may have rows of the other."""
+    return issubclass(one, other) or issubclass(other, one)
+
+
+def of_model(model: type[Any]) -> list[Exposure]:
+    """Return the resources of exactly this model."""
+    return [each for each in list(declared) if each.declaration.model is model]
+
+
+def find_guarded(model: type[Any]) -> Exposure | None:
+    """Return a resource with a policy of a relative, if there is one."""
+    found = [each for each in _of_relatives(model) if each.declaration.policy is not None]
+    return min(found, key=lambda each: each.declaration.path, default=None)
+
+
+def guards_of(model: type[Any], place: str) -> tuple[Guard, ...]:
+    """Return what speaks for a model without a resource.
+
+    Args:
+        model: Mapped class.
+        place: What leads to it, for the error.
+
+    Raises:
+        ConfigurationError: That is not certain.
+    """
+    found: dict[type[Any], list[Guard]] = {}
+    for exposure in _of_relatives(model):
+        guard = Guard(exposure, model)
+        if exposure.declaration.policy is not None or guard.concealed:
+            found.setdefault(exposure.declaration.model, []).append(guard)
+    for relative, guards in found.items():
+        _check(model, relative, guards, place)
+    return tuple(guards[0] for guards in found.values())
+
+
+def _check(model: type[Any], relative: type[Any], guards: Sequence[Guard], place: str) -> None:
+    """Check that one resource speaks for the rows of a relative, and that they are rows of both.
+
+    Raises:
+        ConfigurationError: It is not so.
+    """
+    declarations = [guard.exposure.declaration for guard in guards]
+    paths = " and ".join(sorted(each.path for each in declarations))
+    advice = (
+        f"Declare what is to be shown of {model.__name__}, and under which policy: "
+        f"resource({model.__name__}, ...), and name it in includes."
+    )
+    if len(declarations) > 1:
+        message = f"{place}, which may be guarded as {paths} guard {relative.__name__}. {advice}"
+        raise ConfigurationError(message)
+    if declarations[0].policy is not None and not _share_rows(model, relative):
+        message = (
+            f"{place}, and {paths} has a policy for {relative.__name__}, "
+            f"which has tables of its own. {advice}"
+        )
+        raise ConfigurationError(message)
+
+
+def _of_relatives(model: type[Any]) -> list[Exposure]:
+    found = [each for each in list(declared) if each.declaration.model is not model
+             and are_related(each.declaration.model, model)]  # fmt: skip
+    return sorted(found, key=lambda each: each.declaration.path)
+
+
+def _share_rows(one: type[Any], other: type[Any]) -> bool:
+    """Tell whether a row of the subclass is one of the base: not with concrete inheritance."""
+    lower, upper = (one, other) if issubclass(one, other) else (other, one)
+    between: list[Mapper[Any]] = []
+    for mapper in inspect(lower).iterate_to_root():
+        if mapper.class_ is upper:
+            break
+        between.append(mapper)
+    return not any(mapper.concrete for mapper in between)
+
+
+def _key(model: type[Any]) -> list[Any]:
+    mapper = inspect(model)
+    return [
+        getattr(model, mapper.get_property_by_column(column).key) for column in mapper.primary_key
+    ]

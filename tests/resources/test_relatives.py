@@ -1,0 +1,331 @@
+"""Policies and hidden columns hold for the rows of base classes and subclasses, on every hop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import ForeignKey, MetaData, String, exists, or_, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column, relationship
+
+from ormolu import ConfigurationError, Database, Policy, UsageError, resource
+from ormolu.resources import Resource
+from tests.fixtures.apps import client_of
+
+pytestmark = pytest.mark.anyio
+
+
+class Classes:
+    """A garage and its vehicles, of three levels, in a registry of their own."""
+
+    def __init__(self, *, is_joined: bool) -> None:
+        class Base(DeclarativeBase):
+            pass
+
+        class Garage(Base):
+            __tablename__ = "garages"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            vehicles: Mapped[list[Any]] = relationship("Vehicle", back_populates="garage")
+            cars: Mapped[list[Any]] = relationship("Car", viewonly=True)
+            taxis: Mapped[list[Any]] = relationship("Taxi", viewonly=True)
+
+        class Vehicle(Base):
+            __tablename__ = "vehicles"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            kind: Mapped[str] = mapped_column(String(9))
+            tenant: Mapped[int | None]
+            note: Mapped[str | None] = mapped_column(String(9))
+            plate: Mapped[str] = mapped_column(String(9), unique=True)
+            garage_id: Mapped[int] = mapped_column(ForeignKey("garages.id"))
+            garage: Mapped[Any] = relationship("Garage", back_populates="vehicles")
+            __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "vehicle"}  # noqa: RUF012
+
+        class Car(Vehicle):
+            if is_joined:
+                __tablename__ = "cars"
+                id: Mapped[int] = mapped_column(ForeignKey("vehicles.id"), primary_key=True)
+            doors: Mapped[int | None]
+            __mapper_args__ = {"polymorphic_identity": "car"}  # noqa: RUF012
+
+        class Taxi(Car):
+            if is_joined:
+                __tablename__ = "taxis"
+                id: Mapped[int] = mapped_column(ForeignKey("cars.id"), primary_key=True)
+            sign: Mapped[str | None] = mapped_column(String(9))
+            __mapper_args__ = {"polymorphic_identity": "taxi"}  # noqa: RUF012
+
+        self.base, self.garage, self.vehicle, self.car, self.taxi = (
+            Base, Garage, Vehicle, Car, Taxi,
+        )  # fmt: skip
+
+    @property
+    def all(self) -> tuple[Any, ...]:
+        return self.vehicle, self.car, self.taxi
+
+
+@pytest.fixture(params=[False, True], ids=["single", "joined"])
+def classes(request: pytest.FixtureRequest) -> Classes:
+    """Classes in one table, or in one each."""
+    return Classes(is_joined=request.param)
+
+
+async def served(database_url: str, metadata: MetaData, *routers: Resource) -> Any:
+    db, app = Database(database_url, metadata=metadata), FastAPI()
+    db.attach(app)
+    for each in routers:
+        app.include_router(each)
+    return db, client_of(app)
+
+
+async def _stored(db: Database, classes: Classes) -> None:
+    """Store a row of each class for each of two tenants, and one of nobody."""
+    async with db.unit_of_work() as session:
+        session.add(classes.garage(id=1))
+        await session.flush()
+        for place, model in enumerate(classes.all):
+            for tenant in (1, 2, None):
+                key = place * 3 + (tenant or 0) + 1
+                values = {"tenant": tenant, "note": "secret", "plate": f"p{key}", "garage_id": 1}
+                session.add(model(id=key, **values))
+
+
+async def _keys(client: httpx2.AsyncClient, path: str, name: str) -> set[int]:
+    (garage,) = (await client.get(path)).json()["items"]
+    return {row["id"] for row in garage[name]}
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+async def test_policy_of_a_base_holds_for_relations_to_subclasses(
+    database_url: str, classes: Classes, *, is_last: bool
+) -> None:
+    """In includes, filters and counts, with its hidden columns, whichever is declared first."""
+
+    def own() -> Policy:
+        return Policy(visible=classes.vehicle.tenant == 1, hidden={"garage_id"})
+
+    made: list[Any] = [
+        lambda: resource(classes.vehicle, policy=own, hidden={"note"}),
+        lambda: resource(classes.garage, includes={"cars", "taxis"}),
+    ]
+    routers = [make() for make in (reversed(made) if is_last else made)]
+    db, opened = await served(database_url, classes.base.metadata, *routers)
+    async with opened as client:
+        await _stored(db, classes)
+        assert await _keys(client, "/garages?include=cars", "cars") == {5, 8}
+        assert await _keys(client, "/garages?include=taxis", "taxis") == {8}
+        (garage,) = (await client.get("/garages?include=taxis")).json()["items"]
+        assert not {"note", "garage_id"} & set(garage["taxis"][0])
+        for query, total in (("cars.tenant=1", 1), ("cars.tenant=2", 0), ("taxis.id=7", 0)):
+            answer = await client.get(f"/garages?{query}&count=exact")
+            assert answer.json()["total"] == total, query
+        for query in ("taxis.note=secret", "include=taxis&fields=id,taxis.note"):
+            assert (await client.get(f"/garages?{query}")).status_code == 422
+        paths = (await client.get("/openapi.json")).text
+        assert '"note"' not in paths
+
+
+async def test_policy_of_a_subclass_holds_for_relations_to_its_base(
+    database_url: str, classes: Classes
+) -> None:
+    """Rows of other classes are shown as they are where nothing is said of them."""
+
+    def own() -> Policy:
+        return Policy(visible=classes.car.tenant == 1)
+
+    garages = resource(classes.garage, includes={"vehicles"})
+    cars = resource(classes.car, path="/cars", policy=own, hidden={"note"})
+    db, opened = await served(database_url, classes.base.metadata, garages, cars)
+    async with opened as client:
+        await _stored(db, classes)
+        assert await _keys(client, "/garages?include=vehicles", "vehicles") == {1, 2, 3, 5, 8}
+        for query, total in (("id=6", 0), ("id=5", 1), ("tenant__isnull=true", 1)):
+            answer = await client.get(f"/garages?vehicles.{query}&count=exact")
+            assert answer.json()["total"] == total, query
+        assert (await client.get("/garages?vehicles.note=secret")).status_code == 422
+
+
+def test_relation_to_an_open_resource_of_a_guarded_family_is_refused(classes: Classes) -> None:
+    """Until it is named, in whatever order they are declared; what was refused is forgotten."""
+    cars = resource(classes.car, path="/cars")
+    guarded = resource(classes.vehicle, policy=Policy)
+    with pytest.raises(ConfigurationError, match="/vehicles has a policy for Vehicle, but"):
+        resource(classes.garage, includes={"cars"})
+    named = resource(classes.garage, includes={"cars": cars})
+    assert named.exposure.targets["cars"] is cars.exposure
+    del guarded
+
+
+def test_policy_that_makes_a_relation_uncertain_is_refused(classes: Classes) -> None:
+    """It is the one that comes last."""
+    cars = resource(classes.car, path="/cars")
+    garages = resource(classes.garage, includes={"cars"})
+    with pytest.raises(ConfigurationError, match=r"includes=\{'cars': the_resource\}"):
+        resource(classes.taxi, path="/taxis", policy=Policy)
+    assert garages.exposure.targets["cars"] is cars.exposure
+
+
+def test_two_resources_of_a_relative_are_refused(classes: Classes) -> None:
+    """Nobody guesses which of their policies counts."""
+    both = [resource(classes.vehicle, path=f"/v{n}", policy=Policy) for n in range(2)]
+    with pytest.raises(ConfigurationError, match="/v0 and /v1 guard Vehicle"):
+        resource(classes.garage, includes={"taxis"})
+    assert len(both) == 2
+
+
+def test_resource_of_another_class_is_no_target(classes: Classes) -> None:
+    """What is named must show the rows that the relation leads to."""
+    vehicles = resource(classes.vehicle)
+    with pytest.raises(ConfigurationError, match="leads to Taxi, and /vehicles shows no rows"):
+        resource(classes.garage, includes={"taxis": vehicles})
+
+
+def test_concrete_subclass_needs_a_resource_of_its_own() -> None:
+    """A policy on the base's table says nothing of another table; its hidden columns do."""
+
+    class Base(DeclarativeBase):
+        pass
+
+    class Shed(Base):
+        __tablename__ = "sheds"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        bikes: Mapped[list[Any]] = relationship("Bike")
+
+    class Thing(Base):
+        __tablename__ = "things"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        note: Mapped[str | None]
+
+    class Bike(Thing):
+        __tablename__ = "bikes"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        note: Mapped[str | None]
+        shed_id: Mapped[int] = mapped_column(ForeignKey("sheds.id"))
+        __mapper_args__ = {"concrete": True}  # noqa: RUF012
+
+    things = resource(Thing, policy=Policy)
+    with pytest.raises(ConfigurationError, match="has tables of its own"):
+        resource(Shed, includes={"bikes"})
+    things.exposure.withdraw()
+    hiding = resource(Thing, path="/other", hidden={"note"})
+    sheds = resource(Shed, includes={"bikes"})
+    assert "note" not in sheds.exposure.targets["bikes"].declaration.readable
+    assert hiding.exposure in sheds.exposure.reached
+
+
+@pytest.mark.parametrize("is_one_registry", [True, False])
+async def test_policies_hold_across_metadata(database_url: str, *, is_one_registry: bool) -> None:
+    """Whatever MetaData or registry a class is of, it is shown as its resource declares it."""
+
+    class One(DeclarativeBase):
+        pass
+
+    class Root(DeclarativeBase):
+        pass
+
+    class Two(One if is_one_registry else Root):  # type: ignore[misc]
+        __abstract__ = True
+        metadata = MetaData()
+
+    class Writer(Two):
+        __tablename__ = "writers"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        tenant: Mapped[int]
+        note: Mapped[str] = mapped_column(String(9))
+
+    class Book(One):
+        __tablename__ = "books"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        writer_id: Mapped[int] = mapped_column(ForeignKey(Writer.id))
+        writer: Mapped[Any] = relationship(Writer)
+
+    def own() -> Policy:
+        return Policy(visible=Writer.tenant == 1)
+
+    routers = resource(Book, includes={"writer"}), resource(Writer, policy=own, hidden={"note"})
+    db, opened = await served(database_url, Writer.metadata, *routers)
+    async with opened as client:
+        async with db.unit_of_work() as session:
+            await (await session.connection()).run_sync(One.metadata.create_all)
+            session.add_all(Writer(id=key, tenant=key, note="x") for key in (1, 2))
+            await session.flush()
+            session.add_all(Book(id=key, writer_id=key) for key in (1, 2))
+        items = (await client.get("/books?include=writer")).json()["items"]
+        assert [row["writer"] for row in items] == [{"id": 1, "tenant": 1}, None]
+        assert (await client.get("/books?writer.tenant=2")).json()["items"] == []
+
+
+def _conditions(classes: Classes) -> dict[str, Any]:
+    """Return ways to write that a vehicle is of the first tenant, and so is its garage."""
+    vehicle, garage, car = classes.vehicle, classes.garage, classes.car
+    other, other_car = aliased(vehicle), aliased(car)
+    return {
+        "base": vehicle.tenant == 1,
+        "own": classes.taxi.tenant == 1,
+        "between": car.tenant == 1,
+        "either": or_(vehicle.tenant == 1, car.doors == 99),
+        "relation": vehicle.garage.has(garage.id == 1) & (vehicle.tenant == 1),
+        "exists": exists().where(garage.id == vehicle.garage_id, vehicle.tenant == 1),
+        "self": vehicle.id.in_(select(other.id).where(other.tenant == 1)),
+        "of_type": (vehicle.tenant == 1) & exists(
+            select(garage.id).where(
+                garage.id == vehicle.garage_id,
+                garage.vehicles.of_type(other_car).any(other_car.tenant == 1),
+            )
+        ),
+    }  # fmt: skip
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("way", list(_conditions(Classes(is_joined=False))))
+async def test_policy_on_a_base_s_column_works_in_every_statement(
+    database_url: str, classes: Classes, way: str
+) -> None:
+    """A row that is not to be seen is not there, whatever is asked of it."""
+    condition = _conditions(classes)[way]
+
+    def own() -> Policy:
+        return Policy(visible=condition, assign={"tenant": 1})
+
+    routers = [resource(classes.taxi, path="/taxis", policy=own, writable={"id"}),
+               resource(classes.garage, includes={"taxis"})]  # fmt: skip
+    db, opened = await served(database_url, classes.base.metadata, *routers)
+    async with opened as client:
+        await _stored(db, classes)
+        page = (await client.get("/taxis?count=estimated&sort=-plate")).json()
+        assert ([row["id"] for row in page["items"]], page["total"]) == ([8], 1)
+        assert await _keys(client, "/garages?include=taxis", "taxis") == {8}
+        for hidden in (7, 9, 1, 5, 99):
+            for method, body in (("GET", None), ("PATCH", {"sign": "x"}), ("PATCH", {}),
+                                 ("DELETE", None)):  # fmt: skip
+                answer = await client.request(method, f"/taxis/{hidden}", json=body)
+                assert answer.status_code == 404, f"{method} {hidden}"
+        row = {"id": 52, "plate": "p8", "garage_id": 1, "sign": "old"}
+        answer = await client.post("/taxis?on_conflict=plate", json=row)
+        assert (answer.status_code, answer.json()["sign"]) == (200, "old")
+        await _write(client)
+
+
+async def _write(client: httpx2.AsyncClient) -> None:
+    row = {"id": 50, "plate": "new", "garage_id": 1}
+    made = await client.post("/taxis", json=row)
+    assert (made.status_code, made.json()["tenant"]) == (201, 1)
+    place = made.headers["Location"]
+    assert (await client.patch(place, json={"sign": "on"})).json()["sign"] == "on"
+    taken = await client.post("/taxis?on_conflict=plate", json=row | {"id": 51, "plate": "p9"})
+    assert taken.status_code == 409
+    key = made.json()["id"]
+    steps = [{"op": "update", "id": key, "data": {"sign": "off"}}, {"op": "delete", "id": key}]
+    done = await client.post("/taxis:batch", json={"operations": steps})
+    assert [each["status"] for each in done.json()["results"]] == [200, 204]
+
+
+async def test_policy_over_another_table_says_what_to_write(classes: Classes) -> None:
+    """It would make a product of all rows; nothing is answered instead."""
+    taxis = resource(classes.taxi, path="/taxis", policy=Policy)
+    wide = Policy(visible=classes.garage.id == 1)
+    db = Database("sqlite://", metadata=classes.base.metadata)
+    async with db, db.unit_of_work() as session:
+        with pytest.raises(UsageError, match=r"Write that as exists\(\), any\(\) or has\(\)"):
+            await taxis.list(session, policies={classes.taxi: wide})
