@@ -51,6 +51,7 @@ class Fault:
         columns: Columns that the error names, in its order.
         is_referenced: Whether other rows still refer to this one, as far as the server told.
         words: What was said, where that quotes no value of a row: for the log, not for a client.
+        advice: What to mend in the program, likewise; None where that is not known.
     """
 
     kind: Kind
@@ -60,6 +61,7 @@ class Fault:
     columns: tuple[str, ...] = ()
     is_referenced: bool = False
     words: str | None = None
+    advice: str | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -76,7 +78,7 @@ class Fault:
         """Describe the fault without any value: kind, native code, constraint or columns, words."""
         place = self.constraint or ".".join(filter(None, (self.table, ",".join(self.columns))))
         native = f" [{self.native}]" if self.native else ""
-        words = f": {self.words}" if self.words else ""
+        words = "".join(f": {each}" for each in (self.words, self.advice) if each)
         return f"{self.kind}{native}{f' on {place}' if place else ''}{words}"
 
 

@@ -81,18 +81,27 @@ class Case:
 
 
 def invalid(column: str, value: object, *accepted_by: str) -> Case:
-    """Return the case of a value that the column cannot hold; only MariaDB names the column."""
+    """Return the case of a value that the column cannot hold.
+
+    MariaDB names the column; asyncpg counts the parameters, of which it encodes numbers itself.
+    """
     return Case(
         act=new_user(**{column: value}),
         fields=(column,),
-        named_by=("mariadb",),
+        named_by=("mariadb", "asyncpg") if isinstance(value, int) else ("mariadb",),
         accepted_by=accepted_by,
     )
 
 
 def unsendable(column: str, value: object, *accepted_by: str) -> Case:
-    """Return the case of a value that some driver refuses, so that no column is named."""
-    return Case(act=new_user(**{column: value}), accepted_by=accepted_by)
+    """Return the case of a value that some driver refuses; only asyncpg says which it was."""
+    named_by = ("asyncpg",) if isinstance(value, str) and not value.isascii() else ()
+    return Case(
+        act=new_user(**{column: value}),
+        fields=(column,),
+        named_by=named_by,
+        accepted_by=accepted_by,
+    )
 
 
 CASES = {
@@ -168,7 +177,7 @@ CASES = {
     "foreign_key_64": Case(
         act=add(lambda: Order(user_id=2**63, number=1)),
         fields=("user_id",),
-        named_by=("mariadb",),
+        named_by=("mariadb", "asyncpg"),
     ),
     "nul": unsendable("nick", "a\0b", "sqlite", "mariadb"),
     "nul_text": unsendable("notes", "a\0b", "sqlite", "mariadb"),

@@ -5,7 +5,16 @@ Knows SQLAlchemy's engines and pools; no session, no web framework.
 
 from ormolu.engines._engines import EnginePair, Engines
 from ormolu.engines._options import EngineOptions, Pooler
+from ormolu.engines._origins import made_by_program
 from ormolu.engines._schema import SchemaMode
 from ormolu.engines._url import read_url
 
-__all__ = ["EngineOptions", "EnginePair", "Engines", "Pooler", "SchemaMode", "read_url"]
+__all__ = [
+    "EngineOptions",
+    "EnginePair",
+    "Engines",
+    "Pooler",
+    "SchemaMode",
+    "made_by_program",
+    "read_url",
+]

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionContext
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementError
 
+from ormolu.engines._origins import locate_fault
 from ormolu.errors import (
     DatabaseDownError,
     OverloadedError,
@@ -73,7 +74,7 @@ def report_statement_errors(engine: Engine, access: Access) -> None:
         if fault.native == "SQLITE_BUSY":
             # The driver has waited as long as it may.
             raise OverloadedError(str(original)) from original
-        fault = replace(fault, words=kept_words(error, fault))
+        fault = locate_fault(replace(fault, words=kept_words(error, fault)), context)
         attach_fault(error, fault)
         redact(error, fault)
         was_sent = isinstance(error, DBAPIError)

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ormolu.errors import RefusedError
 from ormolu.faults import fault_of
 from ormolu.query import Budget, Location, Row, Rows, Selection, View, children_of
+from ormolu.resources._blame import blaming
 from ormolu.resources._conditions import Conditions, unescaped_version, version_text
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._exposures import Exposure, Policies
@@ -115,11 +116,11 @@ class Operations:
     async def _insert(
         self, rows: Sequence[dict[str, Any]], locations: Sequence[Location] = (("body",),)
     ) -> list[Written]:
-        hooks = self.declaration.hooks
+        hooks, sent = self.declaration.hooks, self._sent(*rows)
         rows = [await run_hook(hooks, "before_create", self._session, row) for row in rows]
         rows = [self._values.stored(row, is_new=True) for row in rows]
         writer = await self._writer()
-        with self._values.refusing(locations, is_new=True):
+        with self._values.refusing(locations, is_new=True), blaming(self.declaration, sent):
             written = await writer.insert(rows)
         return [await self._after("create", each) for each in written]
 
@@ -141,12 +142,19 @@ class Operations:
         with self._values.refusing([location], is_new=False):
             return await self._update(key, changes, versions)
 
+    def _sent(self, *rows: Mapping[str, Any]) -> set[str]:
+        """Return which attributes of new or changed rows have their values from a client."""
+        return set[str]().union(*rows).difference(self._policy.assign)
+
     async def _update(self, key: Key, changes: dict[str, Any], versions: Versions) -> Written:
+        sent = self._sent(changes)
         if changes:
             hooks = self.declaration.hooks
             changes = await run_hook(hooks, "before_update", self._session, changes)
             changes = self._values.stored(changes, is_new=False)
-        written = await (await self._writer()).update(key, changes, versions)
+        writer = await self._writer()
+        with blaming(self.declaration, sent):
+            written = await writer.update(key, changes, versions)
         return await self._after("update", written) if changes else written
 
     async def replace(
