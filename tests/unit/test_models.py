@@ -35,7 +35,7 @@ from sqlalchemy.orm import (
 from sqlalchemy.orm.exc import DetachedInstanceError
 
 from ormolu import Database, LazyLoadError, Model, NaiveDatetimeError
-from ormolu.models import model_name
+from ormolu.names import model_name
 
 
 class Base(Model):

@@ -11,7 +11,7 @@ from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from ormolu.faults import Fault
-from ormolu.models import field_name, model_name
+from ormolu.names import field_name, model_name
 
 __all__ = ["locate_fault", "made_by_program"]
 

@@ -4,6 +4,6 @@ Knows SQLAlchemy's ORM; no engine, no session, no web framework.
 """
 
 from ormolu.models._datetimes import UTCDateTime
-from ormolu.models._model import Model, field_name, model_name
+from ormolu.models._model import Model
 
-__all__ = ["Model", "UTCDateTime", "field_name", "model_name"]
+__all__ = ["Model", "UTCDateTime"]

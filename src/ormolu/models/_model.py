@@ -24,8 +24,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapper, QueryableAttribute, registry
 from ormolu.models._datetimes import UTCDateTime
 from ormolu.models._json import track_json
 from ormolu.models._lazy import forbid_lazy_loading
+from ormolu.names import note_field, note_model
 
-__all__ = ["Model", "field_name", "model_name"]
+__all__ = ["Model"]
 
 # Alembic can only alter or drop a constraint that has a name, the same on every backend.
 _NAMING_CONVENTION = {
@@ -35,9 +36,6 @@ _NAMING_CONVENTION = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
-
-_INFO_KEY = "ormolu.model"
-_FIELD_KEY = "ormolu.field"
 
 
 class Model(DeclarativeBase):
@@ -83,18 +81,6 @@ class Model(DeclarativeBase):
             _index_foreign_keys(table)
 
 
-def model_name(table: Table) -> str | None:
-    """Return the name of the class that is mapped to a table, None where none is known."""
-    name = table.info.get(_INFO_KEY)
-    return name if isinstance(name, str) else None
-
-
-def field_name(column: Column[Any]) -> str:
-    """Return the name of the attribute that is mapped to a column, else the column's own."""
-    name = column.info.get(_FIELD_KEY)
-    return name if isinstance(name, str) else column.name
-
-
 def _index_foreign_keys(table: Table) -> None:
     """Add the index that a DELETE or a join on the other side needs, unless one leads with it."""
     for constraint in table.foreign_key_constraints:
@@ -118,11 +104,11 @@ def _indexed_columns(table: Table) -> Iterator[list[Any]]:
 def _prepare_columns(mapper: Mapper[Any], model: type[Any]) -> None:
     """Note the mapped names at table and columns, for errors; track the JSON columns of a Model."""
     if isinstance(mapper.local_table, Table) and not mapper.single:
-        mapper.local_table.info.setdefault(_INFO_KEY, model.__name__)
+        note_model(mapper.local_table, model.__name__)
     for attribute in mapper.column_attrs:
         for column in attribute.columns:
             if isinstance(column, Column):
-                column.info.setdefault(_FIELD_KEY, attribute.key)
+                note_field(column, attribute.key)
     if issubclass(model, Model):
         for attribute in mapper.column_attrs:
             is_own = attribute.parent is mapper

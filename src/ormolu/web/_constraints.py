@@ -12,7 +12,7 @@ from sqlalchemy.sql.schema import ColumnCollectionConstraint
 from starlette.types import Scope
 
 from ormolu.faults import Fault
-from ormolu.models import field_name, model_name
+from ormolu.names import field_name, model_name
 
 __all__ = ["CallColumn", "Place", "call_columns", "callers_of", "find_place"]
 
