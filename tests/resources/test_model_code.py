@@ -50,8 +50,8 @@ class Dish(Base):
     __tablename__ = "own_dishes"
     id: Mapped[int] = mapped_column(primary_key=True)
     title: Mapped[str] = mapped_column(String(40), unique=True)
-    slug: Mapped[str | None] = mapped_column(String(40))
-    owner: Mapped[str | None] = mapped_column(String(40))
+    slug: Mapped[str] = mapped_column(String(40))
+    owner: Mapped[str] = mapped_column(String(40))
 
     def __init__(self, title: str, /, owner: str = "nobody", *, loud: bool = False) -> None:
         """Compute."""
@@ -70,11 +70,16 @@ class Food(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(40))
     weight: Mapped[int]
+    size: Mapped[int]
+    letter: Mapped[str] = mapped_column(String(1))
+    note: Mapped[str | None] = mapped_column(String(40))
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, note: str, **values: Any) -> None:
         """Check with Pydantic, then set."""
         TypeAdapter(PositiveInt).validate_python(values["weight"])
-        super().__init__(**values)
+        super().__init__(size=len(note), note=note, **values)
+        self.letter = self.name[0]
+        self.note = self.note or "none"
         if self.name == "odd":
             len(self.weight)  # type: ignore[arg-type]
 
@@ -149,7 +154,7 @@ class Parcel(MappedAsDataclass, Base, kw_only=True):
     __tablename__ = "own_parcels"
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     weight: Mapped[int]
-    label: Mapped[str | None] = mapped_column(String(20), default=None)
+    label: Mapped[str] = mapped_column(String(20), init=False)
     unit: InitVar[str] = "g"
     flag_id: Mapped[int | None] = mapped_column(ForeignKey("own_flags.id"), default=None)
     flag: Mapped[Flag | None] = relationship(default=None)
@@ -229,6 +234,26 @@ def test_explain_names_the_constructor() -> None:
     assert reasons["create"] == "its rows are made by its own __init__"
     assert reasons["update"] is None
     assert {each.operation: each.reason for each in resource(Plain).explain()}["create"] is None
+
+
+def test_what_a_constructor_computes_is_not_required() -> None:
+    """It is what it has no parameter for, or one with a default; and what it asks for is."""
+    required = [
+        set(resource(each, read_only=shut).schemas.create.model_json_schema()["required"])
+        for each, shut in ((Dish, set()), (Food, {"size"}), (Parcel, {"label"}), (Parcel, set()))
+    ]
+    assert required == [{"title"}, {"name", "weight", "note"}, {"weight"}, {"weight"}]
+    with pytest.raises(ConfigurationError, match="title is required and cannot be sent"):
+        resource(Dish, read_only={"title"})
+
+
+async def test_a_hook_that_names_no_column_is_told_so(database_url: str) -> None:
+    """In a model that the ORM writes, where Python would take any name."""
+    contacts = resource(Contact, hooks={"before_create": lambda _s, row: {**row, "mial": "a@b"}})
+    db = Database(database_url, metadata=Base.metadata)
+    async with db, db.unit_of_work() as session:
+        with pytest.raises(TypeError, match="'mial' is no column of Contact"):
+            await contacts.create(session, {"mail": "a@b"})
 
 
 async def test_what_a_policy_assigns_is_given_to_the_constructor(database_url: str) -> None:
@@ -374,9 +399,10 @@ async def test_what_pydantic_refuses_in_a_constructor_is_said_without_values(
     database_url: str,
 ) -> None:
     """A ValidationError is a ValueError; its text would have the value in it."""
-    async with _served(database_url, Food) as client:
-        assert (await client.post("/food", json={"name": "a", "weight": 1})).status_code == 201
-        answer = await client.post("/food", json={"name": "a", "weight": -77})
+    async with _served(database_url, Food, read_only={"size"}) as client:
+        sent = {"name": "a", "weight": 1, "note": "abc"}
+        assert (await client.post("/food", json=sent)).json()["size"] == 3
+        answer = await client.post("/food", json={**sent, "weight": -77})
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["msg"] == "Input should be greater than 0"
         assert "77" not in answer.text
@@ -384,12 +410,12 @@ async def test_what_pydantic_refuses_in_a_constructor_is_said_without_values(
 
 async def test_an_error_of_a_constructor_tells_what_it_was_made_of(database_url: str) -> None:
     """A TypeError is the program's; its traceback names the values' names."""
-    foods = resource(Food)
+    foods = resource(Food, read_only={"size"})
     db = Database(database_url, metadata=Base.metadata)
     async with db, db.unit_of_work() as session:
         with pytest.raises(TypeError) as caught:
-            await foods.create(session, {"name": "odd", "weight": 1})
-        assert caught.value.__notes__ == ["Ormolu made a Food from name, weight."]
+            await foods.create(session, {"name": "odd", "weight": 1, "note": ""})
+        assert caught.value.__notes__ == ["Ormolu made a Food from name, weight, note."]
 
 
 class Bare:

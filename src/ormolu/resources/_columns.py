@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
 import sqlalchemy as sa
@@ -49,7 +49,7 @@ class Attribute:
         is_key: Whether it is of the primary key.
         is_version: Whether it is the version that an ETag shows.
         is_made: Whether the server or the program makes its values, not a client.
-        is_required: Whether an INSERT needs a value for it.
+        is_required: Whether a new row needs a value for it.
         is_secret: Whether its name says that nobody should see it.
         rules: What else the annotation asks of its values.
         make: Makes the value of a new row that has none, as a dataclass does; None if nothing does.
@@ -94,8 +94,11 @@ def attributes_of(model: type[Any]) -> dict[str, Attribute]:
     mapper = inspect(model)
     hints = hints_of(mapper)
     found: dict[str, Attribute] = {}
+    constructor = constructor_of(mapper)
     for prop in _properties_of(mapper):
-        found[prop.key] = _of_property(mapper, prop, hints[prop.key])
+        plain = _of_property(mapper, prop, hints[prop.key])
+        is_required = constructor.needs(prop.key, is_needed=plain.is_required)
+        found[prop.key] = replace(plain, is_required=is_required)
     for name, descriptor in _hybrids_of(mapper):
         computed = _of_hybrid(model, name, descriptor)
         if computed is not None:

@@ -7,6 +7,7 @@ request and no session.
 from __future__ import annotations
 
 import dataclasses
+import dis
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class Constructor:
         takes_any: Whether it takes values of any name.
         required: Parameters without a default.
         initial: What a dataclass makes for each new object, of fields that are not mapped.
+        computed: Attributes that need no value, since it sets them itself.
         own_name: What to call it in a sentence.
     """
 
@@ -49,7 +51,22 @@ class Constructor:
     takes_any: bool = False
     required: frozenset[str] = frozenset()
     initial: Mapping[str, Callable[[], Any]] = dataclasses.field(default_factory=dict)
+    computed: frozenset[str] = frozenset()
     own_name: str = "__init__"
+
+    def needs(self, name: str, *, is_needed: bool) -> bool:
+        """Tell whether a new object needs a value to be given to a column.
+
+        Args:
+            name: Of the column.
+            is_needed: Whether the column itself has no value to fall back on.
+        """
+        if not self.is_own or name in self.required:
+            return is_needed or name in self.required
+        # What it does not ask for, it computes, unless it takes whatever there is.
+        is_left = name in self.computed or name in self.defaults
+        takes_it = self.kind == "dataclass" or self.takes_any
+        return is_needed and takes_it and not is_left
 
     def spare(self, known: Collection[str]) -> list[str]:
         """Return the parameters that must be given and that no attribute is called like."""
@@ -128,7 +145,9 @@ def _of_dataclass(mapper: Mapper[Any], function: Any) -> Constructor:
     passed = [name for name in names if name not in fields and name not in mapped]
     return Constructor(
         kind="dataclass", is_own=hasattr(model, "__post_init__"), positional=tuple(passed),
-        defaults=found.defaults, required=found.required - mapped, initial=initial,
+        defaults={name: found.defaults[name] for name in passed if name in found.defaults},
+        required=found.required - mapped, initial=initial,
+        computed=frozenset(name for name, field in fields.items() if not field.init),
         own_name="__post_init__",
     )  # fmt: skip
 
@@ -144,4 +163,18 @@ def _of_signature(function: Any) -> Constructor:
         kind="called", is_own=True, positional=by_place, defaults=defaults,
         named=names.difference(by_place), required=names - defaults.keys(),
         takes_any=any(each.kind is each.VAR_KEYWORD for each in parameters),
+        computed=_computed_in(function),
     )  # fmt: skip
+
+
+def _computed_in(function: Any) -> frozenset[str]:
+    """Return the attributes that a function sets, and neither reads nor looks up by their names."""
+    stored: set[str] = set()
+    used: set[str] = set()
+    code = getattr(function, "__code__", None)
+    for instruction in () if code is None else dis.get_instructions(code):
+        if instruction.opname == "STORE_ATTR":
+            stored.add(instruction.argval)
+        elif isinstance(instruction.argval, str):
+            used.add(instruction.argval)
+    return frozenset(stored - used)

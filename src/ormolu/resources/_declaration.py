@@ -317,10 +317,14 @@ def _check_required(declaration: Declaration) -> None:
     is_made_elsewhere = declaration.policy is not None or "before_create" in declaration.hooks
     if "create" not in declaration.operations or is_made_elsewhere:
         return
+    constructor = declaration.traits.constructor
     missing = [
         name
         for name, attribute in declaration.attributes.items()
-        if attribute.is_required and name not in declaration.accepted
+        if attribute.is_required
+        and name not in declaration.accepted
+        # What a constructor of the program's own does not ask for, it may compute.
+        and (not constructor.is_own or name in constructor.required)
     ]
     if missing:
         message = (

@@ -86,9 +86,8 @@ class Instances:
         """
 
         def change(session: Session) -> None:
-            for name, value in values.items():
-                with _rejected(self._mapper, name):
-                    setattr(instance, name, value)
+            self._set(instance, values)
+            for name in values:
                 # Else a value that is the same again would make no new version.
                 flag_modified(instance, name)
             self._settle(instance, values)
@@ -150,7 +149,8 @@ class Instances:
         instance: Any = manager.new_instance()
         # The listeners of `init` make its kind.
         manager.dispatch.init(inspect(instance), (), {})
-        self._set(instance, {name: make() for name, make in constructor.initial.items()})
+        for name, make in constructor.initial.items():
+            setattr(instance, name, make())
         places, _, others = constructor.split(values)
         self._set(instance, others)
         if constructor.is_own:
@@ -160,6 +160,9 @@ class Instances:
 
     def _set(self, instance: Any, values: Mapping[str, Any]) -> None:
         for name, value in values.items():
+            if name not in self._declaration.attributes:
+                message = f"{name!r} is no column of {self._declaration.name}."
+                raise TypeError(message)
             with _rejected(self._mapper, name):
                 setattr(instance, name, value)
 
