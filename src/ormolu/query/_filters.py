@@ -46,7 +46,7 @@ def operators_of(field: Field) -> tuple[str, ...]:
     if not has_equality(field.type):
         return ("isnull",)
     found = ["eq", "ne", "in", "not_in", "isnull"]
-    if is_compared(field.type):
+    if field.has_order and is_compared(field.type):
         found += _ORDER
     if is_text(field.type):
         found += PATTERNS

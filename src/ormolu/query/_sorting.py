@@ -121,7 +121,7 @@ def _read_key(view: View, key: str, location: Location) -> Order:
         view = relation.target
         hops.append((relation, view))
     field = view.field(last, location)
-    if not is_ordered(field.type):
+    if not field.has_order or not is_ordered(field.type):
         raise refuse(location, "not_sortable", f"{last!r} has no order")
     return Order(tuple(hops), field, is_descending, are_nulls_first)
 

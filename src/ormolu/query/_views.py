@@ -35,6 +35,7 @@ class Field:
         is_nullable: Whether it may be NULL.
         is_computed: Whether SQL computes it at each read.
         attribute: Name of the mapped attribute; where none is given, `name` is that, too.
+        has_order: Whether the backend can compare its values: PostgreSQL's xmin has only equality.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Field:
     is_nullable: bool = True
     is_computed: bool = False
     attribute: str = ""
+    has_order: bool = True
 
     def __post_init__(self) -> None:
         """Call the attribute what the field is called, unless that is said."""

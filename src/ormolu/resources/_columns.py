@@ -176,7 +176,12 @@ def _of_property(mapper: Mapper[Any], prop: Any, hint: Hint) -> Attribute:
     is_own = hint.make is not None
     is_made = is_version or is_kind or any(_is_made(each, is_own=is_own) for each in columns)
     return Attribute(
-        field=Field(prop.key, column.type, bool(column.nullable) and not is_key),
+        field=Field(
+            prop.key,
+            column.type,
+            bool(column.nullable) and not is_key,
+            has_order=not column.system,
+        ),
         column=column,
         annotation=hint.annotation,
         rules=(*hint.rules, _is_kind_of(mapper)) if is_kind else hint.rules,
