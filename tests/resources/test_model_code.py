@@ -27,6 +27,7 @@ from sqlmodel import Field, SQLModel
 
 from ormolu import ConfigurationError, Database, Model, Policy, RefusedError, resource
 from tests.fixtures.apps import client_of
+from tests.resources.twins import twins_of
 
 
 class Base(Model):
@@ -431,3 +432,21 @@ async def test_classes_without_a_constructor_are_made(database_url: str) -> None
     event.listen(Bare, "before_insert", _nothing)
     async with _served(database_url, Plain, Bare) as client:
         assert (await client.post("/bare", json={"a": [1]})).json() == {"id": 1, "a": [1]}
+
+
+class Sticker(MappedAsDataclass, Base, kw_only=True):
+    """Makes the same each time."""
+
+    __tablename__ = "own_stickers"
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    text: Mapped[str] = mapped_column(String(20), default_factory=lambda: "hello")
+    words: Mapped[list[Any]] = mapped_column(default_factory=list, init=False)
+
+
+@pytest.mark.backends("sqlite", "asyncpg")
+async def test_factories_are_asked_by_the_front_door(twin_urls: tuple[str, str]) -> None:
+    """A door stores what the session would."""
+    async with twins_of(twin_urls, Base.metadata, resource(Sticker)) as twins:
+        for sent in ({}, {"text": "a"}, {"words": [1]}):
+            await twins.through("POST", "/own_stickers", json=sent)
+        await twins.compare(Sticker.__table__)  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -65,15 +65,12 @@ class Values:
             given = body.offer(name, value, given)
         sealed = self._closed - assigned.keys()
         checked, sent = _read(body, given, sealed, location, is_new=True)
-        made = self._made(checked.keys() | assigned.keys())
-        return NewRow({**made, **checked, **assigned}, sent - assigned.keys())
-
-    def _made(self, given: Collection[str]) -> dict[str, Any]:
-        """Return what the class makes itself where nothing is given; its own `__init__` does so."""
-        if self._declaration.traits.constructor.is_own:
-            return {}
-        made = self._declaration.made.items()
-        return {name: make() for name, make in made if name not in given}
+        row = {**checked, **assigned}
+        for name, make in self._declaration.made.items():
+            # An `__init__` of the program's own makes it itself.
+            if name not in row and not self._declaration.traits.constructor.is_own:
+                row[name] = make()
+        return NewRow(row, sent - assigned.keys())
 
     @contextmanager
     def refusing(self, locations: Sequence[Location], *, is_new: bool) -> Iterator[None]:
