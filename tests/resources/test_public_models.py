@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+import httpx2
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Header
 from pydantic import (
     AfterValidator,
     AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
+    SecretStr,
     computed_field,
     field_serializer,
     model_serializer,
@@ -302,3 +305,69 @@ def test_a_field_that_a_validator_fills_needs_no_column() -> None:
             return {"label": "x", **values}
 
     assert resource(Card, path="/made", public_model=Made)
+
+
+class Member(Base):
+    """With what few are told."""
+
+    __tablename__ = "public_members"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    nick: Mapped[str] = mapped_column(String(20))
+    pay: Mapped[int]
+    born: Mapped[str] = mapped_column(String(20))
+    file_id: Mapped[str | None] = mapped_column(String(20))
+
+
+class MemberOut(BaseModel):
+    """Keeps values back in each way that a field has of its own."""
+
+    model_config = ConfigDict(str_to_upper=True)
+    id: int
+    nick: str
+    pay: int = Field(exclude_if=lambda pay: pay > 100)
+    born: SecretStr
+    file_id: Annotated[SecretStr | None, Field(alias="fileId")] = None
+
+
+async def by_header(x_hidden: Annotated[str, Header()] = "") -> Policy:
+    return Policy(visible=True, hidden={x_hidden} - {""})
+
+
+members = resource(Member, public_model=MemberOut, writable={"id"}, policy=by_header)
+MEMBER = {"id": 1, "nick": "Annie", "pay": 500, "born": "1990-01-01", "fileId": "f1"}
+
+
+@pytest.fixture
+async def member(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a member whose row was sent."""
+    app = FastAPI()
+    Database(database_url, metadata=Base.metadata).attach(app)
+    app.include_router(members)
+    async with client_of(app) as client:
+        assert (await client.post("/public_members", json=MEMBER)).status_code == 201
+        yield client
+
+
+@pytest.mark.backends("sqlite", "asyncpg")
+@pytest.mark.parametrize("hidden", ["", "nick", "file_id"])
+async def test_a_part_keeps_back_what_the_whole_does(
+    member: httpx2.AsyncClient, hidden: str
+) -> None:
+    """Whatever a policy hides besides."""
+    whole = {"id": 1, "nick": "ANNIE", "born": "**********", "fileId": "**********"}
+    found = (await member.get("/public_members/1", headers={"X-Hidden": hidden})).json()
+    assert found == {name: each for name, each in whole.items()
+                     if name != hidden.replace("file_id", "fileId")}  # fmt: skip
+
+
+@pytest.mark.backends("sqlite", "asyncpg")
+@pytest.mark.parametrize(
+    "query",
+    ["pay__gt=1", "sort=pay", "born__startswith=19", "sort=-born", "fileId=f1", "file_id=f1",
+     'where={"not":{"fileId__startswith":"a"}}'],
+)  # fmt: skip
+async def test_what_a_field_keeps_back_is_not_found_by_its_value(
+    member: httpx2.AsyncClient, query: str
+) -> None:
+    """A filter would tell it, letter by letter."""
+    assert (await member.get(f"/public_members?{query}")).status_code == 422

@@ -17,7 +17,13 @@ from ormolu.errors import ConfigurationError
 from ormolu.query import Field, is_text, nearest
 from ormolu.resources._columns import Attribute, Traits, attributes_of, traits_of
 from ormolu.resources._hooks import HookName
-from ormolu.resources._names import Generate, check_names, client_names, generator_of
+from ormolu.resources._names import (
+    Generate,
+    check_names,
+    client_names,
+    generator_of,
+    is_kept_back,
+)
 
 __all__ = ["OPERATIONS", "Declaration", "Names", "declare"]
 
@@ -143,7 +149,7 @@ class Declaration:
         names = list(self.attributes)
         if self.public_model is not None:
             fields = self.public_model.model_fields
-            names = [name for name in fields if name in names and not fields[name].exclude]
+            names = [name for name in fields if name in names and not is_kept_back(fields[name])]
         shown = [self.attributes[name].field for name in names if name not in self.concealed]
         return {field.name: field for field in shown}
 

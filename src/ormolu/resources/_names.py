@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, get_args, get_origin
 
-from pydantic import AliasGenerator, BaseModel
+from pydantic import AliasGenerator, BaseModel, Secret, SecretBytes, SecretStr
+from pydantic.fields import FieldInfo
 
 from ormolu.errors import ConfigurationError
 
-__all__ = ["Generate", "check_names", "client_names", "generator_of"]
+__all__ = ["Generate", "check_names", "client_names", "generator_of", "is_kept_back"]
 
 # From the name of an attribute to what clients call it.
 Generate = Callable[[str], str]
@@ -42,6 +43,18 @@ def client_names(
         name: generate(name) if alias is None else alias
         for name, alias in ((name, aliases.get(name)) for name in attributes)
     }
+
+
+def is_kept_back(info: FieldInfo) -> bool:
+    """Tell whether answers leave a field out, of some rows at least, or write no value of it."""
+    return bool(info.exclude or getattr(info, "exclude_if", None) or _is_secret(info.annotation))
+
+
+def _is_secret(annotation: Any) -> bool:
+    parts = get_args(annotation)
+    origin = get_origin(annotation) or annotation
+    is_own = isinstance(origin, type) and issubclass(origin, (Secret, SecretBytes, SecretStr))
+    return is_own or any(map(_is_secret, parts))
 
 
 def check_names(owner: str, names: Mapping[str, str]) -> None:

@@ -1,22 +1,23 @@
 """What a `public_model` of the program's own makes of a row: the members of an answer.
 
 A model that only names columns changes no value, and is never run. Any other one is run for whole
-rows; where a policy hides a part of them, each field that no code of its class touches is shaped by
-its own annotation, and the others are left out. Knows Pydantic and declarations; no request.
+rows; where a policy hides a part of them, the fields that no code of its class touches are shaped
+by a model of them alone, and the others are left out. Knows Pydantic and declarations; no request.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from functools import cached_property
-from typing import Annotated, Any, Union, get_args, get_origin
+from functools import cached_property, lru_cache
+from typing import Any, Union, get_args, get_origin
 
 import sqlalchemy as sa
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from sqlalchemy.engine.default import DefaultDialect
 
@@ -47,6 +48,8 @@ _VALUES = (
     (sa.Date, date), (sa.Time, time), (sa.Uuid, uuid.UUID), (UTCDateTime, datetime),
 )  # fmt: skip
 _DIALECT = DefaultDialect()
+# Sets of columns that policies hide, for each of which a model is made.
+_PARTS = 64
 
 
 @dataclass(frozen=True)
@@ -99,16 +102,44 @@ class Public:
         """
         if self.is_plain:
             return None
-        return self._part(hidden) if hidden & self.columns.keys() else self._whole
+        known = frozenset(hidden & self.columns.keys())
+        return self._parts(known) if known else self._whole
 
     @cached_property
     def _whole(self) -> Shape:
-        members = self.members
-        inputs = {
-            self.declaration.names[name]: _input_of(name, info)
-            for name, info in self.columns.items()
-        }
-        adapter: TypeAdapter[Any] = TypeAdapter(self.model)
+        return self._shape_of(self.model, self.columns, self.members)
+
+    @cached_property
+    def _parts(self) -> Callable[[Names], Shape]:
+        """Return what shapes rows of which these columns are hidden."""
+        return lru_cache(maxsize=_PARTS)(self._part)
+
+    def _part(self, hidden: Names) -> Shape:
+        left = {name: info for name, info in self.columns.items()
+                if name not in hidden | self.coded and not info.exclude}  # fmt: skip
+        config = {key: value for key, value in self.model.model_config.items()
+                  if key in ConfigDict.__annotations__}  # fmt: skip
+        fields: dict[str, Any] = {name: (info.annotation, info) for name, info in left.items()}
+        with warnings.catch_warnings():
+            # They are the class's own affair.
+            warnings.simplefilter("ignore")
+            # With all that the class says of its values: its settings, and what excludes some.
+            model: type[BaseModel] = create_model(  # type: ignore[call-overload]
+                self.model.__name__, __config__=config, **fields
+            )
+        members = {info.serialization_alias or name: self._called(name, info.serialization_alias)
+                   for name, info in left.items()}  # fmt: skip
+        return self._shape_of(model, left, members)
+
+    def _shape_of(
+        self,
+        model: type[BaseModel],
+        columns: Mapping[str, FieldInfo],
+        members: Mapping[str, str | None],
+    ) -> Shape:
+        names = self.declaration.names
+        inputs = {names[name]: _input_of(name, info) for name, info in columns.items()}
+        adapter: TypeAdapter[Any] = TypeAdapter(model)
 
         def make(row: Mapping[str, Any]) -> dict[str, Any]:
             given = {inputs[name]: value for name, value in row.items() if name in inputs}
@@ -122,7 +153,7 @@ class Public:
                     if members.get(key, key) is not None}  # fmt: skip
 
         shown = [name for name in members.values() if name is not None]
-        return Shape(self._fields(self.columns), tuple(shown), make)
+        return Shape(self._fields(columns), tuple(shown), make)
 
     @cached_property
     def members(self) -> dict[str, str | None]:
@@ -137,24 +168,6 @@ class Public:
             else self._called(name, alias)
             for name, alias in aliases.items()
         }  # fmt: skip
-
-    def _part(self, hidden: Names) -> Shape:
-        left = {name: info for name, info in self.columns.items()
-                if name not in hidden | self.coded and not info.exclude}  # fmt: skip
-        adapters = {
-            self._called(name, info.serialization_alias): _adapter_of(info)
-            for name, info in left.items()
-        }
-
-        def make(row: Mapping[str, Any]) -> dict[str, Any]:
-            try:
-                return {name: each.dump_python(each.validate_python(row[name]), mode="json",
-                                               by_alias=True)
-                        for name, each in adapters.items()}  # fmt: skip
-            except ValidationError as error:
-                raise self._unfit(error) from None
-
-        return Shape(self._fields(left), tuple(adapters), make)
 
     def _fields(self, names: Mapping[str, Any]) -> tuple[Field, ...]:
         return tuple(self.declaration.attributes[name].field for name in names)
@@ -252,11 +265,6 @@ def _is_own(model: type[BaseModel], name: str) -> bool:
 
 def _input_of(name: str, info: FieldInfo) -> str:
     return info.validation_alias if isinstance(info.validation_alias, str) else name
-
-
-def _adapter_of(info: FieldInfo) -> TypeAdapter[Any]:
-    type_: Any = info.annotation
-    return TypeAdapter(Annotated[(type_, *info.metadata)] if info.metadata else type_)
 
 
 def _plain_type(annotation: Any) -> Any:
