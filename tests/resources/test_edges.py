@@ -18,6 +18,7 @@ from sqlalchemy import (
     FetchedValue,
     Float,
     Identity,
+    Integer,
     LargeBinary,
     MetaData,
     Numeric,
@@ -446,3 +447,17 @@ async def test_deadlocks_are_the_whole_batch_s(database_url: str, backend: Backe
             for path, steps in (("/pets", [pet, pet]), ("/people", [change])):
                 body = {"operations": steps, "atomic": False}
                 assert (await client.post(f"{path}:batch", json=body)).status_code == 503
+
+
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_a_list_that_may_be_missing_has_a_door(dimensions: int) -> None:
+    """Its schema is of a list that stops at the first wrong item, or of none."""
+    members = {
+        "__tablename__": "shelves",
+        "metadata": MetaData(),
+        "id": mapped_column(Integer, primary_key=True),
+        "places": mapped_column(ARRAY(Integer, dimensions=dimensions), nullable=True),
+    }
+    explained = resource(type("Shelf", (Model,), members)).explain("postgresql://")
+    found = {each.operation: each.way for each in explained}
+    assert (found["create"], found["update"]) == ("front door", "front door")

@@ -19,7 +19,6 @@ import sqlalchemy as sa
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    FailFast,
     Field,
     PlainSerializer,
     WithJsonSchema,
@@ -188,9 +187,9 @@ class _Reader:
     def array(self, type_: Any) -> Any:
         item = self.read(type_.item_type)
         for _ in range((type_.dimensions or 1) - 1):
-            item = Annotated[list[item], FailFast()]  # type: ignore[valid-type]
+            item = Annotated[list[item], Field(fail_fast=True)]  # type: ignore[valid-type]
         # One error is enough of a list whose items may all be wrong.
-        return Annotated[list[item], FailFast()]  # type: ignore[valid-type]
+        return Annotated[list[item], Field(fail_fast=True)]  # type: ignore[valid-type]
 
     def _python_type(self, type_: TypeEngine[Any]) -> Any:
         return Any if type_.python_type is object else type_.python_type
