@@ -72,9 +72,11 @@ class Crew:
         """
         with self._guard:
             lead = self._lead
-            if lead is None or lead.began_at is None:
+            # Read once: the thread itself sets it to None, and takes no guard for that.
+            began_at = None if lead is None else lead.began_at
+            if lead is None or began_at is None:
                 return False
-            if time.monotonic() - lead.began_at > limit and not lead.ready.empty():
+            if time.monotonic() - began_at > limit and not lead.ready.empty():
                 lead.is_replaced = True
                 self._lead = _Thread(lead.ready)
         return True
