@@ -458,6 +458,7 @@ def test_a_list_that_may_be_missing_has_a_door(dimensions: int) -> None:
         "id": mapped_column(Integer, primary_key=True),
         "places": mapped_column(ARRAY(Integer, dimensions=dimensions), nullable=True),
     }
-    explained = resource(type("Shelf", (Model,), members)).explain("postgresql://")
+    model = type(f"Shelf{dimensions}", (Model,), members)
+    explained = resource(model).explain("postgresql://")
     found = {each.operation: each.way for each in explained}
     assert (found["create"], found["update"]) == ("front door", "front door")
