@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import MetaData, String, func
 from sqlalchemy.ext.hybrid import hybrid_property
@@ -76,3 +78,13 @@ def test_a_hybrid_without_sql_is_named_in_the_log(caplog: pytest.LogCaptureFixtu
     assert line.startswith("Invoice.is_long is not shown")
     assert "TypeError" in line
     assert "@is_long.inplace.expression" in line
+
+
+async def test_many_rows_of_a_class_with_a_hybrid_without_sql(database_url: str) -> None:
+    """SQLAlchemy would read it of the class to insert them together."""
+    invoices = resource(Invoice)
+    db = Database(database_url, metadata=Base.metadata)
+    async with db, db.unit_of_work() as session:
+        rows: list[Any] = [({"net": n, "note": "a"}, ("body",)) for n in range(3)]
+        written = await invoices.operations(session).create_all(rows)
+        assert [each.row["gross"] for each in written] == [0, 2, 4]

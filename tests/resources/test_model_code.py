@@ -176,6 +176,14 @@ class Card(SQLModel, table=True):
     name: str = Field(sa_column=Column(String(20), nullable=False), default="blank")
     tags: list[str] = Field(default_factory=list, sa_column=Column(JSON))
 
+    @validates("name")
+    def check(self, _key: str, value: str) -> str:
+        """Refuse."""
+        if value == "nope":
+            message = "no name"
+            raise ValueError(message)
+        return value
+
 
 @asynccontextmanager
 async def _served(
@@ -354,6 +362,9 @@ async def test_defaults_of_sqlmodel_count(database_url: str) -> None:
         row = (await client.post("/card", json={})).json()
         assert (row["name"], row["tags"]) == ("blank", [])
         assert (await client.post("/card", json={"tags": ["x"]})).json()["tags"] == ["x"]
+        for method, path in (("POST", "/card"), ("PATCH", "/card/1")):
+            answer = await client.request(method, path, json={"name": "nope"})
+            assert answer.json()["errors"][0]["pointer"] == "/name"
 
 
 def test_a_constructor_that_asks_for_more_is_refused() -> None:

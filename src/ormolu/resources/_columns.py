@@ -81,12 +81,14 @@ class Traits:
         constructor: What makes its objects.
         is_plain: Whether one statement can write a row: no inheritance, no validators.
         has_cascades: Whether a DELETE has to look for other rows first.
+        is_legible: Whether each attribute can be read of the class.
     """
 
     version: str | None
     constructor: Constructor
     is_plain: bool
     has_cascades: bool
+    is_legible: bool
 
 
 def attributes_of(model: type[Any]) -> dict[str, Attribute]:
@@ -133,7 +135,18 @@ def traits_of(mapper: Mapper[Any]) -> Traits:
             for relation in mapper.relationships
             if not relation.viewonly
         ),
+        is_legible=_is_legible(mapper),
     )  # fmt: skip
+
+
+def _is_legible(mapper: Mapper[Any]) -> bool:
+    """Tell whether each attribute can be read of the class: a hybrid may need an object."""
+    try:
+        for name in mapper.all_orm_descriptors.keys():  # noqa: SIM118 -- no mapping of its own
+            getattr(mapper.class_, str(name))
+    except Exception:
+        return False
+    return True
 
 
 def has_events(mapper: Mapper[Any]) -> bool:

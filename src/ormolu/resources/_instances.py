@@ -207,8 +207,12 @@ def _attributes_on(traceback: TracebackType | None, mapper: Mapper[Any]) -> list
     names: list[str] = []
     mappers: set[Any] = {*mapper.iterate_to_root()}
     while traceback is not None:
-        setter = traceback.tb_frame.f_locals.get("self")
+        code, values = traceback.tb_frame.f_code, traceback.tb_frame.f_locals
+        setter = values.get("self")
         if isinstance(setter, QueryableAttribute) and setter.parent in mappers:
             names.insert(0, setter.key)
+        elif isinstance(setter, mapper.class_) and code.co_name == "__setattr__":
+            # SQLModel's goes past the attribute.
+            names.insert(0, values[code.co_varnames[1]])
         traceback = traceback.tb_next
     return names

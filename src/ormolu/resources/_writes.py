@@ -101,9 +101,11 @@ class Writer:
         groups: dict[tuple[str, ...], list[int]] = {}
         found: dict[int, Written] = {}
         stored = [self._statements.stored(row, is_new=True) for row in rows]
+        # SQLAlchemy reads each attribute of the class to insert many rows.
+        is_many = self._dialect.insert_returning and self._traits.is_legible
         for index, values in enumerate(stored):
             is_single = any(isinstance(value, ClauseElement) for value in values.values())
-            if is_single or not self._dialect.insert_returning:
+            if is_single or not is_many:
                 found[index] = await self._insert_one(rows[index])
             else:
                 groups.setdefault(tuple(sorted(values)), []).append(index)
