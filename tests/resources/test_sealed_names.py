@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     computed_field,
+    model_serializer,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -96,6 +97,29 @@ class Filled(BaseModel):
         return self
 
 
+class Wrapped(Named):
+    """Makes its object by hand, around what is validated."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def make(cls, values: Any, handler: Any) -> Any:
+        """Note nothing as set."""
+        made = handler(values)
+        if values.get("text") == "close":
+            made.__dict__.update(state_name="closed", desk_number=9)
+        return made
+
+
+class Written(Named):
+    """Writes others down than it has."""
+
+    @model_serializer(mode="wrap")
+    def write(self, handler: Any) -> Any:
+        """Read the text."""
+        closed = {"state_name": "closed", "desk_number": 9}
+        return {**handler(self), **(closed if self.text == "close" else {})}
+
+
 class Lax(BaseModel):
     model_config = ConfigDict(extra="allow")
     code: str = ""
@@ -108,12 +132,13 @@ MODELS: dict[str, tuple[type[BaseModel], list[dict[str, Any]]]] = {
     "chosen": (Chosen, [{"state": "x"}, {"meta": {"state": "x"}}]),
     "moved": (Moved, [{"status": "x"}, {"state_name": "x"}]),
     "filled": (Filled, [{"text": "close"}]),
+    "written": (Written, [{"text": "close"}]),
     "lax": (Lax, [{"state_name": "x"}]),
 }
 DESKS: dict[str, list[dict[str, Any]]] = {
     "named": [{"desk_number": 9}, {"deskNumber": 9}], "by_name": [{"desk_number": 9}],
     "chosen": [{"meta": {"desk": 9}}], "moved": [{"table": 9}, {"desk_number": 9}],
-    "filled": [{"text": "close"}], "lax": [{"desk_number": 9}],
+    "filled": [{"text": "close"}], "written": [{"text": "close"}], "lax": [{"desk_number": 9}],
 }  # fmt: skip
 
 
@@ -215,6 +240,19 @@ async def test_what_a_model_fills_in_by_default_counts(database_url: str) -> Non
     async with serve(database_url, "named") as client:
         assert (await client.post("/guarded", json={"code": "a"})).status_code == 201
         assert await state(client) == ("new", 7)
+
+
+@pytest.mark.backends("sqlite")
+async def test_an_object_made_by_hand_is_sealed_too(database_url: str) -> None:
+    """What it has besides its defaults was chosen, though it notes nothing as set."""
+    app = FastAPI()
+    Database(database_url, metadata=Base.metadata).attach(app)
+    app.include_router(resource(Ticket, policy=as_clerk, create_model=Wrapped))
+    async with client_of(app) as client:
+        for body, status in (({"text": "close"}, 422), ({"text": "x"}, 201)):
+            answer = await client.post("/sealed_tickets", json={"code": "a", **body})
+            assert answer.status_code == status, answer.text
+        assert answer.json() == {"code": "a", "text": "x", "state_name": "new", "desk_number": 7}
 
 
 @pytest.mark.backends("sqlite")

@@ -209,15 +209,25 @@ def _read(
     known = (body.paths.keys() | body.computed) - (read.model_extra or {}).keys()
     fields = {name: value for name, value in dumped.items() if name in known}
     made = read.model_fields_set | body.computed
-    # A validator may have moved a value here from any other name.
-    for name in sealed & fields.keys() & made:
-        raise _sealed((*location, *body.places(name)[0]))
+    # A validator or a serializer may have moved a value here from any other name.
+    for name in sealed & fields.keys():
+        if name in made or not (is_new and _is_filled_in(read, name, fields[name])):
+            raise _sealed((*location, *body.places(name)[0]))
     named = {name: value for name, value in dumped.items() if name not in known}
     for name in named:
         if body.attributes.get(name) in sealed:
             raise _sealed((*location, name))
     others = _read_others(body, named, location)
     return {**fields, **others}, (made & fields.keys()) | others.keys()
+
+
+def _is_filled_in(read: BaseModel, name: str, dumped: Any) -> bool:
+    """Tell whether a model fills a field in that nothing was sent for, by its default alone."""
+    info, value = type(read).model_fields[name], getattr(read, name)
+    is_checked = info.validate_default or read.model_config.get("validate_default")
+    is_default = is_checked or info.default_factory is not None or value == info.default
+    is_rewritten = type(read).__pydantic_decorators__.model_serializers and dumped != value
+    return bool(is_default and not is_rewritten)
 
 
 def _read_others(body: Body, values: Mapping[str, Any], location: Location) -> dict[str, Any]:
