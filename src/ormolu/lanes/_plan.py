@@ -254,10 +254,10 @@ def _reader_of(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any]
     Raises:
         UnplannableError: It depends on what the driver says of the column.
     """
-    plain = type_
+    impl: Any = type_.dialect_impl(dialect)
+    plain = impl
     while isinstance(plain, TypeDecorator):
         plain = plain.impl_instance
-    impl = type_.dialect_impl(dialect)
     reader: Callable[[Any], Any] | None
     try:
         if dialect.driver == "asyncpg" and isinstance(plain, (Float, Numeric)):

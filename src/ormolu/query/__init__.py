@@ -19,6 +19,7 @@ from ormolu.query._selection import (
     shown,
     walk,
 )
+from ormolu.query._shown import as_shown, plain_value
 from ormolu.query._sorting import (
     Sort,
     are_cut,
@@ -28,8 +29,9 @@ from ormolu.query._sorting import (
     sort_columns,
     sort_expressions,
 )
+from ormolu.query._stored import stored_type
 from ormolu.query._text import is_one_of
-from ormolu.query._types import as_shown, is_json, is_ordered, is_text, undecorated, written_type
+from ormolu.query._types import is_json, is_text, undecorated
 from ormolu.query._views import Field, Location, Relation, Shape, View, entry_of, nearest, refuse
 
 __all__ = [
@@ -57,7 +59,6 @@ __all__ = [
     "entry_of",
     "is_json",
     "is_one_of",
-    "is_ordered",
     "is_over_relations",
     "is_plain",
     "is_text",
@@ -66,6 +67,7 @@ __all__ = [
     "nearest",
     "operators_of",
     "plain_type",
+    "plain_value",
     "prepare",
     "read_selection",
     "read_sort",
@@ -76,7 +78,7 @@ __all__ = [
     "sort_columns",
     "sort_expressions",
     "spellings_of",
+    "stored_type",
     "undecorated",
     "walk",
-    "written_type",
 ]

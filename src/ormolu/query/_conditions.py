@@ -19,18 +19,20 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    type_coerce,
 )
+from sqlalchemy import literal as sa_literal
 from sqlalchemy.orm import aliased
+from sqlalchemy.types import NullType
 
+from ormolu.query._kinds import PATTERNS
 from ormolu.query._text import bounds, equals, is_one_of, literal, matches, ordered
 from ormolu.query._views import Field, Relation, View
 
 __all__ = [
-    "PATTERNS", "AllOf", "AnyOf", "Condition", "Not", "Over", "Quantifier", "Term",
+    "AllOf", "AnyOf", "Condition", "Not", "Over", "Quantifier", "Term",
     "compile_condition", "describe", "is_over_relations",
 ]  # fmt: skip
-
-PATTERNS = ("like", "ilike", "startswith", "endswith", "contains")
 
 Quantifier = Literal["any", "none", "every"]
 
@@ -143,12 +145,24 @@ def _compile_term(
         operator, is_negated = {"ne": "eq", "not_in": "in"}[operator], not is_negated
     if operator == "isnull" or value is None:
         is_null = value is None or value
-        found: ColumnElement[bool] = expression.is_(None)
+        # Of a type without operators, too, as one of a single backend may be.
+        found: ColumnElement[bool] = type_coerce(expression, NullType()).is_(None)
         return not_(found) if is_null == is_negated else found
-    holds = _compare(expression, operator, value, dialect)
+    is_contained = operator in {"contains", "overlap"} and term.field.kind.family != "text"
+    if is_contained:
+        holds = _contain(expression, operator, value)
+    else:
+        holds = _compare(expression, operator, value, dialect)
     if not is_negated:
         return holds
     return or_(not_(holds), expression.is_(None)) if term.field.is_nullable else not_(holds)
+
+
+def _contain(expression: Any, operator: str, value: Any) -> ColumnElement[bool]:
+    """Return whether a list or an object has all of a value, or any of it: PostgreSQL's alone."""
+    symbol = "@>" if operator == "contains" else "&&"
+    part = sa_literal(value, expression.type)
+    return expression.op(symbol, is_comparison=True)(part)  # type: ignore[no-any-return]
 
 
 def _compare(expression: Any, operator: str, value: Any, dialect: Dialect) -> ColumnElement[bool]:

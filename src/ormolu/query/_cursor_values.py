@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 from sqlalchemy import Dialect
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import NullType, TypeEngine
 
 from ormolu.query._types import filtered_type
@@ -234,7 +235,7 @@ _MAKERS: tuple[tuple[Any, Callable[[Any, Dialect], Reader]], ...] = (
     (sa.DateTime, _moment),
     (sa.Date, _same(_read_date)),
     (sa.Time, _time),
-    (sa.Interval, _same(_read_interval)),
+    ((sa.Interval, postgresql.INTERVAL), _same(_read_interval)),
     (sa.Uuid, _uuid),
     ((sa.LargeBinary, sa.BINARY, sa.VARBINARY), _same(_read_bytes)),
 )

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from pydantic import Strict, TypeAdapter, ValidationError
 
 from ormolu.query._conditions import (
-    PATTERNS,
     AllOf,
     AnyOf,
     Condition,
@@ -16,8 +15,8 @@ from ormolu.query._conditions import (
     Over,
     Term,
 )
+from ormolu.query._kinds import ORDER, PATTERNS
 from ormolu.query._text import literal
-from ormolu.query._types import has_equality, is_compared, is_text
 from ormolu.query._views import Field, Location, Relation, View, nearest, refuse
 
 __all__ = ["Filters", "operators_of", "spellings_of"]
@@ -38,19 +37,12 @@ _MAX_PATTERN = 10_000
 _ALIASES = {"lte": "le", "gte": "ge"}
 _LISTS = frozenset({"in", "not_in", "between"})
 _QUANTIFIERS = frozenset({"any", "none", "every"})
-_ORDER = ("lt", "le", "gt", "ge", "between")
 
 
 def operators_of(field: Field) -> tuple[str, ...]:
     """Return the operators that a field's type has; the first needs not be written."""
-    if not has_equality(field.type):
-        return ("isnull",)
-    found = ["eq", "ne", "in", "not_in", "isnull"]
-    if field.has_order and is_compared(field.type):
-        found += _ORDER
-    if is_text(field.type):
-        found += PATTERNS
-    return tuple(found)
+    operators = field.kind.operators
+    return operators if field.has_order else tuple(each for each in operators if each not in ORDER)
 
 
 def spellings_of(
@@ -99,9 +91,12 @@ class Filters:
             RefusedError: It is none of the grammar's.
         """
 
-        def read(adapter: TypeAdapter[Any], operator: str) -> Any:
+        def read(field: Field, operator: str) -> Any:
+            adapter = _adapter(field, operator)
             if operator in _LISTS:
                 return [adapter.validate_strings(value) for value in values]
+            if field.kind.item is not None and operator != "isnull":
+                return _read_items(field, values)
             if len(values) > 1:
                 message = f"Is given {len(values)} times; lists of values are for __in"
                 raise refuse(location, "repeated", message)
@@ -141,7 +136,7 @@ class Filters:
         if key in view.relations:
             return self._read_relation(view.relations[key], inner, location, depth)
         return self._read_path(
-            view, key, lambda adapter, op: _read_json(adapter, op, inner), location
+            view, key, lambda field, op: _read_json(_adapter(field, op), op, inner), location
         )
 
     def _read_list(
@@ -177,7 +172,7 @@ class Filters:
         self,
         view: View,
         path: str,
-        read: Callable[[TypeAdapter[Any], str], Any],
+        read: Callable[[Field, str], Any],
         location: Location,
     ) -> Condition:
         name, dot, rest = path.partition(".")
@@ -189,9 +184,9 @@ class Filters:
             return Over(relation, target, "any", self._read_path(target, rest, read, location))
         field, operator = _split(view, path, location)
         self._count(location)
-        value = _read_value(_adapter(field, operator), operator, read, location)
+        value = _read_value(field, operator, read, location)
         self._count_values(value, location)
-        if operator in PATTERNS and operator != "startswith":
+        if operator in PATTERNS and operator != "startswith" and isinstance(value, str):
             self._count_pattern(value, location)
         return Term(field, operator, value)
 
@@ -212,9 +207,8 @@ class Filters:
             raise refuse(location, "too_many_words", f"Must not have more than {_MAX_WORDS} words")
         for field in fields:
             _read_value(
-                field.filtered, "contains", lambda adapter, _: adapter.validate_strings(text),
-                location,
-            )  # fmt: skip
+                field, "contains", lambda each, _: each.filtered.validate_strings(text), location
+            )
         for _ in fields[1:]:
             self._count_pattern(text, location)
         return AllOf(
@@ -290,10 +284,18 @@ def _adapter(field: Field, operator: str) -> TypeAdapter[Any]:
     return _BOOLEAN if operator == "isnull" else field.filtered
 
 
+def _read_items(field: Field, values: Sequence[str]) -> Any:
+    """Read a list, whose items repeat the key, or which is written as JSON."""
+    if len(values) == 1 and values[0].startswith("["):
+        return field.filtered.validate_strings(values[0])
+    item: TypeAdapter[Any] = TypeAdapter(field.kind.item)
+    return field.filtered.validate_python([item.validate_strings(value) for value in values])
+
+
 def _read_value(
-    adapter: TypeAdapter[Any],
+    field: Field,
     operator: str,
-    read: Callable[[TypeAdapter[Any], str], Any],
+    read: Callable[[Field, str], Any],
     location: Location,
 ) -> Any:
     """Read the value of a term.
@@ -302,7 +304,7 @@ def _read_value(
         RefusedError: It is not of the field's type.
     """
     try:
-        value = read(adapter, operator)
+        value = read(field, operator)
     except ValidationError as error:
         first = error.errors()[0]
         raise refuse(location, first["type"], first["msg"]) from None
@@ -310,7 +312,8 @@ def _read_value(
         raise refuse(location, "too_many_values", f"Must not have more than {_MAX_VALUES} values")
     if operator == "between" and len(value) != 2:
         raise refuse(location, "between", "Must have two values, the least and the greatest")
-    if operator in PATTERNS and len(value) > _MAX_PATTERN:
+    is_pattern = operator in PATTERNS and isinstance(value, str)
+    if is_pattern and len(value) > _MAX_PATTERN:
         message = f"Must not have more than {_MAX_PATTERN} characters"
         raise refuse(location, "too_long", message)
     if operator in {"like", "ilike"} and _ends_in_escape(value):

@@ -17,7 +17,7 @@ from sqlalchemy.orm import aliased
 
 from ormolu.query._budgets import Budget, size_of
 from ormolu.query._joins import join_children, order_of
-from ormolu.query._types import as_shown
+from ormolu.query._shown import as_shown
 from ormolu.query._views import Field, Location, Relation, View, refuse
 
 __all__ = [

@@ -27,8 +27,9 @@ from sqlalchemy.orm import aliased
 from sqlalchemy.types import NullType, TypeEngine
 
 from ormolu.query._joins import has_table_between, order_on
+from ormolu.query._stored import stored_type
 from ormolu.query._text import bound, ordered
-from ormolu.query._types import STRING_CHARACTERS, is_long, is_ordered, is_text, undecorated
+from ormolu.query._types import STRING_CHARACTERS, is_long, is_text
 from ormolu.query._views import Field, Location, Relation, View, refuse
 
 __all__ = [
@@ -121,7 +122,8 @@ def _read_key(view: View, key: str, location: Location) -> Order:
         view = relation.target
         hops.append((relation, view))
     field = view.field(last, location)
-    if not field.has_order or not is_ordered(field.type):
+    is_ordered = field.has_order and field.kind.is_ordered
+    if not is_ordered and field not in view.keys:
         raise refuse(location, "not_sortable", f"{last!r} has no order")
     return Order(tuple(hops), field, is_descending, are_nulls_first)
 
@@ -167,7 +169,7 @@ def _as_compared(field: Field, value: Any, dialect: Dialect) -> ColumnElement[An
     if dialect.name == "sqlite":
         # As it is stored: CURRENT_TIMESTAMP writes no microseconds, and decimals are binary.
         return type_coerce(expression, NullType())
-    plain = undecorated(expression.type)
+    plain = stored_type(expression.type, dialect)
     if isinstance(plain, sa.Float):
         # Four bytes are shown with fewer digits than they have.
         double: TypeEngine[Any] = sa.Double()
@@ -183,15 +185,17 @@ def _as_compared(field: Field, value: Any, dialect: Dialect) -> ColumnElement[An
 
 def _is_shortened(field: Field, dialect: Dialect) -> bool:
     """Tell whether a text is sorted by its beginning alone."""
-    if not is_text(field.type):
+    stored = stored_type(field.type, dialect)
+    if not is_text(stored):
         return False
     is_mysql = dialect.name in {"mysql", "mariadb"}
-    return field.is_computed or is_long(field.type) or (is_mysql and _is_endless(field))
+    return field.is_computed or is_long(stored) or (is_mysql and _is_endless(field, dialect))
 
 
-def _is_endless(field: Field) -> bool:
+def _is_endless(field: Field, dialect: Dialect) -> bool:
     """Tell whether a text may have any length, though most have few characters."""
-    return is_text(field.type) and getattr(undecorated(field.type), "length", None) is None
+    stored = stored_type(field.type, dialect)
+    return is_text(stored) and getattr(stored, "length", None) is None
 
 
 def kept_values(
@@ -208,7 +212,9 @@ def kept_values(
 
 def _is_cuttable(view: View, order: Order, dialect: Dialect) -> bool:
     is_key = not order.path and order.field in view.keys
-    return _is_endless(order.field) and not is_key and not _is_shortened(order.field, dialect)
+    return (
+        _is_endless(order.field, dialect) and not is_key and not _is_shortened(order.field, dialect)
+    )
 
 
 def are_cut(values: Sequence[Any]) -> bool:

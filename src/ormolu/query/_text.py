@@ -12,9 +12,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Dialect, and_, cast, collate, func
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeDecorator
 
-from ormolu.models import UTCDateTime
-from ormolu.query._types import is_text
+from ormolu.query._kinds import family_of
+from ormolu.query._stored import bound_form, stored_type
 
 __all__ = ["bound", "bounds", "equals", "is_one_of", "literal", "matches", "ordered"]
 
@@ -26,7 +28,8 @@ _PIECES = re.compile(r"\\.|[%_]|[^%_\\]", re.DOTALL)
 
 def ordered(expression: Any, dialect: Dialect) -> ColumnElement[Any]:
     """Return the expression by which values sort and compare."""
-    if isinstance(expression.type, sa.Enum):
+    expression = _operand(expression, dialect)
+    if isinstance(stored_type(expression.type, dialect), sa.Enum):
         # PostgreSQL and MariaDB sort an enum by its declaration.
         expression = cast(expression, sa.String(255))
     exact: ColumnElement[Any] = _exact(expression, dialect)
@@ -50,7 +53,7 @@ def bounds(
 def _stored_forms(expression: Any, value: Any, dialect: Dialect) -> list[Any]:
     if not _is_moment_in_text(expression, dialect):
         return [value]
-    moment = value.replace(tzinfo=None)
+    moment = bound_form(expression.type, value, dialect).replace(tzinfo=None)
     # CURRENT_TIMESTAMP writes no microseconds, SQLAlchemy always does.
     return list(dict.fromkeys([moment.isoformat(" "), moment.isoformat(" ", "microseconds")]))
 
@@ -68,12 +71,13 @@ def _unrounded(type_: Any) -> Any:
 
 
 def _is_moment_in_text(expression: Any, dialect: Dialect) -> bool:
-    # Another decorator may write it in its own way.
-    return dialect.name == "sqlite" and isinstance(expression.type, (sa.DateTime, UTCDateTime))
+    stored = dialect.name == "sqlite" and stored_type(expression.type, dialect)
+    return isinstance(stored, sa.DateTime)
 
 
 def equals(expression: Any, value: Any, dialect: Dialect) -> ColumnElement[bool]:
     """Return whether an expression is exactly this value."""
+    expression = _operand(expression, dialect)
     least, greatest = bounds(expression, value, dialect)
     if least is not greatest:
         return expression.in_([least, greatest])  # type: ignore[no-any-return]
@@ -81,18 +85,19 @@ def equals(expression: Any, value: Any, dialect: Dialect) -> ColumnElement[bool]
     plain: ColumnElement[bool] = expression == greatest
     # The first finds the row by its index, the second is exact.
     is_index_exact = exact is expression or dialect.name == "postgresql"
-    return plain if is_index_exact else and_(plain, exact == value)
+    return plain if is_index_exact else and_(plain, exact == greatest)
 
 
 def is_one_of(expression: Any, values: list[Any], dialect: Dialect) -> ColumnElement[bool]:
     """Return whether an expression is exactly one of these values."""
+    expression = _operand(expression, dialect)
     exact = _exact(expression, dialect)
     forms = [form for value in values for form in _stored_forms(expression, value, dialect)]
     type_ = _compared_type(expression, dialect)
     listed = sa.bindparam(None, forms, type_=type_, expanding=True, unique=True)
     plain: ColumnElement[bool] = expression.in_(listed)
     is_index_exact = exact is expression or dialect.name == "postgresql"
-    return plain if is_index_exact else and_(plain, exact.in_(values))
+    return plain if is_index_exact else and_(plain, exact.in_(listed))
 
 
 def matches(
@@ -100,6 +105,8 @@ def matches(
 ) -> ColumnElement[bool]:
     """Return whether text matches a pattern; a backslash makes `%` and `_` mean themselves."""
     pieces = _PIECES.findall(pattern)
+    # The pattern is as it is: no decorator has a say in it.
+    expression = _undecorated(expression, dialect)
     if dialect.name == "sqlite" and not ignore_case:
         return expression.op("GLOB", is_comparison=True)(_globbed(pieces))  # type: ignore[no-any-return]
     like = "".join(_escaped(piece) for piece in pieces)
@@ -139,9 +146,25 @@ def _unglobbed(letter: str) -> str:
     return f"[{letter}]" if letter in "*?[" else letter
 
 
+def _operand(expression: Any, dialect: Dialect) -> Any:
+    """Return an expression whose type has operators: MySQL's own numbers have none."""
+    stored = stored_type(expression.type, dialect)
+    if isinstance(stored, mysql.YEAR):
+        return sa.type_coerce(expression, sa.Integer())
+    return cast(expression, sa.BigInteger()) if isinstance(stored, mysql.BIT) else expression
+
+
+def _undecorated(expression: Any, dialect: Dialect) -> Any:
+    is_decorated = isinstance(expression.type, TypeDecorator)
+    stored = stored_type(expression.type, dialect)
+    return sa.type_coerce(expression, stored) if is_decorated else expression
+
+
 def _exact(expression: Any, dialect: Dialect) -> Any:
-    if not is_text(expression.type) or getattr(expression.type, "collation", None):
+    stored = stored_type(expression.type, dialect)
+    if family_of(stored) != "text" or getattr(stored, "collation", None):
         return expression
+    expression = _undecorated(expression, dialect)
     if dialect.name == "postgresql":
         return collate(expression, "C")
     if dialect.name in {"mysql", "mariadb"}:

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import sqlalchemy as sa
 from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Dialect, and_, select, tuple_
 from sqlalchemy.types import TypeEngine
 
 from ormolu.errors import RefusedError
+from ormolu.query._kinds import Kind, kind_of, undecorated
 from ormolu.query._text import equals
-from ormolu.query._types import filtered_type, key_type
 
 __all__ = ["Field", "Location", "Relation", "Shape", "View", "entry_of", "nearest", "refuse"]
 
@@ -36,6 +37,7 @@ class Field:
         is_computed: Whether SQL computes it at each read.
         attribute: Name of the mapped attribute; where none is given, `name` is that, too.
         has_order: Whether the backend can compare its values: PostgreSQL's xmin has only equality.
+        annotation: What stands in `Mapped[...]`, None where that is not known.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Field:
     is_computed: bool = False
     attribute: str = ""
     has_order: bool = True
+    annotation: Any = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         """Call the attribute what the field is called, unless that is said."""
@@ -54,14 +57,25 @@ class Field:
         return getattr(entity, self.attribute)
 
     @cached_property
+    def kind(self) -> Kind:
+        """Return what its values are to clients."""
+        return kind_of(self.type, self.annotation)
+
+    @cached_property
+    def written(self) -> TypeAdapter[Any]:
+        """Return what reads a value to store."""
+        return TypeAdapter(self.kind.written)
+
+    @cached_property
     def filtered(self) -> TypeAdapter[Any]:
         """Return what reads a value to compare with."""
-        return TypeAdapter(filtered_type(self.type))
+        return TypeAdapter(self.kind.filtered)
 
     @cached_property
     def key(self) -> TypeAdapter[Any]:
-        """Return what reads a key."""
-        return TypeAdapter(key_type(self.type))
+        """Return what reads a key in a path: a number out of range is a key that nobody has."""
+        is_number = isinstance(undecorated(self.type), sa.Integer) and not self.kind.is_coded
+        return TypeAdapter(int) if is_number else self.filtered
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from ormolu.query import plain_value
 from ormolu.resources._conditions import Conditions, etag_of, prefers_minimal
 from ormolu.resources._idempotency import Answer
 from ormolu.resources._lists import Page
@@ -31,7 +32,7 @@ _SHORT = 500
 
 def encode(value: Any) -> bytes:
     """Return JSON: decimals as text, instants in ISO 8601, bytes in base64, no NaN."""
-    return to_json(value, bytes_mode="base64", inf_nan_mode="null")
+    return to_json(value, bytes_mode="base64", inf_nan_mode="null", fallback=plain_value)
 
 
 def list_answer(request: Request, page: Page, items: Sequence[Any]) -> Answer:
@@ -122,7 +123,7 @@ def path_of(scope: Scope, key: Sequence[Any]) -> str:
     is_row = scope["method"] == "PUT"
     collection = path.rpartition("/")[0] if is_row else path.removesuffix(":batch")
     # As in a body: a moment has a T, an enumeration its value.
-    texts = to_jsonable_python(tuple(key), bytes_mode="base64")
+    texts = to_jsonable_python(tuple(key), bytes_mode="base64", fallback=plain_value)
     return f"{collection}/{','.join(quote(str(text), safe='') for text in texts)}"
 
 

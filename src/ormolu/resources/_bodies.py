@@ -5,6 +5,7 @@ Knows Pydantic and declarations; no request and no policy.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from pydantic import AliasChoices, AliasPath, BaseModel
 from pydantic.fields import FieldInfo
 
 from ormolu.errors import ConfigurationError
-from ormolu.query import nearest
+from ormolu.query import Field, nearest
+from ormolu.resources._columns import Attribute
 from ormolu.resources._declaration import Declaration, Names
 
 __all__ = ["Body", "Path", "check_own_models", "own_body"]
@@ -36,6 +38,7 @@ class Body:
         names: What clients call each attribute of the model.
         computed: Names of its computed fields, whose values the program makes of the others.
         unstored: Names of fields that are no column: a hook makes something of them.
+        coded: By attribute, the fields whose values go through a decorator's code, as objects.
         others: Model of the values that `model` takes without a field for them.
     """
 
@@ -47,6 +50,7 @@ class Body:
     others: type[BaseModel]
     computed: frozenset[str] = frozenset()
     unstored: frozenset[str] = frozenset()
+    coded: Mapping[str, Field] = dataclasses.field(default_factory=dict)
 
     @cached_property
     def attributes(self) -> dict[str, str]:
@@ -106,7 +110,7 @@ def _put(values: Mapping[str, Any], path: Path, value: Any) -> dict[str, Any]:
 
 def own_body(
     model: type[BaseModel],
-    opened: Names,
+    opened: Mapping[str, Attribute],
     names: Mapping[str, str],
     others: type[BaseModel],
 ) -> Body:
@@ -123,11 +127,12 @@ def own_body(
         model=model,
         is_own=True,
         paths={name: _paths_of(model, name, info) for name, info in stored.items()},
-        open=opened,
+        open=opened.keys(),
         names=names,
         others=others,
         computed=frozenset(model.model_computed_fields),
-        unstored=frozenset({*stored, *model.model_computed_fields} - opened),
+        unstored=frozenset({*stored, *model.model_computed_fields} - opened.keys()),
+        coded={name: each.field for name, each in opened.items() if each.field.kind.is_coded},
     )
 
 

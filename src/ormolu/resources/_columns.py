@@ -45,7 +45,6 @@ class Attribute:
     Attributes:
         field: How it is read, filtered and sorted.
         column: Its column; None where it is computed.
-        annotation: What stands in `Mapped[...]`, None where that is not known.
         is_key: Whether it is of the primary key.
         is_version: Whether it is the version that an ETag shows.
         is_made: Whether the server or the program makes its values, not a client.
@@ -57,7 +56,6 @@ class Attribute:
 
     field: Field
     column: Column[Any] | None = None
-    annotation: Any = None
     rules: tuple[Any, ...] = ()
     make: Callable[[], Any] | None = None
     is_key: bool = False
@@ -194,9 +192,9 @@ def _of_property(mapper: Mapper[Any], prop: Any, hint: Hint) -> Attribute:
             column.type,
             bool(column.nullable) and not is_key,
             has_order=not column.system,
+            annotation=hint.annotation,
         ),
         column=column,
-        annotation=hint.annotation,
         rules=(*hint.rules, _is_kind_of(mapper)) if is_kind else hint.rules,
         make=hint.make if not _has_default(column) else None,
         is_key=is_key,

@@ -14,7 +14,7 @@ from sqlalchemy import Index, MetaData, Table, UniqueConstraint, inspect
 from sqlalchemy.orm import Mapper
 
 from ormolu.errors import ConfigurationError
-from ormolu.query import Field, is_text, nearest
+from ormolu.query import Field, nearest
 from ormolu.resources._columns import Attribute, Traits, attributes_of, traits_of
 from ormolu.resources._hooks import HookName
 from ormolu.resources._names import (
@@ -151,7 +151,7 @@ class Declaration:
             fields = self.public_model.model_fields
             names = [name for name in fields if name in names and not is_kept_back(fields[name])]
         shown = [self.attributes[name].field for name in names if name not in self.concealed]
-        return {field.name: field for field in shown}
+        return {field.name: field for field in shown if field.kind.family != "secret"}
 
     @cached_property
     def accepted(self) -> dict[str, Attribute]:
@@ -213,7 +213,9 @@ class Declaration:
         name = attribute.name
         if name in self.concealed or name in self.read_only:
             return False
-        return name in self.writable or not attribute.is_made
+        # A password's hash is sent by who is allowed to; what nobody understands is not sent.
+        is_known = attribute.field.kind.family not in {"opaque", "secret"}
+        return name in self.writable or (is_known and not attribute.is_made)
 
 
 def _is_partial(index: Index) -> bool:
@@ -242,7 +244,22 @@ def declare(**options: Any) -> Declaration:
             "hidden=%s to keep them hidden.",
             _call(declaration), ", ".join(secrets), listed, listed, listed,
         )  # fmt: skip
+    _log_opaque(declaration)
     return declaration
+
+
+def _log_opaque(declaration: Declaration) -> None:
+    opaque = [
+        name for name, field in declaration.readable.items()
+        if field.kind.family == "opaque" and not field.is_computed
+        and name not in declaration.read_only | declaration.writable
+    ]  # fmt: skip
+    if opaque:
+        _log.warning(
+            "%s: read only, since nothing tells what their values are: %s. Write Mapped[...] with "
+            "a type that Pydantic knows, or name them in writable to take any JSON.",
+            declaration.name, ", ".join(opaque),
+        )  # fmt: skip
 
 
 def _check_names(declaration: Declaration) -> None:
@@ -277,7 +294,7 @@ def _check_known(
 
 def _check_values(declaration: Declaration) -> None:
     for name in declaration.searchable:
-        if not is_text(declaration.attributes[name].field.type):
+        if "ilike" not in declaration.attributes[name].field.kind.operators:
             message = f"{_call(declaration)}: searchable names {name!r}, which holds no text."
             raise ConfigurationError(message)
     if not declaration.path.startswith("/") or declaration.path.endswith("/"):
@@ -315,6 +332,12 @@ def _check_keys(declaration: Declaration) -> None:
                 f"{' because of its name' if is_secret else ''}, and it is of the primary key, "
                 "which stands in each path and cursor. Show it: write "
                 f"read_only={_written([key.attribute])}."
+            )
+            raise ConfigurationError(message)
+        if key.kind.family in {"document", "opaque"}:
+            message = (
+                f"{_call(declaration)}: nothing tells how {key.name!r}, which is of the primary "
+                "key, stands in a path. Write Mapped[...] with a type that is text in JSON."
             )
             raise ConfigurationError(message)
 

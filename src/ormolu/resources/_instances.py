@@ -17,7 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState, Mapper, QueryableAttribute, Session, lazyload
 from sqlalchemy.orm.attributes import flag_modified
 
-from ormolu.query import is_json
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._statements import Key, Statements, Versions
 
@@ -54,6 +53,10 @@ class Instances:
         self._mapper: Mapper[Any] = declaration.mapper
         self._statements = statements
         self._constructor = declaration.traits.constructor
+        # Columns that are NULL where nothing is given for them.
+        self._bare = [
+            name for name, each in declaration.attributes.items() if _is_bare(each.column)
+        ]
 
     async def insert(self, rows: Sequence[Mapping[str, Any]]) -> list[Key]:
         """Store new rows, and return their keys.
@@ -90,7 +93,7 @@ class Instances:
             for name in values:
                 # Else a value that is the same again would make no new version.
                 flag_modified(instance, name)
-            self._settle(instance, values)
+            self._settle(instance, values, is_new=False)
             session.flush()
 
         await self._session.run_sync(change)
@@ -125,7 +128,7 @@ class Instances:
             instance = self._call(values)
         else:
             instance = self._assemble(values)
-        self._settle(instance, values)
+        self._settle(instance, values, is_new=True)
         return instance
 
     def _call(self, values: Mapping[str, Any]) -> Any:
@@ -166,16 +169,22 @@ class Instances:
             with _rejected(self._mapper, name):
                 setattr(instance, name, value)
 
-    def _settle(self, instance: Any, values: Mapping[str, Any]) -> None:
+    def _settle(self, instance: Any, values: Mapping[str, Any], *, is_new: bool) -> None:
         """Make None NULL in JSON columns, too, where the ORM would store JSON's null."""
-        attributes = self._declaration.attributes
-        stored = inspect(instance).dict
-        for name in values:
-            is_none = name in stored and stored[name] is None
-            if is_none and name in attributes and is_json(attributes[name].field.type):
+        attributes, stored = self._declaration.attributes, inspect(instance).dict
+        # What a new row leaves out is None, too, to a type that is JSON on this backend alone.
+        names = [*values, *(self._bare if is_new else ())]
+        for name in dict.fromkeys(names):
+            is_none = stored.get(name) is None and (name in stored or name not in values)
+            if is_none and name in attributes and self._statements.is_json(name):
                 # Past validators, which have seen None already.
                 stored[name] = null()
                 flag_modified(instance, name)
+
+
+def _is_bare(column: Any) -> bool:
+    has_default = column is None or column.default is not None
+    return not (has_default or column.server_default is not None or column.computed is not None)
 
 
 @contextmanager

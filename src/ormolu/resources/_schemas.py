@@ -9,7 +9,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, create_model
 from pydantic import Field as PydanticField
 from pydantic_core import PydanticCustomError
 
-from ormolu.query import is_text, written_type
 from ormolu.resources._bodies import Body, Path, check_own_models, own_body
 from ormolu.resources._columns import Attribute
 from ormolu.resources._declaration import Declaration
@@ -89,7 +88,7 @@ def _body(
         spare = {called: each for called, each in fields[1].items()
                  if called not in {names.get(name) for name in own.model_fields}}  # fmt: skip
         others = _make(f"{own.__name__}Others", _INPUT, spare)
-        return own_body(own, opened.keys(), names, others)
+        return own_body(own, opened, names, others)
     model = _make(f"{declaration.name}{operation.title()}", _INPUT, fields[0])
     paths: dict[str, tuple[Path, ...]] = {name: ((names[name],),) for name in opened}
     return Body(
@@ -113,18 +112,18 @@ def _aliased(options: dict[str, Any], name: str) -> Any:
 def _shown(declaration: Declaration) -> dict[str, Any]:
     shown = {}
     for name, field in declaration.readable.items():
-        attribute = declaration.attributes[field.attribute]
-        type_ = written_type(field.type, attribute.annotation)
+        attribute, type_ = declaration.attributes[field.attribute], field.kind.shown
         shown[name] = (_optional(type_) if field.is_nullable else type_, _description(attribute))
     return shown
 
 
 def _written(attribute: Attribute, default: dict[str, Any]) -> Any:
-    sql, annotation = attribute.field.type, attribute.annotation
+    kind = attribute.field.kind
+    annotation = attribute.field.annotation
     type_ = with_rules(
-        attribute.name, sql, written_type(sql, annotation), annotation, attribute.rules
+        attribute.name, attribute.field.type, kind.written, annotation, attribute.rules
     )
-    if attribute.is_key and is_text(sql):
+    if attribute.is_key and kind.family == "text":
         type_ = Annotated[type_, AfterValidator(_check_key)]
     if attribute.field.is_nullable:
         type_ = _optional(type_)

@@ -31,7 +31,17 @@ from sqlalchemy import (
     update,
 )
 
-from ormolu.query import Field, Part, Selection, View, as_shown, is_json, is_one_of, prepare
+from ormolu.query import (
+    Field,
+    Part,
+    Selection,
+    View,
+    as_shown,
+    is_json,
+    is_one_of,
+    prepare,
+    stored_type,
+)
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._policy import Policy
 from ormolu.resources._returning import as_returned, can_return
@@ -201,10 +211,13 @@ class Statements:
             stored[self._version] = 1 if is_new else getattr(self._model, self._version) + 1
         return stored
 
+    def is_json(self, name: str) -> bool:
+        """Tell whether the backend stores an attribute as JSON, which has a null of its own."""
+        return is_json(stored_type(self._declaration.attributes[name].field.type, self._dialect))
+
     def settled(self, name: str, value: Any) -> Any:
         """Make None NULL in a JSON column too, where SQLAlchemy would store JSON's null."""
-        type_ = self._declaration.attributes[name].field.type
-        return null() if value is None and is_json(type_) else value
+        return null() if value is None and self.is_json(name) else value
 
 
 def _told(declaration: Declaration, view: View, policy: Policy) -> list[Field]:

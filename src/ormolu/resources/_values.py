@@ -201,8 +201,7 @@ def _read(
     read = _validated(body.model, values, location)
     if not body.is_own:
         # What is left out is the column's to fill.
-        dumped = read.model_dump(by_alias=True, exclude_unset=True)
-        checked = {body.attributes[name]: value for name, value in dumped.items()}
+        checked = _as_read(body, read)
         return checked, frozenset(checked)
     # What a model of the program's own fills in counts for a new row.
     dumped = read.model_dump(by_alias=False, exclude_unset=not is_new)
@@ -217,6 +216,7 @@ def _read(
     for name in named:
         if body.attributes.get(name) in sealed:
             raise _sealed((*location, name))
+    fields |= _read_coded(body, read, fields, location)
     others = _read_others(body, named, location)
     return {**fields, **others}, (made & fields.keys()) | others.keys()
 
@@ -234,9 +234,37 @@ def _read_others(body: Body, values: Mapping[str, Any], location: Location) -> d
     """Return what a model takes that has no field for it, checked as a column's value."""
     if not values:
         return {}
-    read = _validated(body.others, values, location)
-    dumped = read.model_dump(by_alias=True, exclude_unset=True)
-    return {body.attributes[name]: value for name, value in dumped.items()}
+    return _as_read(body, _validated(body.others, values, location))
+
+
+def _as_read(body: Body, read: BaseModel) -> dict[str, Any]:
+    """Return the values of a model of ours by attribute, as objects: a dump would make JSON."""
+    fields = type(read).model_fields
+    return {
+        body.attributes[str(fields[name].alias)]: getattr(read, name)
+        for name in read.model_fields_set
+    }
+
+
+def _read_coded(
+    body: Body, read: BaseModel, fields: Mapping[str, Any], location: Location
+) -> dict[str, Any]:
+    """Return the values that a decorator's code takes, as objects of the column's own.
+
+    Raises:
+        RefusedError: The decorator refuses one.
+    """
+    found = {}
+    for name in body.coded.keys() & fields.keys():
+        if fields[name] is None:
+            continue
+        try:
+            found[name] = body.coded[name].written.validate_python(getattr(read, name))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = (*location, *body.places(name)[0])
+            raise refuse(place, first["type"], first["msg"]) from None
+    return found
 
 
 def _sealed(location: Location) -> RefusedError:

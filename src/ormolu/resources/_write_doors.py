@@ -8,7 +8,7 @@ from typing import Any
 from starlette.types import Scope
 
 from ormolu.lanes import Item, NotDoneError, Plan, numbered
-from ormolu.query import is_json
+from ormolu.query import is_json, stored_type
 from ormolu.resources._answers import headers_of, path_of
 from ormolu.resources._columns import events_of
 from ormolu.resources._json import read_json
@@ -79,13 +79,16 @@ class _ValuesDoor(_WriteDoor):
         super().__init__(opening)
         self._values = Values(opening.view, opening.exposure, EVERYTHING)
         self._shapes: Shapes[RowPlan] = Shapes()
+        attributes = self.declaration.attributes.items()
+        self._json = {name for name, each in attributes
+                      if is_json(stored_type(each.field.type, opening.dialect))}  # fmt: skip
         self.usual = self._find(frozenset(names)).plan
 
     async def _prepare(self, scope: Scope, body: Body) -> tuple[RowPlan, Item]:
         sent, size = await self._read_object(scope, body)
         key, values = self.key(scope), self._read(sent)
         for name, value in values.items():
-            if value is None and is_json(self.declaration.attributes[name].field.type):
+            if value is None and name in self._json:
                 # NULL in a JSON column is the session's business, which writes it as SQL.
                 raise NotDoneError
         plan = self._find(frozenset(values))

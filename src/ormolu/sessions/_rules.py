@@ -147,13 +147,22 @@ def has_flush_listeners(session: AsyncSession) -> bool:
     """Tell whether the program listens to flushes, of which a statement alone tells nothing."""
     heard = session.sync_session.dispatch
     listeners = [*heard.before_flush, *heard.after_flush, *heard.after_flush_postexec]
-    return any(listener is not _refuse_flush for listener in listeners)
+    return any(each is not _refuse_flush and not _is_idle(each) for each in listeners)
 
 
 def are_sessions_heard() -> bool:
     """Tell whether the program listens to sessions, which may add to what they send."""
     heard = _UNUSED.dispatch
-    return sum(len(getattr(heard, name)) for name in _SESSION_EVENTS) != _OUR_LISTENERS
+    others = sum(len(getattr(heard, name)) for name in _SESSION_EVENTS) - _OUR_LISTENERS
+    idle = (*heard.before_flush, *heard.after_flush) if others else ()
+    return others != sum(map(_is_idle, idle))
+
+
+def _is_idle(listener: Any) -> bool:
+    """Tell whether a listener does nothing: sqlalchemy-utils listens as soon as it is imported."""
+    owner = getattr(listener, "__self__", None)
+    name = _REGISTRIES.get((type(owner).__module__, type(owner).__name__))
+    return name is not None and not getattr(owner, name, True)
 
 
 _SESSION_EVENTS = (
@@ -161,6 +170,12 @@ _SESSION_EVENTS = (
     "after_transaction_create", "after_transaction_end", "before_commit", "before_flush",
     "do_orm_execute",
 )  # fmt: skip
+
+# What each of its listeners has to do, which is empty until a model asks for something.
+_REGISTRIES = {
+    ("sqlalchemy_utils.aggregates", "AggregationManager"): "generator_registry",
+    ("sqlalchemy_utils.observer", "PropertyObserver"): "callback_map",
+}
 
 # Its events are those of every session of ours: ours, and what listens to the class or above it.
 _UNUSED = RulesSession()

@@ -1,0 +1,286 @@
+"""What a value of a column must be to be stored or compared with, for Pydantic.
+
+The limits are those that the column itself has on any backend. Knows no model, no HTTP.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import sqlalchemy as sa
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from ormolu.query import _checks as checks
+from ormolu.query._told import is_readable, plain_hint
+
+__all__ = [
+    "ANY_DECIMAL", "DATE", "INSTANT", "NAIVE", "STRING_CHARACTERS", "Limits", "Make",
+    "any_decimal", "any_moment", "any_text", "anything", "array", "binary", "boolean", "clock",
+    "counting", "day", "decimal", "document", "documented", "enumeration", "identifier",
+    "in_query", "instant", "integer", "interval", "members", "moment", "number", "single",
+    "string", "text", "uuid_object", "whole",
+]  # fmt: skip
+
+
+# What is read of a long text to sort by it: MariaDB sorts by the first 1024 bytes.
+STRING_CHARACTERS = 255
+
+_SHIFTS = {sa.SmallInteger: 15, sa.BigInteger: 63, sa.Integer: 31}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a reader is asked for.
+
+    Attributes:
+        annotation: What stands in `Mapped[...]`, None where that is not known.
+        is_limited: Whether the value will be stored; one that is compared with may have any length.
+        is_shown: Whether it is what an answer has, which nobody checks again.
+        read: Returns the Pydantic type for another type: of the items of an array.
+    """
+
+    annotation: Any
+    is_limited: bool
+    is_shown: bool
+    read: Callable[[Any], Any]
+
+
+Make = Callable[[Any, Limits], Any]
+
+
+def enumeration(type_: Any, limits: Limits) -> Any:
+    """Return the members of an enumeration, by value."""
+    if type_.enum_class is None:
+        return Literal[tuple(type_.enums)]
+    return members(type_.enum_class, limits)
+
+
+def members(kind: type[enum.Enum], limits: Limits) -> Any:
+    """Return the members of a class."""
+    if limits.is_limited:
+        return kind
+    texts = checks.read_member({str(each.value): each for each in kind})
+    return Annotated[kind, BeforeValidator(texts)]
+
+
+def string(type_: Any, limits: Limits) -> Any:
+    """Return text of a column's length."""
+    # Without a length there is none: MySQL's own, which its DDL asks for, it enforces itself.
+    return text(type_.length if limits.is_limited else None)
+
+
+def any_text(_type: Any, _limits: Limits) -> Any:
+    """Return text of any length."""
+    return text(None)
+
+
+def text(characters: int | None) -> Any:
+    rule = AfterValidator(checks.check_text)
+    return Annotated[str, Field(strict=True, max_length=characters), rule]
+
+
+def _at_most(size: int) -> Callable[[bytes], bytes]:
+    def check(value: bytes) -> bytes:
+        if len(value) > size:
+            raise PydanticCustomError("too_long", "Must have at most {size} bytes", {"size": size})
+        return value
+
+    return check
+
+
+def boolean(_type: Any, _limits: Limits) -> Any:
+    """Return a truth value."""
+    return Annotated[bool, Field(strict=True)]
+
+
+def integer(type_: Any, _limits: Limits) -> Any:
+    """Return whole numbers of a column's bits."""
+    shift = next((bits for kind, bits in _SHIFTS.items() if isinstance(type_, kind)), 63)
+    return whole(-(2**shift), 2**shift - 1)
+
+
+def counting(type_: Any, limits: Limits) -> Any:
+    """Return whole numbers of one of MySQL's types, which may have no negative ones."""
+    bits = next((bits for name, bits in _MYSQL_BITS.items() if name == type(type_).__name__), None)
+    if bits is None:
+        return integer(type_, limits)
+    if type_.unsigned:
+        return whole(0, 2**bits - 1)
+    return whole(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+_MYSQL_BITS = {"TINYINT": 8, "SMALLINT": 16, "MEDIUMINT": 24, "INTEGER": 32, "BIGINT": 64}
+
+
+def whole(least: int, most: int) -> Any:
+    return Annotated[int, Field(strict=True, ge=least, le=most)]
+
+
+def number(_type: Any, _limits: Limits) -> Any:
+    """Return finite numbers."""
+    return _FLOAT
+
+
+def single(type_: Any, limits: Limits) -> Any:
+    """Return what a column of floats holds in Python."""
+    return any_decimal(type_, limits) if type_.asdecimal else _FLOAT
+
+
+def decimal(type_: Any, limits: Limits) -> Any:
+    """Return decimals of a column's digits."""
+    if not type_.asdecimal:
+        return _FLOAT
+    scale = 10 if type_.scale is None else type_.scale
+    precision = type_.precision or 38
+    digits = {"max_digits": precision, "decimal_places": scale} if limits.is_limited else {}
+    pattern = rf"^-?\d{{1,{max(precision - scale, 1)}}}(\.\d{{1,{scale}}})?$"
+    return _decimal(rf"^-?\d{{1,{precision}}}$" if scale == 0 else pattern, digits)
+
+
+def any_decimal(_type: Any, _limits: Limits) -> Any:
+    """Return decimals of any digits."""
+    return ANY_DECIMAL
+
+
+def _decimal(pattern: str, digits: dict[str, Any]) -> Any:
+    return Annotated[
+        Decimal,
+        Field(allow_inf_nan=False, **digits),
+        BeforeValidator(checks.read_decimal),
+        WithJsonSchema({"type": "string", "format": "decimal", "pattern": pattern}),
+    ]
+
+
+def binary(type_: Any, limits: Limits) -> Any:
+    """Return bytes, which are text in base64."""
+    length = getattr(type_, "length", None) if limits.is_limited else None
+    most = {} if length is None else {"maxLength": 4 * math.ceil(length / 3)}
+    schema = {"type": "string", "contentEncoding": "base64", "pattern": _BASE64, **most}
+    limit = AfterValidator(_at_most(length)) if length else Field()
+    return Annotated[bytes, limit, BeforeValidator(checks.read_base64), WithJsonSchema(schema)]
+
+
+def moment(type_: Any, _limits: Limits) -> Any:
+    """Return moments, which have an offset where the column says so."""
+    return INSTANT if type_.timezone else NAIVE
+
+
+def clock(type_: Any, _limits: Limits) -> Any:
+    """Return times of the day, which have an offset where the column says so."""
+    check = checks.check_offset_time if getattr(type_, "timezone", False) else checks.check_time
+    return Annotated[time, AfterValidator(check), checks.require_text("12:00:00")]
+
+
+def any_moment(_type: Any, _limits: Limits) -> Any:
+    """Return moments, with an offset or without: a decorator says which it takes."""
+    return _ANY_MOMENT
+
+
+def instant(_type: Any, _limits: Limits) -> Any:
+    """Return moments with an offset."""
+    return INSTANT
+
+
+def day(_type: Any, _limits: Limits) -> Any:
+    """Return dates."""
+    return DATE
+
+
+def interval(_type: Any, _limits: Limits) -> Any:
+    """Return lengths of time."""
+    rule = AfterValidator(checks.check_interval)
+    return Annotated[timedelta, rule, checks.require_text("P1DT2H")]
+
+
+def uuid_object(_type: Any, _limits: Limits) -> Any:
+    """Return UUIDs."""
+    return _UUID
+
+
+def identifier(type_: Any, _limits: Limits) -> Any:
+    """Return UUIDs, which are text in Python where the column says so."""
+    if getattr(type_, "as_uuid", False):
+        return _UUID
+    return Annotated[_UUID, AfterValidator(str), PlainSerializer(str)]
+
+
+def document(_type: Any, limits: Limits) -> Any:
+    """Return JSON of the annotation's shape."""
+    shape = plain_hint(limits.annotation)
+    if not limits.is_limited:
+        return Annotated[Any, AfterValidator(checks.check_json), _JSON_IN_QUERY]
+    if shape is None or shape is Any or not is_readable(shape):
+        return Annotated[Any, AfterValidator(checks.check_json)]
+    if limits.is_shown:
+        return documented(shape)
+    adapter: TypeAdapter[Any] = TypeAdapter(shape)
+
+    def store(value: Any) -> Any:
+        # As JSON again, which is what the column takes: the shape may be a class.
+        return adapter.dump_python(value, mode="json", by_alias=True)
+
+    # The schema of a body must not look for the class in what is stored.
+    return Annotated[
+        documented(shape),
+        BeforeValidator(checks.check_json),
+        AfterValidator(store),
+        PlainSerializer(lambda each: each),
+    ]
+
+
+def documented(kind: Any) -> Any:
+    """Return a type that an OpenAPI document can show, if need be as anything."""
+    try:
+        for mode in ("validation", "serialization"):
+            TypeAdapter(kind).json_schema(mode=mode)
+    except Exception:  # a schema of the program's own may raise anything
+        return Annotated[kind, WithJsonSchema({})]
+    return kind
+
+
+def anything(_type: Any, _limits: Limits) -> Any:
+    """Return any value of JSON."""
+    return Annotated[Any, AfterValidator(checks.check_json)]
+
+
+def array(type_: Any, limits: Limits) -> Any:
+    """Return lists of the items that a column has, as deep as it says."""
+    kind: Any = limits.read(type_.item_type) | None
+    for _ in range(type_.dimensions or 1):
+        # One error is enough of a list whose items may all be wrong.
+        kind = Annotated[list[kind], Field(fail_fast=True)]
+    return in_query(kind, checks.read_list, limits)
+
+
+def in_query(kind: Any, read: Callable[[Any], Any], limits: Limits) -> Any:
+    """Return a type that a query string has the JSON of."""
+    return kind if limits.is_limited else Annotated[kind, BeforeValidator(read)]
+
+
+_JSON_IN_QUERY = BeforeValidator(checks.read_text_as_json)
+ANY_DECIMAL = _decimal(r"^-?\d+(\.\d+)?$", {})
+_BASE64 = r"^[A-Za-z0-9+/_-]*={0,2}$"
+_FLOAT = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+_MOMENT = checks.require_text("2026-01-31T12:00:00Z")
+INSTANT = Annotated[
+    datetime, AfterValidator(checks.require_offset), AfterValidator(checks.to_utc), _MOMENT
+]
+NAIVE = Annotated[datetime, AfterValidator(checks.refuse_offset), _MOMENT]
+_ANY_MOMENT = Annotated[datetime, _MOMENT]
+DATE = Annotated[date, checks.require_text("2026-01-31")]
+_UUID = Annotated[uuid.UUID, checks.require_text(str(uuid.NAMESPACE_DNS), is_number_fine=True)]

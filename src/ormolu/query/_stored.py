@@ -1,0 +1,111 @@
+"""The SQL side of a column's type: what each backend stores, and what stands before it in Python.
+
+A decorator's `impl` is what it was written over; what the database has is what it names for that
+database's dialect, and so it is with variants. Knows no value of a client, no model, no HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Dialect
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from ormolu.models import UTCDateTime
+
+__all__ = [
+    "bound_form",
+    "is_coded",
+    "read_form",
+    "reads_as_stored",
+    "stored_type",
+    "stored_types",
+    "variants",
+]
+
+_BINDS = ("process_bind_param", "bind_processor", "bind_expression")
+_READS = ("process_result_value", "result_processor", "column_expression")
+
+
+def stored_type(type_: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:
+    """Return what the database has for a column."""
+    stored: TypeEngine[Any] = type_.dialect_impl(dialect)
+    while isinstance(stored, TypeDecorator) and not isinstance(stored, sa.Interval):
+        stored = stored.impl_instance.dialect_impl(dialect)
+    return stored
+
+
+def stored_types(type_: TypeEngine[Any]) -> list[TypeEngine[Any]]:
+    """Return what each backend has for a column, of those whose dialect a type can tell."""
+    found = []
+    for dialect in _dialects():
+        # A type of one backend may not know the others at all.
+        with suppress(Exception):
+            found.append(stored_type(type_, dialect))
+    return found
+
+
+def is_coded(type_: TypeEngine[Any]) -> bool:
+    """Tell whether code of the program's own stands between a value and what is stored."""
+    return any(_is_overridden(each, (*_BINDS, *_READS)) for each in _layers(type_))
+
+
+def reads_as_stored(type_: TypeEngine[Any]) -> bool:
+    """Tell whether what is read of a column is what is stored there, as it is."""
+    return not any(_is_overridden(each, _READS) for each in _layers(type_))
+
+
+def bound_form(type_: TypeEngine[Any], value: Any, dialect: Dialect) -> Any:
+    """Return what decorators make of a value, before the type below them writes it."""
+    layer: Any = type_.dialect_impl(dialect)
+    while isinstance(layer, TypeDecorator) and not isinstance(layer, sa.Interval):
+        if _is_overridden(layer, ("process_bind_param",)):
+            value = layer.process_bind_param(value, dialect)
+        layer = layer.impl_instance
+    return value
+
+
+def read_form(type_: TypeEngine[Any], value: Any, dialect: Dialect) -> Any:
+    """Return what decorators make of what the type below them reads."""
+    layers = []
+    layer: Any = type_.dialect_impl(dialect)
+    while isinstance(layer, TypeDecorator) and not isinstance(layer, sa.Interval):
+        layers.append(layer)
+        layer = layer.impl_instance
+    for each in reversed(layers):
+        if _is_overridden(each, ("process_result_value",)):
+            value = each.process_result_value(value, dialect)
+    return value
+
+
+def variants(type_: TypeEngine[Any]) -> list[TypeEngine[Any]]:
+    """Return the types that some backends have instead of a plain one."""
+    return list(type_._variant_mapping.values())  # noqa: SLF001 -- no public name
+
+
+def _layers(type_: Any) -> Iterator[Any]:
+    """Yield a type, and those that it decorates, down to SQLAlchemy's."""
+    yield type_
+    while isinstance(type_, TypeDecorator) and not isinstance(type_, (sa.Interval, UTCDateTime)):
+        type_ = type_.impl_instance
+        yield type_
+
+
+def _is_overridden(type_: Any, names: tuple[str, ...]) -> bool:
+    kinds = type(type_).__mro__
+    own = next(each for each in kinds if _is_known(each))
+    return any(getattr(type(type_), name, None) is not getattr(own, name, None) for name in names)
+
+
+def _is_known(kind: type[Any]) -> bool:
+    return kind.__module__.partition(".")[0] in {"ormolu", "sqlalchemy"}
+
+
+@cache
+def _dialects() -> tuple[Dialect, ...]:
+    return sqlite.dialect(), postgresql.dialect(), mysql.dialect()  # type: ignore[no-untyped-call]

@@ -1,0 +1,174 @@
+"""What the values of a decorated column are in Python, and who tells it.
+
+In this order: the annotation in `Mapped[...]`, what is known of a package's types, `python_type`,
+the decorator's own annotations, and what the backends store. Where nobody tells it, the column
+is opaque. Knows no HTTP.
+"""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import sqlalchemy as sa
+from pydantic import IPvAnyAddress, TypeAdapter
+from sqlalchemy.ext.mutable import Mutable
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from ormolu.query._stored import reads_as_stored, stored_types
+
+__all__ = ["SECRET", "Like", "is_readable", "plain_hint", "told_type", "without_none"]
+
+
+class _Secret:
+    """Stands for values that nobody is ever shown: a password's hash."""
+
+
+@dataclass(frozen=True)
+class Like:
+    """Stands for the values of another SQL type, which are stored in a form of their own."""
+
+    type: TypeEngine[Any]
+
+
+SECRET = _Secret()
+
+
+def told_type(type_: TypeEngine[Any], annotation: Any) -> Any:
+    """Return the Python type of a column's values; None where nobody tells it.
+
+    Returns:
+        A type that Pydantic knows, `SECRET`, or `Like`.
+    """
+    known = _known_type(type_)
+    if known is SECRET or _is_closed(known):
+        return known
+    words = (plain_hint(annotation), known, *_own_words(type_))
+    return next((word for word in words if _tells(word)), None)
+
+
+def _is_closed(known: Any) -> bool:
+    """Tell whether a type takes some values only, of which an annotation may say less."""
+    return get_origin(known) is Literal or (
+        isinstance(known, type) and issubclass(known, enum.Enum)
+    )
+
+
+def plain_hint(hint: Any) -> Any:
+    """Return a type that Pydantic knows for a container that tells SQLAlchemy of its changes."""
+    origin = get_origin(hint) or hint
+    if not isinstance(origin, type) or not issubclass(origin, Mutable):
+        return hint
+    plain = next((each for each in (dict, list, set) if issubclass(origin, each)), None)
+    arguments = get_args(hint)
+    return plain[arguments] if plain is not None and arguments else plain
+
+
+def without_none(hint: Any) -> Any:
+    """Return a type without None: whether a column has a value is asked elsewhere."""
+    parts = [part for part in get_args(hint) if part is not type(None)]
+    is_optional = type(None) in get_args(hint)
+    return Union[tuple(parts)] if is_optional and parts else hint  # noqa: UP007 -- of a tuple
+
+
+def _tells(word: Any) -> bool:
+    if word is None or word in {Any, object} or isinstance(word, (TypeVar, str)):
+        return False
+    return isinstance(word, Like) or is_readable(word)
+
+
+def is_readable(word: Any) -> bool:
+    """Tell whether Pydantic knows a type."""
+    try:
+        TypeAdapter(word)
+    except Exception:  # whatever a class of the program's own raises when it is looked at
+        return False
+    return True
+
+
+def _own_words(type_: Any) -> Iterator[Any]:
+    # Some look into an impl that is not there.
+    with suppress(Exception):
+        yield without_none(type_.python_type)
+    for kind in type(type_).__mro__:
+        for base in getattr(kind, "__orig_bases__", ()):
+            if get_origin(base) is TypeDecorator:
+                yield without_none(get_args(base)[0])
+    yield _hint_of(getattr(type_, "process_result_value", None), "return")
+    yield _hint_of(getattr(type_, "process_bind_param", None), "value")
+    yield from _stored_words(type_)
+
+
+def _stored_words(type_: Any) -> Iterator[Any]:
+    """Yield what the backends store, where that says what the values are."""
+    stored = stored_types(type_) if isinstance(type_, TypeDecorator) else []
+    yield from (Like(each) for each in stored if isinstance(each, (sa.Uuid, sa.JSON)))
+    if reads_as_stored(type_) and stored:
+        yield Like(stored[0])
+
+
+def _hint_of(function: Any, name: str) -> Any:
+    """Return what a function of the program's own takes or returns; SQLAlchemy's say nothing."""
+    if function is None or function.__module__.startswith("sqlalchemy."):
+        return None
+    try:
+        hint = without_none(get_type_hints(function).get(name))
+    except Exception:  # a name that is there for type checkers only
+        return None
+    # Of what a decorator takes, several types say that it coerces: not what its values are.
+    return None if get_origin(hint) is Union and name == "value" else hint
+
+
+def _known_type(type_: Any) -> Any:
+    for kind in type(type_).__mro__:
+        package = kind.__module__.partition(".")[0]
+        read = _KNOWN.get((package, kind.__name__))
+        if read is not None:
+            return read(type_)
+    return None
+
+
+def _choices(type_: Any) -> Any:
+    choices = type_.choices
+    if isinstance(choices, type) and issubclass(choices, enum.Enum):
+        return choices
+    codes = tuple(code for code, _ in choices)
+    return Literal[codes] if codes else None
+
+
+def _always(word: Any) -> Callable[[Any], Any]:
+    return lambda _type: word
+
+
+def _hidden(type_: Any) -> Any:
+    return Like(type_.underlying_type)
+
+
+# Types of well-known packages that say nothing themselves, or of their impl alone.
+_UTILS, _ALCHEMY, _USERS = "sqlalchemy_utils", "advanced_alchemy", "fastapi_users_db_sqlalchemy"
+_KNOWN: dict[tuple[str, str], Callable[[Any], Any]] = {
+    (_UTILS, "ChoiceType"): _choices,
+    (_UTILS, "StringEncryptedType"): _hidden,
+    (_UTILS, "IPAddressType"): _always(IPvAnyAddress),
+    (_UTILS, "JSONType"): _always(Like(sa.JSON())),
+    (_UTILS, "ScalarListType"): lambda type_: list[_item_of(type_.coerce_func)],  # type: ignore[misc]
+    (_UTILS, "PasswordType"): _always(SECRET),
+    (_ALCHEMY, "PasswordHash"): _always(SECRET),
+    (_ALCHEMY, "TOTPSecret"): _always(SECRET),
+    (_USERS, "GUID"): _always(uuid.UUID),
+    **{
+        (_UTILS, name): _always(str)
+        for name in (
+            "ColorType", "CountryType", "CurrencyType", "EmailType", "LocaleType", "LtreeType",
+            "PhoneNumberType", "TimezoneType", "URLType", "WeekDaysType",
+        )
+    },
+}  # fmt: skip
+
+
+def _item_of(coerce: Any) -> Any:
+    return coerce if isinstance(coerce, type) else str
