@@ -329,3 +329,54 @@ async def test_policy_over_another_table_says_what_to_write(classes: Classes) ->
     async with db, db.unit_of_work() as session:
         with pytest.raises(UsageError, match=r"Write that as exists\(\), any\(\) or has\(\)"):
             await taxis.list(session, policies={classes.taxi: wide})
+
+
+class Ground(DeclarativeBase):
+    """Tables of their own."""
+
+
+class Parcel(Ground):
+    __tablename__ = "relative_parcels"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(9))
+    town: Mapped[str] = mapped_column(String(9))
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "plain"}  # noqa: RUF012
+
+
+class Express(Parcel):
+    __mapper_args__ = {"polymorphic_identity": "express"}  # noqa: RUF012
+
+
+class Receipt(Ground):
+    __tablename__ = "relative_receipts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    parcel_id: Mapped[int] = mapped_column(ForeignKey("relative_parcels.id"))
+    parcel: Mapped[Parcel] = relationship()
+
+
+async def in_express_towns() -> Policy:
+    return Policy(visible=Parcel.town.in_(select(Express.town)))
+
+
+async def test_a_policy_over_a_subclass_is_the_same_behind_a_relation_to_one(
+    database_url: str,
+) -> None:
+    """The kinds of the rows that a subquery in it looks at are kept."""
+    parcels = resource(Parcel, policy=in_express_towns)
+    receipts = resource(Receipt, includes={"parcel": parcels})
+    db, opened = await served(database_url, Ground.metadata, parcels, receipts)
+    async with opened as client:
+        async with db.unit_of_work() as session:
+            session.add_all(
+                [Parcel(id=1, town="a"), Express(id=2, town="a"), Parcel(id=3, town="b")]
+            )
+            await session.flush()
+            session.add_all([Receipt(id=key, parcel_id=key) for key in (1, 2, 3)])
+        assert await _keys_of(client, "/relative_parcels") == [1, 2]
+        assert await _keys_of(client, "/relative_receipts?parcel.id__ge=0") == [1, 2]
+        found = (await client.get("/relative_receipts?include=parcel")).json()["items"]
+        assert [each["id"] for each in found if each["parcel"]] == [1, 2]
+
+
+async def _keys_of(client: httpx2.AsyncClient, path: str) -> list[int]:
+    return [row["id"] for row in (await client.get(path)).json()["items"]]
