@@ -14,7 +14,8 @@ from ormolu.query import size_of
 from ormolu.resources._answers import encode
 from tests.resources.twins import Twins, twins_of
 
-pytestmark = pytest.mark.anyio
+# psycopg gets the statements of asyncpg.
+pytestmark = [pytest.mark.anyio, pytest.mark.backends("sqlite", "asyncpg", "mariadb")]
 
 Urls = tuple[str, str]
 

@@ -20,7 +20,8 @@ from ormolu.query import Cursors, read_sort
 from tests.fixtures.backends import Backend
 from tests.resources.twins import twins_of
 
-pytestmark = pytest.mark.anyio
+# psycopg gets the statements of asyncpg.
+pytestmark = [pytest.mark.anyio, pytest.mark.backends("sqlite", "asyncpg", "mariadb")]
 
 NUMBERS = range(5)
 

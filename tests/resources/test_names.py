@@ -12,7 +12,8 @@ import pytest
 from tests.resources import quotas as models
 from tests.resources.quotas import database_of, served
 
-pytestmark = pytest.mark.anyio
+# What a request says is read before any backend is asked; SQL is where the others differ.
+pytestmark = [pytest.mark.anyio, pytest.mark.backends("sqlite", "asyncpg")]
 
 
 @pytest.fixture

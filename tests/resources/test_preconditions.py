@@ -19,7 +19,8 @@ from ormolu.errors import RefusedError
 from ormolu.resources._conditions import prefers_minimal, read_conditions
 from tests.fixtures.apps import client_of
 
-pytestmark = pytest.mark.anyio
+# psycopg gets the statements of asyncpg.
+pytestmark = [pytest.mark.anyio, pytest.mark.backends("sqlite", "asyncpg", "mariadb")]
 
 Json = dict[str, Any]
 

@@ -23,7 +23,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ormolu import ConfigurationError, Database, Model, Policy, RefusedError, resource
 from tests.fixtures.apps import client_of
 
-pytestmark = pytest.mark.anyio
+# What a request says is read before any backend is asked; SQL is where the others differ.
+pytestmark = [pytest.mark.anyio, pytest.mark.backends("sqlite", "asyncpg")]
 
 
 class Base(Model):
