@@ -427,7 +427,7 @@ async def test_an_error_of_a_constructor_tells_what_it_was_made_of(database_url:
     async with db, db.unit_of_work() as session:
         with pytest.raises(TypeError) as caught:
             await foods.create(session, {"name": "odd", "weight": 1, "note": ""})
-        assert caught.value.__notes__ == ["Ormolu made a Food from name, weight, note."]
+        assert caught.value.__notes__ == ["Ormolu made a Food from name, note, weight."]
 
 
 class Bare:

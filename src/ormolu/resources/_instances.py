@@ -137,7 +137,7 @@ class Instances:
             with _rejected(self._mapper):
                 instance = self._declaration.model(*places, **named)
         except TypeError as error:
-            listed = ", ".join(values) or "no values"
+            listed = ", ".join(sorted(values)) or "no values"
             error.add_note(f"Ormolu made a {self._declaration.name} from {listed}.")
             raise
         self._set(instance, others)
