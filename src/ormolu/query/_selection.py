@@ -365,7 +365,7 @@ def _add_columns(statement: Select[Any], part: Part) -> Select[Any]:
             continue
         alias = aliased(child.view.model)
         link = relation.on(entity).of_type(alias)
-        # Not link.and_(): it adapts the policy to the alias, and loses the kinds of subclasses in it.
+        # Not link.and_(): it adapts the policy to the alias, and loses kinds of subclasses in it.
         seen = child.view.seen_through(alias)
         statement = statement.outerjoin(alias, link if seen is None else and_(link, seen))
         part.parts[name] = inner = Part(child, alias, 0)
