@@ -30,6 +30,10 @@ class Classes:
             vehicles: Mapped[list[Any]] = relationship("Vehicle", back_populates="garage")
             cars: Mapped[list[Any]] = relationship("Car", viewonly=True)
             taxis: Mapped[list[Any]] = relationship("Taxi", viewonly=True)
+            best_id: Mapped[int | None]
+            best: Mapped[Any] = relationship(
+                "Taxi", primaryjoin="foreign(Garage.best_id) == Vehicle.id", viewonly=True
+            )
 
         class Vehicle(Base):
             __tablename__ = "vehicles"
@@ -124,6 +128,32 @@ async def test_policy_of_a_base_holds_for_relations_to_subclasses(
             assert (await client.get(f"/garages?{query}")).status_code == 422
         paths = (await client.get("/openapi.json")).text
         assert '"note"' not in paths
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("is_of_base", [True, False])
+async def test_policy_holds_for_the_one_row_of_a_subclass(
+    database_url: str, classes: Classes, *, is_of_base: bool
+) -> None:
+    """In an include, a filter and a sort over a relation to one row, without a product of rows."""
+
+    def own() -> Policy:
+        return Policy(visible=classes.vehicle.tenant == 1)
+
+    guarded = classes.vehicle if is_of_base else classes.taxi
+    routers = [resource(guarded, path="/guarded", policy=own),
+               resource(classes.garage, includes={"best"})]  # fmt: skip
+    db, opened = await served(database_url, classes.base.metadata, *routers)
+    async with opened as client:
+        await _stored(db, classes)
+        async with db.unit_of_work() as session:
+            session.add_all(classes.garage(id=key, best_id=key) for key in (8, 9))
+        items = (await client.get("/garages?include=best&sort=best.tenant,id")).json()["items"]
+        assert [(row["id"], row["best"] and row["best"]["id"]) for row in items] == [
+            (8, 8), (1, None), (9, None),
+        ]  # fmt: skip
+        found = (await client.get("/garages?best.plate__startswith=p")).json()["items"]
+        assert [row["id"] for row in found] == [8]
 
 
 async def test_policy_of_a_subclass_holds_for_relations_to_its_base(
