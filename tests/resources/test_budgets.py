@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
-from sqlalchemy import ARRAY, ForeignKey, Integer, Text, insert
+from sqlalchemy import ARRAY, JSON, ForeignKey, Integer, LargeBinary, Text, insert
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from ormolu import ConfigurationError, Database, RefusedError, resource
@@ -263,3 +264,69 @@ async def test_a_list_with_wrong_items_is_one_error(twin_urls: Urls) -> None:
         answer = await twins.send("POST", "/draws", json={"numbers": ["x"] * 100_000})
         assert answer.status_code == 422
         assert len(answer.json()["errors"]) == 1
+
+
+class Shelf(Base):
+    """What holds long texts."""
+
+    __tablename__ = "shelves"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    scrolls: Mapped[list[Scroll]] = relationship(order_by="Scroll.title.desc()")
+
+
+class Scroll(Base):
+    """Values of any length, which sort by text, too."""
+
+    __tablename__ = "scrolls"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shelf_id: Mapped[int] = mapped_column(ForeignKey("shelves.id"))
+    title: Mapped[str | None]
+    body: Mapped[str] = mapped_column(Text)
+    seal: Mapped[bytes | None] = mapped_column(LargeBinary)
+    notes: Mapped[Any] = mapped_column(JSON, nullable=True)
+
+
+def library(**options: Any) -> list[Any]:
+    scrolls = resource(Scroll, **options)
+    return [resource(Shelf, includes={"scrolls": scrolls}, **options), scrolls]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/scrolls?sort=-title", "/scrolls?sort=title,body&limit=3", "/shelves?include=scrolls"],
+)
+async def test_long_values_are_counted_and_rows_stay_in_order(twin_urls: Urls, path: str) -> None:
+    """The server adds them up; what is within the budget is what it was."""
+    async with twins_of(twin_urls, Base.metadata, *library()) as twins:
+        await twins.send("POST", "/shelves", json={})
+        for number, title in enumerate(["b", None, "a", "é", "B", None]):
+            await twins.send("POST", "/scrolls", json={
+                "shelf_id": 1, "title": title, "body": "x" * number, "seal": "_w==",
+                "notes": {"a": [number]},
+            })  # fmt: skip
+        answers = [await twins.send("GET", path) for _ in range(3)]
+        items = answers[0].json()["items"]
+        rows = items[0]["scrolls"] if "shelves" in path else items
+        assert {row["seal"] for row in rows} == {"_w=="}
+        assert all(row["notes"] == {"a": [len(row["body"])]} for row in rows)
+        assert len({answer.content for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("path", ["/scrolls?limit=100", "/shelves?include=scrolls"])
+async def test_long_values_are_not_sent_beyond_the_budget(twin_urls: Urls, path: str) -> None:
+    """Of 4 MB that are stored the server does not get one of more than its budget."""
+    async with twins_of(twin_urls, Base.metadata, *library(max_bytes=100_000)) as twins:
+        for db in twins.databases:
+            async with db.unit_of_work() as session:
+                await session.execute(insert(Shelf).values(id=1))
+                row = {"shelf_id": 1, "body": "x" * 60_000, "seal": b"y" * 20_000}
+                await session.execute(insert(Scroll), [row] * 50)
+        tracemalloc.start()
+        for _ in range(3):
+            answer = await twins.send("GET", path)
+            assert answer.json()["errors"][0]["type"] == "too_many_bytes"
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 3_000_000

@@ -19,6 +19,9 @@ __all__ = ["Plan", "PointPlan", "Read", "Slot", "UnplannableError", "numbered"]
 
 Values = Mapping[str, Any]
 
+# Bytes that the rows of a read have at most: what has more is the session's.
+_ROOM = 16 * 1024 * 1024
+
 # What asyncpg says of a column, by which SQLAlchemy's types choose how to read it.
 _FLOAT_OID, _NUMERIC_OID = 701, 1700
 
@@ -63,6 +66,9 @@ class Plan:
         reread: Reads the row that a write of SQLite's stored, by the key that this one returns;
             None if it returns the row itself.
         most: How many rows it returns when it was cut off: so many are too many; None for any.
+        most_bytes: What the last column of its rows may be, if that tells how long they are, or
+            whether they are too long; None without such a column.
+        room: How many bytes its rows may have where the lane itself can count them.
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class Plan:
         key: slice | None = None,
         reread: Plan | None = None,
         most: int | None = None,
+        most_bytes: int | None = None,
     ) -> None:
         """Compile a statement.
 
@@ -84,6 +91,7 @@ class Plan:
             key: See the attribute.
             reread: See the attribute; its slots are for a key as it is stored.
             most: See the attribute.
+            most_bytes: See the attribute.
 
         Raises:
             UnplannableError: Its text depends on its values.
@@ -97,6 +105,8 @@ class Plan:
         self.key: slice | None = key
         self.reread: Plan | None = reread
         self.most: int | None = most
+        self.most_bytes: int | None = most_bytes
+        self.room: int = _ROOM
         defaults = _defaults_of(compiled)
         self._sources = [
             _source_of(compiled, name, defaults, dialect) for name in compiled.positiontup or ()
@@ -118,8 +128,10 @@ class Plan:
         return key if self._is_key else self.arguments(numbered(key))
 
     def is_cut_off(self, rows: Sequence[Any]) -> bool:
-        """Tell whether there are more rows than these."""
-        return self.most is not None and len(rows) >= self.most
+        """Tell whether there are more rows than these, or they lack what is too long."""
+        if self.most is not None and len(rows) >= self.most:
+            return True
+        return self.most_bytes is not None and any(row[-1] > self.most_bytes for row in rows)
 
     def read(self, row: Sequence[Any]) -> Sequence[Any]:
         """Return the values in a row that the driver returned."""

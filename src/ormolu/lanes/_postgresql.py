@@ -120,7 +120,10 @@ class _RowLane(HeldLane):
     async def _send_alike(self, group: list[Item]) -> None:
         first = group[0]
         assert first.make is not None
-        made = first.make(await self._read(first.plan.text, first.arguments))
+        rows = await self._read(first.plan.text, first.arguments)
+        if first.plan.is_cut_off(rows):
+            raise NotDoneError
+        made = first.make(rows)
         for item in group:
             item.resolve(made)
 

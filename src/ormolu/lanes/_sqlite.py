@@ -23,6 +23,7 @@ from ormolu.lanes._held import Held
 from ormolu.lanes._lane import Item, Lane, NotDoneError
 from ormolu.lanes._plan import Plan, PointPlan, Read, numbered
 from ormolu.sqlite._connection import Connection
+from ormolu.sqlite._cursor import fetch_within
 from ormolu.transactions import Access
 
 __all__ = ["SQLiteLanes"]
@@ -126,6 +127,7 @@ class _Reads:
         self._shared: dict[tuple[Any, ...], Any] = {}
         self._written_before = 0
         self._rounds = 0
+        self._longest = self._room = 0
         self._bans = Bans()
 
     async def take_turn(self) -> None:
@@ -147,6 +149,7 @@ class _Reads:
         if sqlite is None or self._is_closed:
             raise NotDoneError
         sqlite.set_progress_handler(self._is_long, _STEPS)
+        self._longest, self._room = sqlite.getlimit(sqlite3.SQLITE_LIMIT_LENGTH), 0
         self._line, self._sqlite, self._cursor = connection.line, sqlite, sqlite.cursor()
         self.is_open = True
 
@@ -167,8 +170,12 @@ class _Reads:
         if is_latest:
             self._bring_up_to_date()
         self._rounds = 0
+        if plan.room != self._room:
+            # One value may be all rows, if SQLite makes JSON of them.
+            self._sqlite.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, plan.room)
+            self._room = plan.room
         try:
-            return self._cursor.execute(plan.text, arguments).fetchall()  # type: ignore[no-any-return]
+            return fetch_within(self._cursor.execute(plan.text, arguments), plan.room)
         except (sqlite3.Error, OverflowError) as error:
             if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
                 self._bans.add(plan.text)
@@ -215,6 +222,7 @@ class _Reads:
         if self._sqlite is not None:
             self._end_snapshot()
             self._sqlite.set_progress_handler(None, 0)
+            self._sqlite.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self._longest)
             self._sqlite = self._cursor = None
             self.is_open = False
         await self._held.give_back()

@@ -1,9 +1,11 @@
 """Lists of rows: filters, sorting, cursors and selections over what may be seen. No HTTP."""
 
 from ormolu.query._budgets import Budget, size_of
+from ormolu.query._children import children_of, children_statement
 from ormolu.query._conditions import AllOf, Condition, compile_condition, is_over_relations
 from ormolu.query._cursors import Cursors
 from ormolu.query._filters import Filters, operators_of, spellings_of
+from ormolu.query._guards import fetch_rows, guard, guard_each, is_guarded
 from ormolu.query._plain import is_plain, plain_type
 from ormolu.query._selection import (
     FetchChildren,
@@ -11,8 +13,6 @@ from ormolu.query._selection import (
     Row,
     Rows,
     Selection,
-    children_of,
-    children_statement,
     make_row,
     prepare,
     read_selection,
@@ -57,6 +57,10 @@ __all__ = [
     "children_statement",
     "compile_condition",
     "entry_of",
+    "fetch_rows",
+    "guard",
+    "guard_each",
+    "is_guarded",
     "is_json",
     "is_one_of",
     "is_over_relations",

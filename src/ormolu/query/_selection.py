@@ -11,24 +11,31 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Select, and_
 from sqlalchemy.orm import aliased
 
 from ormolu.query._budgets import Budget, size_of
-from ormolu.query._joins import join_children, order_of
 from ormolu.query._shown import as_shown
 from ormolu.query._views import Field, Location, Relation, View, refuse
 
 __all__ = [
-    "FetchChildren", "Part", "Row", "Rows", "Selection", "children_of", "children_statement",
-    "make_row", "prepare", "read_selection", "shown", "walk",
+    "MAX_CHILDREN",
+    "FetchChildren",
+    "Part",
+    "Row",
+    "Rows",
+    "Selection",
+    "make_row",
+    "prepare",
+    "read_selection",
+    "shown",
+    "walk",
 ]  # fmt: skip
 
 Row = dict[str, Any]
 
 _MAX_DEPTH = 3
-_MAX_CHILDREN = 100
+MAX_CHILDREN = 100
 # Backends take 32,766 parameters in one statement.
 _MAX_PARAMETERS = 30_000
 
@@ -141,10 +148,10 @@ def prepare(statement: Select[Any], selection: Selection, entity: Any) -> tuple[
 
 # From a part, a hop to many, the keys of the rows before it and the most that are wanted: the rows
 # behind it, in order; the part that they are made of; how many columns of the keys stand in front
-# of their places.
+# of their places; the bytes of those rows, if they were too many to send.
 FetchChildren = Callable[
     [Part, tuple[Relation, Selection], list[Any], int],
-    Awaitable[tuple[Sequence[Sequence[Any]], Part, int]],
+    Awaitable[tuple[Sequence[Sequence[Any]], Part, int, int]],
 ]
 
 
@@ -240,10 +247,11 @@ class Rows:
         name = hop[0].name
         # One of each owner tells that there are more; with one more it is too many in any case.
         most = self._budget.rows + len(owners) + 1
-        raw, root, width = await self._fetch_children(part, hop, list(owners), most)
+        raw, root, width, size = await self._fetch_children(part, hop, list(owners), most)
+        self._budget.spend_bytes(size, path)
         kept, keys = [], []
         for values in raw:
-            if values[width] > _MAX_CHILDREN:
+            if values[width] > MAX_CHILDREN:
                 self.truncated.add(path)
                 continue
             kept.append(values)
@@ -279,67 +287,6 @@ def _shown_behind(selection: Selection, found: Any) -> Any:
     return None if found is None else shown(selection, found)
 
 
-def children_of(session: AsyncSession) -> FetchChildren:
-    """Return what fetches the rows of to-many relations in a session."""
-
-    async def fetch(
-        part: Part, hop: tuple[Relation, Selection], owners: list[Any], most: int
-    ) -> tuple[Sequence[Any], Part, int]:
-        view = part.selection.view
-        is_single = len(view.keys) == 1
-        wanted = [key[0] for key in owners] if is_single else owners
-        statement, root = children_statement(view, hop, lambda one: one.in_(wanted))
-        return (await session.execute(statement.limit(most))).all(), root, len(view.keys)
-
-    return fetch
-
-
-def children_statement(
-    view: View, hop: tuple[Relation, Selection], is_owner: Callable[[Any], ColumnElement[bool]]
-) -> tuple[Select[Any], Part]:
-    """Return the statement for the rows behind a to-many relation, a hundred and one of each row.
-
-    Of a relation that shows the first of several, one.
-
-    Args:
-        view: What of the rows before it may be seen.
-        hop: The relation, and what is asked for behind it.
-        is_owner: From the key of a row before it, a column or a tuple of them, to the condition.
-    """
-    relation, selection = hop
-    # The child is no alias: the order that its relation declares names it, or the table between.
-    parent, child = aliased(view.model), selection.view.model
-    parent_keys = _key_columns(view, parent)
-    child_keys = _key_columns(selection.view, child)
-    order = [*order_of(relation, view.model), *child_keys]
-    place = func.row_number().over(partition_by=parent_keys, order_by=order)
-    one = parent_keys[0] if len(parent_keys) == 1 else tuple_(*parent_keys)
-    owners = select(
-        *[column.label(f"p{index}") for index, column in enumerate(parent_keys)],
-        *[column.label(f"c{index}") for index, column in enumerate(child_keys)],
-        place.label("place"),
-    ).select_from(parent)
-    found = join_children(owners, relation, parent, child).where(is_owner(one))
-    seen = selection.view.seen_through(child)
-    if seen is not None:
-        found = found.where(seen)
-    ranked = found.subquery()
-    target = aliased(selection.view.model)
-    same = [
-        column == ranked.c[f"c{index}"]
-        for index, column in enumerate(_key_columns(selection.view, target))
-    ]
-    width, most = len(parent_keys), 1 if relation.is_first else _MAX_CHILDREN + 1
-    statement: Select[Any] = (
-        select(*[ranked.c[f"p{index}"] for index in range(width)], ranked.c.place)
-        .select_from(target)
-        .join(ranked, and_(*same))
-        .where(ranked.c.place <= most)
-        .order_by(*[ranked.c[f"p{index}"] for index in range(width)], ranked.c.place)
-    )
-    return prepare(statement, selection, target)
-
-
 def walk(part: Part, path: str) -> Iterator[tuple[Part, str]]:
     """Yield a part and those joined to it, with their paths."""
     yield part, path
@@ -347,7 +294,7 @@ def walk(part: Part, path: str) -> Iterator[tuple[Part, str]]:
         yield from walk(inner, f"{path}.{name}".lstrip("."))
 
 
-def _key_columns(view: View, entity: Any) -> list[Any]:
+def key_columns(view: View, entity: Any) -> list[Any]:
     return [key.on(entity) for key in view.keys]
 
 
@@ -355,7 +302,7 @@ def _add_columns(statement: Select[Any], part: Part) -> Select[Any]:
     selection, entity = part.selection, part.entity
     columns = [as_shown(each.on(entity)) for each in selection.fields]
     # The keys tell whether an outer join found a row, and whose children are whose.
-    columns += _key_columns(selection.view, entity)
+    columns += key_columns(selection.view, entity)
     part.start = len(statement.selected_columns)
     statement = statement.add_columns(
         *[column.label(f"v{part.start + index}") for index, column in enumerate(columns)]

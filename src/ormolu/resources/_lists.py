@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import (
     ClauseElement,
+    ColumnElement,
     Dialect,
     Executable,
     Select,
@@ -33,6 +34,9 @@ from ormolu.query import (
     View,
     children_of,
     compile_condition,
+    fetch_rows,
+    guard,
+    is_guarded,
     is_over_relations,
     kept_values,
     nearest,
@@ -276,13 +280,17 @@ async def fetch_page(session: AsyncSession, view: View, query: ListQuery, budget
     after = None
     if query.cursor is not None:
         after = cursors.read(query.cursor, (*query.location, "cursor"))
-    statement = page_statement(view, query, after, dialect).limit(query.limit + 1)
+    statement, order = page_statement(view, query, after, dialect)
+    statement = statement.limit(query.limit + 1)
     if query.offset:
         statement = statement.offset(query.offset)
-    rows = Rows(children_of(session), budget)
+    rows = Rows(children_of(session, dialect, budget.most_bytes), budget)
     statement, root = prepare(statement, query.selection, view.model)
     options = {} if query.is_usual else {"compiled_cache": None}
-    raw = (await session.execute(statement, execution_options=options)).all()
+    if is_guarded(statement, dialect):
+        statement = guard(statement, order, dialect, budget.most_bytes)
+    raw, size = await fetch_rows(session, statement, dialect, budget.most_bytes, options)
+    budget.spend_bytes(size, "")
     kept = raw[: query.limit]
     next_cursor = None
     if len(raw) > query.limit:
@@ -305,8 +313,8 @@ async def fetch_page(session: AsyncSession, view: View, query: ListQuery, budget
 
 def page_statement(
     view: View, query: ListQuery, after: Sequence[Any] | None, dialect: Dialect
-) -> Select[Any]:
-    """Return the statement for the sort values of all rows after a cursor's, in order."""
+) -> tuple[Select[Any], list[ColumnElement[Any]]]:
+    """Return the statement for the sort values of all rows after a cursor's, and its ORDER BY."""
     expressions = sort_expressions(query.sort, view.model, dialect)
     kept = kept_values(view, query.sort, expressions, dialect)
     labelled = [each.label(f"s{index}") for index, each in enumerate(kept)]
@@ -314,7 +322,8 @@ def page_statement(
     statement = statement.where(*_conditions(view, query.condition, dialect))
     if after is not None:
         statement = statement.where(rows_after(view, query.sort, expressions, after, dialect))
-    return statement.order_by(*sort_columns(query.sort, expressions, dialect))
+    order = sort_columns(query.sort, expressions, dialect)
+    return statement.order_by(*order), order
 
 
 def _conditions(view: View, condition: Condition | None, dialect: Dialect) -> list[Any]:

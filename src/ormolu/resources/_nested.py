@@ -19,6 +19,7 @@ from ormolu.query import (
     Selection,
     View,
     children_statement,
+    is_guarded,
     plain_type,
     shown,
     walk,
@@ -33,15 +34,24 @@ _JSON_KEYS = (sa.Integer, sa.String)
 
 
 def plan_of(
-    statement: Any, dialect: Dialect, *, key: slice | None = None, most: int | None = None
+    statement: Any,
+    dialect: Dialect,
+    *,
+    key: slice | None = None,
+    most: int | None = None,
+    most_bytes: int | None = None,
+    room: int | None = None,
 ) -> Plan:
-    """Return the plan of a SELECT; `key` and `most` as `Plan` has them.
+    """Return the plan of a SELECT, guarded if it may be; all others as `Plan` has them.
 
     Raises:
         UnplannableError: See `Plan`.
     """
     types = [column.type for column in statement.selected_columns]
-    return Plan(statement, types, dialect, key=key, most=most)
+    most_bytes = most_bytes if is_guarded(statement, dialect) else None
+    plan = Plan(statement, types, dialect, key=key, most=most, most_bytes=most_bytes)
+    plan.room = plan.room if room is None else min(plan.room, room)
+    return plan
 
 
 def is_mapped(key: Field, dialect: Dialect) -> bool:
@@ -72,10 +82,10 @@ class Nested:
 
         async def fetch(
             part: Part, hop: tuple[Relation, Selection], owners: list[Any], _most: int
-        ) -> tuple[Sequence[Sequence[Any]], Part, int]:
+        ) -> tuple[Sequence[Sequence[Any]], Part, int, int]:
             child, root, width = self._plans[id(part), hop[0].name]
             found = await lanes.fetch_of(child, [key[0] for key in owners])
-            return [child.read(row) for row in found], root, width
+            return [child.read(row) for row in found], root, width, 0
 
         rows = Rows(fetch, Budget(*self._limits))
         items = await rows.collect(self._root, [plan.read(row) for row in raw])
@@ -104,9 +114,14 @@ def nested_in(root: Part, dialect: Dialect, limits: tuple[int, int]) -> Nested |
             view = part.selection.view
             for name, hop in part.selection.children.items():
                 if not hop[0].is_joined:
-                    statement, inner = children_statement(view, hop, _owners_in(view, dialect))
+                    statement, inner = children_statement(
+                        view, hop, _owners_in(view, dialect), dialect, limits[1]
+                    )
                     limited = statement.limit(most)
-                    plan = plan_of(limited, dialect, key=slice(0, 1), most=most)
+                    plan = plan_of(
+                        limited, dialect, key=slice(0, 1), most=most, most_bytes=limits[1],
+                        room=limits[1],
+                    )  # fmt: skip
                     plans[id(part), name] = (plan, inner, len(view.keys))
                     waiting.append(inner)
     return Nested(root, plans, limits) if plans else None

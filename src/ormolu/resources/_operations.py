@@ -86,7 +86,8 @@ class Operations:
         dialect = (await engine_of(self._session)).dialect
         is_row = self.view.is_row(key, dialect)
         statement, root = read_statement(self.declaration, self.view, is_row, selection)
-        rows = Rows(children_of(self._session), self.budget(location))
+        children = children_of(self._session, dialect, self.declaration.max_bytes)
+        rows = Rows(children, self.budget(location))
         raw = (await self._session.execute(statement)).all()
         if not raw:
             raise self.not_found()

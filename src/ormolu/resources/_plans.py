@@ -29,6 +29,8 @@ from ormolu.query import (
     Selection,
     View,
     as_shown,
+    guard_each,
+    is_guarded,
     make_row,
     plain_type,
     prepare,
@@ -77,6 +79,7 @@ class PagePlan:
         content: From the rows to the JSON of the items.
         ends: The last row, and the one after it; None if `rows` has them.
         sort_values: From the last row to the values that the cursor holds.
+        most_bytes: What the values of a page may have in all.
         parts: How many rows of an answer are made of one of these, at most.
         nested: What makes the items instead, if relations to many are in them.
     """
@@ -86,6 +89,7 @@ class PagePlan:
     ends: Plan | None
     sort_values: Callable[[Sequence[Any]], Sequence[Any]]
     parts: int = 1
+    most_bytes: int = 0
     nested: Nested | None = None
 
     def reads(self, size: int, values: Mapping[str, Any]) -> Sequence[Read]:
@@ -96,7 +100,9 @@ class PagePlan:
             values: Of the other slots.
         """
         if self.ends is None:
-            return ((self.rows, self.rows.arguments({**values, "limit": size + 1})),)
+            longest = self.most_bytes // (size + 1)
+            values = {**values, "limit": size + 1, "longest": longest}
+            return ((self.rows, self.rows.arguments(values)),)
         values = {**values, "limit": size, "last": size - 1}
         return ((self.rows, self.rows.arguments(values)), (self.ends, self.ends.arguments(values)))
 
@@ -171,14 +177,14 @@ class Plans:
         values = None
         if after is not None:
             values = [None if index in after else Slot(f"after {index}") for index in range(width)]
-        ordered = page_statement(self._view, query, values, self._dialect)
+        ordered, _ = page_statement(self._view, query, values, self._dialect)
         limited = ordered.limit(literal(Slot("limit"), sa.Integer()))
         if self._has_json(query.selection):
             return self._json_page(ordered, limited, query)
         if not query.selection.children:
             return self._flat_page(limited, query)
         statement, root = prepare(limited, query.selection, self._view.model)
-        plan = self._plan(statement)
+        plan = self._guarded(statement)
 
         def content(rows: Sequence[Any]) -> bytes:
             made = (make_row(root, plan.read(row)) for row in rows)
@@ -186,7 +192,8 @@ class Plans:
 
         return PagePlan(
             rows=plan, content=content, ends=None, sort_values=lambda row: plan.read(row)[:width],
-            parts=len(list(walk(root, ""))), nested=self._nested(root),
+            parts=len(list(walk(root, ""))), most_bytes=self._declaration.max_bytes,
+            nested=self._nested(root),
         )  # fmt: skip
 
     def _json_page(self, ordered: Any, limited: Any, query: ListQuery) -> PagePlan:
@@ -210,7 +217,7 @@ class Plans:
                 places.append(len(columns))
                 columns.append(column)
         labelled = [column.label(f"v{place}") for place, column in enumerate(columns)]
-        plan = self._plan(limited.with_only_columns(*labelled))
+        plan = self._guarded(limited.with_only_columns(*labelled))
         selection = query.selection
 
         def content(rows: Sequence[Any]) -> bytes:
@@ -222,7 +229,17 @@ class Plans:
             values = plan.read(row)
             return [values[place] for place in places]
 
-        return PagePlan(rows=plan, content=content, ends=None, sort_values=sort_values)
+        most = self._declaration.max_bytes
+        return PagePlan(
+            rows=plan, content=content, ends=None, sort_values=sort_values, most_bytes=most
+        )
+
+    def _guarded(self, statement: Any) -> Plan:
+        if not is_guarded(statement, self._dialect):
+            return self._plan(statement)
+        longest = literal(Slot("longest"), sa.BigInteger())
+        statement = guard_each(statement, self._dialect, longest)
+        return plan_of(statement, self._dialect, most_bytes=0)
 
     def _version_column(self) -> Any:
         assert self._version is not None
@@ -338,7 +355,7 @@ class Plans:
         return Plan(statement, types, self._dialect)
 
     def _plan(self, statement: Any) -> Plan:
-        return plan_of(statement, self._dialect)
+        return plan_of(statement, self._dialect, room=self._declaration.max_bytes)
 
     def _nested(self, root: Part) -> Nested | None:
         return nested_in(root, self._dialect, self._declaration.limits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ormolu.sqlite._connection import Connection
 
-__all__ = ["Cursor", "StreamCursor"]
+__all__ = ["Cursor", "StreamCursor", "fetch_within"]
 
 # Rows of a stream that are fetched at once, at most: what lies in memory stays bounded.
 _BATCH = 500
@@ -23,24 +24,29 @@ class Cursor:
         arraysize: Rows that `fetchmany` returns if not told.
         description: Names of the columns, in the form of PEP 249; None without rows.
         lastrowid: Row id of the last INSERT.
+        most_bytes: Bytes that the texts and BLOBs of its rows may have; None for any number.
         rowcount: Rows that were written; -1 if that is unknown.
     """
 
     server_side = False
 
-    __slots__ = ("_connection", "_rows", "arraysize", "description", "lastrowid", "rowcount")
+    __slots__ = (
+        "_connection", "_rows", "arraysize", "description", "lastrowid", "most_bytes",
+        "rowcount",
+    )  # fmt: skip
 
     def __init__(self, connection: Connection) -> None:
         self.arraysize = 1
         self.description: Any = None
         self.lastrowid: int | None = None
+        self.most_bytes: int | None = None
         self.rowcount = -1
         self._connection = connection
         self._rows: Iterator[Any] = iter(())
 
     def execute(self, operation: str, parameters: Any = ()) -> None:
         """Execute one statement and fetch its rows."""
-        action = partial(_execute, operation, parameters or ())
+        action = partial(_execute, operation, parameters or (), self.most_bytes)
         self._take(self._connection.run_whole(operation, action))
 
     def executemany(self, operation: str, parameters: Any) -> None:
@@ -151,10 +157,35 @@ class StreamCursor(Cursor):
         return rows
 
 
-def _execute(operation: str, parameters: Any, sqlite: Any) -> Any:
+def fetch_within(cursor: Any, most: int | None) -> list[Any]:
+    """Return all rows of a cursor of sqlite3's, which hands them over one by one.
+
+    Args:
+        cursor: After its statement.
+        most: Bytes that their texts and BLOBs may have; None for any number.
+
+    Raises:
+        DataError: They have more, as SQLite says it of one value.
+    """
+    if most is None:
+        return cursor.fetchall()  # type: ignore[no-any-return]
+    rows, left = [], most
+    for row in cursor:
+        for value in row:
+            if type(value) is str or type(value) is bytes:
+                left -= len(value)
+        if left < 0:
+            error = sqlite3.DataError("string or blob too big")
+            error.sqlite_errorname = "SQLITE_TOOBIG"
+            raise error
+        rows.append(row)
+    return rows
+
+
+def _execute(operation: str, parameters: Any, most: int | None, sqlite: Any) -> Any:
     cursor = sqlite.execute(operation, parameters)
     description = cursor.description
-    rows = cursor.fetchall() if description else ()
+    rows = fetch_within(cursor, most) if description else ()
     return rows, description, cursor.rowcount, cursor.lastrowid
 
 

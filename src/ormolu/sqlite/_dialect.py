@@ -203,6 +203,12 @@ class SQLiteDialect_ormolu(SQLiteDialect_pysqlite):  # noqa: N801 -- SQLAlchemy'
         """Tell whether each statement is a transaction of its own."""
         return bool(dbapi_conn.level == "AUTOCOMMIT")
 
+    def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+        """Execute a statement, whose rows may have so many bytes as `max_result_bytes` says."""
+        if context is not None:
+            cursor.most_bytes = context.execution_options.get("max_result_bytes")
+        cursor.execute(statement, parameters)
+
     def do_ping(self, dbapi_connection: Any) -> bool:
         """Return whether the connection is open: a file does not go away."""
         return bool(dbapi_connection.is_open)

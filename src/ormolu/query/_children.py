@@ -1,0 +1,98 @@
+"""The statements for the rows behind relations to many, one for all rows before them. No HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Dialect, Select, and_, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from ormolu.query._guards import fetch_rows, guard, is_guarded
+from ormolu.query._joins import join_children, order_of
+from ormolu.query._selection import (
+    MAX_CHILDREN,
+    FetchChildren,
+    Part,
+    Selection,
+    key_columns,
+    prepare,
+)
+from ormolu.query._views import Relation, View
+
+__all__ = ["children_of", "children_statement"]
+
+
+def children_of(session: AsyncSession, dialect: Dialect, most_bytes: int) -> FetchChildren:
+    """Return what fetches the rows of to-many relations in a session."""
+
+    async def fetch(
+        part: Part, hop: tuple[Relation, Selection], owners: list[Any], most: int
+    ) -> tuple[Sequence[Any], Part, int, int]:
+        view = part.selection.view
+        is_single = len(view.keys) == 1
+        wanted = [key[0] for key in owners] if is_single else owners
+        statement, root = children_statement(
+            view, hop, lambda one: one.in_(wanted), dialect, most_bytes
+        )
+        rows, size = await fetch_rows(session, statement.limit(most), dialect, most_bytes)
+        return rows, root, len(view.keys), size
+
+    return fetch
+
+
+def children_statement(
+    view: View,
+    hop: tuple[Relation, Selection],
+    is_owner: Callable[[Any], ColumnElement[bool]],
+    dialect: Dialect,
+    most_bytes: int,
+) -> tuple[Select[Any], Part]:
+    """Return the statement for the rows behind a to-many relation, a hundred and one of each row.
+
+    Of a relation that shows the first of several, one.
+
+    Args:
+        view: What of the rows before it may be seen.
+        hop: The relation, and what is asked for behind it.
+        is_owner: From the key of a row before it, a column or a tuple of them, to the condition.
+        dialect: Of the engine.
+        most_bytes: What `guard` lets through.
+    """
+    relation, selection = hop
+    # The child is no alias: the order that its relation declares names it, or the table between.
+    parent, child = aliased(view.model), selection.view.model
+    parent_keys = key_columns(view, parent)
+    child_keys = key_columns(selection.view, child)
+    order = [*order_of(relation, view.model), *child_keys]
+    place = func.row_number().over(partition_by=parent_keys, order_by=order)
+    one = parent_keys[0] if len(parent_keys) == 1 else tuple_(*parent_keys)
+    owners = select(
+        *[column.label(f"p{index}") for index, column in enumerate(parent_keys)],
+        *[column.label(f"c{index}") for index, column in enumerate(child_keys)],
+        place.label("place"),
+    ).select_from(parent)
+    found = join_children(owners, relation, parent, child).where(is_owner(one))
+    seen = selection.view.seen_through(child)
+    if seen is not None:
+        found = found.where(seen)
+    ranked = found.subquery()
+    target = aliased(selection.view.model)
+    same = [
+        column == ranked.c[f"c{index}"]
+        for index, column in enumerate(key_columns(selection.view, target))
+    ]
+    width, most = len(parent_keys), 1 if relation.is_first else MAX_CHILDREN + 1
+    places = [*[ranked.c[f"p{index}"] for index in range(width)], ranked.c.place]
+    statement: Select[Any] = (
+        select(*places)
+        .select_from(target)
+        .join(ranked, and_(*same))
+        .where(ranked.c.place <= most)
+        .order_by(*places)
+    )
+    prepared, root = prepare(statement, selection, target)
+    if is_guarded(prepared, dialect):
+        prepared = guard(prepared, places, dialect, most_bytes)
+    return prepared, root
