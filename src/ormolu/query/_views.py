@@ -197,8 +197,7 @@ class View:
         seen = select(*keys).where(self.visible).correlate(None)
         columns = [key.on(entity) for key in self.keys]
         one = columns[0] if len(columns) == 1 else tuple_(*columns)
-        # Nor by an outer join, which would take the model within for the alias.
-        return one.in_(seen._annotate({"no_replacement_traverse": True}))  # noqa: SLF001
+        return one.in_(seen)
 
     def _unknown(self, name: str, known: Iterable[str]) -> str:
         if name in self.relations:
