@@ -8,7 +8,14 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import ForeignKey, MetaData, String, exists, or_, select
-from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column, relationship
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    aliased,
+    column_property,
+    mapped_column,
+    relationship,
+)
 
 from ormolu import ConfigurationError, Database, Policy, UsageError, resource
 from ormolu.resources import Resource
@@ -410,3 +417,78 @@ async def test_a_policy_over_a_subclass_is_the_same_behind_a_relation_to_one(
 
 async def _keys_of(client: httpx2.AsyncClient, path: str) -> list[int]:
     return [row["id"] for row in (await client.get(path)).json()["items"]]
+
+
+class Mail:
+    """Letters, and two other classes that read them, in a registry of their own."""
+
+    def __init__(self) -> None:
+        class Base(DeclarativeBase):
+            pass
+
+        class Letter(Base):
+            __tablename__ = "relative_letters"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            kind: Mapped[str] = mapped_column(String(9))
+            town: Mapped[str] = mapped_column(String(9))
+            memo: Mapped[str] = mapped_column(String(9), default="hush")
+            sent_by: Mapped[str] = mapped_column(String(9), default="Ann")
+            __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "plain"}  # noqa: RUF012
+
+        class Parcelled(Letter):
+            """Calls columns of its base by names of its own."""
+
+            remark = column_property(Letter.__table__.c.memo)
+            sender = column_property(Letter.__table__.c.sent_by)
+            __mapper_args__ = {"polymorphic_identity": "big"}  # noqa: RUF012
+
+        class Line(Base):
+            """The same rows, read by another class, as reports do."""
+
+            __table__ = Letter.__table__
+            number: Mapped[int] = Letter.__table__.c.id  # type: ignore[assignment]
+            words: Mapped[str] = Letter.__table__.c.memo  # type: ignore[assignment]
+
+        class Stamp(Base):
+            __tablename__ = "relative_stamps"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            letter_id: Mapped[int] = mapped_column(ForeignKey("relative_letters.id"))
+            big: Mapped[Any] = relationship("Parcelled", viewonly=True)
+            line: Mapped[Any] = relationship("Line", viewonly=True)
+
+        self.base, self.letter, self.parcelled, self.line, self.stamp = (
+            Base, Letter, Parcelled, Line, Stamp,
+        )  # fmt: skip
+
+    def in_town_a(self) -> Policy:
+        return Policy(visible=self.letter.town == "a", hidden={"sent_by"})
+
+
+async def test_another_class_of_the_table_shows_no_more_than_is_declared(database_url: str) -> None:
+    """Neither rows that a policy hides, nor hidden columns by other names."""
+    mail = Mail()
+    letters = resource(mail.letter, policy=mail.in_town_a, hidden={"memo"})
+    stamps = resource(mail.stamp, includes={"big", "line"})
+    db, opened = await served(database_url, mail.base.metadata, letters, stamps)
+    async with opened as client:
+        async with db.unit_of_work() as session:
+            session.add_all([mail.parcelled(id=1, town="a"), mail.parcelled(id=2, town="b")])
+            await session.flush()
+            session.add_all([mail.stamp(id=key, letter_id=key) for key in (1, 2)])
+        shown, hidden = (await client.get("/relative_stamps?include=big,line")).json()["items"]
+        assert (hidden["big"], hidden["line"]) == (None, None)
+        assert shown["big"] == {"id": 1, "kind": "big", "town": "a"}
+        assert shown["line"] == {"number": 1, "kind": "big", "town": "a"}
+        for query in ("big.remark=hush", "big.sender=Ann", "line.words=hush", "sort=line.sent_by"):
+            assert (await client.get(f"/relative_stamps?{query}")).status_code == 422
+
+
+def test_an_open_resource_of_a_guarded_table_is_named_by_those_that_mean_it() -> None:
+    """As in a family of classes."""
+    mail = Mail()
+    letters = resource(mail.letter, policy=mail.in_town_a)
+    lines = resource(mail.line, path="/lines")
+    with pytest.raises(ConfigurationError, match="has a policy for Letter"):
+        resource(mail.stamp, includes={"line"})
+    assert resource(mail.stamp, includes={"line": lines})
+    del letters

@@ -180,7 +180,8 @@ class Exposure:
         """Return what is shown of a model that has no resource of its own."""
         guards = guards_of(model, place)
         known = inspect(model).all_orm_descriptors.keys()
-        hidden = frozenset(name for guard in guards for name in guard.concealed if name in known)
+        named = {name for guard in guards for name in guard.names_of(guard.concealed)}
+        hidden = frozenset(named & set(known))
         defaults = self.declaration.metadata.info.setdefault(_DEFAULTS_KEY, {})
         # Called in the way of those that it is shown with.
         generate = self.declaration.generate

@@ -1,4 +1,4 @@
-"""Which resources speak for a model that has none: those of its bases and of its subclasses.
+"""Which resources speak for a model that has none: those of its bases, its subclasses, its table.
 
 A dog is an animal, so a policy on animals hides dogs, too, and a policy on dogs hides some animals,
 whichever relation leads to them. Where that cannot be said in SQL, the declaration is refused.
@@ -7,7 +7,7 @@ whichever relation leads to them. Where that cannot be said in SQL, the declarat
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +45,17 @@ class Guard:
         fields = (*declaration.readable.values(), *declaration.keys)
         return {*declaration.attributes} - {field.attribute for field in fields}
 
+    def names_of(self, names: Set[str]) -> set[str]:
+        """Return what the model calls what the resource's own calls so: of columns any name."""
+        theirs, own = inspect(self.exposure.declaration.model), inspect(self.model)
+        columns = {column for prop in theirs.column_attrs if prop.key in names
+                   for column in prop.columns}  # fmt: skip
+        same = {prop.key for prop in own.column_attrs if not columns.isdisjoint(prop.columns)}
+        return {*names, *same}
+
     def narrow(self, policy: Policy, own: Policy) -> Policy:
         """Return what is left of a policy on the model under one of the resource's own."""
-        hidden = {*policy.hidden, *own.hidden}
+        hidden = {*policy.hidden, *self.names_of(own.hidden)}
         if own.seen is None:
             return replace(policy, hidden=hidden)
         seen = self._seen(own.seen)
@@ -67,7 +75,14 @@ class Guard:
 
 def are_related(one: type[Any], other: type[Any]) -> bool:
     """Tell whether one of two mapped classes may have rows of the other."""
-    return issubclass(one, other) or issubclass(other, one)
+    return issubclass(one, other) or issubclass(other, one) or _are_of_one_table(one, other)
+
+
+def _are_of_one_table(one: type[Any], other: type[Any]) -> bool:
+    """Tell whether two classes without a common base are mapped to the same table."""
+    first, second = inspect(one), inspect(other)
+    is_family = first.base_mapper is second.base_mapper
+    return not is_family and not {*first.tables}.isdisjoint(second.tables)
 
 
 def of_model(model: type[Any]) -> list[Exposure]:
@@ -131,7 +146,10 @@ def _of_relatives(model: type[Any]) -> list[Exposure]:
 
 
 def _share_rows(one: type[Any], other: type[Any]) -> bool:
-    """Tell whether a row of the subclass is one of the base: not with concrete inheritance."""
+    """Tell whether a row of one may be one of the other: not with concrete inheritance."""
+    if _are_of_one_table(one, other):
+        first, second = inspect(one).primary_key, inspect(other).primary_key
+        return [column.name for column in first] == [column.name for column in second]
     lower, upper = (one, other) if issubclass(one, other) else (other, one)
     between: list[Mapper[Any]] = []
     for mapper in inspect(lower).iterate_to_root():
