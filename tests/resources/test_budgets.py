@@ -330,3 +330,28 @@ async def test_long_values_are_not_sent_beyond_the_budget(twin_urls: Urls, path:
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < 3_000_000
+
+
+async def test_an_include_is_of_few_relations(database_url: str) -> None:
+    """Each may be a statement, and three hops of four relations are 84."""
+
+    class Tree(DeclarativeBase):
+        pass
+
+    class Node(Tree):
+        __tablename__ = "nodes"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        up_id: Mapped[int | None] = mapped_column(ForeignKey("nodes.id"))
+        one = relationship("Node", viewonly=True)
+        two = relationship("Node", viewonly=True)
+        three = relationship("Node", viewonly=True)
+        four = relationship("Node", viewonly=True)
+
+    names = ("one", "two", "three", "four")
+    nodes = resource(Node, includes=set(names))
+    pairs = [f"{first}.{second}" for first in names for second in names]
+    deep = [f"{pair}.{third}" for pair in pairs for third in names]
+    async with Database(database_url, metadata=Tree.metadata) as db, db.unit_of_work() as session:
+        await nodes.list(session, include=pairs)
+        with pytest.raises(RefusedError, match="30 relations"):
+            await nodes.list(session, include=deep)

@@ -35,6 +35,8 @@ __all__ = [
 Row = dict[str, Any]
 
 _MAX_DEPTH = 3
+# Each may be a statement.
+_MAX_INCLUDES = 30
 MAX_CHILDREN = 100
 # Backends take 32,766 parameters in one statement.
 _MAX_PARAMETERS = 30_000
@@ -88,6 +90,9 @@ def read_selection(
     root = Selection(view)
     for path in _listed(include):
         _include(root, path, locations[1])
+    if _count(root) > _MAX_INCLUDES:
+        message = f"Must not have more than {_MAX_INCLUDES} relations, those on the way among them"
+        raise refuse(locations[1], "too_many_includes", message)
     chosen = _listed(fields)
     for path in chosen:
         _choose(root, path, locations[0])
@@ -110,6 +115,10 @@ def _include(node: Selection, path: Any, location: Location) -> None:
         if name not in node.children:
             node.children[name] = (relation, Selection(relation.target))
         node = node.children[name][1]
+
+
+def _count(node: Selection) -> int:
+    return sum(1 + _count(child) for _, child in node.children.values())
 
 
 def _choose(node: Selection, path: Any, location: Location) -> None:
