@@ -594,6 +594,15 @@ CORPUS = [
         is_key=True,
         backends=("sqlite", "mariadb"),
     ),
+    Kind(
+        name="single",
+        type=sa.REAL,
+        annotation=float,
+        values=[-0.5, 0.1, 3.4e37],
+        operators=ORDER,
+        bad=[16777217.0, 1e300, 1e-300],
+    ),
+    Kind(name="double", type=sa.Float, annotation=float, values=[0.1, 16777217.0], operators=ORDER),
     # PostgreSQL alone.
     Kind(
         name="bit",

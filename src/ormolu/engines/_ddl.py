@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Float
+from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLDialect, MySQLTypeCompiler
 from sqlalchemy.engine.interfaces import Dialect
 
@@ -21,7 +23,7 @@ def complete_ddl(dialect: Dialect) -> None:
 
 
 class _MySQLTypes(MySQLTypeCompiler):
-    """MySQL's types; text without a length gets one, as MySQL asks for it."""
+    """MySQL's types; text without a length gets one, numbers and moments keep their digits."""
 
     def visit_VARCHAR(self, type_: Any, **options: Any) -> str:  # noqa: N802 -- SQLAlchemy's form
         return super().visit_VARCHAR(_with_length(type_), **options)
@@ -31,6 +33,20 @@ class _MySQLTypes(MySQLTypeCompiler):
 
     def visit_VARBINARY(self, type_: Any, **options: Any) -> str:  # noqa: N802 -- as above
         return super().visit_VARBINARY(_with_length(type_), **options)
+
+    def visit_FLOAT(self, type_: Any, **options: Any) -> str:  # noqa: N802 -- as above
+        # MySQL's has four bytes, of which it shows six digits; others' has eight.
+        is_open = type(type_) is Float and type_.precision is None
+        return "DOUBLE" if is_open else super().visit_FLOAT(type_, **options)
+
+    def visit_DATETIME(self, type_: Any, **options: Any) -> str:  # noqa: N802 -- as above
+        column = options.get("type_expression")
+        is_open = getattr(type_, "fsp", None) is None
+        # Where a default is CURRENT_TIMESTAMP, MySQL wants the same digits of it.
+        has_default = getattr(column, "server_default", None) is not None
+        if not is_open or has_default:
+            return super().visit_DATETIME(type_, **options)
+        return super().visit_DATETIME(mysql.DATETIME(fsp=6), **options)
 
     def visit_UUID(self, type_: Any, **options: Any) -> str:  # noqa: N802 -- as above
         # MySQL has no such type; MariaDB has one.

@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 import math
+import struct
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -22,12 +23,16 @@ from sqlalchemy.dialects.postgresql import Range
 
 __all__ = [
     "check_bits", "check_finite", "check_interval", "check_json", "check_offset_time",
+    "check_single",
     "check_text", "check_time", "read_base64", "read_decimal", "read_list", "read_member",
     "read_range", "read_text_as_json", "refuse_offset", "require_offset", "require_text", "to_utc",
 ]  # fmt: skip
 
 # JSON in MariaDB is checked to this depth.
 _JSON_DEPTH = 32
+
+# Of four bytes, without those that have fewer digits.
+_LARGEST_SINGLE, _LEAST_SINGLE = 3.4e38, 1.2e-38
 
 _EPOCH = datetime(1970, 1, 1)
 
@@ -62,6 +67,24 @@ def check_json(value: Any, depth: int = 1) -> Any:
 def check_finite(value: float) -> float:
     if not math.isfinite(value):
         raise PydanticCustomError("finite_number", "Must be a finite number")
+    return value
+
+
+def shortest(value: float) -> float:
+    """Return the number with the fewest digits that is the same one in four bytes."""
+    try:
+        stored = struct.pack("f", value)
+    except OverflowError:
+        return value
+    digits = (float(f"{value:.{count}g}") for count in range(6, 10))
+    return next((each for each in digits if struct.pack("f", each) == stored), value)
+
+
+def check_single(value: float) -> float:
+    """Refuse a number of which four bytes keep another one."""
+    is_kept = value == 0 or _LEAST_SINGLE <= abs(value) <= _LARGEST_SINGLE
+    if not is_kept or shortest(struct.unpack("f", struct.pack("f", value))[0]) != value:
+        raise PydanticCustomError("single", "Has more digits than the column keeps")
     return value
 
 

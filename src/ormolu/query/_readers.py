@@ -138,7 +138,10 @@ def number(_type: Any, _limits: Limits) -> Any:
 
 def single(type_: Any, limits: Limits) -> Any:
     """Return what a column of floats holds in Python."""
-    return any_decimal(type_, limits) if type_.asdecimal else _FLOAT
+    if type_.asdecimal:
+        return any_decimal(type_, limits)
+    is_short = limits.is_limited and isinstance(type_, sa.REAL)
+    return Annotated[_FLOAT, AfterValidator(checks.check_single)] if is_short else _FLOAT
 
 
 def decimal(type_: Any, limits: Limits) -> Any:

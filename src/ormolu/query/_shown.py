@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ormolu.models import UTCDateTime
+from ormolu.query._checks import shortest
 from ormolu.query._kinds import undecorated
 from ormolu.query._stored import is_coded
 
@@ -112,8 +113,11 @@ class _UncachedShielded(_Shielded):
     cache_ok = False
 
 
-class _AnyMember(TypeDecorator[Any]):
-    """Reads an enumeration; of what it does not know the text that is stored."""
+class _AsStored(TypeDecorator[Any]):
+    """Reads an enumeration or an array; what that does not know is as it is stored.
+
+    A member of yesterday is text, and an array may be deeper or flatter than is declared.
+    """
 
     impl = sa.types.NullType
     cache_ok = True
@@ -132,7 +136,7 @@ class _AnyMember(TypeDecorator[Any]):
         def process(value: Any) -> Any:
             try:
                 return read(value)
-            except LookupError:
+            except (LookupError, TypeError):
                 return value
 
         return process
@@ -147,6 +151,17 @@ class _UTCTime(TypeDecorator[time]):
     def process_result_value(self, value: time | None, dialect: Dialect) -> time | None:
         """Return the time with an offset."""
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+class _Single(TypeDecorator[float]):
+    """A number of four bytes, with as many digits as it was given, not as eight bytes have."""
+
+    impl = sa.REAL
+    cache_ok = True
+
+    def process_result_value(self, value: float | None, dialect: Dialect) -> float | None:
+        """Return the shortest number that is stored so."""
+        return None if value is None else shortest(value)
 
 
 class _Names(TypeDecorator[Any]):
@@ -200,7 +215,9 @@ def _time_with_offset(type_: Any) -> TypeEngine[Any] | None:
 
 
 _READERS: tuple[tuple[Any, Callable[[Any], TypeEngine[Any] | None]], ...] = (
-    (sa.Enum, _AnyMember),
+    (sa.ARRAY, _AsStored),
+    (sa.Enum, _AsStored),
+    (sa.REAL, lambda _type: _Single()),
     (sa.DateTime, _with_offset),
     (sa.Time, _time_with_offset),
     (mysql.SET, _Names),

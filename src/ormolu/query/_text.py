@@ -45,9 +45,16 @@ def bounds(
     expression: Any, value: Any, dialect: Dialect
 ) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     """Return the least and the greatest of what may be stored for a value, as parameters."""
-    forms = [sa.literal(form, _compared_type(expression, dialect))
-             for form in _stored_forms(expression, value, dialect)]  # fmt: skip
+    forms: list[Any] = [sa.literal(form, _compared_type(expression, dialect))
+                        for form in _stored_forms(expression, value, dialect)]  # fmt: skip
+    if _is_single(expression, dialect):
+        forms = [cast(form, sa.REAL()) for form in forms]
     return forms[0], forms[-1]
+
+
+def _is_single(expression: Any, dialect: Dialect) -> bool:
+    # 0.1 of eight bytes, as a parameter is, is no 0.1 of four.
+    return dialect.name == "postgresql" and isinstance(expression.type, sa.REAL)
 
 
 def _stored_forms(expression: Any, value: Any, dialect: Dialect) -> list[Any]:
@@ -91,6 +98,8 @@ def equals(expression: Any, value: Any, dialect: Dialect) -> ColumnElement[bool]
 def is_one_of(expression: Any, values: list[Any], dialect: Dialect) -> ColumnElement[bool]:
     """Return whether an expression is exactly one of these values."""
     expression = _operand(expression, dialect)
+    if _is_single(expression, dialect):
+        return expression.in_([bounds(expression, value, dialect)[0] for value in values])  # type: ignore[no-any-return]
     exact = _exact(expression, dialect)
     forms = [form for value in values for form in _stored_forms(expression, value, dialect)]
     type_ = _compared_type(expression, dialect)

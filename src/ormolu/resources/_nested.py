@@ -144,5 +144,7 @@ def _is_one_of(key: Field, kinds: tuple[type[Any], ...], dialect: Dialect) -> bo
     """Tell whether a key is of these types, and read as the driver has it."""
     type_ = plain_type(key.type, dialect)
     # A UUID may be shown as text, and an enum by another name.
-    is_itself = bool(getattr(type_, "as_uuid", True)) and not isinstance(type_, sa.Enum)
+    # A UUID may be text to the program, or in the table.
+    is_uuid = all(getattr(type_, name, True) for name in ("as_uuid", "native_uuid"))
+    is_itself = is_uuid and not isinstance(type_, sa.Enum)
     return isinstance(type_, kinds) and is_itself

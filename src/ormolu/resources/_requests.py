@@ -15,8 +15,8 @@ from ormolu.query import Field, Location, entry_of, refuse
 from ormolu.resources._json import read_json
 
 __all__ = [
-    "MAX_BODY", "read_body", "read_key", "read_key_value", "read_key_values", "read_object",
-    "read_query",
+    "MAX_BODY", "may_have_slash", "read_body", "read_key", "read_key_value", "read_key_values",
+    "read_object", "read_query",
 ]  # fmt: skip
 
 MAX_BODY = 1024 * 1024
@@ -34,10 +34,24 @@ def read_key(scope: Scope, keys: Sequence[Field], name: str) -> tuple[Any, ...]:
     texts = [_decode(part, ("path", field.name)) for part, field in zip(parts, keys, strict=False)]
     if len(texts) != len(keys):
         raise refuse(("path",), "key", f"Must be {','.join(field.name for field in keys)}")
+    found = list(scope.get("path_params", {}).values())
+    if may_have_slash(keys[-1]) and found and found[-1] != texts[-1]:
+        # The route takes slashes, and there were more of them than the key has.
+        raise RefusedError("not_found", f"{name} not found")
     return tuple(
         _read_part(field, text, ("path", field.name), name)
         for field, text in zip(keys, texts, strict=True)
     )
+
+
+def may_have_slash(field: Field) -> bool:
+    """Tell whether a key may have a slash in it, which is escaped in a path."""
+    if field.kind.family == "value":
+        return True
+    kind = getattr(field.type, "enum_class", None) or field.annotation
+    members = getattr(kind, "__members__", {}).values()
+    texts = [each.value for each in members] or list(getattr(field.type, "enums", []))
+    return field.kind.family == "enum" and any("/" in str(text) for text in texts)
 
 
 def _segment(scope: Scope) -> bytes:

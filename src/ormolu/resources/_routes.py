@@ -37,6 +37,7 @@ from ormolu.resources._idempotency import Answer
 from ormolu.resources._lists import read_members, read_parameters
 from ormolu.resources._operations import Operations
 from ormolu.resources._requests import (
+    may_have_slash,
     read_body,
     read_key,
     read_key_value,
@@ -349,7 +350,10 @@ def _result(call: Call, done: Outcome | Failure, *, is_minimal: bool) -> dict[st
 def endpoints_of(exposure: Exposure) -> list[Endpoint]:
     """Return the endpoints that a declaration asks for."""
     declaration = exposure.declaration
-    item = "/" + ",".join(f"{{{name}}}" for name in declaration.places)
+    item = "/" + ",".join(
+        f"{{{name}:path}}" if may_have_slash(field) else f"{{{name}}}"
+        for name, field in zip(declaration.places, declaration.keys, strict=True)
+    )
     endpoints = [
         Endpoint("list", "", ("GET", "HEAD"), 200, "list", _list),
         Endpoint("query", "", ("QUERY",), 200, "list", _query),
