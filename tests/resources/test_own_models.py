@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Secret, SecretStr, create_model
 from pydantic.alias_generators import to_camel
 from sqlalchemy import MetaData, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -123,3 +123,27 @@ async def test_upsert_changes_what_the_model_took(database_url: str) -> None:
         assert (await client.post("/lax?on_conflict=email", json=body)).json() == {
             "email": "a", "full_name": "Ann", "home_town": None, "role_name": "boss",
         }  # fmt: skip
+
+
+class Kept(BaseModel):
+    """Keeps its values out of logs."""
+
+    email: SecretStr
+    full_name: Secret[str] = Secret("Ann")
+    role_name: str = "clerk"
+
+
+async def test_what_a_model_keeps_out_of_logs_is_stored_as_it_is(database_url: str) -> None:
+    """For new rows, changes and batches."""
+    app = FastAPI()
+    Database(database_url, metadata=Base.metadata).attach(app)
+    change = create_model("KeptChange", home_town=(SecretStr | None, None))
+    app.include_router(resource(Member, path="/kept", create_model=Kept, update_model=change))
+    async with client_of(app) as client:
+        made = await client.post("/kept", json={"email": "a@x.org", "full_name": "Bo"})
+        assert made.json()["full_name"] == "Bo"
+        changed = await client.patch("/kept/a@x.org", json={"home_town": "Rome"})
+        assert changed.json()["home_town"] == "Rome"
+        steps = [{"op": "create", "data": {"email": f"{name}@x.org"}} for name in "bc"]
+        assert (await client.post("/kept:batch", json={"operations": steps})).status_code == 200
+        assert (await client.get("/kept/c@x.org")).json()["full_name"] == "Ann"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
 from sqlalchemy import literal_column
 
 from ormolu.errors import RefusedError
@@ -138,7 +138,7 @@ class Values:
         spare = self._schemas.created.unstored | self._schemas.changed.unstored
         if is_new:
             spare -= self._declaration.given
-        return {name: value for name, value in values.items() if name not in spare}
+        return {name: _revealed(value) for name, value in values.items() if name not in spare}
 
     def named(self, row: Mapping[str, Any], group: Names) -> dict[str, Any]:
         """Return what a row has in the fields of a unique key."""
@@ -269,6 +269,12 @@ def _read_coded(
 
 def _sealed(location: Location) -> RefusedError:
     return refuse(location, "extra_forbidden", "Extra inputs are not permitted")
+
+
+def _revealed(value: Any) -> Any:
+    """Return what a column stores of a value that a model keeps out of logs."""
+    is_kept = isinstance(value, (Secret, SecretBytes, SecretStr))
+    return value.get_secret_value() if is_kept else value
 
 
 def _default(attribute: Attribute) -> Any:
