@@ -355,3 +355,17 @@ async def test_an_include_is_of_few_relations(database_url: str) -> None:
         await nodes.list(session, include=pairs)
         with pytest.raises(RefusedError, match="30 relations"):
             await nodes.list(session, include=deep)
+
+
+@pytest.mark.backends("sqlite")
+async def test_the_json_of_long_values_is_not_begun(twin_urls: Urls) -> None:
+    """SQLite would make all of it before it looks at how long it is, outside of Python's memory."""
+    async with twins_of(twin_urls, Base.metadata, *library(max_bytes=100_000)) as twins:
+        await twins.send("POST", "/shelves", json={})
+        for size in (20_000, 60_000):
+            await twins.send("POST", "/scrolls", json={"shelf_id": 1, "body": "x" * size})
+        path = "/scrolls?fields=id,title,body&limit="
+        # Each has its share; what is longer the session counts.
+        await twins.past("GET", f"{path}3")
+        await twins.through("GET", f"{path}1")
+        assert len((await twins.past("GET", f"{path}2")).json()["items"]) == 2

@@ -5,7 +5,7 @@ from ormolu.query._children import children_of, children_statement
 from ormolu.query._conditions import AllOf, Condition, compile_condition, is_over_relations
 from ormolu.query._cursors import Cursors
 from ormolu.query._filters import Filters, operators_of, spellings_of
-from ormolu.query._guards import fetch_rows, guard, guard_each, is_guarded
+from ormolu.query._guards import fetch_rows, guard, guard_each, is_guarded, is_unlimited
 from ormolu.query._plain import is_plain, plain_type
 from ormolu.query._selection import (
     FetchChildren,
@@ -66,6 +66,7 @@ __all__ = [
     "is_over_relations",
     "is_plain",
     "is_text",
+    "is_unlimited",
     "kept_values",
     "make_row",
     "nearest",

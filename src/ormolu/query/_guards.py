@@ -19,7 +19,7 @@ from sqlalchemy.types import TypeEngine
 from ormolu.faults import fault_of
 from ormolu.query._stored import stored_type
 
-__all__ = ["fetch_rows", "guard", "guard_each", "is_guarded"]
+__all__ = ["fetch_rows", "guard", "guard_each", "is_guarded", "is_unlimited"]
 
 # Characters of a column that is no danger, whatever is in it.
 _SHORT = 1000
@@ -34,7 +34,7 @@ _MEASURED = (sa.String, sa.LargeBinary, sa.BINARY, sa.VARBINARY)
 def is_guarded(statement: Select[Any], dialect: Dialect) -> bool:
     """Tell whether a statement may return values of any length, and the server can count them."""
     columns = statement.selected_columns
-    return dialect.name != "sqlite" and any(_is_long(each.type, dialect) for each in columns)
+    return dialect.name != "sqlite" and any(is_unlimited(each.type, dialect) for each in columns)
 
 
 def guard(
@@ -56,10 +56,10 @@ def guard(
     columns = list(inner.c)[:width]
     # A sum for each: two values of a gigabyte are too much for the 32 bits that a length has.
     sums = [func.coalesce(func.sum(_size(each, dialect), type_=sa.BigInteger()).over(), 0)
-            for each in columns if _is_long(each.type, dialect)]  # fmt: skip
+            for each in columns if is_unlimited(each.type, dialect)]  # fmt: skip
     total = sum(sums[1:], sums[0])
     shown = [
-        case((total <= most, each)).label(each.name) if _is_long(each.type, dialect) else each
+        case((total <= most, each)).label(each.name) if is_unlimited(each.type, dialect) else each
         for each in columns
     ]
     sorts = [
@@ -80,7 +80,9 @@ def guard_each(statement: Select[Any], dialect: Dialect, most: Any) -> Select[An
         most: Bytes of each; a value that is longer is NULL.
     """
     columns = list(statement.selected_columns)
-    sizes = {each.name: _size(each, dialect) for each in columns if _is_long(each.type, dialect)}
+    sizes = {
+        each.name: _size(each, dialect) for each in columns if is_unlimited(each.type, dialect)
+    }
     shown = [
         case((sizes[each.name] <= most, each)).label(each.name) if each.name in sizes else each
         for each in columns
@@ -117,7 +119,8 @@ async def fetch_rows(
     return rows, 0
 
 
-def _is_long(type_: TypeEngine[Any], dialect: Dialect) -> bool:
+def is_unlimited(type_: TypeEngine[Any], dialect: Dialect) -> bool:
+    """Tell whether a column may hold values of any length."""
     plain: Any = stored_type(type_, dialect)
     if isinstance(plain, _SHORT_TYPES):
         return False

@@ -43,7 +43,7 @@ from ormolu.resources._legible import is_legible
 from ormolu.resources._lists import ListQuery, page_statement
 from ormolu.resources._nested import Nested, is_mapped, nested_in, plan_of
 from ormolu.resources._policy import EVERYTHING
-from ormolu.resources._sqlite_json import MOST_IN_JSON, in_json, is_in_json, row_number_of
+from ormolu.resources._sqlite_json import MOST_IN_JSON, in_json, is_in_json, row_number_of, within
 from ormolu.resources._statements import ANY_VERSION, Statements, read_statement
 
 __all__ = ["PagePlan", "Plans", "RowPlan"]
@@ -100,10 +100,9 @@ class PagePlan:
             values: Of the other slots.
         """
         if self.ends is None:
-            longest = self.most_bytes // (size + 1)
-            values = {**values, "limit": size + 1, "longest": longest}
+            values = {**values, "limit": size + 1, "longest": self.most_bytes // (size + 1)}
             return ((self.rows, self.rows.arguments(values)),)
-        values = {**values, "limit": size, "last": size - 1}
+        values = {**values, "limit": size, "last": size - 1, "longest": self.most_bytes // size}
         return ((self.rows, self.rows.arguments(values)), (self.ends, self.ends.arguments(values)))
 
     def split(self, size: int, *found: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
@@ -201,8 +200,9 @@ class Plans:
         rows = self._plan(self._json_of_all(limited, query.selection))
         ends = self._plan(ordered.limit(2).offset(literal(Slot("last"), sa.Integer())))
         return PagePlan(
-            rows=rows, content=lambda found: found[0][0].encode(), ends=ends, sort_values=ends.read
-        )
+            rows=rows, content=lambda found: found[0][0].encode(), ends=ends, sort_values=ends.read,
+            most_bytes=self._declaration.max_bytes,
+        )  # fmt: skip
 
     def _flat_page(self, limited: Any, query: ListQuery) -> PagePlan:
         """Return the plan of a page without relations: each value is read once."""
@@ -249,13 +249,12 @@ class Plans:
         return isinstance(plain_type(field.type, self._dialect), sa.Integer)
 
     def _json_of_all(self, statement: Any, selection: Selection) -> Any:
-        names = [f"v{index}" for index in range(len(selection.fields))]
-        columns = [each.on(self._view.model).label(label)
-                   for each, label in zip(selection.fields, names, strict=True)]  # fmt: skip
+        fields, longest = selection.fields, literal(Slot("longest"), sa.Integer())
+        columns = [each.on(self._view.model).label(f"v{at}") for at, each in enumerate(fields)]
         # A LIMIT keeps the order of the rows for what is made of them: SQLite sorts, then groups.
         found = statement.add_columns(*columns).subquery()
-        json = self._json([found.c[label] for label in names], selection.fields)
-        return select(func.json_group_array(json)).select_from(found)
+        values = [within(found.c[f"v{at}"], longest, self._dialect) for at in range(len(fields))]
+        return select(func.json_group_array(self._json(values, fields))).select_from(found)
 
     def insert(self, names: Collection[str]) -> RowPlan:
         """Return the plan that stores a new row with values for these columns.

@@ -7,7 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Dialect, case, func, literal_column
 
-__all__ = ["MOST_IN_JSON", "in_json", "is_in_json", "row_number_of"]
+from ormolu.query import is_unlimited
+
+__all__ = ["MOST_IN_JSON", "in_json", "is_in_json", "row_number_of", "within"]
 
 # A function has 127 arguments at most: a name and a value for each.
 MOST_IN_JSON = 60
@@ -28,6 +30,17 @@ def is_in_json(type_: Any, dialect: Dialect) -> bool:
     is_known = isinstance(type_, (sa.Boolean, sa.Integer, sa.String))
     is_read = isinstance(type_, sa.Enum) or impl.result_processor(dialect, None) is not None
     return is_known and not is_read
+
+
+def within(column: Any, longest: Any, dialect: Dialect) -> Any:
+    """Return a value; an error, and so the session's business, if it has more characters.
+
+    SQLite makes all of the JSON before it looks at how long it is.
+    """
+    if not is_unlimited(column.type, dialect):
+        return column
+    kind = func.json(func.typeof(column))
+    return case((func.length(column) > longest, kind), else_=column)
 
 
 def in_json(column: Any, type_: Any) -> Any:
