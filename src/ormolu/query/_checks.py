@@ -122,6 +122,11 @@ def read_member(members: Mapping[str, Any]) -> Callable[[Any], Any]:
     return lambda value: members.get(value, value) if isinstance(value, str) else value
 
 
+def read_digits(value: Any) -> Any:
+    is_number = isinstance(value, str) and value.isascii() and value.isdigit()
+    return int(value) if is_number else value
+
+
 def require_text(example: str, *, is_number_fine: bool = False) -> BeforeValidator:
     def check(value: Any) -> Any:
         if isinstance(value, str) and (is_number_fine or not _reads_as_number(value)):
@@ -136,6 +141,10 @@ def require_text(example: str, *, is_number_fine: bool = False) -> BeforeValidat
 def _reads_as_number(text: str) -> bool:
     # Pydantic would take it for seconds since 1970.
     return text.strip().lstrip("+-").replace(".", "", 1).isdigit()
+
+
+def aware_to_utc(value: datetime) -> datetime:
+    return value if value.utcoffset() is None else to_utc(value)
 
 
 def to_utc(value: datetime) -> datetime:

@@ -74,8 +74,11 @@ def members(kind: type[enum.Enum], limits: Limits) -> Any:
     """Return the members of a class."""
     if limits.is_limited:
         return kind
-    texts = checks.read_member({str(each.value): each for each in kind})
-    return Annotated[kind, BeforeValidator(texts)]
+    read = checks.read_member({str(each.value): each for each in kind})
+    if issubclass(kind, enum.Flag):
+        # Several flags are a value, too, and no member.
+        read = checks.read_digits
+    return Annotated[kind, BeforeValidator(read)]
 
 
 def string(type_: Any, limits: Limits) -> Any:
@@ -189,9 +192,11 @@ def clock(type_: Any, _limits: Limits) -> Any:
     return Annotated[time, AfterValidator(check), checks.require_text("12:00:00")]
 
 
-def any_moment(_type: Any, _limits: Limits) -> Any:
+def any_moment(type_: Any, _limits: Limits) -> Any:
     """Return moments, with an offset or without: a decorator says which it takes."""
-    return _ANY_MOMENT
+    # A column of moments keeps no offset everywhere, and the time alone would be another moment.
+    is_kept = not isinstance(type_, sa.DateTime)
+    return _ANY_MOMENT if is_kept else Annotated[_ANY_MOMENT, AfterValidator(checks.aware_to_utc)]
 
 
 def instant(_type: Any, _limits: Limits) -> Any:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, time
+from datetime import UTC, datetime, time
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -22,7 +23,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from ormolu.models import UTCDateTime
 from ormolu.query._checks import shortest
 from ormolu.query._kinds import undecorated
-from ormolu.query._stored import is_coded
+from ormolu.query._stored import is_coded, stored_type
 
 __all__ = ["as_shown", "plain_value"]
 
@@ -91,12 +92,13 @@ class _Shielded(TypeDecorator[Any]):
         """Return what reads a value, or None of it."""
         read = super().result_processor(dialect, coltype)
         kind = type(self.inner)
+        is_moment = isinstance(stored_type(self.inner, dialect), sa.DateTime)
         if read is None:
-            return None
+            return _in_utc if is_moment else None
 
         def process(value: Any) -> Any:
             try:
-                return read(value)
+                return read(_in_utc(value) if is_moment else value)
             except (OSError, RuntimeError):
                 # Not of this value: a vault that does not answer, a key that is not set.
                 raise
@@ -105,6 +107,12 @@ class _Shielded(TypeDecorator[Any]):
                 return None
 
         return process
+
+
+def _in_utc(value: Any) -> Any:
+    # psycopg reads moments in the time zone of its session.
+    is_aware = isinstance(value, datetime) and value.tzinfo is not None
+    return value.astimezone(UTC) if is_aware else value
 
 
 class _UncachedShielded(_Shielded):
@@ -164,6 +172,29 @@ class _Single(TypeDecorator[float]):
         return None if value is None else shortest(value)
 
 
+class _PlainDecimal(Decimal):
+    """A number whose text has no exponent, which clients may not send either."""
+
+    def __str__(self) -> str:
+        return format(self, "f")
+
+
+class _Digits(TypeDecorator[Decimal]):
+    """A decimal of many places, of which the usual text of some has an exponent."""
+
+    impl = sa.types.NullType
+    cache_ok = True
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__()
+        self.inner = inner
+        self.impl = self.impl_instance = inner
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Return the number with a plain text."""
+        return _PlainDecimal(value) if isinstance(value, Decimal) else value
+
+
 class _Names(TypeDecorator[Any]):
     """The names of MySQL's SET in the order of its declaration, not of a hash."""
 
@@ -214,11 +245,21 @@ def _time_with_offset(type_: Any) -> TypeEngine[Any] | None:
     return _UTCTime() if type_.timezone else None
 
 
+def _with_digits(type_: Any) -> TypeEngine[Any] | None:
+    scale = getattr(type_, "scale", None)
+    is_short = scale is not None and 0 <= scale <= _PLAIN_PLACES
+    return _Digits(type_) if type_.asdecimal and not is_short else None
+
+
+# A number with more places may be written with an exponent: 0E-7.
+_PLAIN_PLACES = 6
+
 _READERS: tuple[tuple[Any, Callable[[Any], TypeEngine[Any] | None]], ...] = (
     (sa.ARRAY, _AsStored),
     (sa.Enum, _AsStored),
     (sa.REAL, lambda _type: _Single()),
     (sa.DateTime, _with_offset),
+    ((sa.Numeric, sa.Float), _with_digits),
     (sa.Time, _time_with_offset),
     (mysql.SET, _Names),
     (postgresql.TSTZRANGE, lambda _type: _UTCRange()),

@@ -22,6 +22,7 @@ __all__ = [
     "bound_form",
     "is_coded",
     "read_form",
+    "reads_as_inner",
     "reads_as_stored",
     "stored_type",
     "stored_types",
@@ -58,6 +59,11 @@ def is_coded(type_: TypeEngine[Any]) -> bool:
 def reads_as_stored(type_: TypeEngine[Any]) -> bool:
     """Tell whether what is read of a column is what is stored there, as it is."""
     return not any(_is_overridden(each, _READS) for each in _layers(type_))
+
+
+def reads_as_inner(type_: TypeEngine[Any]) -> bool:
+    """Tell whether what is read of a decorator is what the type that it decorates reads."""
+    return isinstance(type_, TypeDecorator) and not _is_overridden(type_, _READS)
 
 
 def bound_form(type_: TypeEngine[Any], value: Any, dialect: Dialect) -> Any:
@@ -103,6 +109,9 @@ def _is_overridden(type_: Any, names: tuple[str, ...]) -> bool:
 
 
 def _is_known(kind: type[Any]) -> bool:
+    if kind is sa.PickleType:
+        # What it stores are bytes, and what it reads any object.
+        return False
     return kind.__module__.partition(".")[0] in {"ormolu", "sqlalchemy"}
 
 

@@ -102,6 +102,9 @@ def is_one_of(expression: Any, values: list[Any], dialect: Dialect) -> ColumnEle
         return expression.in_([bounds(expression, value, dialect)[0] for value in values])  # type: ignore[no-any-return]
     exact = _exact(expression, dialect)
     forms = [form for value in values for form in _stored_forms(expression, value, dialect)]
+    if not forms:
+        # SQLAlchemy's empty list is no SQL where the type has a bind_expression.
+        return sa.false()
     type_ = _compared_type(expression, dialect)
     listed = sa.bindparam(None, forms, type_=type_, expanding=True, unique=True)
     plain: ColumnElement[bool] = expression.in_(listed)

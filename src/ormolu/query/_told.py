@@ -19,7 +19,7 @@ from pydantic import IPvAnyAddress, TypeAdapter
 from sqlalchemy.ext.mutable import Mutable
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from ormolu.query._stored import reads_as_stored, stored_types
+from ormolu.query._stored import reads_as_inner, reads_as_stored, stored_types
 
 __all__ = ["SECRET", "Like", "is_readable", "plain_hint", "told_type", "without_none"]
 
@@ -94,10 +94,6 @@ def _own_words(type_: Any) -> Iterator[Any]:
     # Some look into an impl that is not there.
     with suppress(Exception):
         yield without_none(type_.python_type)
-    for kind in type(type_).__mro__:
-        for base in getattr(kind, "__orig_bases__", ()):
-            if get_origin(base) is TypeDecorator:
-                yield without_none(get_args(base)[0])
     yield _hint_of(getattr(type_, "process_result_value", None), "return")
     yield _hint_of(getattr(type_, "process_bind_param", None), "value")
     yield from _stored_words(type_)
@@ -109,6 +105,8 @@ def _stored_words(type_: Any) -> Iterator[Any]:
     yield from (Like(each) for each in stored if isinstance(each, (sa.Uuid, sa.JSON)))
     if reads_as_stored(type_) and stored:
         yield Like(stored[0])
+    elif reads_as_inner(type_):
+        yield Like(type_.impl_instance)
 
 
 def _hint_of(function: Any, name: str) -> Any:

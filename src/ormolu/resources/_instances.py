@@ -150,12 +150,15 @@ class Instances:
         """Make an object as the generated constructors do, but for relations they would ask for."""
         constructor, manager = self._constructor, self._mapper.class_manager
         instance: Any = manager.new_instance()
-        # The listeners of `init` make its kind.
-        manager.dispatch.init(inspect(instance), (), {})
+        places, _, others = constructor.split(values)
+        given = dict(others)
+        # The listeners of `init` make its kind, and may change what it is given.
+        with _rejected(self._mapper):
+            manager.dispatch.init(inspect(instance), (), given)
         for name, make in constructor.initial.items():
             setattr(instance, name, make())
-        places, _, others = constructor.split(values)
-        self._set(instance, others)
+        made = self._declaration.made
+        self._set(instance, {name: made[name]() for name in made if name not in given} | given)
         if constructor.is_own:
             with _rejected(self._mapper):
                 instance.__post_init__(*places)

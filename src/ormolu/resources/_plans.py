@@ -347,9 +347,8 @@ class Plans:
 
     def _reread(self, columns: Sequence[Any], types: Sequence[Any]) -> Plan:
         """Return the plan that reads a row that was written, by its key as SQLite stores it."""
-        slots = _key_slots(self._view)
-        same = [key == literal(slot, sa.types.NullType())
-                for key, slot in zip(self._statements.keys(), slots, strict=True)]  # fmt: skip
+        pairs = zip(self._statements.key_columns(), _key_slots(self._view), strict=True)
+        same = [key == literal(slot, sa.types.NullType()) for key, slot in pairs]
         statement = select(*columns).select_from(self._view.model).where(*same)
         return Plan(statement, types, self._dialect)
 

@@ -137,7 +137,7 @@ class Statements:
 
     def rows(self, keys: Sequence[Key]) -> Select[Any]:
         """Return the SELECT of the rows with these keys."""
-        columns = self.keys()
+        columns = self.key_columns()
         if len(columns) == 1:
             return self.row(columns[0].in_([key[0] for key in keys]))
         return self.row(tuple_(*columns).in_(keys))
@@ -167,9 +167,13 @@ class Statements:
         """Return the condition that a row has this key."""
         return self._view.is_row(key, self._dialect)
 
-    def keys(self) -> list[Any]:
+    def key_columns(self) -> list[Any]:
         """Return the columns of the key."""
         return [key.on(self._model) for key in self._view.keys]
+
+    def keys(self) -> list[Any]:
+        """Return the columns of the key as they are read: a path has what an answer shows."""
+        return [as_shown(column) for column in self.key_columns()]
 
     def allowed(self) -> ColumnElement[Any]:
         """Return whether a row may be written, as a number."""

@@ -6,11 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ClauseElement, Dialect, Table, insert, select
+from sqlalchemy import (
+    CHAR,
+    NCHAR,
+    ClauseElement,
+    Dialect,
+    Enum,
+    Integer,
+    String,
+    Table,
+    Uuid,
+    insert,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ormolu.errors import RefusedError
-from ormolu.query import Row, Selection, View
+from ormolu.query import Field, Row, Selection, View, plain_type
 from ormolu.resources._columns import has_events
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._instances import Instances
@@ -103,6 +115,7 @@ class Writer:
         stored = [self._statements.stored(row, is_new=True) for row in rows]
         # SQLAlchemy reads each attribute of the class to insert many rows.
         is_many = self._dialect.insert_returning and self._traits.is_legible
+        is_many = is_many and all(map(self._is_returned_as_sent, self._view.keys))
         for index, values in enumerate(stored):
             is_single = any(isinstance(value, ClauseElement) for value in values.values())
             if is_single or not is_many:
@@ -127,6 +140,14 @@ class Writer:
             written = await self._reread_all([tuple(row) for row in raw])
         # SQLite numbers the rows in their order, and does not promise to return them in it.
         return sorted(written, key=lambda each: each.key) if is_counted else written
+
+    def _is_returned_as_sent(self, key: Field) -> bool:
+        """Tell whether a key is read as it was written: by it SQLAlchemy finds each row again."""
+        type_ = plain_type(key.type, self._dialect)
+        if isinstance(type_, Uuid):
+            return type_.as_uuid
+        # CHAR may be filled up with blanks, and an enumeration has other names.
+        return isinstance(type_, (Integer, String)) and not isinstance(type_, (CHAR, NCHAR, Enum))
 
     def _has_counted_key(self, values: Mapping[str, Any]) -> bool:
         table = self._declaration.mapper.local_table
