@@ -15,9 +15,10 @@ from sqlalchemy.orm import (
     column_property,
     mapped_column,
     relationship,
+    synonym,
 )
 
-from ormolu import ConfigurationError, Database, Policy, UsageError, resource
+from ormolu import ConfigurationError, Database, Model, Policy, UsageError, resource
 from ormolu.resources import Resource
 from tests.fixtures.apps import client_of
 
@@ -492,3 +493,41 @@ def test_an_open_resource_of_a_guarded_table_is_named_by_those_that_mean_it() ->
         resource(mail.stamp, includes={"line"})
     assert resource(mail.stamp, includes={"line": lines})
     del letters
+
+
+async def test_a_column_is_closed_by_each_of_its_names(database_url: str) -> None:
+    """Another attribute of a hidden column, or a synonym of it, shows and takes nothing."""
+
+    class TwiceBase(Model):
+        __abstract__ = True
+        metadata = MetaData()
+
+    class Twice(TwiceBase):
+        __tablename__ = "twice"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        memo: Mapped[str] = mapped_column(String(20), default="kept")
+        note = synonym("memo")
+
+    Twice.again = column_property(Twice.__table__.c.memo)
+
+    def closed(name: str) -> Policy:
+        return Policy(visible=True, hidden={name})
+
+    for path, options in (
+        ("/memo", {"hidden": {"memo"}}),
+        ("/again", {"hidden": {"again"}}),
+        ("/p1", {"policy": lambda: closed("memo")}),
+        ("/p2", {"policy": lambda: closed("again")}),
+        ("/p3", {"policy": lambda: closed("note")}),
+        ("/p4", {"policy": lambda: Policy(visible=True, read_only={"again"})}),
+    ):
+        app = FastAPI()
+        Database(database_url, metadata=TwiceBase.metadata).attach(app)
+        app.include_router(resource(Twice, path=path, **options))
+        async with client_of(app) as client:
+            assert (await client.post(path, json={})).status_code == 201
+            for name in ("memo", "again", "note"):
+                assert (await client.post(path, json={name: "x"})).status_code == 422
+            if path != "/p4":
+                assert "kept" not in (await client.get(path)).text
+                assert (await client.get(path, params={"again": "kept"})).status_code == 422

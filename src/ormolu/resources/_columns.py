@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
@@ -24,8 +24,12 @@ from ormolu.query import Field, is_json, undecorated
 from ormolu.resources._annotations import Hint, hints_of
 from ormolu.resources._constructors import Constructor, constructor_of
 from ormolu.resources._secrets import is_secret
+from ormolu.sessions import kept_with
 
-__all__ = ["Attribute", "Traits", "attributes_of", "events_of", "has_events", "traits_of"]
+__all__ = [
+    "Attribute", "Traits", "attributes_of", "events_of", "every_name_of", "has_events",
+    "traits_of",
+]  # fmt: skip
 
 _log = logging.getLogger("ormolu")
 
@@ -109,6 +113,30 @@ def attributes_of(model: type[Any]) -> dict[str, Attribute]:
 def _properties_of(mapper: Mapper[Any]) -> list[Any]:
     """Return the columns that objects have: what tells their kind may be none of them."""
     return [each for each in mapper.column_attrs if each.key in mapper.all_orm_descriptors]
+
+
+def every_name_of(mapper: Mapper[Any], names: Collection[str]) -> frozenset[str]:
+    """Return names, and all other names that the columns behind them have in the model."""
+    others: Mapping[str, frozenset[str]] = kept_with(mapper, _other_names, mapper)
+    found = frozenset(names)
+    if not others:
+        return found
+    return found.union(*(others[name] for name in names if name in others))
+
+
+def _other_names(mapper: Mapper[Any]) -> dict[str, frozenset[str]]:
+    """Return the attributes of the same column for each name that is one of several."""
+    by_column: dict[Any, set[str]] = {}
+    for prop in mapper.column_attrs:
+        for column in prop.columns:
+            by_column.setdefault(column, set()).add(prop.key)
+    found: dict[str, set[str]] = {}
+    for names in by_column.values():
+        for name in names if len(names) > 1 else ():
+            found.setdefault(name, set()).update(names)
+    for name, synonym in mapper.synonyms.items():
+        found[str(name)] = found.get(synonym.name, {synonym.name})
+    return {name: frozenset(each) for name, each in found.items()}
 
 
 def traits_of(mapper: Mapper[Any]) -> Traits:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapper
 
 from ormolu.errors import ConfigurationError
 from ormolu.query import Field, nearest
-from ormolu.resources._columns import Attribute, Traits, attributes_of, traits_of
+from ormolu.resources._columns import Attribute, Traits, attributes_of, every_name_of, traits_of
 from ormolu.resources._hooks import HookName
 from ormolu.resources._names import (
     Generate,
@@ -229,6 +229,10 @@ def declare(**options: Any) -> Declaration:
     Raises:
         ConfigurationError: A name or a value is wrong.
     """
+    mapper = inspect(options["model"])
+    for name in {"hidden", "read_only"} & options.keys():
+        # A column is closed by whatever name it has.
+        options[name] = every_name_of(mapper, options[name])
     declaration = Declaration(**options)
     _check_names(declaration)
     _check_values(declaration)

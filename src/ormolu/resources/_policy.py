@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -24,6 +24,7 @@ from sqlalchemy.sql.selectable import FromClause, SelectBase
 
 from ormolu.errors import UsageError
 from ormolu.query import nearest
+from ormolu.resources._columns import every_name_of
 from ormolu.sessions import kept_with
 
 __all__ = ["EVERYTHING", "Policy", "checked_policy"]
@@ -117,7 +118,17 @@ def checked_policy(found: Any, model: type[Any]) -> Policy:
                 f"{model.__name__} does not have{nearest(name, map(str, known))}."
             )
             raise UsageError(message)
-    return found
+    return _of_columns(found, inspect(model))
+
+
+def _of_columns(policy: Policy, mapper: Mapper[Any]) -> Policy:
+    """Return a policy that closes a column by whatever name it has."""
+    assigned = every_name_of(mapper, policy.assign) - policy.assign.keys()
+    hidden = every_name_of(mapper, policy.hidden)
+    read_only = every_name_of(mapper, policy.read_only) | assigned
+    if hidden == policy.hidden and read_only == policy.read_only:
+        return policy
+    return replace(policy, hidden=hidden, read_only=read_only)
 
 
 def _check_tables(policy: Policy, mapper: Mapper[Any]) -> None:
