@@ -10,12 +10,19 @@ from functools import cached_property
 from typing import Any, get_args
 
 from pydantic import BaseModel
-from sqlalchemy import Index, MetaData, Table, UniqueConstraint, inspect
+from sqlalchemy import MetaData, Table, inspect
 from sqlalchemy.orm import Mapper
 
 from ormolu.errors import ConfigurationError
 from ormolu.query import Field, nearest
-from ormolu.resources._columns import Attribute, Traits, attributes_of, every_name_of, traits_of
+from ormolu.resources._columns import (
+    Attribute,
+    Traits,
+    attributes_of,
+    every_name_of,
+    traits_of,
+    unique_keys_of,
+)
 from ormolu.resources._hooks import HookName
 from ormolu.resources._names import (
     Generate,
@@ -192,22 +199,7 @@ class Declaration:
     @cached_property
     def unique_keys(self) -> list[frozenset[str]]:
         """Return the sets of fields of which no two rows have the same."""
-        groups: list[Any] = []
-        for table in self.mapper.tables:
-            assert isinstance(table, Table)
-            groups += [each.columns for each in table.constraints
-                       if isinstance(each, UniqueConstraint)]  # fmt: skip
-            groups += [index.columns for index in table.indexes
-                       if index.unique and not _is_partial(index)]  # fmt: skip
-            groups.append(table.primary_key.columns)
-        by_column = {
-            column: prop.key for prop in self.mapper.column_attrs for column in prop.columns
-        }
-        return [
-            frozenset(by_column[column] for column in group)
-            for group in groups
-            if len(group) and all(column in by_column for column in group)
-        ]
+        return unique_keys_of(self.mapper)
 
     def _is_accepted(self, attribute: Attribute) -> bool:
         name = attribute.name
@@ -216,11 +208,6 @@ class Declaration:
         # A password's hash is sent by who is allowed to; what nobody understands is not sent.
         is_known = attribute.field.kind.family not in {"opaque", "secret"}
         return name in self.writable or (is_known and not attribute.is_made)
-
-
-def _is_partial(index: Index) -> bool:
-    # postgresql_where, sqlite_where
-    return any(name.endswith("_where") for name in index.kwargs)
 
 
 def declare(**options: Any) -> Declaration:
