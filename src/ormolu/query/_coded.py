@@ -28,7 +28,8 @@ def storable(type_: TypeEngine[Any]) -> Callable[[Any], Any]:
 
     def check(value: Any) -> Any:
         stored = _bound(type_, value)
-        if not isinstance(value, _NORMALISED) and _is_changed(type_, stored, value):
+        is_free = stored is None or isinstance(value, _NORMALISED)
+        if not is_free and _is_changed(type_, stored, value):
             message = "Cannot be stored as it is: another value would be read"
             raise PydanticCustomError("changed", message)
         return value
@@ -56,6 +57,9 @@ def _bound(type_: TypeEngine[Any], value: Any) -> Any:
     """
     try:
         return bound_form(type_, value, _dialect())
+    except NotImplementedError:
+        # It is for another backend, which says itself what it refuses.
+        return None
     except (OSError, RuntimeError):
         # Not of this value: a vault that does not answer, a key that is not set.
         raise

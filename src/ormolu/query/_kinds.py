@@ -92,10 +92,14 @@ def family_of(type_: TypeEngine[Any]) -> Family:
 
 
 def undecorated(type_: TypeEngine[Any]) -> TypeEngine[Any]:
-    """Return the type that a program's own type decorates."""
-    while isinstance(type_, TypeDecorator) and not isinstance(type_, sa.Interval):
-        type_ = type_.impl_instance
-    return type_
+    """Return the type that a program's own type decorates, or that a domain is of."""
+    while True:
+        if isinstance(type_, postgresql.DOMAIN):
+            type_ = type_.data_type
+        elif isinstance(type_, TypeDecorator) and not isinstance(type_, sa.Interval):
+            type_ = type_.impl_instance
+        else:
+            return type_
 
 
 def _row_of(type_: Any) -> tuple[Family, Make]:
@@ -224,8 +228,9 @@ def _operators(family: Family) -> tuple[str, ...]:
 _NUMBERS = frozenset({"boolean", "number"})
 _LIKE: dict[Family, frozenset[str]] = {
     "boolean": _NUMBERS, "number": _NUMBERS, "date": frozenset({"date", "moment"}),
-    "enum": frozenset({"enum", "number", "text"}), "interval": frozenset({"interval"}),
-    "moment": frozenset({"moment"}), "text": frozenset({"text"}), "time": frozenset({"time"}),
+    "enum": frozenset({"enum", "number", "text"}), "interval": frozenset({"interval", "number"}),
+    "moment": frozenset({"moment", "number"}), "text": frozenset({"text"}),
+    "time": frozenset({"number", "time"}),
     "uuid": frozenset({"binary", "text", "uuid"}),
 }  # fmt: skip
 

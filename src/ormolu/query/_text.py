@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Dialect, and_, cast, collate, func
-from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.types import TypeDecorator
 
 from ormolu.query._kinds import family_of
@@ -159,8 +159,10 @@ def _unglobbed(letter: str) -> str:
 
 
 def _operand(expression: Any, dialect: Dialect) -> Any:
-    """Return an expression whose type has operators: MySQL's own numbers have none."""
+    """Return an expression whose type has operators, as MySQL's own numbers have none."""
     stored = stored_type(expression.type, dialect)
+    if isinstance(stored, postgresql.DOMAIN):
+        return sa.type_coerce(expression, stored.data_type)
     if isinstance(stored, mysql.YEAR):
         return sa.type_coerce(expression, sa.Integer())
     return cast(expression, sa.BigInteger()) if isinstance(stored, mysql.BIT) else expression

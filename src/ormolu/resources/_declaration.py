@@ -31,6 +31,7 @@ from ormolu.resources._names import (
     generator_of,
     is_kept_back,
 )
+from ormolu.resources._opaque import check_opaque_keys, log_opaque
 
 __all__ = ["OPERATIONS", "Declaration", "Names", "declare"]
 
@@ -224,6 +225,7 @@ def declare(**options: Any) -> Declaration:
     _check_names(declaration)
     _check_values(declaration)
     _check_keys(declaration)
+    check_opaque_keys(declaration.name, declaration.keys)
     _check_required(declaration)
     _check_constructor(declaration)
     _check_aliases(declaration)
@@ -235,22 +237,9 @@ def declare(**options: Any) -> Declaration:
             "hidden=%s to keep them hidden.",
             _call(declaration), ", ".join(secrets), listed, listed, listed,
         )  # fmt: skip
-    _log_opaque(declaration)
+    named = declaration.read_only | declaration.writable
+    log_opaque(declaration.name, declaration.readable.values(), named)
     return declaration
-
-
-def _log_opaque(declaration: Declaration) -> None:
-    opaque = [
-        name for name, field in declaration.readable.items()
-        if field.kind.family == "opaque" and not field.is_computed
-        and name not in declaration.read_only | declaration.writable
-    ]  # fmt: skip
-    if opaque:
-        _log.warning(
-            "%s: read only, since nothing tells what their values are: %s. Write Mapped[...] with "
-            "a type that Pydantic knows, or name them in writable to take any JSON.",
-            declaration.name, ", ".join(opaque),
-        )  # fmt: skip
 
 
 def _check_names(declaration: Declaration) -> None:
@@ -323,12 +312,6 @@ def _check_keys(declaration: Declaration) -> None:
                 f"{' because of its name' if is_secret else ''}, and it is of the primary key, "
                 "which stands in each path and cursor. Show it: write "
                 f"read_only={_written([key.attribute])}."
-            )
-            raise ConfigurationError(message)
-        if key.kind.family in {"document", "opaque"}:
-            message = (
-                f"{_call(declaration)}: nothing tells how {key.name!r}, which is of the primary "
-                "key, stands in a path. Write Mapped[...] with a type that is text in JSON."
             )
             raise ConfigurationError(message)
 
