@@ -9,11 +9,14 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import (
     JSON,
+    VARBINARY,
     DateTime,
     Dialect,
     Integer,
+    LargeBinary,
     MetaData,
     Numeric,
     PickleType,
@@ -21,11 +24,13 @@ from sqlalchemy import (
     event,
     func,
 )
+from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.ext.mutable import MutableSet
 from sqlalchemy.orm import Mapped, MappedAsDataclass, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from ormolu import Model, resource
+from ormolu import Database, Model, resource
+from tests.fixtures.apps import client_of
 from tests.resources.twins import Twins, twins_of
 
 pytestmark = pytest.mark.anyio
@@ -254,3 +259,60 @@ async def test_what_a_dataclass_makes_is_there_when_it_computes(
     async with twins_of(twin_urls, Base.metadata, resource(Parcel)) as twins:
         made = await twins.send("POST", "/parcels", json={"name": "a"})
         assert made.json() == {"id": 1, "name": "a", "label": "a/1", "marks": ["new"]}
+
+
+class NetworkBase(Model):
+    """Tables that only PostgreSQL has."""
+
+    __abstract__ = True
+    metadata = MetaData()
+
+
+class Network(NetworkBase):
+    __tablename__ = "networks"
+    id: Mapped[Any] = mapped_column(INET, primary_key=True)
+
+
+@pytest.mark.backends("asyncpg", "psycopg")
+@pytest.mark.parametrize("network", ["10.0.0.0/8", "10.0.0.1", "fe80::/10"])
+async def test_a_network_is_found_by_its_key(database_url: str, network: str) -> None:
+    """Its length stands behind a slash, which is escaped in the path."""
+    app = FastAPI()
+    Database(database_url, metadata=NetworkBase.metadata).attach(app)
+    app.include_router(resource(Network, writable={"id"}))
+    async with client_of(app) as client:
+        created = await client.post("/networks", json={"id": network})
+        assert created.status_code == 201
+        found = await client.get(created.headers["location"])
+        assert (found.status_code, found.json()) == (200, {"id": network})
+
+
+class Grade(enum.Enum):
+    NONE = ""
+    GOOD = "good"
+
+
+class Graded(Base):
+    __tablename__ = "graded"
+    id: Mapped[Grade] = mapped_column(primary_key=True)
+
+
+class Bare(Base):
+    __tablename__ = "bare"
+    id: Mapped[bytes] = mapped_column(
+        LargeBinary(16).with_variant(VARBINARY(16), "mysql", "mariadb"), primary_key=True
+    )
+
+
+@pytest.mark.backends("sqlite", "asyncpg", "mariadb")
+async def test_no_row_has_an_empty_key(database_url: str) -> None:
+    """Nobody could ask for it: its path is the collection's."""
+    app = FastAPI()
+    Database(database_url, metadata=Base.metadata).attach(app)
+    app.include_router(resource(Graded, writable={"id"}))
+    app.include_router(resource(Bare, writable={"id"}))
+    async with client_of(app) as client:
+        for path, fine in (("/graded", "good"), ("/bare", "YWI=")):
+            refused = await client.post(path, json={"id": ""})
+            assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/id")
+            assert (await client.post(path, json={"id": fine})).status_code == 201

@@ -46,7 +46,8 @@ def read_key(scope: Scope, keys: Sequence[Field], name: str) -> tuple[Any, ...]:
 
 def may_have_slash(field: Field) -> bool:
     """Tell whether a key may have a slash in it, which is escaped in a path."""
-    if field.kind.family == "value":
+    if field.kind.family in {"address", "value"}:
+        # A network has one before its length.
         return True
     kind = getattr(field.type, "enum_class", None) or field.annotation
     members = getattr(kind, "__members__", {}).values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Annotated, Any, Union
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, create_model
@@ -123,8 +124,9 @@ def _written(attribute: Attribute, default: dict[str, Any]) -> Any:
     type_ = with_rules(
         attribute.name, attribute.field.type, kind.written, annotation, attribute.rules
     )
-    if attribute.is_key and kind.family == "text":
-        type_ = Annotated[type_, AfterValidator(_check_key)]
+    if attribute.is_key:
+        check = _check_key if kind.family == "text" else _check_not_empty
+        type_ = Annotated[type_, AfterValidator(check)]
     if attribute.field.is_nullable:
         type_ = _optional(type_)
     return type_, {**_description(attribute), **default}
@@ -146,6 +148,12 @@ def _default_of(attribute: Attribute) -> dict[str, Any]:
     # A function's value is of its moment; what is left out is the column's to fill.
     is_shown = default is not None and default.is_scalar and may_be_shown(default.arg)
     return {"default": default.arg if is_shown and not attribute.is_secret else None}
+
+
+def _check_not_empty(value: Any) -> Any:
+    if (value.value if isinstance(value, Enum) else value) in ("", b""):
+        raise PydanticCustomError("key", "Must be usable in a URL: not empty")
+    return value
 
 
 def _check_key(value: str) -> str:
