@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import (
+    ARRAY,
     JSON,
     VARBINARY,
     DateTime,
@@ -271,6 +272,25 @@ class NetworkBase(Model):
 class Network(NetworkBase):
     __tablename__ = "networks"
     id: Mapped[Any] = mapped_column(INET, primary_key=True)
+
+
+class Plan(NetworkBase):
+    __tablename__ = "plans"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    steps: Mapped[list[datetime]] = mapped_column(ARRAY(DateTime(timezone=True)))
+
+
+@pytest.mark.backends("asyncpg", "psycopg")
+async def test_moments_of_an_array_are_shown_in_utc(database_url: str) -> None:
+    """As those of a column are, whatever the time zone of the session is."""
+    app = FastAPI()
+    Database(database_url, metadata=NetworkBase.metadata).attach(app)
+    app.include_router(resource(Plan))
+    async with client_of(app) as client:
+        steps = ["2026-01-31T12:00:00Z", "2026-02-01T00:00:00.500000Z"]
+        assert (await client.post("/plans", json={"steps": steps})).json()["steps"] == steps
+        for _ in range(2):
+            assert (await client.get("/plans")).json()["items"] == [{"id": 1, "steps": steps}]
 
 
 @pytest.mark.backends("asyncpg", "psycopg")

@@ -111,6 +111,8 @@ class _Shielded(TypeDecorator[Any]):
 
 def _in_utc(value: Any) -> Any:
     # psycopg reads moments in the time zone of its session.
+    if isinstance(value, list):
+        return [_in_utc(each) for each in value]
     is_aware = isinstance(value, datetime) and value.tzinfo is not None
     return value.astimezone(UTC) if is_aware else value
 
@@ -137,7 +139,9 @@ class _AsStored(TypeDecorator[Any]):
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any] | None:
         """Return what reads a value."""
-        read = super().result_processor(dialect, coltype)
+        read: Callable[[Any], Any] | None = super().result_processor(dialect, coltype)
+        if isinstance(getattr(self.inner, "item_type", None), sa.DateTime):
+            read = _after(read)
         if read is None:
             return None
 
@@ -148,6 +152,11 @@ class _AsStored(TypeDecorator[Any]):
                 return value
 
         return process
+
+
+def _after(read: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    """Return what reads moments of an array, in UTC."""
+    return _in_utc if read is None else lambda value: _in_utc(read(value))
 
 
 class _UTCTime(TypeDecorator[time]):
