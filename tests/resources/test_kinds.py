@@ -105,7 +105,9 @@ class Book(Base):
 
 class Place(Base):
     __tablename__ = "kind_places"
-    shelf: Mapped[Shelf] = mapped_column(Enum(Shelf), primary_key=True)
+    shelf: Mapped[Shelf] = mapped_column(
+        Enum(Shelf, native_enum=False, length=20), primary_key=True
+    )
     note: Mapped[str | None] = mapped_column(String(20))
 
 
@@ -163,6 +165,15 @@ async def test_a_slash_in_a_key_is_escaped(twin_urls: tuple[str, str]) -> None:
         assert (await twins.send("GET", "/places/x/top%2Fleft")).status_code == 404
         assert (await twins.send("GET", "/places/top/left")).status_code in {404, 422}
         assert (await twins.send("DELETE", "/places/top%2Fleft")).status_code == 204
+
+
+async def test_a_key_that_is_no_longer_known_is_listed(twin_urls: tuple[str, str]) -> None:
+    """As it is stored; no path leads to it."""
+    async with twins_of(twin_urls, Base.metadata, resource(Place, path="/places")) as twins:
+        await twins.execute("INSERT INTO kind_places (shelf) VALUES ('GONE')")
+        rows = (await twins.send("GET", "/places?limit=1")).json()["items"]
+        assert rows == [{"shelf": "GONE", "note": None}]
+        assert (await twins.send("GET", "/places/GONE")).status_code == 422
 
 
 async def test_what_nobody_tells_is_read_only(

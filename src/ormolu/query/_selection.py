@@ -15,7 +15,7 @@ from sqlalchemy import Select, and_
 from sqlalchemy.orm import aliased
 
 from ormolu.query._budgets import Budget, size_of
-from ormolu.query._shown import as_shown
+from ormolu.query._shown import as_key, as_shown
 from ormolu.query._views import Field, Location, Relation, View, refuse
 
 __all__ = [
@@ -311,7 +311,7 @@ def _add_columns(statement: Select[Any], part: Part) -> Select[Any]:
     selection, entity = part.selection, part.entity
     columns = [as_shown(each.on(entity)) for each in selection.fields]
     # The keys tell whether an outer join found a row, and whose children are whose.
-    columns += key_columns(selection.view, entity)
+    columns += map(as_key, key_columns(selection.view, entity))
     part.start = len(statement.selected_columns)
     statement = statement.add_columns(
         *[column.label(f"v{part.start + index}") for index, column in enumerate(columns)]

@@ -25,7 +25,7 @@ from ormolu.query._checks import shortest
 from ormolu.query._kinds import undecorated
 from ormolu.query._stored import is_coded, stored_type
 
-__all__ = ["as_shown", "plain_value"]
+__all__ = ["as_key", "as_shown", "plain_value"]
 
 _log = logging.getLogger("ormolu")
 
@@ -34,6 +34,12 @@ def as_shown(column: Any) -> Any:
     """Return a column as it is read."""
     shown = _shown_type(column.type)
     return column if shown is None else sa.type_coerce(column, shown)
+
+
+def as_key(column: Any) -> Any:
+    """Return a column of a key as it is read: a member that is no longer known tells rows apart."""
+    is_enum = isinstance(undecorated(column.type), sa.Enum) and not is_coded(column.type)
+    return sa.type_coerce(column, _AsStored(column.type)) if is_enum else column
 
 
 def plain_value(value: Any) -> Any:
