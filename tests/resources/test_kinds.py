@@ -264,3 +264,17 @@ async def test_a_stored_form_may_be_read_by_hand(database_url: str) -> None:
         session.add(Book(note="a"))
         await session.flush()
         assert (await session.scalars(select(Book.note))).all() == ["a"]
+
+
+def test_ranges_have_a_door() -> None:
+    """Their values are made of classes of the driver's, which it is asked for here, too."""
+    metadata = MetaData()
+    members: dict[str, Any] = {
+        "__tablename__": "kind_spans",
+        "id": mapped_column(Integer, primary_key=True),
+        "span": mapped_column(postgresql.INT4RANGE, nullable=True),
+        "bits": mapped_column(postgresql.BIT(3), nullable=True),
+    }
+    spans = resource(_native({**members, "metadata": metadata}), path="/spans")
+    found = {each.operation: each.way for each in spans.explain("postgresql://")}
+    assert (found["list"], found["create"], found["update"]) == ("front door",) * 3

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import FastAPI
-from sqlalchemy import URL
+from sqlalchemy import URL, Dialect
 
 from ormolu.engines import Engines, read_url
 from ormolu.errors import ConfigurationError
@@ -85,7 +86,7 @@ def explain_door(
         reason: Why there is no door, if that is known.
     """
     target = read_url(url)
-    dialect = target.url.get_dialect()()
+    dialect = _dialect_of(target.url)
     reason = reason or why_no_doors() or why_no_lanes_for(target.driver)
     sql = None
     try:
@@ -104,3 +105,13 @@ def explain_door(
         reason=reason,
         sql=sql if reason is None else None,
     )
+
+
+def _dialect_of(url: URL) -> Dialect:
+    """Return a dialect with its driver, which some types ask for classes of its own."""
+    kind: Any = url.get_dialect()
+    driver = None
+    with suppress(ImportError):
+        driver = kind.import_dbapi()
+    dialect: Dialect = kind(dbapi=driver)
+    return dialect
