@@ -203,9 +203,14 @@ def _make(
         filtered=read("filtered"),
         shown=read("shown"),
         operators=operators,
-        is_ordered=family in _SORTED,
+        is_ordered=family in _SORTED and not _is_endless(family, plain),
         item=_item_of(family, plain),
     )
+
+
+def _is_endless(family: Family, type_: Any) -> bool:
+    """Tell whether bytes may be longer than MariaDB looks at to sort them, and a cursor holds."""
+    return family == "binary" and not getattr(type_, "length", None)
 
 
 def _item_of(family: Family, type_: Any) -> Any:
