@@ -73,7 +73,7 @@ async def test_limits_are_refused_not_clamped(
 
 @pytest.mark.parametrize(
     "sort", ["nope", "metadata", "registry", "__init__", "id;drop table", "secret", "pets.name",
-             "extra", "raw", "name,name", "-", "", "name:first", "team", "team.nope", "a.b.c.d.e"]
+             "extra", "name,name", "-", "", "name:first", "team", "team.nope", "a.b.c.d.e"]
 )  # fmt: skip
 async def test_bad_sort_is_422(people_client: httpx2.AsyncClient, sort: str) -> None:
     """Advanced Alchemy and fastapi-filter answer 500."""

@@ -90,8 +90,13 @@ def report_statement_errors(engine: Engine, access: Access) -> None:
 
 
 def _note_failure(connection: Connection | None, fault: Fault) -> None:
-    if connection is not None and not connection.closed:
+    if connection is not None and _is_there(connection):
         connection.info[_FAILED] = fault
+
+
+def _is_there(connection: Connection) -> bool:
+    # Of a lost one SQLAlchemy keeps nothing, and does not like to be asked.
+    return not (connection.closed or connection.invalidated)
 
 
 def refuse_lost_commits(engine: Engine) -> None:
@@ -105,7 +110,7 @@ def refuse_lost_commits(engine: Engine) -> None:
 
     @event.listens_for(engine, "commit")
     def _check(connection: Connection) -> None:
-        fault: Fault | None = connection.info.pop(_FAILED, None)
+        fault = connection.info.pop(_FAILED, None) if _is_there(connection) else None
         if fault is None:
             return
         if is_mysql and fault.native in _ROLLS_BACK:
@@ -119,7 +124,8 @@ def refuse_lost_commits(engine: Engine) -> None:
 
     @event.listens_for(engine, "rollback")
     def _forget(connection: Connection) -> None:
-        connection.info.pop(_FAILED, None)
+        if _is_there(connection):
+            connection.info.pop(_FAILED, None)
 
 
 # With a deadlock InnoDB rolls the whole transaction back; Galera calls its conflicts so too.

@@ -37,6 +37,9 @@ _TAKE_OVER_SECONDS = 1.0
 # Beyond the pool's own timeout, so that a full pool is told from a silent database.
 _BEGIN_MARGIN = 1.15
 
+# SQLAlchemy's code for a transaction whose connection broke, which is no mistake of the program's.
+_LOST_CONNECTION = "8s2b"
+
 CLOSED = (
     "The unit of work of this session has ended: its answer was being sent. In a background task, "
     "a stream or a WebSocket write `async with db.unit_of_work() as session: ...`"
@@ -57,6 +60,8 @@ def _one_task_at_a_time(method: Callable[..., Awaitable[_T]]) -> Callable[..., A
                 await self.take_connection()
             return await method(self, *args, **kwargs)
         except PendingRollbackError as error:
+            if error.code == _LOST_CONNECTION:
+                raise
             raise RolledBackError from error
         finally:
             self._leave(outer)
