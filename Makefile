@@ -30,10 +30,9 @@ run: .venv/.served  ## Serve the users API on PORT (8000), DATABASE_URL or a SQL
 	@echo "Users API: http://127.0.0.1:$(PORT)/users/ and http://127.0.0.1:$(PORT)/people  Docs: http://127.0.0.1:$(PORT)/docs"
 	@exec $(BIN)/python -m uvicorn --app-dir examples/users main:app --host 127.0.0.1 --port $(PORT)
 
-# Three processes on two cores: a third of the time tests wait for locks, kills and servers.
 test: setup  ## Run every test, on every backend
 	@scripts/install-servers
-	@$(BIN)/python -m pytest -n 3 --dist worksteal
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 quick: setup  ## Run the tests that need no server, on SQLite
 	@$(BIN)/python -m pytest -n 3 --dist worksteal --backend sqlite
