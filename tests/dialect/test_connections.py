@@ -226,8 +226,7 @@ async def test_threads_end_with_the_engine(make: Make) -> None:
     connections = [await engine.connect() for _ in range(8)]
     for connection in connections:
         await connection.exec_driver_sql("SELECT 1")
-    # Two on a quiet machine; a thread that a busy one keeps from its work gets help.
-    assert 1 <= len(threads()) < len(connections)
+    assert 1 <= len(threads()) <= 2
     for connection in connections:
         await connection.close()
     await engine.dispose()
