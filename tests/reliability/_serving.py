@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from tests.backends._server import free_port
 from tests.reliability._bank import app_of, database_of
@@ -17,7 +17,7 @@ _START_SECONDS = 20.0
 
 
 @asynccontextmanager
-async def served(app: FastAPI) -> AsyncIterator[int]:
+async def served(app: ASGIApp) -> AsyncIterator[int]:
     """Serve an application from this event loop; give the port."""
     config = uvicorn.Config(app, port=free_port(), log_level="critical", lifespan="on")
     server = uvicorn.Server(config)

@@ -7,11 +7,13 @@ import gc
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from sqlalchemy import insert, select
+from starlette.requests import Request
 from starlette.responses import StreamingResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ormolu import Database
+from ormolu import Database, SessionDep, resource
 from tests.fixtures.backends import Backend
 from tests.reliability._bank import User, app_of, database_of
 from tests.reliability._observer import Observer, checked_out, observer_of
@@ -52,6 +54,84 @@ async def test_clients_that_hang_up_leave_whole_rows(backend: Backend, database_
         assert await observer.is_quiet()
         state = await observer.state()
     assert tuple(name for name, _ in state.users) == state.events
+
+
+class Watch:
+    """Stands before the whole application, where a server does: what it answers and raises."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.seen: list[object] = []
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def note(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.seen.append(message["status"])
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note if scope["type"] == "http" else send)
+        except Exception as error:
+            self.seen.append(error)
+            raise
+
+
+async def ask() -> None:
+    """Stand for a dependency of the program's own."""
+
+
+def reading_app(db: Database) -> FastAPI:
+    """An application whose routes read bodies: by a door, by a session, by hand."""
+    app = FastAPI()
+    db.attach(app)
+    app.include_router(resource(User, path="/door"))
+    # FastAPI has to solve a dependency, so that there is no door.
+    app.include_router(resource(User, path="/session"), dependencies=[Depends(ask)])
+
+    @app.post("/whole")
+    async def whole(request: Request, session: SessionDep) -> int:
+        session.add(User(name="lost"))
+        await session.flush()
+        return len(await request.body())
+
+    @app.post("/parts")
+    async def parts(request: Request, session: SessionDep) -> int:
+        session.add(User(name="lost"))
+        await session.flush()
+        return sum([len(part) async for part in request.stream()])
+
+    return app
+
+
+async def leave_in_body(port: int, path: str) -> None:
+    """Send a part of a body, and hang up."""
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = f"POST {path} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+    writer.write(f'{head}Content-Length: 100\r\n\r\n{{"name":'.encode())
+    await asyncio.sleep(0.1)
+    writer.transport.abort()
+
+
+@pytest.mark.parametrize("middleware", [False, True])
+@pytest.mark.parametrize("path", ["/door", "/door:batch", "/session", "/whole", "/parts"])
+async def test_client_that_leaves_while_its_body_comes_is_no_error(
+    backend: Backend, database_url: str, path: str, middleware: bool
+) -> None:
+    """The server has nothing to log, nothing counts as a 500, and nothing is stored."""
+    db = database_of(database_url, pool_timeout=5.0)
+    app = reading_app(db)
+    if middleware:
+        # Starlette's own wrapper, in which an application that answers nothing is an error.
+        app.middleware("http")(lambda request, call_next: call_next(request))
+    watch = Watch(app)
+    async with served(watch) as port, observer_of(backend, database_url) as observer:
+        await leave_in_body(port, path)
+        while not watch.seen:  # noqa: ASYNC110 -- the test's own limit ends it
+            await asyncio.sleep(0.01)
+        assert watch.seen == [400]
+        assert await is_returned(db)
+        assert await observer.is_quiet()
+        assert await observer.scalar("SELECT count(*) FROM users") == 0
 
 
 def add_streams(app: FastAPI, db: Database) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ormolu.engines import Engines
@@ -92,10 +93,12 @@ class Gate:
         exchange = _Exchange(unit, scope, send)
         try:
             await self._app(scope, receive, exchange.send)
-        except Exception:
+        except Exception as error:
             # After a failed COMMIT this is only what the stack above made of that error.
             if exchange.commit_error is None:
-                raise
+                if not isinstance(error, ClientDisconnect):
+                    raise
+                await exchange.end_for_nobody(receive)
         finally:
             await unit.rollback()
         if exchange.commit_error is not None:
@@ -119,6 +122,7 @@ class _Exchange:
         self._unit = unit
         self._scope = scope
         self._send = send
+        self._has_begun = False
 
     async def send(self, message: Message) -> None:
         """End the unit of work before the first message, then pass the message on."""
@@ -128,7 +132,17 @@ class _Exchange:
             if not self._unit.is_over:
                 await self._end(message["status"])
             tell_caches(self._scope, message)
+            self._has_begun = True
         await self._send(message)
+
+    async def end_for_nobody(self, receive: Receive) -> None:
+        """Answer a client that went away while its body came, as FastAPI does: with 400.
+
+        No error of the program's, which a server would log; but middleware waits for an answer.
+        """
+        if not self._has_begun:
+            response = Response(status_code=400)
+            await response(self._scope, receive, self.send)
 
     async def _end(self, status: int) -> None:
         if not is_committed(status):
