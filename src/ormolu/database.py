@@ -16,7 +16,7 @@ from ormolu.engines import EngineOptions, Engines, Pooler, SchemaMode
 from ormolu.models import Model
 from ormolu.sessions import UnitOfWork
 from ormolu.transactions import Access
-from ormolu.web import attach, session_of
+from ormolu.web import ProblemReach, attach, session_of
 
 __all__ = ["Database"]
 
@@ -81,7 +81,12 @@ class Database:
         return self._engines.target.url
 
     def attach(
-        self, app: FastAPI, *, problem_base_url: str | None = None, health: bool = True
+        self,
+        app: FastAPI,
+        *,
+        problems: ProblemReach = "all",
+        problem_base_url: str | None = None,
+        health: bool = True,
     ) -> None:
         """Give an application this database.
 
@@ -92,14 +97,26 @@ class Database:
 
         Args:
             app: Application that has not started.
+            problems: Which errors are answered as problems. "all": those of every route.
+                "resources": those of resources, and of the database wherever they come from; the
+                HTTPExceptions, validation errors and crashes of other routes keep FastAPI's
+                answers. Of several databases the first one attached decides.
             problem_base_url: What the `type` of a problem starts with; the code follows. None
                 takes `urn:ormolu:problem:`.
             health: Whether to add `/healthz` and `/readyz`.
 
         Raises:
-            ConfigurationError: It is attached already, or the application has started.
+            ConfigurationError: It is attached already, or the application has started, or
+                `problems` is wrong.
         """
-        attach(app, self._engines, self.ping, problem_base_url=problem_base_url, health=health)
+        attach(
+            app,
+            self._engines,
+            self.ping,
+            problem_base_url=problem_base_url,
+            reach=problems,
+            health=health,
+        )
 
     async def session(self, connection: HTTPConnection) -> AsyncSession:
         """Return the request's session of this database, as a FastAPI dependency.

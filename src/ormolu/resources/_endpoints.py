@@ -18,7 +18,7 @@ from ormolu.resources._answers import as_response
 from ormolu.resources._exposures import Exposure, Policies
 from ormolu.resources._policy import checked_policy
 from ormolu.resources._routes import Call, Endpoint
-from ormolu.web import Privacy, call_columns, raise_failure
+from ormolu.web import Privacy, answer_problems, call_columns, raise_failure
 
 __all__ = ["endpoint_function", "operation_id", "refusing_endpoint"]
 
@@ -56,6 +56,7 @@ def endpoint_function(
     )
     answer.__name__ = f"{endpoint.name}_{exposure.declaration.path.strip('/').replace('/', '_')}"
     answer.__doc__ = None
+    answer_problems(answer)
     if is_guarded:
         answer.privacy = privacy  # type: ignore[attr-defined]
     return answer
@@ -99,6 +100,7 @@ def refusing_endpoint(methods: set[str]) -> Callable[[Request], Awaitable[Respon
             return Response(status_code=204, headers={"Allow": allow})
         raise HTTPException(405, headers={"Allow": allow})
 
+    answer_problems(refuse_method)
     return refuse_method
 
 

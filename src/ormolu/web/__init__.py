@@ -8,6 +8,7 @@ from ormolu.web._constraints import call_columns
 from ormolu.web._dependency import SessionDep, only_read, request_session, session_of
 from ormolu.web._door import Body, Door, NoDoorError, Reply
 from ormolu.web._doors import raise_failure
+from ormolu.web._handlers import ProblemReach, answer_problems
 from ormolu.web._openapi import Describer, problem_reference
 from ormolu.web._privacy import Privacy, note_privacy
 from ormolu.web._problems import problems_of
@@ -19,8 +20,10 @@ __all__ = [
     "Door",
     "NoDoorError",
     "Privacy",
+    "ProblemReach",
     "Reply",
     "SessionDep",
+    "answer_problems",
     "attach",
     "call_columns",
     "note_privacy",

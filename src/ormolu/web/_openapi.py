@@ -72,10 +72,14 @@ def problem_reference(schemas: Json) -> Json:
     return {"$ref": _PREFIX + name}
 
 
-def document_problems(app: FastAPI) -> None:
+def document_problems(app: FastAPI, *, is_everywhere: bool) -> None:
     """Describe FastAPI's own validation answers as the problems that they are now.
 
     Endpoints that read and write without FastAPI's help describe themselves; see `Describer`.
+
+    Args:
+        app: The application.
+        is_everywhere: Whether those of all routes are problems, not of such endpoints alone.
     """
     make = app.openapi
 
@@ -85,7 +89,7 @@ def document_problems(app: FastAPI) -> None:
         document = make()
         schemas = dict(document.get("components", {}).get("schemas", {}))
         _describe_endpoints(app, document, schemas)
-        for path in document.get("paths", {}).values():
+        for path in document.get("paths", {}).values() if is_everywhere else ():
             for operation in path.values():
                 _replace_validation_answer(operation, schemas)
         if schemas:
@@ -109,6 +113,7 @@ def _describe_endpoints(app: FastAPI, document: Json, schemas: Json) -> None:
         path = document.get("paths", {}).get(place, {})
         if isinstance(describer, Describer) and method in path:
             path[method] = _described(describer, path[method], schemas, place)
+            _replace_validation_answer(path[method], schemas)
 
 
 def _described(describer: Describer, operation: Json, schemas: Json, place: str) -> Json:
