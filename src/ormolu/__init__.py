@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ormolu.resources import resource as resource
     from ormolu.sessions import after_commit as after_commit
     from ormolu.web import SessionDep as SessionDep
+    from ormolu.web import request_session as request_session
 
 _ROOMS = {
     "Database": "ormolu.database",
@@ -69,7 +70,7 @@ _ROOMS = {
     ),
     "SchemaMode": "ormolu.engines",
     "after_commit": "ormolu.sessions",
-    "SessionDep": "ormolu.web",
+    **dict.fromkeys(("SessionDep", "request_session"), "ormolu.web"),
 }
 
 __all__ = [
@@ -100,6 +101,7 @@ __all__ = [
     "UnavailableError",
     "UsageError",
     "after_commit",
+    "request_session",
     "resource",
 ]
 

@@ -161,11 +161,27 @@ class Database:
     def engine(self) -> AsyncEngine:
         """Return the running loop's engine for writing, for what a session cannot do.
 
+        Requests use it that may write (POST, PUT, PATCH, DELETE), and `db.unit_of_work()`. Each
+        event loop has its own, made when the database opens.
+
         Raises:
             RuntimeError: No loop is running.
             NoUnitOfWorkError: The database is not open.
         """
         return self._engines.opened.writer
+
+    @property
+    def reader_engine(self) -> AsyncEngine:
+        """Return the running loop's engine for reading; its connections cannot write.
+
+        Requests use it that only read (GET, HEAD, OPTIONS, TRACE, QUERY), and
+        `db.unit_of_work(read_only=True)`.
+
+        Raises:
+            RuntimeError: No loop is running.
+            NoUnitOfWorkError: The database is not open.
+        """
+        return self._engines.opened.reader
 
     async def open(self) -> None:
         """Open the database on the running loop, with its tables in place.

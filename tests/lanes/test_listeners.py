@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import Pool
 
 from ormolu import Database
 from ormolu.lanes import NotDoneError, lanes_of
+from ormolu.resources import explain_application
 from ormolu.sessions import are_sessions_heard
 from tests.lanes.things import Served, Thing, served, statuses
 
 pytestmark = pytest.mark.backends("sqlite", "asyncpg")
+
+HEARD = {
+    f"the program listens to the statements of db.{name}, or logs them"
+    for name in ("engine", "reader_engine")
+}
 
 _NUMBERS = itertools.count()
 
@@ -52,6 +61,15 @@ def counter(called: list[str], name: str) -> Callable[..., None]:
     return listen
 
 
+@contextmanager
+def listening(target: Any, name: str) -> Iterator[None]:
+    """Listen to an event for a while."""
+    listener = counter([], name)
+    event.listen(target, name, listener)
+    yield
+    event.remove(target, name, listener)
+
+
 async def check(shop: Served, target: Any, *names: str) -> None:
     """Check that a listener to each of these events is heard from its first request to its last."""
     for name in names:
@@ -70,11 +88,11 @@ async def test_engines(database_url: str) -> None:
     """A tracer, or what sets a role for each transaction, hears the statements of its engine."""
     async with served(database_url) as shop:
         await shop.fill(1)
-        pair = shop.db._engines.opened
         called: list[str] = []
         for name in _ENGINE_EVENTS:
             listeners = {
-                each.sync_engine: counter(called, name) for each in (pair.reader, pair.writer)
+                each.sync_engine: counter(called, name)
+                for each in (shop.db.reader_engine, shop.db.engine)
             }
             for engine, listener in listeners.items():
                 event.listen(engine, name, listener)
@@ -95,6 +113,76 @@ async def test_listeners_from_the_start(database_url: str) -> None:
             assert await send_all(shop) == ALL
     finally:
         event.remove(Engine, "before_cursor_execute", listener)
+
+
+async def test_one_engine(database_url: str) -> None:
+    """Who listens to one of the two engines hears of its requests; the others have their doors."""
+    async with served(database_url) as shop:
+        await shop.fill(1)
+        for engine, requests in (
+            (shop.db.reader_engine, ["GET /things/1", "GET /things"]),
+            (shop.db.engine, ["POST /things", "PATCH /things/1"]),
+        ):
+            called: list[str] = []
+            listener = counter(called, "statement")
+            event.listen(engine.sync_engine, "before_cursor_execute", listener)
+            assert await send_all(shop) == requests
+            assert called
+            event.remove(engine.sync_engine, "before_cursor_execute", listener)
+
+
+async def test_makers_of_engines(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who wraps `create_async_engine` after we were imported, as a tracer does, hears of all."""
+    called: list[str] = []
+    listener = counter(called, "statement")
+
+    def make(*args: Any, **options: Any) -> Any:
+        engine = create_async_engine(*args, **options)
+        event.listen(engine.sync_engine, "before_cursor_execute", listener)
+        return engine
+
+    monkeypatch.setattr("sqlalchemy.ext.asyncio.create_async_engine", make)
+    async with served(database_url) as shop:
+        called.clear()
+        assert await send_all(shop) == ALL
+        assert len(called) >= len(ALL)
+        assert {each.reason for each in explain_application(shop.app)} >= HEARD
+
+
+@pytest.mark.parametrize("name", ["sqlalchemy.engine", "sqlalchemy.engine.Engine"])
+async def test_logs(database_url: str, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Each statement stands in the log where that is switched on, by its level or by `echo`."""
+    async with served(database_url) as shop:
+        await shop.fill(1)
+        assert await send_all(shop) == []
+        with caplog.at_level(logging.INFO, name):
+            assert await send_all(shop) == ALL
+        assert all(word in caplog.text for word in ("INSERT", "SELECT", "UPDATE"))
+        assert await send_all(shop) == []
+        for engine in (shop.db.engine, shop.db.reader_engine):
+            engine.echo = True
+        with caplog.at_level(logging.INFO, "sqlalchemy"):
+            assert await send_all(shop) == ALL
+        for engine in (shop.db.engine, shop.db.reader_engine):
+            engine.echo = False
+
+
+async def test_explanations(database_url: str) -> None:
+    """`explain` says who listens, be it before the engines are there or once they are."""
+    async with served(database_url) as shop:
+        names = {each.operation: each for each in explain_application(shop.app)}
+        assert names["read"].way == names["create"].way == "front door"
+        with listening(shop.db.reader_engine.sync_engine, "before_cursor_execute"):
+            names = {each.operation: each for each in explain_application(shop.app)}
+            assert names["read"].reason in HEARD
+            assert names["create"].way == "front door"
+        app, db = shop.app, shop.db
+    assert db._engines._opened == {}
+    with listening(Engine, "after_execute"):
+        assert {each.reason for each in explain_application(app)} >= HEARD
+    with listening(Session, "do_orm_execute"):
+        reasons = {each.reason for each in explain_application(app)}
+        assert "the program listens to sessions, and may add to each statement" in reasons
 
 
 async def test_all_engines(database_url: str) -> None:

@@ -8,7 +8,7 @@ import logging
 import pytest
 from fastapi import BackgroundTasks, FastAPI
 from pydantic import BaseModel
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 from starlette.responses import JSONResponse, Response
 
 from ormolu import Database, NoUnitOfWorkError, SessionDep, after_commit
@@ -115,10 +115,10 @@ async def test_failing_callback_changes_nothing(
     assert seen == ["ran"]
 
 
-async def test_foreign_session_is_refused() -> None:
-    """A session that nobody commits for its owner has no callbacks."""
-    with pytest.raises(NoUnitOfWorkError, match="SessionDep"):
-        after_commit(AsyncSession(), Response)
+async def test_what_is_no_session_is_refused() -> None:
+    """What cannot tell of its COMMIT has no callbacks; the error names what it is."""
+    with Session() as session, pytest.raises(NoUnitOfWorkError, match="is a Session"):
+        after_commit(session, Response)  # type: ignore[arg-type]
 
 
 @pytest.mark.backends("sqlite", "asyncpg", "psycopg")

@@ -16,7 +16,8 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import URL, Engine, MetaData
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import configure_mappers
 
 from ormolu.engines._ddl import complete_ddl
@@ -165,6 +166,12 @@ class Engines:
             raise NoUnitOfWorkError(_NOT_OPEN)
         return pair
 
+    def is_heard(self, access: Access) -> bool:
+        """Tell whether the program listens to an open engine, or to a new one as it is made."""
+        pairs = [opened.pair for opened in self._opened.values() if opened.pair is not None]
+        engines = [pair.of(access) for pair in pairs] or [self._make_engine(access)]
+        return any(self.listeners.are_there(each.sync_engine) for each in engines)
+
     async def open(self) -> EnginePair:
         """Return the running loop's engines; the first call makes them and the tables.
 
@@ -267,7 +274,8 @@ class Engines:
             await pair.dispose()
 
     def _make_engine(self, access: Access) -> AsyncEngine:
-        engine = create_async_engine(
+        # Looked up now: a tracer may have wrapped it since we were imported.
+        engine = sqlalchemy_asyncio.create_async_engine(
             self.target.url,
             poolclass=FairPool,
             connect_args=connect_arguments(self.target, access, self.options),

@@ -6,6 +6,7 @@ that sets a role on each connection that is taken from the pool.
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +41,10 @@ class Listeners:
         self._ours[engine] = (_count(engine) - theirs, _count_ends(engine) - their_ends)
 
     def are_there(self, engine: Engine) -> bool:
-        """Tell whether anybody else listens by now, to this engine or to all."""
+        """Tell whether anybody else listens by now, to this engine or to all, or reads its log."""
+        if engine.logger.isEnabledFor(logging.INFO):
+            # By `echo=True`, or by the level of the logger "sqlalchemy.engine".
+            return True
         return _count(engine) != self._ours[engine][0]
 
     def hear_ends(self, engine: Engine) -> bool:

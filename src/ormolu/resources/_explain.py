@@ -14,6 +14,8 @@ from ormolu.engines import Engines, read_url
 from ormolu.errors import ConfigurationError
 from ormolu.lanes import why_no_lanes_for
 from ormolu.resources._frontdoor import DoorMaker
+from ormolu.sessions import are_sessions_heard
+from ormolu.transactions import Access
 from ormolu.web import NoDoorError, survey, why_no_doors
 
 __all__ = ["Explanation", "explain_application", "explain_door"]
@@ -69,9 +71,23 @@ def _explain_routes(app: FastAPI, engines: Engines) -> Iterator[Explanation]:
         context, maker = route.context, route.maker
         if not context.include_in_schema or not isinstance(maker, DoorMaker):
             continue
+        access = Access.READ if maker.is_read else Access.WRITE
+        reason = route.reason or _why_heard(engines, access)
         for method in sorted(context.methods):
             place = (method, context.path_format)
-            yield explain_door(maker, place, engines.target.url, reason=route.reason)
+            yield explain_door(maker, place, engines.target.url, reason=reason)
+
+
+def _why_heard(engines: Engines, access: Access) -> str | None:
+    """Return who would not hear of statements that are sent past SQLAlchemy."""
+    if are_sessions_heard():
+        return "the program listens to sessions, and may add to each statement"
+    # Without its driver no engine can be made to look at; the requests will tell.
+    with suppress(ImportError):
+        if engines.is_heard(access):
+            name = "engine" if access is Access.WRITE else "reader_engine"
+            return f"the program listens to the statements of db.{name}, or logs them"
+    return None
 
 
 def explain_door(

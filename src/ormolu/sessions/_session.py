@@ -321,8 +321,7 @@ async def engine_of(session: AsyncSession) -> Engine:
 
 
 def _made_unheard(engines: Engines, pair: EnginePair) -> dict[Any, Any] | None:
-    engine = pair.reader.sync_engine
-    return None if engine.echo or engines.listeners.are_there(engine) else pair.made
+    return None if engines.listeners.are_there(pair.reader.sync_engine) else pair.made
 
 
 class _Savepoint(AsyncSessionTransaction):

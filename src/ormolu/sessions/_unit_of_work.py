@@ -6,32 +6,18 @@ nothing of a failed one stays in the pool.
 
 from __future__ import annotations
 
-import asyncio
-import functools
 import logging
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from inspect import isawaitable, iscoroutinefunction
-from typing import Any, ParamSpec
 
-import anyio
-import anyio.to_thread
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ormolu.engines import Engines
-from ormolu.errors import (
-    NoUnitOfWorkError,
-    OutcomeUnknownError,
-    SessionClosedError,
-    UsageError,
-)
+from ormolu.errors import OutcomeUnknownError, SessionClosedError, UsageError
 from ormolu.faults import fault_of
+from ormolu.sessions._callbacks import run_callbacks, run_to_completion
 from ormolu.sessions._session import CLOSED, UnitSession
 from ormolu.transactions import Access
 
-__all__ = ["UnitOfWork", "after_commit"]
-
-_P = ParamSpec("_P")
+__all__ = ["UnitOfWork"]
 
 _log = logging.getLogger("ormolu")
 
@@ -89,7 +75,7 @@ class UnitOfWork:
         if session.ends_at_once and not (session.callbacks or session.has_changes):
             session.end_at_once()
         else:
-            await _run_to_completion(_commit(session))
+            await run_to_completion(_commit(session))
 
     async def rollback(self) -> None:
         """Roll back and close the session for good; never fails, never is interrupted."""
@@ -99,39 +85,12 @@ class UnitOfWork:
         if session.ends_at_once:
             session.end_at_once()
         else:
-            await _run_to_completion(_roll_back(session))
+            await run_to_completion(_roll_back(session))
 
     def _end(self) -> UnitSession | None:
         session = None if self._is_over else self._session
         self._is_over = True
         return session
-
-
-def after_commit(
-    session: AsyncSession, function: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
-) -> None:
-    """Call a function once the session's unit of work is committed, before the answer is sent.
-
-    Nothing is called if the unit of work is rolled back, or the SAVEPOINT that this was called in.
-    An error in the function is logged and changes nothing: the work is stored already. A plain
-    function runs in a thread; what it returns is awaited here if it can be. Give it ids, not ORM
-    objects; it opens a unit of work of its own.
-
-    Args:
-        session: Session of a unit of work, as `SessionDep` and `db.unit_of_work()` give it.
-        function: Plain or coroutine function, or an object that is called like one.
-        args: Its positional arguments.
-        kwargs: Its keyword arguments.
-
-    Raises:
-        NoUnitOfWorkError: The session is not one of ours.
-    """
-    if not isinstance(session, UnitSession):
-        message = (
-            "after_commit needs the session of a unit of work: SessionDep or db.unit_of_work()."
-        )
-        raise NoUnitOfWorkError(message)
-    session.callbacks.append(functools.partial(function, *args, **kwargs))
 
 
 async def _commit(session: UnitSession) -> None:
@@ -149,7 +108,7 @@ async def _commit(session: UnitSession) -> None:
     if session.rules.is_read_only:
         # Not close alone: one whose ROLLBACK fails would never give the connection back.
         await _roll_back(session)
-    await _run_callbacks(session)
+    await run_callbacks(session.callbacks)
 
 
 async def _send_commit(session: UnitSession) -> None:
@@ -182,50 +141,3 @@ async def _discard(session: UnitSession) -> None:
         await session.invalidate()
     except Exception as error:
         _log.warning("A connection could not be discarded (%s).", type(error).__name__)
-
-
-async def _run_callbacks(session: UnitSession) -> None:
-    for callback in session.callbacks:
-        try:
-            is_here = _is_coroutine_function(callback)
-            result = callback() if is_here else await anyio.to_thread.run_sync(callback)
-            if isawaitable(result):
-                # Also of a plain function, such as a lambda around a coroutine function.
-                await result
-        except Exception:
-            _log.exception("A function given to after_commit failed; the work is stored.")
-
-
-def _is_coroutine_function(function: Any) -> bool:
-    """Tell whether a call gives a coroutine: of a function, a partial, an object with a call."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
-
-
-async def _run_to_completion(work: Coroutine[Any, Any, None]) -> None:
-    """Finish the work even if the caller is cancelled, then let the cancellation through.
-
-    Raises:
-        CancelledError: The caller was cancelled; the work is done all the same.
-    """
-    task = asyncio.ensure_future(work)
-    # Not asyncio.wait, which costs as much as the task itself.
-    over = task.get_loop().create_future()
-    task.add_done_callback(functools.partial(_note_end, over))
-    try:
-        await over
-    except asyncio.CancelledError:
-        with anyio.CancelScope(shield=True):
-            while not task.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait({task})
-        # Heard, so that asyncio does not report it as forgotten: the cancellation goes first.
-        task.exception()
-        raise
-    task.result()
-
-
-def _note_end(over: asyncio.Future[None], _task: asyncio.Task[None]) -> None:
-    if not over.done():
-        over.set_result(None)
