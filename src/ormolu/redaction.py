@@ -73,7 +73,9 @@ def redact(error: StatementError, fault: Fault) -> None:
     if isinstance(error.orig, OrmoluError):
         return
     if fault.words is not None:
-        error.args = tuple(_DETAILS.sub("", str(each)) for each in error.args)
+        first, *others = (_DETAILS.sub("", str(each)) for each in error.args)
+        advised = f"{first}\n{fault.advice}" if fault.advice else first
+        error.args = (advised, *others)
     else:
         error.args = (f"({type(error.orig).__name__}) {fault}",)
     for cause in _causes(error.orig):

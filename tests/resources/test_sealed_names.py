@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from fastapi import FastAPI
@@ -12,7 +12,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ValidationInfo,
     computed_field,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -254,6 +256,59 @@ async def test_an_object_made_by_hand_is_sealed_too(database_url: str) -> None:
             answer = await client.post("/sealed_tickets", json={"code": "a", **body})
             assert answer.status_code == status, answer.text
         assert answer.json() == {"code": "a", "text": "x", "state_name": "new", "desk_number": 7}
+
+
+class Copying(BaseModel):
+    """Its default looks at what was sent."""
+
+    code: str = ""
+    text: str = ""
+    state_name: str = Field(default_factory=lambda sent: sent["text"] or "new")
+    desk_number: int = 0
+
+
+class Looking(Copying):
+    """A validator of its default does."""
+
+    state_name: str = Field("new", validate_default=True)
+
+    @field_validator("state_name")
+    @classmethod
+    def look(cls, value: str, info: ValidationInfo) -> str:
+        return str(info.data["text"] or value)
+
+
+class LookingFactory(Looking):
+    state_name: str = Field(default_factory=lambda: "new", validate_default=True)
+
+
+class Factory(Copying):
+    state_name: str = Field(default_factory=lambda: "new")
+
+
+class Checked(Copying):
+    state_name: Annotated[str, Field("new", validate_default=True, min_length=1)]
+
+
+@pytest.mark.backends("sqlite")
+@pytest.mark.parametrize(
+    ("model", "status"),
+    [(Copying, 422), (Looking, 422), (LookingFactory, 422), (Factory, 201), (Checked, 201)],
+)
+async def test_a_default_that_looks_at_what_was_sent_is_sent(
+    database_url: str, model: type[BaseModel], status: int
+) -> None:
+    """It would carry a client's value where no client may write; another one may not."""
+    app = FastAPI()
+    Database(database_url, metadata=Base.metadata).attach(app)
+    app.include_router(resource(Ticket, path="/sealed", policy=as_clerk, create_model=model))
+    app.include_router(resource(Ticket, path="/open", create_model=model))
+    async with client_of(app) as client:
+        answer = await client.post("/sealed", json={"code": "a", "text": "closed"})
+        assert answer.status_code == status, answer.text
+        assert "closed" not in answer.json().get("state_name", "")
+        made = await client.post("/open", json={"code": "b", "text": "x"})
+        assert made.json()["state_name"] == ("x" if status == 422 else "new")
 
 
 @pytest.mark.backends("sqlite")

@@ -5,7 +5,7 @@ Knows SQLAlchemy's engines and pools; no session, no web framework.
 
 from ormolu.engines._engines import EnginePair, Engines
 from ormolu.engines._options import EngineOptions, Pooler
-from ormolu.engines._origins import made_by_program
+from ormolu.engines._origins import made_by_program, unsent_value
 from ormolu.engines._schema import SchemaMode
 from ormolu.engines._url import read_url
 
@@ -17,4 +17,5 @@ __all__ = [
     "SchemaMode",
     "made_by_program",
     "read_url",
+    "unsent_value",
 ]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Column
-from sqlalchemy.engine.interfaces import ExceptionContext
+from sqlalchemy import Column, DateTime
+from sqlalchemy.engine.interfaces import ExceptionContext, ExecutionContext
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from ormolu.faults import Fault
 from ormolu.names import field_name, model_name
 
-__all__ = ["locate_fault", "made_by_program"]
+__all__ = ["Unsent", "locate_fault", "made_by_program", "unsent_value"]
 
 # asyncpg's words for a value that it cannot encode.
 _ARGUMENT = re.compile(r"invalid input for query argument \$(\d+)")
@@ -21,21 +23,96 @@ _ARGUMENT = re.compile(r"invalid input for query argument \$(\d+)")
 _ROW_NUMBER = re.compile(r"__\d+$")
 
 
+@dataclass(frozen=True)
+class Unsent:
+    """A value that Python refused before anything was sent: a type did, or a default failed.
+
+    Attributes:
+        column: What it was for.
+        value: The value; None if there is none.
+        is_made: Whether a default of the column's makes it.
+    """
+
+    column: Column[Any]
+    value: Any
+    is_made: bool
+
+
 def locate_fault(fault: Fault, context: ExceptionContext) -> Fault:
     """Return a fault with the column that it is about; one that a default made is the program's."""
+    if context.execution_context is None:
+        unsent = unsent_value(context.original_exception)
+        return fault if unsent is None else _about(fault, unsent.column, is_made=unsent.is_made)
     compiled = getattr(context.execution_context, "compiled", None)
     if fault.kind != "invalid_value" or not isinstance(compiled, SQLCompiler):
         return fault
-    table = getattr(compiled.statement, "table", None)
-    columns: dict[str, Column[Any]]
-    columns = {column.name: column for column in getattr(table, "columns", ())}
+    columns = _columns_of(compiled)
     names = fault.columns or _argument_names(compiled, str(context.original_exception))
-    column = columns.get(names[0]) if names else None
-    if column is None:
-        return fault
-    fault = replace(fault, columns=(column.name,), table=column.table.name)
+    column = next((each for each in columns.values() if each.name in names[:1]), None)
+    return fault if column is None else _about(fault, column, is_made=_is_made(compiled, column))
+
+
+def unsent_value(error: BaseException | None) -> Unsent | None:
+    """Return the value of a new or changed row that an error is about; None if it is of none.
+
+    The error tells its way: SQLAlchemy says nothing of values that were not sent.
+    """
+    context: Any = None if error is None else _context_on(error.__traceback__)
+    compiled = getattr(context, "compiled", None)
+    if not isinstance(compiled, SQLCompiler):
+        return None
+    if "current_parameters" in vars(context):
+        # Defaults are being made.
+        column = context.current_column
+        return None if column is None else Unsent(column, None, is_made=True)
+    columns = _columns_of(compiled)
+    for name, value in _refused(context, compiled):
+        column = columns.get(name)
+        if column is not None:
+            return Unsent(column, value, is_made=_is_made(compiled, column))
+    return None
+
+
+def _context_on(traceback: TracebackType | None) -> ExecutionContext | None:
+    """Return the context that was being made where an error was raised."""
+    while traceback is not None:
+        found = traceback.tb_frame.f_locals.get("self")
+        if isinstance(found, ExecutionContext):
+            return found
+        traceback = traceback.tb_next
+    return None
+
+
+def _refused(context: Any, compiled: SQLCompiler) -> list[tuple[str, Any]]:
+    """Return the values that their types do not take, by parameter, tried once more."""
+    found = []
+    parameters: Mapping[str, Any]
+    for parameters in context.compiled_parameters:
+        for name, value in parameters.items():
+            bind = compiled.binds.get(name)
+            impl = None if bind is None else bind.type.dialect_impl(context.dialect)
+            write = None if impl is None else impl.bind_processor(context.dialect)
+            try:
+                _ = None if write is None else write(value)
+            except Exception:  # whatever the code of a type raises
+                found.append((name, value))
+    return found
+
+
+def _columns_of(compiled: SQLCompiler) -> dict[str, Column[Any]]:
+    """Return the columns that a statement writes, by the names of their parameters."""
+    table = getattr(compiled.statement, "table", None)
+    return {each.key: each for each in getattr(table, "columns", ())}
+
+
+def _is_made(compiled: SQLCompiler, column: Column[Any]) -> bool:
     made = compiled.insert_prefetch if compiled.isinsert else compiled.update_prefetch
-    return made_by_program(fault, column) if column in made else fault
+    return column in made
+
+
+def _about(fault: Fault, column: Column[Any], *, is_made: bool) -> Fault:
+    fault = replace(fault, columns=(column.name,), table=column.table.name)
+    return made_by_program(fault, column) if is_made else fault
 
 
 def _argument_names(compiled: SQLCompiler, text: str) -> tuple[str, ...]:
@@ -45,8 +122,8 @@ def _argument_names(compiled: SQLCompiler, text: str) -> tuple[str, ...]:
     if found is None or not binds:
         return ()
     key = _ROW_NUMBER.sub("", binds[(int(found[1]) - 1) % len(binds)])
-    table = getattr(compiled.statement, "table", None)
-    return tuple(each.name for each in getattr(table, "columns", ()) if each.key == key)
+    column = _columns_of(compiled).get(key)
+    return () if column is None else (column.name,)
 
 
 def made_by_program(fault: Fault, column: Column[Any]) -> Fault:
@@ -54,7 +131,11 @@ def made_by_program(fault: Fault, column: Column[Any]) -> Fault:
     model = model_name(column.table) or column.table.name
     advice = (
         f"The program made a value for {model}.{field_name(column)} that {column.type!r} does not "
-        "take. Mend its default; for a datetime with an offset write DateTime(timezone=True), or "
-        "default=lambda: datetime.now(UTC).replace(tzinfo=None)."
+        "take. Mend the default, the hook or the listener that made it"
     )
-    return replace(fault, kind="internal_error", advice=advice)
+    if isinstance(column.type, DateTime):
+        advice += (
+            "; for a datetime with an offset write DateTime(timezone=True), or "
+            "default=lambda: datetime.now(UTC).replace(tzinfo=None)"
+        )
+    return replace(fault, kind="internal_error", advice=f"{advice}.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 from sqlalchemy import Dialect
@@ -20,12 +20,12 @@ from ormolu.faults import fault_of
 from ormolu.query import Budget, Location, Row, Rows, Selection, View, children_of
 from ormolu.resources._blame import blaming
 from ormolu.resources._conditions import Conditions, unescaped_version, version_text
-from ormolu.resources._declaration import Declaration
+from ormolu.resources._declaration import Declaration, Names
 from ormolu.resources._exposures import Exposure, Policies
-from ormolu.resources._hooks import run_hook
+from ormolu.resources._hooks import HookName, run_hook
 from ormolu.resources._lists import ListLimits, ListQuery, Page, fetch_page
 from ormolu.resources._statements import ANY_VERSION, Key, Versions, read_statement
-from ormolu.resources._values import Values
+from ormolu.resources._values import NewRow, Values
 from ormolu.resources._writes import Writer, Written, stale
 from ormolu.sessions import after_commit, engine_of
 
@@ -112,17 +112,16 @@ class Operations:
             RefusedError: As `create`.
         """
         rows = [self._values.read_new(values, location) for values, location in given]
-        return await self._insert([row.values for row in rows], [location for _, location in given])
+        return await self._insert(rows, [location for _, location in given])
 
     async def _insert(
-        self, rows: Sequence[dict[str, Any]], locations: Sequence[Location] = (("body",),)
+        self, rows: Sequence[NewRow], locations: Sequence[Location] = (("body",),)
     ) -> list[Written]:
-        hooks, sent = self.declaration.hooks, self._sent(*rows)
-        rows = [await run_hook(hooks, "before_create", self._session, row) for row in rows]
-        rows = [self._values.stored(row, is_new=True) for row in rows]
+        prepared = [await self._prepare("create", row.values, row.sent) for row in rows]
+        sent = [each for _, each in prepared]
         writer = await self._writer()
         with self._values.refusing(locations, is_new=True), blaming(self.declaration, sent):
-            written = await writer.insert(rows)
+            written = await writer.insert([values for values, _ in prepared])
         return [await self._after("create", each) for each in written]
 
     async def update(
@@ -141,20 +140,26 @@ class Operations:
         """
         changes = self._values.read_changes(values, location)
         with self._values.refusing([location], is_new=False):
-            return await self._update(key, changes, versions)
+            return await self._update(key, changes, changes.keys(), versions)
 
-    def _sent(self, *rows: Mapping[str, Any]) -> set[str]:
-        """Return which attributes of new or changed rows have their values from a client."""
-        return set[str]().union(*rows).difference(self._policy.assign)
+    async def _prepare(
+        self, operation: Literal["create", "update"], values: dict[str, Any], sent: Names
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what is stored of values after the hook, and what of that a client has sent."""
+        name: HookName = "before_create" if operation == "create" else "before_update"
+        told = await run_hook(self.declaration.hooks, name, self._session, values)
+        stored = self._values.stored(told, is_new=operation == "create")
+        kept = {name for name in sent & stored.keys() if told[name] is values.get(name)}
+        return stored, {name: stored[name] for name in kept}
 
-    async def _update(self, key: Key, changes: dict[str, Any], versions: Versions) -> Written:
-        sent = self._sent(changes)
+    async def _update(
+        self, key: Key, changes: dict[str, Any], sent: Names, versions: Versions
+    ) -> Written:
+        known: Mapping[str, Any] = {}
         if changes:
-            hooks = self.declaration.hooks
-            changes = await run_hook(hooks, "before_update", self._session, changes)
-            changes = self._values.stored(changes, is_new=False)
+            changes, known = await self._prepare("update", changes, sent)
         writer = await self._writer()
-        with blaming(self.declaration, sent):
+        with blaming(self.declaration, [known]):
             written = await writer.update(key, changes, versions)
         return await self._after("update", written) if changes else written
 
@@ -181,7 +186,7 @@ class Operations:
         if not versions.is_absent:
             changes = self._values.replacing(row.values)
             try:
-                return await self._update_old(key, changes, versions), False
+                return await self._update_old(key, changes, row.sent, versions), False
             except RefusedError as error:
                 if error.code != "not_found":
                     raise
@@ -190,7 +195,7 @@ class Operations:
                     raise RefusedError("precondition_failed", detail) from None
         try:
             async with self._session.begin_nested():
-                (created,) = await self._insert([row.values])
+                (created,) = await self._insert([row])
         except IntegrityError as error:
             is_free = await self._is_free(key, is_latest=True)
             if fault_of(error).kind != "unique_violation" or is_free:
@@ -201,12 +206,14 @@ class Operations:
             ) from None
         return created, True
 
-    async def _update_old(self, key: Key, changes: dict[str, Any], versions: Versions) -> Written:
+    async def _update_old(
+        self, key: Key, changes: dict[str, Any], sent: Names, versions: Versions
+    ) -> Written:
         # A hook must not hear of a change where there will be a new row.
         if "before_update" in self.declaration.hooks and await self._is_free(key):
             raise self.not_found()
         with self._values.refusing([("body",)], is_new=True):
-            return await self._update(key, changes, versions)
+            return await self._update(key, changes, sent, versions)
 
     async def _is_free(self, key: Key, *, is_latest: bool = False) -> bool:
         return await (await self._writer()).find(self._place(key), is_latest=is_latest) is None
@@ -245,7 +252,7 @@ class Operations:
             return found, False
         try:
             async with self._session.begin_nested():
-                (created,) = await self._insert([row.values], [location])
+                (created,) = await self._insert([row], [location])
                 return created, True
         except IntegrityError as error:
             if fault_of(error).kind != "unique_violation":
@@ -277,7 +284,7 @@ class Operations:
             if versions.is_absent or written.version in versions.besides:
                 raise stale(versions)
             return written
-        return await self._update(key, changes, versions)
+        return await self._update(key, changes, changes.keys(), versions)
 
     def check_upsert(self, *, is_ignored: bool) -> None:
         """Refuse a request that would change a row without saying which version it read.

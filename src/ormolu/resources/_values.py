@@ -7,7 +7,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    PlainValidator,
+    Secret,
+    SecretBytes,
+    SecretStr,
+    ValidationError,
+    WrapValidator,
+)
+from pydantic.fields import FieldInfo
 from sqlalchemy import literal_column
 
 from ormolu.errors import RefusedError
@@ -23,6 +34,9 @@ __all__ = ["NewRow", "Values"]
 
 # More than a table has columns: each that is none would be an error of its own.
 _MOST_MEMBERS = 2000
+
+# Code of the program's own, which may be told of other fields.
+_VALIDATORS = (AfterValidator, BeforeValidator, PlainValidator, WrapValidator)
 
 
 @dataclass(frozen=True)
@@ -109,7 +123,7 @@ class Values:
             self._check_assigned(name, value, ("body", *body.places(name)[0]))
             known = known if sent else body.offer(name, value, known)
         row = self.read_new(known, ("body",))
-        return NewRow({**row.values, **place}, row.sent)
+        return NewRow({**row.values, **place}, row.sent | place.keys())
 
     def read_changes(self, values: Mapping[str, Any], location: Location) -> dict[str, Any]:
         """Return the checked changes.
@@ -222,12 +236,30 @@ def _read(
 
 
 def _is_filled_in(read: BaseModel, name: str, dumped: Any) -> bool:
-    """Tell whether a model fills a field in that nothing was sent for, by its default alone."""
-    info, value = type(read).model_fields[name], getattr(read, name)
-    is_checked = info.validate_default or read.model_config.get("validate_default")
-    is_default = is_checked or info.default_factory is not None or value == info.default
-    is_rewritten = type(read).__pydantic_decorators__.model_serializers and dumped != value
-    return bool(is_default and not is_rewritten)
+    """Tell whether a model fills a field in that nothing was sent for, by its default alone.
+
+    What may look at other fields may copy what a client has sent there.
+    """
+    model = type(read)
+    info, decorators = model.model_fields[name], model.__pydantic_decorators__
+    if decorators.model_serializers and dumped != getattr(read, name):
+        return False
+    if getattr(read, name) == info.default:
+        return True
+    is_checked = info.validate_default or model.model_config.get("validate_default")
+    if is_checked and (_validators_of(info) or _has_validators(decorators, name)):
+        return False
+    is_made = info.default_factory is not None and not info.default_factory_takes_validated_data
+    return bool(is_checked and info.default_factory is None) or is_made
+
+
+def _validators_of(info: FieldInfo) -> list[Any]:
+    return [each for each in info.metadata if isinstance(each, _VALIDATORS)]
+
+
+def _has_validators(decorators: Any, name: str) -> bool:
+    named = (each.info.fields for each in decorators.field_validators.values())
+    return any({name, "*"} & set(fields) for fields in named)
 
 
 def _read_others(body: Body, values: Mapping[str, Any], location: Location) -> dict[str, Any]:
