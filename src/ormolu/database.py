@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import FastAPI
 from sqlalchemy import URL, MetaData, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from starlette.requests import HTTPConnection
 
-from ormolu.engines import EngineOptions, Engines, Pooler, SchemaMode
+from ormolu.engines import EngineOptions, Engines, Listener, Pooler, SchemaMode
 from ormolu.models import Model
 from ormolu.sessions import UnitOfWork
 from ormolu.transactions import Access
 from ormolu.web import ProblemReach, attach, session_of
 
 __all__ = ["Database"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class Database:
@@ -41,6 +43,7 @@ class Database:
         isolation_level: str | None = None,
         echo: bool = False,
         connect_args: Mapping[str, Any] | None = None,
+        engine_options: Mapping[str, Any] | None = None,
     ) -> None:
         """Read the URL and the options.
 
@@ -60,6 +63,8 @@ class Database:
                 server's default. SQLite is always serialisable.
             echo: Log the statements, without values.
             connect_args: More keyword arguments for the driver's connect.
+            engine_options: More keyword arguments for `create_async_engine`, of both engines, such
+                as `pool_recycle` and `json_serializer`.
 
         Raises:
             ConfigurationError: The URL or an option is wrong; the message says what to write.
@@ -71,6 +76,7 @@ class Database:
             isolation_level=isolation_level,
             echo=echo,
             connect_args=dict(connect_args or {}),
+            engine_options=dict(engine_options or {}),
         )
         tables = Model.metadata if metadata is None else metadata
         self._engines = Engines(url, metadata=tables, schema=schema, options=options)
@@ -182,6 +188,26 @@ class Database:
             NoUnitOfWorkError: The database is not open.
         """
         return self._engines.opened.reader
+
+    def listens_for(self, name: str, *, retval: bool = False) -> Callable[[_F], _F]:
+        """Let a function hear an event of both engines, as SQLAlchemy's `event.listens_for` does.
+
+        It hears the engines of all event loops from their first connection on, be they open or
+        not. While somebody listens to statements no door answers; see docs/speed.md.
+
+        Args:
+            name: Of an event of engines, pools or dialects, such as "connect".
+            retval: Whether what the function returns is taken.
+
+        Raises:
+            ConfigurationError: There is no such event.
+        """
+
+        def listen(function: _F) -> _F:
+            self._engines.listen(Listener(name, function, retval))
+            return function
+
+        return listen
 
     async def open(self) -> None:
         """Open the database on the running loop, with its tables in place.

@@ -102,7 +102,7 @@ def test_every_option_is_documented_with_its_default() -> None:
     options = EngineOptions()
     for name in ("pool_size", "pool_timeout", "pooler", "isolation_level", "echo"):
         assert ast.literal_eval(table[name]) == getattr(options, name)
-    assert set(table) >= {"metadata", "schema", "connect_args"}
+    assert set(table) >= {"metadata", "schema", "connect_args", "engine_options"}
 
 
 def test_every_linked_page_exists() -> None:

@@ -4,6 +4,7 @@ Knows SQLAlchemy's engines and pools; no session, no web framework.
 """
 
 from ormolu.engines._engines import EnginePair, Engines
+from ormolu.engines._listeners import Listener
 from ormolu.engines._options import EngineOptions, Pooler
 from ormolu.engines._origins import made_by_program, unsent_value
 from ormolu.engines._schema import SchemaMode
@@ -13,6 +14,7 @@ __all__ = [
     "EngineOptions",
     "EnginePair",
     "Engines",
+    "Listener",
     "Pooler",
     "SchemaMode",
     "made_by_program",

@@ -26,7 +26,7 @@ from ormolu.engines._errors import (
     report_connect_errors,
     report_statement_errors,
 )
-from ormolu.engines._listeners import Listeners
+from ormolu.engines._listeners import Listener, Listeners
 from ormolu.engines._options import (
     EngineOptions,
     check_reader,
@@ -283,7 +283,16 @@ class Engines:
         )
         with self.listeners.adding_ours(engine.sync_engine):
             self._listen(engine.sync_engine, access)
+        self.listeners.add_theirs(engine.sync_engine)
         return engine
+
+    def listen(self, listener: Listener) -> None:
+        """Let a function of the program's hear an event of both engines, open and to come."""
+        self.listeners.note(listener)
+        for opened in self._opened.values():
+            if opened.pair is not None:
+                listener.add_to(opened.pair.reader.sync_engine)
+                listener.add_to(opened.pair.writer.sync_engine)
 
     def _listen(self, engine: Engine, access: Access) -> None:
         timeout = self.options.pool_timeout

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from operator import attrgetter
+from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
+from sqlalchemy.engine.events import ConnectionEvents, DialectEvents
+from sqlalchemy.pool.events import PoolEvents
 
-__all__ = ["Listeners"]
+from ormolu.errors import ConfigurationError
+
+__all__ = ["Listener", "Listeners"]
 
 # Each request may ask, so that what is asked for is no loop of Python's.
 _STATEMENTS = attrgetter(
@@ -25,10 +31,44 @@ _DIALECT = attrgetter("do_execute", "do_execute_no_params", "do_executemany", "d
 _CONNECTIONS = attrgetter("checkin", "checkout", "reset")
 
 
+@dataclass(frozen=True)
+class Listener:
+    """A function of the program's that hears an event of both engines.
+
+    Attributes:
+        name: Of the event.
+        function: Is called.
+        is_asked: Whether what it returns is taken (SQLAlchemy's `retval`).
+    """
+
+    name: str
+    function: Callable[..., Any]
+    is_asked: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a name here, rather than when the engines are made.
+
+        Raises:
+            ConfigurationError: No engine has such an event.
+        """
+        kinds = (ConnectionEvents, DialectEvents, PoolEvents)
+        if self.name.startswith("_") or not any(hasattr(kind, self.name) for kind in kinds):
+            message = (
+                f'An engine has no event "{self.name}". Write one of SQLAlchemy\'s, such as '
+                '@db.listens_for("connect").'
+            )
+            raise ConfigurationError(message)
+
+    def add_to(self, engine: Engine) -> None:
+        """Let it hear one engine."""
+        event.listen(engine, self.name, self.function, retval=self.is_asked)
+
+
 class Listeners:
     """Tells listeners of the program's from our own."""
 
     def __init__(self) -> None:
+        self._theirs: list[Listener] = []
         # How many of all, and of those who hear of the end of a transaction.
         self._ours: weakref.WeakKeyDictionary[Engine, tuple[int, int]]
         self._ours = weakref.WeakKeyDictionary()
@@ -39,6 +79,15 @@ class Listeners:
         theirs, their_ends = _count(engine), _count_ends(engine)
         yield
         self._ours[engine] = (_count(engine) - theirs, _count_ends(engine) - their_ends)
+
+    def note(self, listener: Listener) -> None:
+        """Keep one of theirs for engines that are made later."""
+        self._theirs.append(listener)
+
+    def add_theirs(self, engine: Engine) -> None:
+        """Let all of theirs that were kept hear a new engine."""
+        for listener in self._theirs:
+            listener.add_to(engine)
 
     def are_there(self, engine: Engine) -> bool:
         """Tell whether anybody else listens by now, to this engine or to all, or reads its log."""

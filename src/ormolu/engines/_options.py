@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import uuid
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Engine, event
 
+from ormolu.engines._engine_options import check_engine_options, their_arguments
 from ormolu.engines._url import Target
 from ormolu.errors import ConfigurationError
 from ormolu.transactions import Access
@@ -44,6 +44,7 @@ class EngineOptions:
         isolation_level: Of writing transactions; None keeps the server's default.
         echo: Whether statements are logged.
         connect_args: More keyword arguments for the driver's connect.
+        engine_options: More keyword arguments for `create_async_engine`, of both engines.
     """
 
     pool_size: int = 5
@@ -52,6 +53,7 @@ class EngineOptions:
     isolation_level: str | None = None
     echo: bool = False
     connect_args: Mapping[str, Any] = field(default_factory=dict)
+    engine_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse values that would fail later, far from the place that wrote them.
@@ -68,15 +70,22 @@ class EngineOptions:
         if self.pooler not in (None, "transaction"):
             message = f'pooler={self.pooler!r}: write pooler="transaction", or leave it out.'
             raise ConfigurationError(message)
+        check_engine_options(self.engine_options)
+
+    @property
+    def pool_recycle(self) -> float:
+        """Return the seconds after which a connection is made anew; -1 for never."""
+        seconds: float = self.engine_options.get("pool_recycle", -1)
+        return seconds
 
 
 def engine_arguments(target: Target, access: Access, options: EngineOptions) -> dict[str, Any]:
     """Return what create_async_engine is given besides the URL and the driver's arguments."""
     is_writer = access is Access.WRITE
     arguments: dict[str, Any] = {
+        **their_arguments(options.engine_options),
         "echo": options.echo,
         "hide_parameters": True,
-        "json_serializer": _to_json,
         "max_overflow": 0,
         # Ours asks the driver's flag, and sends a ROLLBACK only where one is due.
         "pool_reset_on_return": None,
@@ -104,20 +113,6 @@ def _pool_size(target: Target, access: Access, options: EngineOptions) -> int:
     if access is Access.READ or not target.is_sqlite:
         return options.pool_size
     return _WRITERS if target.driver == "ormolu" else 1
-
-
-def _to_json(value: object) -> str:
-    """Refuse NaN and lone surrogates: stored, they would break every answer that shows them.
-
-    Raises:
-        OverflowError: A number is no JSON number.
-    """
-    try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-    except ValueError as error:
-        raise OverflowError(*error.args) from None
-    text.encode()
-    return text
 
 
 def reads_in_autocommit(target: Target, options: EngineOptions) -> bool:

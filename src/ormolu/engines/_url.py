@@ -116,6 +116,13 @@ def read_url(given: str | URL | None) -> Target:
 def _parse(given: str | URL) -> URL:
     if isinstance(given, URL):
         return given
+    if not isinstance(given, str):
+        message = (
+            f"Database takes a URL, and this is a {type(given).__name__}. A database has two "
+            "engines for each event loop, which it makes itself: write Database(engine.url), with "
+            "engine_options={...} for what yours has, and @db.listens_for(...) for its events."
+        )
+        raise ConfigurationError(message)
     text = given.strip()
     if text == ":memory:":
         return make_url("sqlite://")

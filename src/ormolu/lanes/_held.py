@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,8 @@ class Held:
         self._listeners = engines.listeners
         self._is_heard = is_heard
         self._guard = asyncio.Lock()
+        self._recycle = engines.options.pool_recycle
+        self._taken_at = 0.0
         self._proxy: Any = None
         self._is_closed = False
 
@@ -50,8 +53,15 @@ class Held:
             raise NotDoneError
         try:
             self._proxy = await self._engine.raw_connection()
+            self._taken_at = time.monotonic()
         except Exception as error:
             raise NotDoneError from error
+
+    async def renew(self) -> None:
+        """Give back a connection that was kept for `pool_recycle`, so that the pool closes it."""
+        if self._proxy is not None and 0 <= self._recycle < time.monotonic() - self._taken_at:
+            proxy, self._proxy = self._proxy, None
+            await greenlet_spawn(proxy.close)
 
     async def drop(self) -> None:
         """Throw the connection away; the next `take` opens another one."""

@@ -56,6 +56,7 @@ class HeldLane:
         Raises:
             NotDoneError: None can be had.
         """
+        await self._held.renew()
         connection = await self._held.take()
         if connection.is_closed():
             await self._held.drop()
