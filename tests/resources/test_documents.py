@@ -148,7 +148,7 @@ def test_batches_offer_what_is_declared() -> None:
         }
         for schema in (schemas["ProductBatch"], schemas["UpdateBatch"], schemas["DeleteBatch"])
     ]
-    assert found == [{"create", "upsert"}, {"update"}, {"delete"}]
+    assert found == [{"create"}, {"update"}, {"delete"}]
 
 
 async def test_answers_are_as_documented(people_client: httpx2.AsyncClient) -> None:

@@ -135,7 +135,7 @@ def _read_step(
         raise refuse((*location, "data"), "dict_type", "Must be an object")
     is_ignored = _is_ignored(given.get("on_match"), (*location, "on_match"))
     if kind == "upsert":
-        operations.check_upsert(is_ignored=is_ignored)
+        operations.check_upsert(location, is_ignored=is_ignored)
     return Step(
         kind,  # type: ignore[arg-type]
         location,

@@ -58,6 +58,12 @@ class Body:
         return {name: attribute for attribute, name in self.names.items()}
 
     @cached_property
+    def written(self) -> Names:
+        """Return the attributes that it writes: of the program's own those of its fields."""
+        takes_others = not self.is_own or self.model.model_config.get("extra") == "allow"
+        return self.open if takes_others else self.open & {*self.paths, *self.computed}
+
+    @cached_property
     def _taken(self) -> frozenset[Path]:
         return frozenset(path for paths in self.paths.values() for path in paths)
 

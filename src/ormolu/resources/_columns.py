@@ -134,8 +134,14 @@ def _other_names(mapper: Mapper[Any]) -> dict[str, frozenset[str]]:
     for names in by_column.values():
         for name in names if len(names) > 1 else ():
             found.setdefault(name, set()).update(names)
+    for name, composite in mapper.composites.items():
+        parts = [found.get(prop.key, {prop.key}) for prop in composite.props]
+        found[str(name)] = set[str]().union(*parts)
     for name, synonym in mapper.synonyms.items():
-        found[str(name)] = found.get(synonym.name, {synonym.name})
+        meant = synonym.name
+        while meant in mapper.synonyms:
+            meant = mapper.synonyms[meant].name
+        found[str(name)] = found.get(meant, {meant})
     return {name: frozenset(each) for name, each in found.items()}
 
 

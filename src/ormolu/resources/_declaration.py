@@ -198,6 +198,13 @@ class Declaration:
         return all(key.attribute in self.accepted for key in self.keys)
 
     @cached_property
+    def on_match(self) -> tuple[str, ...]:
+        """Return what an upsert may do with a row that is there: only what others may do, too."""
+        shown = "create" in self.operations and {"list", "read", "update"} & self.operations
+        offered = ("update", "ignore") if "update" in self.operations else ("ignore",)
+        return offered if shown else ()
+
+    @cached_property
     def unique_keys(self) -> list[frozenset[str]]:
         """Return the sets of fields of which no two rows have the same."""
         return unique_keys_of(self.mapper)

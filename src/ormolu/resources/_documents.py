@@ -201,9 +201,10 @@ class _Description:
         forms = []
         if "create" in operations:
             data = self._model(schemas.create)
-            unique = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}
-            matched = {"type": "string", "enum": ["update", "ignore"]}
             forms.append(_step("create", {"data": data}, ("data",)))
+        if self._declaration.on_match:
+            unique = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}
+            matched = {"type": "string", "enum": list(self._declaration.on_match)}
             properties = {"data": data, "on_conflict": unique, "on_match": matched}
             forms.append(_step("upsert", properties, ("data", "on_conflict")))
         if "update" in operations:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ormolu.errors import RefusedError
 from ormolu.faults import fault_of
-from ormolu.query import Budget, Location, Row, Rows, Selection, View, children_of
+from ormolu.query import Budget, Location, Row, Rows, Selection, View, children_of, refuse
 from ormolu.resources._blame import blaming
 from ormolu.resources._conditions import Conditions, unescaped_version, version_text
 from ormolu.resources._declaration import Declaration, Names
@@ -286,12 +286,23 @@ class Operations:
             return written
         return await self._update(key, changes, changes.keys(), versions)
 
-    def check_upsert(self, *, is_ignored: bool) -> None:
-        """Refuse a request that would change a row without saying which version it read.
+    def check_upsert(self, location: Location, *, is_ignored: bool) -> None:
+        """Refuse a request to show or change a row that no other request may, or not in this way.
+
+        Args:
+            location: Where its parameters stand.
+            is_ignored: Whether a row that is there stays as it is.
 
         Raises:
-            RefusedError: The resource requires If-Match.
+            RefusedError: The resource does not offer it, or requires If-Match.
         """
+        offered = self.declaration.on_match
+        if not offered:
+            message = "Is not offered here: rows can be created, and neither read nor changed"
+            raise refuse((*location, "on_conflict"), "unknown_parameter", message)
+        if not is_ignored and "update" not in offered:
+            message = "Must be ignore: rows cannot be changed here"
+            raise refuse((*location, "on_match"), "literal_error", message)
         if self.declaration.require_if_match and not is_ignored:
             message = "If-Match is required here: upsert with on_match=ignore, then send a PATCH."
             raise RefusedError("precondition_required", message)

@@ -45,8 +45,10 @@ class Parameters:
         name = self._endpoint.name
         if name == "read":
             return self.selection
+        if name == "create" and not self._declaration.on_match:
+            return []
         if name == "create":
-            match = {"type": "string", "enum": ["update", "ignore"]}
+            match = {"type": "string", "enum": list(self._declaration.on_match)}
             return [
                 _parameter(
                     "on_conflict", _TEXT, "Fields of a unique key: change the row that has it"

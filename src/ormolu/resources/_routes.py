@@ -250,7 +250,7 @@ async def _create(call: Call) -> Answer:
         raise refuse(("query", "on_match"), "literal_error", "Must be update or ignore")
     is_ignored = given.get("on_match") == "ignore"
     if "on_conflict" in given:
-        call.operations.check_upsert(is_ignored=is_ignored)
+        call.operations.check_upsert(("query",), is_ignored=is_ignored)
     raw, body = await read_body(call.request)
     values, versions = read_object(body), call.operations.read_versions(conditions)
 
@@ -312,7 +312,7 @@ async def _batch(call: Call) -> Answer:
     raw, body = await read_body(call.request)
     declaration, operations = call.declaration, call.operations
     allowed = [name for name in ("create", "update", "delete") if name in declaration.operations]
-    allowed += ["upsert"] if "create" in allowed else []
+    allowed += ["upsert"] if declaration.on_match else []
     steps, is_atomic = read_batch(
         body,
         operations,

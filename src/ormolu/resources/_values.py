@@ -34,6 +34,8 @@ __all__ = ["NewRow", "Values"]
 
 # More than a table has columns: each that is none would be an error of its own.
 _MOST_MEMBERS = 2000
+# As many as a problem has entries.
+_MOST_ERRORS = 100
 
 # Code of the program's own, which may be told of other fields.
 _VALIDATORS = (AfterValidator, BeforeValidator, PlainValidator, WrapValidator)
@@ -144,7 +146,7 @@ class Values:
 
     def matching(self, row: NewRow, group: Names) -> dict[str, Any]:
         """Return the changes of a row that an upsert found: what was sent, but for its keys."""
-        changed = (row.sent & self._declaration.changeable.keys()) - group
+        changed = (row.sent & self._schemas.changed.written) - group
         return {name: value for name, value in row.values.items() if name in changed}
 
     def stored(self, values: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
@@ -329,9 +331,11 @@ def _validated(schema: type[BaseModel], values: Any, location: Location) -> Base
     try:
         return schema.model_validate(values)
     except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        # Of a list each item may be wrong: more than these are in no answer.
         entries = [
             entry_of((*location, *item["loc"]), item["type"], item["msg"])
-            for item in error.errors(include_url=False, include_input=False, include_context=False)
+            for item in found[:_MOST_ERRORS]
         ]
         place = ".".join(str(part) for part in entries[0]["loc"])
         detail = f"{place}: {entries[0]['msg']}"
