@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from collections.abc import Iterator
 
 import pytest
 from fastapi import FastAPI
@@ -21,6 +22,14 @@ class Kept:
 @pytest.fixture(autouse=True)
 def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_collector, "_REQUESTS", (MANY, 2 * MANY))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_frozen() -> Iterator[None]:
+    """Undo for a while what tests/conftest.py did."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
 
 
 def make_app() -> FastAPI:
@@ -113,6 +122,16 @@ async def test_application_without_a_lifespan_keeps_nothing() -> None:
     assert not gc.get_freeze_count()
     gc.collect()
     assert over() is None
+
+
+async def test_what_the_program_froze_stays_frozen() -> None:
+    """It does so before it forks; there is no way to put back ours alone."""
+    kept = Kept()
+    gc.freeze()
+    async with client_of(make_app()) as client:
+        await ask(client, 2 * MANY)
+    assert not _is_looked_at(kept)
+    gc.unfreeze()
 
 
 async def test_application_that_starts_again_counts_again() -> None:

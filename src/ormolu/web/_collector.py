@@ -38,6 +38,9 @@ class Freezer:
             return
         self._requests += 1
         if self._requests in _REQUESTS:
+            if gc.get_freeze_count() and not _AT_WORK:
+                # The program froze what it has: to put ours back would put back that, too.
+                return
             _AT_WORK.add(self)
             gc.freeze()
             _THRESHOLD.raise_()
