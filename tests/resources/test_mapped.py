@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import ForeignKey, MetaData, String, func, select
-from sqlalchemy.orm import Mapped, aliased, column_property, mapped_column, relationship
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    aliased,
+    column_property,
+    mapped_column,
+    relationship,
+)
 
 from ormolu import ConfigurationError, Database, Model, resource
 from tests.fixtures.apps import client_of
@@ -109,6 +116,34 @@ def test_a_relation_to_what_is_no_table_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="Total is mapped to a SELECT"):
         resource(Owner, includes={"total"})
     assert resource(Owner)
+
+
+@pytest.mark.parametrize("is_many", [True, False])
+def test_a_relation_to_an_alias_is_refused(*, is_many: bool) -> None:
+    """Its SELECT says which rows are meant, and a filter would look at the others, too."""
+
+    class Apart(DeclarativeBase):
+        pass
+
+    class Shelf(Apart):
+        __tablename__ = "shelves"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    class Book(Apart):
+        __tablename__ = "books"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        shelf_id: Mapped[int] = mapped_column(ForeignKey("shelves.id"))
+        is_lent: Mapped[bool]
+
+    lent = aliased(Book, select(Book).where(Book.is_lent).subquery())
+    Shelf.lent = relationship(
+        lent, primaryjoin=lent.shelf_id == Shelf.id, viewonly=True, uselist=is_many
+    )
+    with pytest.raises(ConfigurationError, match=r"'lent' leads to an alias of Book.*primaryjoin"):
+        resource(Shelf, includes={"lent"})
+    with pytest.raises(ConfigurationError, match="alias of Book"):
+        resource(Shelf, includes={"lent": resource(Book)})
+    assert resource(Shelf)
 
 
 def test_a_class_in_the_table_of_another_needs_a_path() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -13,7 +13,9 @@ from sqlalchemy.orm.util import AliasedInsp
 from ormolu.errors import ConfigurationError
 from ormolu.resources._declaration import OPERATIONS
 
-__all__ = ["check_table", "is_ambiguous", "mapper_of", "operations_of", "path_of_table"]
+__all__ = [
+    "check_relations", "check_table", "is_ambiguous", "mapper_of", "operations_of", "path_of_table",
+]  # fmt: skip
 
 # What makes new rows; a batch does so only with the first.
 _CREATING = frozenset({"create", "replace"})
@@ -72,6 +74,24 @@ def check_table(mapper: Mapper[Any], subject: str) -> None:
             "ConcreteBase."
         )
         raise ConfigurationError(message)
+
+
+def check_relations(mapper: Mapper[Any], names: Iterable[str]) -> None:
+    """Check that relations lead to classes, not to rows that an alias has chosen of them.
+
+    Raises:
+        ConfigurationError: One leads to an alias, whose SELECT no join of ours would keep.
+    """
+    for name in sorted(names):
+        target = mapper.relationships[name].entity
+        if isinstance(target, AliasedInsp):
+            other = target.mapper.class_.__name__
+            message = (
+                f"resource({mapper.class_.__name__}): {name!r} leads to an alias of {other}, not "
+                f"to {other} itself. Say which rows are meant in the relation: "
+                f"relationship({other}, primaryjoin=and_(...), viewonly=True)."
+            )
+            raise ConfigurationError(message)
 
 
 def _heirs_of(mapper: Mapper[Any]) -> list[Mapper[Any]]:

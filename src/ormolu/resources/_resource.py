@@ -25,7 +25,7 @@ from ormolu.resources._frontdoor import DoorMaker
 from ormolu.resources._hooks import HookName
 from ormolu.resources._idempotency import idempotency_table
 from ormolu.resources._lists import Page, read_members
-from ormolu.resources._mapped import mapper_of, operations_of, path_of_table
+from ormolu.resources._mapped import check_relations, mapper_of, operations_of, path_of_table
 from ormolu.resources._operations import Operations
 from ormolu.resources._policy import Policy, checked_policy
 from ormolu.resources._requests import read_key_values
@@ -386,6 +386,7 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
         update_model=update_model,
         alias_generator=alias_generator,
     )
+    check_relations(mapper, declaration.includes)
     check_models(declaration)
     if idempotency:
         idempotency_table(declaration.metadata)
