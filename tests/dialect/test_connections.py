@@ -25,9 +25,9 @@ async def pragma(engine: AsyncEngine, name: str) -> Any:
         return (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
 
 
-def threads() -> list[str]:
-    """Return the names of our threads that live."""
-    return [thread.name for thread in threading.enumerate() if thread.name == "ormolu-sqlite"]
+def threads() -> list[threading.Thread]:
+    """Return our threads that live."""
+    return [thread for thread in threading.enumerate() if thread.name == "ormolu-sqlite"]
 
 
 async def test_settings(make: Make) -> None:
@@ -101,9 +101,9 @@ async def test_file_that_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(OperationalError, match="unable to open"):
         await pragma(engine, "user_version")
     await engine.dispose()
-    async with asyncio.timeout(30):
-        while threads():
-            await asyncio.sleep(0.01)
+    for thread in threads():
+        await asyncio.to_thread(thread.join, 30)
+    assert threads() == []
 
 
 MEMORY = ["", "/:memory:", "/file::memory:?cache=shared&uri=true", "/file:a?mode=memory&uri=true"]
