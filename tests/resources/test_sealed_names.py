@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Annotated, Any
 
 import pytest
@@ -12,8 +13,10 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainSerializer,
     ValidationInfo,
     computed_field,
+    field_serializer,
     field_validator,
     model_serializer,
     model_validator,
@@ -121,6 +124,16 @@ class Written(Named):
         """Read the text."""
         closed = {"state_name": "closed", "desk_number": 9}
         return {**handler(self), **(closed if self.text == "close" else {})}
+
+
+class Shortened(Named):
+    """Writes one field down as another one says."""
+
+    @field_serializer("state_name", "desk_number", mode="wrap")
+    def shorten(self, value: Any, handler: Any) -> Any:
+        """Read the text."""
+        closed = "closed" if isinstance(value, str) else 9
+        return closed if self.text == "close" else handler(value)
 
 
 class Lax(BaseModel):
@@ -478,3 +491,60 @@ async def test_a_name_is_of_the_field_that_it_fills(database_url: str) -> None:
             body = {"slug": "a", "owner_id": value}
             refused = await client.post("/sealed_lanes", json=body)
             assert refused.json()["errors"][0]["type"] == "extra_forbidden"
+
+
+@pytest.mark.parametrize("policy", [as_clerk, as_guest])
+async def test_a_field_that_is_written_as_another_one_says_is_sealed(
+    database_url: str, policy: Any
+) -> None:
+    """Of new rows; changes write no field down that was not sent."""
+    app = FastAPI()
+    Database(database_url, metadata=Base.metadata).attach(app)
+    own: Any = {"create_model": Shortened, "update_model": patch_of(Shortened)}
+    app.include_router(resource(Ticket, path="/guarded", policy=policy, **own))
+    async with client_of(app) as client:
+        for text, status in (("close", 422), ("x", 201)):
+            steps = [{"op": "create", "data": {"code": f"b{text}", "text": text}}]
+            answer = await client.post("/guarded", json={"code": f"a{text}", "text": text})
+            assert answer.status_code == status, answer.text
+            batch = await client.post("/guarded:batch", json={"operations": steps})
+            assert batch.status_code == (200 if status == 201 else 422), batch.text
+        changed = await client.patch("/guarded/ax", json={"text": "close"})
+        assert changed.json().get("state_name", "new") == "new"
+
+
+class State(Enum):
+    """States as the program has them."""
+
+    NEW = "new"
+
+
+class Spelled(BaseModel):
+    """Writes its defaults as the columns have them."""
+
+    code: str
+    state_name: State = State.NEW
+    desk_number: Annotated[int, PlainSerializer(lambda number: number + 40)] = 2
+
+    @field_serializer("state_name")
+    def spell(self, state: State) -> str:
+        """Return the text of it."""
+        return state.value
+
+
+async def test_a_default_that_is_only_written_otherwise_fills_a_sealed_column(
+    database_url: str,
+) -> None:
+    """No other value has a part in it."""
+    app = FastAPI()
+    Database(database_url, metadata=Base.metadata).attach(app)
+
+    async def as_reader() -> Policy:
+        return Policy(visible=True, read_only={"state_name", "desk_number"})
+
+    app.include_router(resource(Ticket, policy=as_reader, create_model=Spelled))
+    async with client_of(app) as client:
+        answer = await client.post("/sealed_tickets", json={"code": "a"})
+        assert answer.json() == {
+            "code": "a", "text": None, "state_name": "new", "desk_number": 42,
+        }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -15,6 +15,7 @@ from pydantic import (
     Secret,
     SecretBytes,
     SecretStr,
+    TypeAdapter,
     ValidationError,
     WrapValidator,
 )
@@ -244,7 +245,7 @@ def _is_filled_in(read: BaseModel, name: str, dumped: Any) -> bool:
     """
     model = type(read)
     info, decorators = model.model_fields[name], model.__pydantic_decorators__
-    if decorators.model_serializers and dumped != getattr(read, name):
+    if _is_rewritten(info, getattr(read, name), dumped):
         return False
     if getattr(read, name) == info.default:
         return True
@@ -253,6 +254,16 @@ def _is_filled_in(read: BaseModel, name: str, dumped: Any) -> bool:
         return False
     is_made = info.default_factory is not None and not info.default_factory_takes_validated_data
     return bool(is_checked and info.default_factory is None) or is_made
+
+
+def _is_rewritten(info: FieldInfo, value: Any, dumped: Any) -> bool:
+    """Tell whether a serializer of the class, which sees all values, made another one of this."""
+    if dumped == value:
+        return False
+    # Those of an annotation see this value alone.
+    kind: Any = info.annotation
+    plain = TypeAdapter(Annotated[(kind, *info.metadata)] if info.metadata else kind)
+    return dumped not in (plain.dump_python(value), plain.dump_python(value, mode="json"))
 
 
 def _validators_of(info: FieldInfo) -> list[Any]:
