@@ -13,6 +13,8 @@ from typing import Literal
 
 from sqlalchemy.exc import DBAPIError, StatementError
 
+from ormolu.sqlite_codes import error_name
+
 __all__ = ["Fault", "Kind", "attach_fault", "driver_fault", "fault_of"]
 
 Kind = Literal[
@@ -227,9 +229,9 @@ def _read_value_error(error: BaseException | None) -> Fault:
 
 def driver_fault(driver: BaseException) -> Fault | None:
     """Return the fault in a driver's own error; None if the server gave no code."""
-    sqlite_name = getattr(driver, "sqlite_errorname", None)
+    sqlite_name = error_name(driver)
     if sqlite_name is not None:
-        return _read_sqlite(str(sqlite_name), str(driver))
+        return _read_sqlite(sqlite_name, str(driver))
     # Before SQLSTATE: asyncmy gives one too, far coarser than its number.
     if len(driver.args) > 1 and isinstance(driver.args[0], int):
         return _read_mysql(driver.args[0], str(driver.args[1]))

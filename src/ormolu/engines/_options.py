@@ -29,6 +29,9 @@ __all__ = [
 Pooler = Literal["transaction"]
 
 
+# In connect_args, though the engine takes it: the module like sqlite3 that opens the file.
+_MODULE = "module"
+
 # Connections that write to one SQLite file in turn: as many commits share a sync at most.
 _WRITERS = 16
 
@@ -94,6 +97,8 @@ def engine_arguments(target: Target, access: Access, options: EngineOptions) -> 
         # Last returned, first used: idle connections age out and the caches of few stay warm.
         "pool_use_lifo": True,
     }
+    if target.driver == "ormolu" and _MODULE in options.connect_args:
+        arguments["module"] = options.connect_args[_MODULE]
     if is_writer and options.isolation_level and not target.is_sqlite:
         arguments["isolation_level"] = options.isolation_level
     if is_writer:
@@ -131,6 +136,7 @@ def connect_arguments(target: Target, access: Access, options: EngineOptions) ->
     """
     given: dict[str, Any] = {**target.connect_args, **options.connect_args}
     if target.driver == "ormolu":
+        given.pop(_MODULE, None)
         begin = "immediate" if access is Access.WRITE else "read only"
         return {"busy_timeout": options.pool_timeout, **given, "begin": begin}
     if target.is_sqlite:

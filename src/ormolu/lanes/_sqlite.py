@@ -332,9 +332,9 @@ def _run_one(item: Item, sqlite: Any) -> Any:
         if plan.reread is not None and rows:
             key = plan.reread.arguments(numbered(rows[0]))
             rows = sqlite.execute(plan.reread.text, key).fetchall()
-    except (sqlite3.Error, OverflowError):
+    except Exception:
         # Only the statement is undone, unless SQLite ended the whole transaction, a trigger raised
-        # FAIL, or its text is no UTF-8: sqlite3 reads that when all is done.
+        # FAIL, or its text is no UTF-8: that is read when all is done.
         if not sqlite.in_transaction or sqlite.total_changes != changes:
             raise _VoidError from None
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -175,7 +174,7 @@ def fetch_within(cursor: Any, most: int | None) -> list[Any]:
             if type(value) is str or type(value) is bytes:
                 left -= len(value)
         if left < 0:
-            error = sqlite3.DataError("string or blob too big")
+            error = cursor.connection.DataError("string or blob too big")
             error.sqlite_errorname = "SQLITE_TOOBIG"
             raise error
         rows.append(row)

@@ -19,6 +19,7 @@ from sqlalchemy.util import await_
 
 from ormolu.errors import OverloadedError
 from ormolu.sqlite._ddl import SQLiteTypes
+from ormolu.sqlite_codes import error_name
 
 __all__ = ["prepare_connections"]
 
@@ -85,5 +86,5 @@ def _execute(connection: Any, statement: str, timeout: float) -> None:
 
 
 def _is_busy(error: sqlite3.OperationalError) -> bool:
-    name: str = getattr(error, "sqlite_errorname", "")
+    name = error_name(error) or ""
     return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))

@@ -13,11 +13,14 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
+from sqlalchemy.exc import ArgumentError
+
 from ormolu.sqlite._calls import Call
 from ormolu.sqlite._pragmas import Pragmas
 from ormolu.sqlite._short import AT_ONCE_SECONDS, COMMIT, NOT_DONE, ShortStatements
 from ormolu.sqlite._syncs import CAN_SYNC
 from ormolu.sqlite._transaction import Transaction, is_unfinished
+from ormolu.sqlite_codes import error_name, error_name_by_text
 
 __all__ = ["Handle", "Stream"]
 
@@ -55,6 +58,7 @@ class Handle:
     def open(self, connect: Callable[[], Any], call: Call) -> None:
         """Open the file and set the connection up."""
         self.sqlite = sqlite = connect()
+        _check_module(sqlite, self._dbapi)
         path = sqlite.execute("PRAGMA database_list").fetchone()[2]
         self.transaction.use(sqlite, path)
         for statement in self._pragmas.statements():
@@ -131,6 +135,13 @@ class Handle:
         short.note_at_once(COMMIT, began_at, is_done=True)
         return None
 
+    def named(self, error: BaseException) -> BaseException:
+        """Return an error; one of the module's tells its name as Python's own sqlite3 does."""
+        if isinstance(error, self._dbapi.Error):
+            name = error_name(error) or error_name_by_text(error)
+            error.sqlite_errorname = name
+        return error
+
     def roll_back(self) -> None:
         """Give open results up and roll back."""
         self._finish_streams()
@@ -170,3 +181,21 @@ class Handle:
         for stream in list(self.streams):
             stream.finish()
         self.streams.clear()
+
+
+def _check_module(sqlite: Any, dbapi: Any) -> None:
+    """Refuse a connection whose errors nobody would know.
+
+    Raises:
+        ArgumentError: It is another module's.
+    """
+    # PEP 249 lets a connection tell its classes of errors.
+    error = getattr(sqlite, "Error", dbapi.Error)
+    if not issubclass(error, dbapi.Error):
+        module = error.__module__
+        message = (
+            f"connect= has opened a connection of {module}, whose errors are not those of "
+            f"{dbapi.__name__}. Give the module instead or beside it: create_async_engine(..., "
+            f'module={module}), or Database(..., connect_args={{"module": {module}}}).'
+        )
+        raise ArgumentError(message)

@@ -98,7 +98,7 @@ class Mailbox:
         try:
             result = call.at_once(call)
         except BaseException as raised:
-            error = raised
+            error = self._handle.named(raised)
         call.is_at_once = False
         is_done = result is not NOT_DONE
         self._end_here(call, is_done=is_done, was_waiting=is_waiting)
@@ -205,7 +205,7 @@ class Mailbox:
                     self._put_back(call)
                     continue
             except BaseException as raised:
-                error = raised
+                error = self._handle.named(raised)
             with self._guard:
                 self._running = None
             if call.place is not None:

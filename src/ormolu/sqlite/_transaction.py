@@ -17,6 +17,7 @@ from ormolu.sqlite._pragmas import Begin
 from ormolu.sqlite._sharing import Sharing
 from ormolu.sqlite._statements import Kind, moves_syncs
 from ormolu.sqlite._writers import Place, WriterLine, line_of
+from ormolu.sqlite_codes import error_name, error_name_by_text
 
 __all__ = ["NO_RESULT", "Transaction", "TurnNeeded", "is_unfinished"]
 
@@ -371,7 +372,7 @@ def is_unfinished(error: Exception) -> bool:
 
 
 def _name(error: Exception) -> str:
-    return getattr(error, "sqlite_errorname", None) or ""
+    return error_name(error) or error_name_by_text(error)
 
 
 def _is_busy(error: Exception) -> bool:
