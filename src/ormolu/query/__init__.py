@@ -6,6 +6,7 @@ from ormolu.query._conditions import AllOf, Condition, compile_condition, is_ove
 from ormolu.query._cursors import Cursors
 from ormolu.query._filters import Filters, operators_of, spellings_of
 from ormolu.query._guards import fetch_rows, guard, guard_each, is_guarded, is_unlimited
+from ormolu.query._members import member_texts
 from ormolu.query._plain import is_plain, plain_type
 from ormolu.query._selection import (
     FetchChildren,
@@ -69,6 +70,7 @@ __all__ = [
     "is_unlimited",
     "kept_values",
     "make_row",
+    "member_texts",
     "nearest",
     "operators_of",
     "plain_type",

@@ -12,7 +12,7 @@ import json
 import math
 import struct
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import Range
 __all__ = [
     "check_bits", "check_finite", "check_interval", "check_json", "check_offset_time",
     "check_single",
-    "check_text", "check_time", "read_base64", "read_decimal", "read_list", "read_member",
+    "check_text", "check_time", "read_base64", "read_decimal", "read_list",
     "read_range", "read_text_as_json", "refuse_offset", "require_offset", "require_text", "to_utc",
 ]  # fmt: skip
 
@@ -115,16 +115,6 @@ def read_base64(value: Any) -> Any:
         return base64.b64decode(value.replace("-", "+").replace("_", "/"), validate=True)
     except (AttributeError, ValueError, binascii.Error):
         raise PydanticCustomError("base64", "Must be text in base64") from None
-
-
-def read_member(members: Mapping[str, Any]) -> Callable[[Any], Any]:
-    # Of a value that is no text, a path and a query string have the text.
-    return lambda value: members.get(value, value) if isinstance(value, str) else value
-
-
-def read_digits(value: Any) -> Any:
-    is_number = isinstance(value, str) and value.isascii() and value.isdigit()
-    return int(value) if is_number else value
 
 
 def require_text(example: str, *, is_number_fine: bool = False) -> BeforeValidator:

@@ -19,6 +19,7 @@ from ormolu.query._selection import (
     key_columns,
     prepare,
 )
+from ormolu.query._shown import as_key
 from ormolu.query._views import Relation, View
 
 __all__ = ["children_of", "children_statement"]
@@ -63,7 +64,7 @@ def children_statement(
     relation, selection = hop
     # The child is no alias: the order that its relation declares names it, or the table between.
     parent, child = aliased(view.model), selection.view.model
-    parent_keys = key_columns(view, parent)
+    parent_keys = list(map(as_key, key_columns(view, parent)))
     child_keys = key_columns(selection.view, child)
     order = [*order_of(relation, view.model), *child_keys]
     place = func.row_number().over(partition_by=parent_keys, order_by=order)

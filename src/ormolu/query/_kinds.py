@@ -24,6 +24,7 @@ from ormolu.models import UTCDateTime
 from ormolu.query import _native as native
 from ormolu.query import _readers as readers
 from ormolu.query._coded import comparable, storable
+from ormolu.query._members import are_told_apart, member_type
 from ormolu.query._readers import Limits, Make
 from ormolu.query._stored import is_coded, reads_as_stored, stored_types, variants
 from ormolu.query._told import SECRET, Like, told_type
@@ -81,8 +82,9 @@ def kind_of(type_: TypeEngine[Any], annotation: Any = None) -> Kind:
     told = told_type(type_, annotation)
     if told is SECRET:
         return _make(type_, "secret", readers.any_text, operators=_NULL)
-    if told is None:
-        return _make(type_, "opaque", readers.anything, operators=_NULL)
+    is_enum = isinstance(told, type) and issubclass(told, enum.Enum)
+    if told is None or (is_enum and not _is_legible(told)):
+        return _make(type_, *_OPAQUE, operators=_NULL)
     return _coded_kind(type_, told)
 
 
@@ -104,8 +106,15 @@ def undecorated(type_: TypeEngine[Any]) -> TypeEngine[Any]:
 
 def _row_of(type_: Any) -> tuple[Family, Make]:
     plain = type_ if isinstance(type_, UTCDateTime) else undecorated(type_)
+    if not _is_legible(getattr(plain, "enum_class", None)):
+        return _OPAQUE
     found = ((family, make) for kind, family, make in _ROWS if isinstance(plain, kind))
-    return next(found, ("opaque", readers.anything))
+    return next(found, _OPAQUE)
+
+
+def _is_legible(kind: type[enum.Enum] | None) -> bool:
+    """Tell whether clients can send the members of an enumeration."""
+    return kind is None or are_told_apart(kind)
 
 
 def _plain_kind(type_: TypeEngine[Any], annotation: Any) -> Kind:
@@ -166,7 +175,8 @@ def _as_told(_type: Any, limits: Limits) -> Any:
 
 
 def _as_member(_type: Any, limits: Limits) -> Any:
-    return readers.members(limits.annotation, limits)
+    is_compared = not limits.is_limited
+    return member_type(limits.annotation, is_compared=is_compared, may_be_several=True)
 
 
 def _same(kind: Kind) -> Make:
@@ -228,6 +238,8 @@ def _operators(family: Family) -> tuple[str, ...]:
     found += PATTERNS if family == "text" else ()
     return found + (("contains", "overlap") if family == "array" else ())
 
+
+_OPAQUE: tuple[Family, Make] = ("opaque", readers.anything)
 
 # What of a value's order, or of its text, what is stored of it has.
 _NUMBERS = frozenset({"boolean", "number"})

@@ -5,7 +5,6 @@ The limits are those that the column itself has on any backend. Knows no model, 
 
 from __future__ import annotations
 
-import enum
 import math
 import uuid
 from collections.abc import Callable
@@ -26,13 +25,14 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ormolu.query import _checks as checks
+from ormolu.query._members import member_type
 from ormolu.query._told import is_readable, plain_hint
 
 __all__ = [
     "ANY_DECIMAL", "DATE", "INSTANT", "NAIVE", "STRING_CHARACTERS", "Limits", "Make",
     "any_decimal", "any_moment", "any_text", "anything", "array", "binary", "boolean", "clock",
     "counting", "day", "decimal", "document", "documented", "enumeration", "identifier",
-    "in_query", "instant", "integer", "interval", "members", "moment", "number", "single",
+    "in_query", "instant", "integer", "interval", "moment", "number", "single",
     "string", "text", "uuid_object", "whole",
 ]  # fmt: skip
 
@@ -64,21 +64,11 @@ Make = Callable[[Any, Limits], Any]
 
 
 def enumeration(type_: Any, limits: Limits) -> Any:
-    """Return the members of an enumeration, by value."""
+    """Return the members of an enumeration, by value: it stores their names, of one at a time."""
     if type_.enum_class is None:
         return Literal[tuple(type_.enums)]
-    return members(type_.enum_class, limits)
-
-
-def members(kind: type[enum.Enum], limits: Limits) -> Any:
-    """Return the members of a class."""
-    if limits.is_limited:
-        return kind
-    read = checks.read_member({str(each.value): each for each in kind})
-    if issubclass(kind, enum.Flag):
-        # Several flags are a value, too, and no member.
-        read = checks.read_digits
-    return Annotated[kind, BeforeValidator(read)]
+    kind, is_compared = type_.enum_class, not limits.is_limited
+    return member_type(kind, is_compared=is_compared, may_be_several=False)
 
 
 def string(type_: Any, limits: Limits) -> Any:

@@ -37,9 +37,16 @@ def as_shown(column: Any) -> Any:
 
 
 def as_key(column: Any) -> Any:
-    """Return a column of a key as it is read: a member that is no longer known tells rows apart."""
-    is_enum = isinstance(undecorated(column.type), sa.Enum) and not is_coded(column.type)
-    return sa.type_coerce(column, _AsStored(column.type)) if is_enum else column
+    """Return a column of a key as it is read and compared with.
+
+    A value that its type does not know, or no longer, tells rows apart as it is stored.
+    """
+    type_ = column.type
+    if is_coded(type_):
+        kept = _CodedAsStored(type_) if _is_kept(type_) else _UncachedAsStored(type_)
+        return sa.type_coerce(column, kept)
+    is_enum = isinstance(undecorated(type_), sa.Enum)
+    return sa.type_coerce(column, _AsStored(type_)) if is_enum else column
 
 
 def plain_value(value: Any) -> Any:
@@ -78,9 +85,12 @@ def _shown_type(type_: TypeEngine[Any]) -> TypeEngine[Any] | None:
 
 
 def _shielded(type_: Any) -> TypeEngine[Any]:
-    # SQLAlchemy keeps statements by their types: by this one only where the inner allows it.
-    is_kept = type(type_).__dict__.get("cache_ok") is True
-    return _Shielded(type_) if is_kept else _UncachedShielded(type_)
+    return _Shielded(type_) if _is_kept(type_) else _UncachedShielded(type_)
+
+
+def _is_kept(type_: Any) -> bool:
+    """Tell whether SQLAlchemy keeps statements by a type, and may by one around it."""
+    return type(type_).__dict__.get("cache_ok") is True
 
 
 class _Shielded(TypeDecorator[Any]):
@@ -137,27 +147,51 @@ class _AsStored(TypeDecorator[Any]):
 
     impl = sa.types.NullType
     cache_ok = True
+    unknown: tuple[type[Exception], ...] = (LookupError, TypeError)
 
     def __init__(self, inner: Any) -> None:
         super().__init__()
         self.inner = inner
         self.impl = self.impl_instance = inner
 
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        """Return what writes a value, or one that was read as it is stored."""
+        return self._kept(super().bind_processor(dialect))
+
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any] | None:
         """Return what reads a value."""
         read: Callable[[Any], Any] | None = super().result_processor(dialect, coltype)
         if isinstance(getattr(self.inner, "item_type", None), sa.DateTime):
             read = _after(read)
-        if read is None:
+        return self._kept(read)
+
+    def _kept(self, process: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+        if process is None:
             return None
 
-        def process(value: Any) -> Any:
+        def try_to(value: Any) -> Any:
             try:
-                return read(value)
-            except (LookupError, TypeError):
+                return process(value)
+            except (OSError, RuntimeError):
+                # Not of this value: a vault that does not answer, a key that is not set.
+                raise
+            except self.unknown:
                 return value
 
-        return process
+        return try_to
+
+
+class _CodedAsStored(_AsStored):
+    """The same, of a decorator, whose code raises whatever it likes."""
+
+    cache_ok = True
+    unknown = (Exception,)
+
+
+class _UncachedAsStored(_CodedAsStored):
+    """The same, of a decorator by which no statement may be kept."""
+
+    cache_ok = False
 
 
 def _after(read: Callable[[Any], Any] | None) -> Callable[[Any], Any]:

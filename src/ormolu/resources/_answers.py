@@ -124,7 +124,11 @@ def path_of(scope: Scope, key: Sequence[Any]) -> str:
     collection = path.rpartition("/")[0] if is_row else path.removesuffix(":batch")
     # As in a body: a moment has a T, an enumeration its value.
     texts = to_jsonable_python(tuple(key), bytes_mode="base64", fallback=plain_value)
-    return f"{collection}/{','.join(quote(str(text), safe='') for text in texts)}"
+    return f"{collection}/{','.join(quote(_as_text(text), safe='') for text in texts)}"
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else to_json(value).decode()
 
 
 def _path(scope: Scope) -> str:

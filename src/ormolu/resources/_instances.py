@@ -13,8 +13,9 @@ from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import inspect, literal_column, null, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstanceState, Mapper, QueryableAttribute, Session, lazyload
+from sqlalchemy.orm import InstanceState, Mapper, QueryableAttribute, Session, defer, lazyload
 from sqlalchemy.orm.attributes import flag_modified
 
 from ormolu.resources._declaration import Declaration
@@ -115,7 +116,28 @@ class Instances:
         # What an eager relation joins cannot be locked with it; it is loaded where it is needed.
         eager = [each for each in self._mapper.relationships if each.lazy in _EAGER]
         statement = statement.options(*[lazyload(each.class_attribute) for each in eager])
-        return (await self._session.scalars(statement)).unique().one_or_none()
+        try:
+            return (await self._session.scalars(statement)).unique().one_or_none()
+        except SQLAlchemyError:
+            raise
+        except Exception:
+            # A value of yesterday that its type does not read: who asks for it fails, no other.
+            fragile = self._fragile()
+            if not fragile:
+                raise
+            statement = statement.options(*map(defer, fragile))
+            return (await self._session.scalars(statement)).unique().one_or_none()
+
+    def _fragile(self) -> list[Any]:
+        """Return the columns whose types may not read what is stored."""
+        mapper = self._mapper
+        kept = {*mapper.primary_key, mapper.version_id_col, mapper.polymorphic_on}
+        return [
+            getattr(mapper.class_, name)
+            for name, each in self._declaration.attributes.items()
+            if each.column is not None and each.column not in kept
+            and (each.field.kind.is_coded or each.field.kind.family == "enum")
+        ]  # fmt: skip
 
     def _lock(self, key: Key) -> Any:
         table: Any = self._mapper.local_table

@@ -5,10 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable
 
+from sqlalchemy.dialects.postgresql.ranges import AbstractMultiRange
+
 from ormolu.errors import ConfigurationError
-from ormolu.query import Field
+from ormolu.query import Field, member_texts, undecorated
 
 __all__ = ["check_opaque_keys", "log_opaque"]
+
+# Kinds of keys that no path has, or by which no rows can be told apart in Python.
+_UNHASHABLE = frozenset({"array", "document", "jsonb", "opaque", "set"})
 
 _log = logging.getLogger("ormolu")
 
@@ -17,13 +22,23 @@ def check_opaque_keys(name: str, keys: Iterable[Field]) -> None:
     """Check that a path can lead to each row.
 
     Raises:
-        ConfigurationError: Nothing tells how a key stands there.
+        ConfigurationError: Nothing tells how a key stands there, or it is that of two members.
     """
     for key in keys:
-        if key.kind.family in {"document", "opaque"}:
+        is_several = isinstance(undecorated(key.type), AbstractMultiRange)
+        if is_several or key.kind.family in _UNHASHABLE:
             message = (
                 f"resource({name}): nothing tells how {key.attribute!r}, which is of the primary "
-                "key, stands in a path. Write Mapped[...] with a type that is text in JSON."
+                "key, stands in a path. Write Mapped[...] with a type that is text in JSON, and "
+                "whose values can be hashed: no list, no object."
+            )
+            raise ConfigurationError(message)
+        texts = member_texts(key.type, key.annotation) if key.kind.family == "enum" else []
+        alike = next((text for text in texts if texts.count(text) > 1), None)
+        if alike is not None:
+            message = (
+                f"resource({name}): in a path two members of {key.attribute!r}, which is of the "
+                f"primary key, are {alike!r}. Give them values that differ as text."
             )
             raise ConfigurationError(message)
 

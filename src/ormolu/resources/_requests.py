@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from ormolu.errors import RefusedError
-from ormolu.query import Field, Location, entry_of, refuse
+from ormolu.query import Field, Location, entry_of, member_texts, refuse
 from ormolu.resources._json import read_json
 
 __all__ = [
@@ -49,10 +49,8 @@ def may_have_slash(field: Field) -> bool:
     if field.kind.family in {"address", "value"}:
         # A network has one before its length.
         return True
-    kind = getattr(field.type, "enum_class", None) or field.annotation
-    members = getattr(kind, "__members__", {}).values()
-    texts = [each.value for each in members] or list(getattr(field.type, "enums", []))
-    return field.kind.family == "enum" and any("/" in str(text) for text in texts)
+    is_enum = field.kind.family == "enum"
+    return is_enum and any("/" in text for text in member_texts(field.type, field.annotation))
 
 
 def _segment(scope: Scope) -> bytes:
