@@ -6,6 +6,7 @@ from ormolu.query._conditions import AllOf, Condition, compile_condition, is_ove
 from ormolu.query._cursors import Cursors
 from ormolu.query._filters import Filters, operators_of, spellings_of
 from ormolu.query._guards import fetch_rows, guard, guard_each, is_guarded, is_unlimited
+from ormolu.query._kept_back import is_secret_hint, revealed
 from ormolu.query._members import member_texts
 from ormolu.query._plain import is_plain, plain_type
 from ormolu.query._selection import (
@@ -66,6 +67,7 @@ __all__ = [
     "is_one_of",
     "is_over_relations",
     "is_plain",
+    "is_secret_hint",
     "is_text",
     "is_unlimited",
     "kept_values",
@@ -79,6 +81,7 @@ __all__ = [
     "read_selection",
     "read_sort",
     "refuse",
+    "revealed",
     "rows_after",
     "shown",
     "size_of",

@@ -24,6 +24,7 @@ from ormolu.models import UTCDateTime
 from ormolu.query import _native as native
 from ormolu.query import _readers as readers
 from ormolu.query._coded import comparable, storable
+from ormolu.query._kept_back import bare_hint, holds_secret
 from ormolu.query._members import are_told_apart, member_type
 from ormolu.query._readers import Limits, Make
 from ormolu.query._stored import is_coded, reads_as_stored, stored_types, variants
@@ -77,6 +78,15 @@ class Kind:
 
 def kind_of(type_: TypeEngine[Any], annotation: Any = None) -> Kind:
     """Return the kind of a column's values."""
+    word = told_type(type_, annotation) if is_coded(type_) else annotation
+    if holds_secret(word):
+        # Its own, but for who sees it: whoever may write it, nobody is shown it.
+        kind = _kind_of(type_, word if is_coded(type_) else bare_hint(word))
+        return replace(kind, family="secret", operators=_NULL, is_ordered=False)
+    return _kind_of(type_, annotation)
+
+
+def _kind_of(type_: TypeEngine[Any], annotation: Any) -> Kind:
     if not is_coded(type_) and family_of(type_) != "opaque":
         return _plain_kind(type_, annotation)
     told = told_type(type_, annotation)

@@ -22,9 +22,10 @@ from pydantic import (
     TypeAdapter,
     WithJsonSchema,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, to_jsonable_python
 
 from ormolu.query import _checks as checks
+from ormolu.query._kept_back import holds_secret, revealed
 from ormolu.query._members import member_type
 from ormolu.query._told import is_readable, plain_hint
 
@@ -228,7 +229,13 @@ def document(_type: Any, limits: Limits) -> Any:
         return documented(shape)
     adapter: TypeAdapter[Any] = TypeAdapter(shape)
 
+    has_secret = holds_secret(shape)
+
     def store(value: Any) -> Any:
+        if has_secret:
+            # Of these JSON would have stars.
+            python = revealed(adapter.dump_python(value, by_alias=True))
+            return to_jsonable_python(python, fallback=str)
         # As JSON again, which is what the column takes: the shape may be a class.
         return adapter.dump_python(value, mode="json", by_alias=True)
 

@@ -339,7 +339,7 @@ def _check_required(declaration: Declaration) -> None:
     if missing:
         message = (
             f"{_call(declaration)}: no row could be created, since {', '.join(missing)} is "
-            "required and cannot be sent. Give it a default, make it in "
+            "required and cannot be sent. Give it a default, name it in writable, make it in "
             "hooks={'before_create': ...} or a policy's assign, or leave 'create' out of "
             f"operations.{_why_secret(declaration, missing)}"
         )

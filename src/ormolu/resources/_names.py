@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, get_args, get_origin
+from typing import Any
 
-from pydantic import AliasGenerator, BaseModel, Secret, SecretBytes, SecretStr
+from pydantic import AliasGenerator, BaseModel
 from pydantic.fields import FieldInfo
 
 from ormolu.errors import ConfigurationError
+from ormolu.query import is_secret_hint
 
 __all__ = ["Generate", "check_names", "client_names", "generator_of", "is_kept_back"]
 
@@ -47,14 +48,8 @@ def client_names(
 
 def is_kept_back(info: FieldInfo) -> bool:
     """Tell whether answers leave a field out, of some rows at least, or write no value of it."""
-    return bool(info.exclude or getattr(info, "exclude_if", None) or _is_secret(info.annotation))
-
-
-def _is_secret(annotation: Any) -> bool:
-    parts = get_args(annotation)
-    origin = get_origin(annotation) or annotation
-    is_own = isinstance(origin, type) and issubclass(origin, (Secret, SecretBytes, SecretStr))
-    return is_own or any(map(_is_secret, parts))
+    is_left_out = info.exclude or getattr(info, "exclude_if", None)
+    return bool(is_left_out or is_secret_hint(info.annotation))
 
 
 def check_names(owner: str, names: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ from ormolu.query import Field, member_texts, undecorated
 __all__ = ["check_opaque_keys", "log_opaque"]
 
 # Kinds of keys that no path has, or by which no rows can be told apart in Python.
-_UNHASHABLE = frozenset({"array", "document", "jsonb", "opaque", "set"})
+_UNHASHABLE = frozenset({"array", "document", "jsonb", "opaque", "secret", "set"})
 
 _log = logging.getLogger("ormolu")
 

@@ -147,7 +147,8 @@ def _default_of(attribute: Attribute) -> dict[str, Any]:
     default: Any = attribute.column.default if attribute.column is not None else None
     # A function's value is of its moment; what is left out is the column's to fill.
     is_shown = default is not None and default.is_scalar and may_be_shown(default.arg)
-    return {"default": default.arg if is_shown and not attribute.is_secret else None}
+    is_secret = attribute.is_secret or attribute.field.kind.family == "secret"
+    return {"default": default.arg if is_shown and not is_secret else None}
 
 
 def _check_not_empty(value: Any) -> Any:

@@ -12,9 +12,6 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     PlainValidator,
-    Secret,
-    SecretBytes,
-    SecretStr,
     TypeAdapter,
     ValidationError,
     WrapValidator,
@@ -23,7 +20,7 @@ from pydantic.fields import FieldInfo
 from sqlalchemy import literal_column
 
 from ormolu.errors import RefusedError
-from ormolu.query import Location, View, entry_of, refuse
+from ormolu.query import Location, View, entry_of, refuse, revealed
 from ormolu.resources._bodies import Body
 from ormolu.resources._columns import Attribute
 from ormolu.resources._declaration import Declaration, Names
@@ -155,7 +152,15 @@ class Values:
         spare = self._schemas.created.unstored | self._schemas.changed.unstored
         if is_new:
             spare -= self._declaration.given
-        return {name: _revealed(value) for name, value in values.items() if name not in spare}
+        kept = {name: value for name, value in values.items() if name not in spare}
+        # What a model keeps out of logs is stored as it is, but where a decorator asks for that.
+        attributes = self._declaration.attributes
+        return {
+            name: value
+            if name in attributes and _takes_secret(attributes[name])
+            else revealed(value)
+            for name, value in kept.items()
+        }
 
     def named(self, row: Mapping[str, Any], group: Names) -> dict[str, Any]:
         """Return what a row has in the fields of a unique key."""
@@ -316,10 +321,9 @@ def _sealed(location: Location) -> RefusedError:
     return refuse(location, "extra_forbidden", "Extra inputs are not permitted")
 
 
-def _revealed(value: Any) -> Any:
-    """Return what a column stores of a value that a model keeps out of logs."""
-    is_kept = isinstance(value, (Secret, SecretBytes, SecretStr))
-    return value.get_secret_value() if is_kept else value
+def _takes_secret(attribute: Attribute) -> bool:
+    kind = attribute.field.kind
+    return kind.is_coded and kind.family == "secret"
 
 
 def _default(attribute: Attribute) -> Any:
