@@ -16,6 +16,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+try:
+    import ctypes
+except ImportError:  # pragma: no cover -- a Python that was built without libffi
+    ctypes = None  # type: ignore[assignment]
+
 from ormolu.sqlite._calls import Call, Outbox, outbox_of
 from ormolu.sqlite._crew import READERS, Crew
 from ormolu.sqlite._handle import Handle
@@ -322,6 +327,20 @@ def _has_turn(call: Call) -> bool:
 # Connections that are not closed, and those of a process that this one was forked from.
 _OPEN: weakref.WeakSet[Mailbox] = weakref.WeakSet()
 _PARENTS: list[Handle] = []
+
+
+def _keep_for_good() -> None:
+    """Keep the parent's connections from ever being collected, at the end of a child's Python too.
+
+    That would act on the parent's file, and warns of a database that nobody closed.
+    """
+    for mailbox in _OPEN:
+        if mailbox._handle.sqlite is not None:  # noqa: SLF001
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(mailbox._handle.sqlite))  # noqa: SLF001
+
+
+if hasattr(os, "register_at_fork") and ctypes is not None:  # pragma: no branch -- not Windows
+    os.register_at_fork(after_in_child=_keep_for_good)
 
 
 @atexit.register
