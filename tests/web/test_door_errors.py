@@ -204,6 +204,21 @@ async def test_unknown_error_of_a_read_is_the_routes(database_url: str, passages
     assert (done, passages.take()) == (["GET"], [HANDED_OVER])
 
 
+@pytest.mark.parametrize(("method", "is_read"), [("GET", True), ("POST", False)])
+async def test_unknown_error_is_logged_once(
+    database_url: str, caplog: pytest.LogCaptureFixture, method: str, *, is_read: bool
+) -> None:
+    """Not for each request, and without a value; what stands in the log leads to its place."""
+    app, _ = failing(database_url, ZeroDivisionError("secret"), is_read=is_read)
+    async with client_of(handled(app, ZeroDivisionError)) as client:
+        for _ in range(3):
+            await client.request(method, "/work")
+    (told,) = [each.getMessage() for each in caplog.records if each.name == "ormolu"]
+    assert told.startswith(f"{method} /work: its door failed with ZeroDivisionError (")
+    assert "test_door_errors.py, line " in told
+    assert "secret" not in told
+
+
 async def test_mistake_of_a_maker_is_logged(
     database_url: str, passages: Passages, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -38,8 +38,8 @@ from ormolu.engines._options import (
 )
 from ormolu.engines._pasted import keep_alive
 from ormolu.engines._pool import (
-    FairPool,
     ping_idle_connections,
+    pool_class,
     roll_back_on_return,
     share_limit,
 )
@@ -277,7 +277,7 @@ class Engines:
         # Looked up now: a tracer may have wrapped it since we were imported.
         engine = sqlalchemy_asyncio.create_async_engine(
             self.target.url,
-            poolclass=FairPool,
+            poolclass=pool_class(),
             connect_args=connect_arguments(self.target, access, self.options),
             **engine_arguments(self.target, access, self.options),
         )

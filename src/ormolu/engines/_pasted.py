@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import URL, Engine, event
 
 from ormolu.errors import ConfigurationError
+from ormolu.seams import transport_of
 
 __all__ = ["KEEPALIVES", "join_hosts", "keep_alive", "read_parameters", "split_hosts"]
 
@@ -129,7 +130,7 @@ def keep_alive(engine: Engine, settings: Mapping[str, int]) -> None:
 
     @event.listens_for(engine, "connect")
     def _set(connection: Any, _record: object) -> None:
-        transport = getattr(connection.driver_connection, "_transport", None)
+        transport = transport_of(connection.driver_connection)
         opened = None if transport is None else transport.get_extra_info("socket")
         if opened is None or opened.family not in {socket.AF_INET, socket.AF_INET6}:
             return

@@ -19,10 +19,16 @@ from sqlalchemy.util import await_
 
 from ormolu.engines._errors import forget_failure
 from ormolu.errors import OverloadedError
+from ormolu.seams import has_open_transaction, tell_missing
 
-__all__ = ["FairPool", "ping_idle_connections", "roll_back_on_return", "share_limit"]
+__all__ = [
+    "FairPool", "ping_idle_connections", "pool_class", "roll_back_on_return", "share_limit",
+]  # fmt: skip
 
 _IDLE_SECONDS = 1.0
+
+# What SQLAlchemy's pool calls, and we write anew: it promises nobody that it does.
+_HOOKS = ("_do_get", "_do_return_conn")
 
 
 class FairPool(AsyncAdaptedQueuePool):
@@ -36,6 +42,7 @@ class FairPool(AsyncAdaptedQueuePool):
         self, creator: Callable[..., Any], pool_size: int = 5, timeout: float = 30.0, **options: Any
     ) -> None:
         super().__init__(creator, pool_size=pool_size, timeout=timeout, **options)
+        self._longest = timeout
         self._places = pool_size
         self._line: deque[asyncio.Future[None]] = deque()
 
@@ -65,7 +72,7 @@ class FairPool(AsyncAdaptedQueuePool):
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[None] = loop.create_future()
         self._line.append(turn)
-        timer = loop.call_later(self._timeout, self._expire, turn)
+        timer = loop.call_later(self._longest, self._expire, turn)
         try:
             await turn
         except BaseException:
@@ -90,11 +97,20 @@ class FairPool(AsyncAdaptedQueuePool):
     def _expire(self, turn: asyncio.Future[None]) -> None:
         if not turn.done():
             message = (
-                f"All {self.size()} connections were in use for {self._timeout} s. A unit of work "
+                f"All {self.size()} connections were in use for {self._longest} s. A unit of work "
                 "keeps its connection from its first statement to its end: end it before slow "
                 "work, do not open a second one inside it, or raise Database(pool_size=...)."
             )
             turn.set_exception(OverloadedError(message))
+
+
+def pool_class() -> type[AsyncAdaptedQueuePool]:
+    """Return the fair pool; SQLAlchemy's own where that one cannot be written so any more."""
+    missing = [name for name in _HOOKS if not hasattr(AsyncAdaptedQueuePool, name)]
+    if not missing:
+        return FairPool
+    tell_missing("SQLAlchemy", missing[0], "its own pool is used, which does not serve in turn")
+    return AsyncAdaptedQueuePool
 
 
 def ping_idle_connections(engine: Engine) -> None:
@@ -128,7 +144,8 @@ def share_limit(engine: Engine) -> None:
     @event.listens_for(engine, "checkout")
     def _limit(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
         assert record.record_info is not None
-        connection.shorten_wait(record.record_info["waited"])
+        # Of SQLAlchemy's own pool nobody knows.
+        connection.shorten_wait(record.record_info.get("waited", 0.0))
 
 
 def roll_back_on_return(engine: Engine) -> None:
@@ -158,7 +175,7 @@ def _is_in_transaction(driver: Any) -> bool | None:
         return bool(driver.in_transaction)
     if hasattr(driver, "is_in_transaction"):  # asyncpg
         # After a BEGIN that failed asyncpg still counts a transaction, and nests all later ones.
-        return bool(driver.is_in_transaction() or getattr(driver, "_top_xact", None))
+        return bool(driver.is_in_transaction() or has_open_transaction(driver))
     if hasattr(driver, "get_transaction_status"):  # asyncmy, aiomysql
         return bool(driver.get_transaction_status())
     status = getattr(getattr(driver, "info", None), "transaction_status", None)  # psycopg

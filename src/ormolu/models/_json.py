@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, SupportsIndex
 
-from sqlalchemy import event, inspect
+from sqlalchemy import event
 from sqlalchemy.ext.mutable import Mutable, MutableDict, MutableList
+
+from ormolu.seams import note_owner
 
 __all__ = ["track_json"]
 
@@ -105,7 +107,7 @@ def track_json(model: type[Any], key: str) -> None:
 def _own(value: Any, target: object, key: str) -> Any:
     tracked = _track(value)
     if isinstance(tracked, _Nested):
-        tracked._parents[inspect(target)] = key  # noqa: SLF001 -- the contract of Mutable
+        note_owner(tracked, target, key)
     return tracked
 
 

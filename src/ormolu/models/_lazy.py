@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from sqlalchemy.orm import RelationshipProperty, strategies
+from sqlalchemy.orm import RelationshipProperty
 
 from ormolu.errors import LazyLoadError
+from ormolu.seams import add_strategy
 
 __all__ = ["forbid_lazy_loading"]
 
@@ -23,25 +24,26 @@ def forbid_lazy_loading(attribute: object) -> None:
         return
     if attribute.lazy == "select":
         attribute.lazy = "raise"
-        attribute.strategy_key = (("lazy", "raise"), ("ormolu", True))
+        if _HAS_STRATEGY:
+            attribute.strategy_key = (("lazy", "raise"), ("ormolu", True))
     if attribute.backref is not None:
         given = attribute.backref
         name, options = (given, {}) if isinstance(given, str) else given
         attribute.backref = (name, {"lazy": "raise", **options})
 
 
-@RelationshipProperty.strategy_for(lazy="raise", ormolu=True)
-class _RaiseLoader(strategies._LazyLoader):  # noqa: SLF001 -- no public hook
-    """SQLAlchemy's `lazy="raise"` with an error that says what to write."""
+def _refuse_load(loader: Any, _state: object, _passive: object, _lazy: str) -> NoReturn:
+    relation: RelationshipProperty[Any] = loader.parent_property
+    option = "selectinload" if relation.uselist else "joinedload"
+    model = relation.parent.class_.__name__
+    place = f"{model}.{relation.key}"
+    message = (
+        f"{place} was not loaded. Load it with the query: "
+        f"select({model}).options({option}({place})), "
+        f"or session.get({model}, id, options=[{option}({place})])."
+    )
+    raise LazyLoadError(message)
 
-    def _invoke_raise_load(self, state: object, passive: object, lazy: str) -> NoReturn:
-        relation: RelationshipProperty[Any] = self.parent_property
-        option = "selectinload" if relation.uselist else "joinedload"
-        model = relation.parent.class_.__name__
-        place = f"{model}.{relation.key}"
-        message = (
-            f"{place} was not loaded. Load it with the query: "
-            f"select({model}).options({option}({place})), "
-            f"or session.get({model}, id, options=[{option}({place})])."
-        )
-        raise LazyLoadError(message)
+
+# SQLAlchemy's `lazy="raise"` with an error that says what to write; else that has its own.
+_HAS_STRATEGY = add_strategy("ormolu", _refuse_load)

@@ -27,8 +27,9 @@ from ormolu.query._coded import comparable, storable
 from ormolu.query._kept_back import bare_hint, holds_secret
 from ormolu.query._members import are_told_apart, member_type
 from ormolu.query._readers import Limits, Make
-from ormolu.query._stored import is_coded, reads_as_stored, stored_types, variants
+from ormolu.query._stored import is_coded, reads_as_stored, stored_types
 from ormolu.query._told import SECRET, Like, told_type
+from ormolu.seams import variants_of
 
 __all__ = ["ORDER", "PATTERNS", "Family", "Kind", "family_of", "kind_of", "undecorated"]
 
@@ -129,7 +130,7 @@ def _is_legible(kind: type[enum.Enum] | None) -> bool:
 
 def _plain_kind(type_: TypeEngine[Any], annotation: Any) -> Kind:
     family, make = _row_of(type_)
-    others = {family_of(each) for each in variants(type_)}
+    others = {family_of(each) for each in variants_of(type_)}
     if family == "text" and "uuid" in others:
         # Text to the program, and no text that a backend would not take for a UUID.
         family, make = "uuid", readers.identifier

@@ -26,7 +26,6 @@ __all__ = [
     "reads_as_stored",
     "stored_type",
     "stored_types",
-    "variants",
 ]
 
 _BINDS = ("process_bind_param", "bind_processor", "bind_expression")
@@ -87,11 +86,6 @@ def read_form(type_: TypeEngine[Any], value: Any, dialect: Dialect) -> Any:
         if _is_overridden(each, ("process_result_value",)):
             value = each.process_result_value(value, dialect)
     return value
-
-
-def variants(type_: TypeEngine[Any]) -> list[TypeEngine[Any]]:
-    """Return the types that some backends have instead of a plain one."""
-    return list(type_._variant_mapping.values())  # noqa: SLF001 -- no public name
 
 
 def _layers(type_: Any) -> Iterator[Any]:

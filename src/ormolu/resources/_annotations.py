@@ -26,6 +26,8 @@ from pydantic.fields import FieldInfo
 from sqlalchemy.orm import LoaderCallableStatus, Mapped, Mapper, declared_attr
 from typing_extensions import Format, get_annotations
 
+from ormolu.seams import old_pattern
+
 __all__ = ["Hint", "hints_of"]
 
 _RULES = (
@@ -141,8 +143,7 @@ def _stripped(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _regex_of(field: FieldInfo) -> tuple[Any, ...]:
-    # SQLModel passes it on by Pydantic's old name for it, which Pydantic keeps and does not read.
-    pattern = getattr(field, "_attributes_set", {}).get("regex")
+    pattern = old_pattern(field)
     return () if pattern is None else (StringConstraints(pattern=pattern),)
 
 

@@ -16,6 +16,8 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Mapper, registry
 
+from ormolu.seams import initializer_below
+
 __all__ = ["Constructor", "constructor_of"]
 
 # declarative: values are set one after the other; dataclass: so too, and its defaults before them;
@@ -108,7 +110,7 @@ def _initializer_of(model: type[Any]) -> tuple[Any, type[Any]]:
 
 def _unwrapped(function: Any) -> Any:
     # SQLAlchemy wraps each `__init__`, those of base classes once more.
-    while (wrapped := getattr(function, "_sa_original_init", None)) is not None:
+    while (wrapped := initializer_below(function)) is not None:
         function = wrapped
     return function
 

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Mapper
 
+from ormolu.seams import count_attributes
+
 __all__ = ["kept_with"]
 
 _S = TypeVar("_S", bound=Hashable)
@@ -23,7 +25,7 @@ def kept_with(mapper: Mapper[Any], make: Callable[[_S], _T], subject: _S) -> _T:
         subject: Its argument.
     """
     info = mapper.class_manager.info
-    count = len(mapper._props)  # noqa: SLF001 -- `attrs` makes a copy
+    count = count_attributes(mapper)
     kept: tuple[int, _T] | None = info.get((make, subject))
     if kept is None or kept[0] != count:
         kept = info[make, subject] = (count, make(subject))

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.sql.base import ExecutableOption
 from sqlalchemy.sql.selectable import LABEL_STYLE_DEFAULT
 
+from ormolu.seams import mapper_asked_for, select_parts, session_key
 from ormolu.sessions._relations import relation_of
 from ormolu.sessions._shapes import shape_of
 
@@ -41,16 +42,16 @@ def load_objects(
         None if nothing was done, as SQLAlchemy has to see to it: the statement asks for anything
         else, somebody listens, or objects of the class are there already.
     """
-    mapper = _asked_mapper(statement)
+    mapper, own_options = _asked_of(statement) if type(statement) is Select else (None, ())
     if mapper is None or _is_heard(session) or _has_changes(session):
         return None
-    assert isinstance(statement, Select)
-    options = (*statement._with_options, *options)  # noqa: SLF001 -- no public accessor
+    options = (*own_options, *options)
     relations = [relation_of(mapper, option) for option in options]
     loaded = [mapper, *(None if relation is None else relation.mapper for relation in relations)]
     shape = shape_of(mapper)
     if shape is None or not _can_load(session, loaded):
         return None
+    assert isinstance(statement, Select)
     connection = session.connection()
     rows = read(connection) if read else connection.execute(statement, parameters).all()
     objects = shape.load(session, rows)
@@ -60,23 +61,20 @@ def load_objects(
     return shape.result(objects)
 
 
-def _asked_mapper(statement: object) -> Mapper[Any] | None:
-    """Return whose objects a statement asks for, if it asks for nothing else."""
-    if type(statement) is not Select:
-        return None
-    # No public accessor is there; `column_descriptions` costs as much as all the rest.
-    columns = statement._raw_columns  # noqa: SLF001
-    if len(columns) != 1:
-        return None
-    asked = columns[0]
-    mapper = asked._annotations.get("parententity")  # noqa: SLF001
+def _asked_of(statement: Select[Any]) -> tuple[Mapper[Any] | None, Sequence[ExecutableOption]]:
+    """Return whose objects a statement asks for, if for nothing else, and with what options."""
+    parts = select_parts(statement)
+    if parts is None:
+        return None, ()
+    columns, options, lock = parts
     is_plain = (
-        asked.is_selectable
-        and statement._for_update_arg is None  # noqa: SLF001
+        len(columns) == 1
+        and columns[0].is_selectable
+        and lock is None
         and statement.get_label_style() is LABEL_STYLE_DEFAULT
         and not statement.get_execution_options()
     )
-    return mapper if is_plain and isinstance(mapper, Mapper) else None
+    return (mapper_asked_for(columns[0]) if is_plain else None), options
 
 
 def _is_heard(session: Session) -> bool:
@@ -94,7 +92,7 @@ def _can_load(session: Session, mappers: Sequence[Mapper[Any] | None]) -> bool:
 
     Nor may one be loaded by two statements, of which the second would find those of the first.
     """
-    if len(set(mappers)) < len(mappers):
+    if len(set(mappers)) < len(mappers) or session_key(session) is None:
         return False
     present = {key[0] for key in session.identity_map.keys()}  # noqa: SIM118 -- no iteration
     return all(

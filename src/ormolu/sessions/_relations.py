@@ -17,6 +17,7 @@ from sqlalchemy.orm import (
 )
 from sqlalchemy.sql.base import ExecutableOption
 
+from ormolu.seams import has_criteria, owner_path, selectin_column
 from ormolu.sessions._kept import kept_with
 from ormolu.sessions._shapes import shape_of
 
@@ -38,8 +39,8 @@ class Relation:
         mapper: Of the objects in the list.
     """
 
-    def __init__(self, property_: RelationshipProperty[Any], column: Any) -> None:
-        """Take what refers to the owner."""
+    def __init__(self, property_: RelationshipProperty[Any], column: Any, path: Any) -> None:
+        """Take what refers to the owner, and the path at which that is loaded."""
         self.mapper: Mapper[Any] = property_.mapper
         self._name = property_.key
         self._column = self.mapper.get_property_by_column(column).key
@@ -48,7 +49,8 @@ class Relation:
             .where(column.in_(bindparam(_KEYS, expanding=True)))
             .order_by(*(property_.order_by or ()))
         )
-        self._owner_path = property_.parent._path_registry  # noqa: SLF001 -- as its loading sets it
+        # As SQLAlchemy's loading sets it.
+        self._owner_path = path
         self._path = self._owner_path[property_][self.mapper]
 
     def load(
@@ -94,7 +96,7 @@ def relation_of(owner: Mapper[Any], option: ExecutableOption) -> Relation | None
     is_plain = (
         asked is owner
         and target is property_.mapper
-        and not element._extra_criteria  # noqa: SLF001 -- as its strategy reads it
+        and not has_criteria(element)
         and not any(element.local_opts.values())
     )
     if not is_plain:
@@ -106,12 +108,9 @@ def _make_relation(property_: RelationshipProperty[Any]) -> Relation | None:
     is_list = property_.direction is RelationshipDirection.ONETOMANY and property_.uselist
     if not is_list or property_.collection_class not in {None, list}:
         return None
-    strategy: Any = property_._get_strategy(_SELECTIN)  # noqa: SLF001 -- SQLAlchemy's own answer
-    if not strategy.omit_join or len(strategy._query_info.pk_cols) != 1:  # noqa: SLF001
-        return None
-    (column,) = strategy._query_info.pk_cols  # noqa: SLF001
+    column, path = selectin_column(property_, _SELECTIN), owner_path(property_.parent)
     is_mapped = any(each is column for each in property_.mapper.columns)
-    return Relation(property_, column) if is_mapped else None
+    return Relation(property_, column, path) if is_mapped and path is not None else None
 
 
 def _note(states: Iterable[InstanceState[Any]], options: Sequence[Any], path: Any) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from ormolu.errors import LazyLoadError, ReadOnlyError
+from ormolu.seams import expired_names
 from ormolu.sessions._lookups import KEY, lookup_of
 from ormolu.sessions._objects import load_objects
 
@@ -130,9 +131,7 @@ def _read_only_message(name: str) -> str:
 def _not_loaded_message(statement: Any) -> str:
     """Say which attributes SQLAlchemy was about to load by itself, and what to write instead."""
     model = _entity_of(statement) or "the object"
-    # What is to be loaded again; no public accessor is there.
-    asked = getattr(getattr(statement, "_compile_options", None), "_only_load_props", None)
-    names = sorted(map(str, asked or ()))
+    names = expired_names(statement)
     place = ", ".join(f"{model}.{name}" for name in names) or f"An attribute of {model}"
     listed = f", {names}" if names else ""
     return (

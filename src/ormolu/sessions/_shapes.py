@@ -5,11 +5,11 @@ Knows SQLAlchemy's mappers and the state of its objects; no statement.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Column, Table, select
-from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData, tuplegetter
+from sqlalchemy import Column, Result, Table, select
 from sqlalchemy.orm import (
     ClassManager,
     ColumnProperty,
@@ -20,6 +20,7 @@ from sqlalchemy.orm import (
     SynonymProperty,
 )
 
+from ormolu.seams import adder_of, result_maker
 from ormolu.sessions._kept import kept_with
 
 __all__ = ["Shape", "shape_of"]
@@ -31,19 +32,21 @@ _LAZY = frozenset({"dynamic", "raise", "raise_on_sql", "select", "write_only"})
 class Shape:
     """How the rows of a plain class become its objects."""
 
-    def __init__(self, mapper: Mapper[Any], names: Sequence[str]) -> None:
-        """Take the names of its attributes, in the order of a row."""
+    def __init__(
+        self,
+        mapper: Mapper[Any],
+        names: Sequence[str],
+        result: Callable[[Sequence[Any]], Result[Any]],
+    ) -> None:
+        """Take the names of its attributes, in the order of a row, and what makes results."""
         self._class: Any = mapper.class_
         self._manager = mapper.class_manager
         self._names = names
         keys = [names.index(mapper.get_property_by_column(key).key) for key in mapper.primary_key]
-        self._key_of = tuplegetter(*keys)
+        self._key_of = _key_getter(keys)
         self._is_partial_allowed = mapper.allow_partial_pks
-        self._description = SimpleResultMetaData(
-            [mapper.class_.__name__],
-            [(mapper.class_, mapper)],
-            _create_unique_filters=lambda _result: [id],
-        )
+        # Makes objects the result of a statement.
+        self.result = result
 
     @property
     def is_heard(self) -> bool:
@@ -67,23 +70,21 @@ class Shape:
         objects, found = [], dict[Any, Any]()
         class_, manager, names, key_of = self._class, self._manager, self._names, self._key_of
         make, session_id = class_.__new__, session.hash_key
-        add = session.identity_map._add_unpresent  # noqa: SLF001 -- `add` looks for it first
+        add, state_name = adder_of(session), manager.STATE_ATTR
         for row in rows:
             key: Any = key_of(row)
             loaded = found.get(key)
             if loaded is None and not (None in key and self._is_missing(key)):
                 found[key] = loaded = make(class_)
-                loaded._sa_instance_state = state = InstanceState(loaded, manager)  # noqa: SLF001
-                loaded.__dict__.update(zip(names, row))  # noqa: B905 -- twice as fast
+                state = InstanceState(loaded, manager)
+                values = loaded.__dict__
+                values[state_name] = state
+                values.update(zip(names, row))  # noqa: B905 -- twice as fast
                 state.key = identity = (class_, key, None)
                 state.session_id = session_id
                 add(state, identity)
             objects.append(loaded)
         return objects
-
-    def result(self, objects: Sequence[Any]) -> IteratorResult[Any]:
-        """Return objects as the result of a statement."""
-        return IteratorResult(self._description, iter(objects), _source_supports_scalars=True)
 
 
 def shape_of(mapper: Mapper[Any]) -> Shape | None:
@@ -110,8 +111,19 @@ def _make_shape(mapper: Mapper[Any]) -> Shape | None:
             is_plain = isinstance(attribute, SynonymProperty)
         if not is_plain:
             return None
+    result = result_maker(mapper)
+    if result is None:
+        return None
     columns = select(mapper.class_).selected_columns
-    return Shape(mapper, [mapper.get_property_by_column(column).key for column in columns])
+    return Shape(mapper, [mapper.get_property_by_column(column).key for column in columns], result)
+
+
+def _key_getter(places: Sequence[int]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what makes a tuple of some places of a row."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    # One place alone would give no tuple; a slice does.
+    return itemgetter(slice(places[0], places[0] + 1))
 
 
 def _is_plain_column(attribute: ColumnProperty[Any], mapper: Mapper[Any]) -> bool:

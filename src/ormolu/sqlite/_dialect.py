@@ -79,7 +79,7 @@ class _BeginCharacteristic(ConnectionCharacteristic):
 
 class _ExecutionContext(SQLiteExecutionContext):
     def create_server_side_cursor(self) -> Any:
-        return self._dbapi_connection.cursor(server_side=True)
+        return self.root_connection.connection.cursor(server_side=True)
 
 
 class _Pool(pool.AsyncAdaptedQueuePool):

@@ -8,11 +8,12 @@ from ormolu.web._constraints import call_columns
 from ormolu.web._dependency import SessionDep, only_read, request_session, session_of
 from ormolu.web._door import Body, Door, NoDoorError, Reply
 from ormolu.web._doors import raise_failure
+from ormolu.web._fastapi import why_no_doors
 from ormolu.web._handlers import ProblemReach, answer_problems
 from ormolu.web._openapi import Describer, problem_reference
 from ormolu.web._privacy import Privacy, note_privacy
 from ormolu.web._problems import problems_of
-from ormolu.web._survey import survey, why_no_doors
+from ormolu.web._survey import survey
 
 __all__ = [
     "Body",

@@ -10,13 +10,13 @@ import asyncio
 import logging
 import re
 import threading
+import traceback
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
-from starlette._utils import get_route_path
 from starlette.types import Receive, Scope, Send
 
 from ormolu.engines import Engines
@@ -24,13 +24,14 @@ from ormolu.errors import RefusedError, UnavailableError
 from ormolu.lanes import Lanes, NotDoneError, UnplannableError, lanes_of
 from ormolu.sessions import are_sessions_heard
 from ormolu.web._door import Body, Door, DoorMaker, NoDoorError
-from ormolu.web._survey import (
-    are_bytes_counted,
-    maker_of,
-    routers_of,
-    survey_route,
+from ormolu.web._fastapi import (
+    context_in_scope,
+    route_contexts,
+    route_path,
+    version_of,
     why_no_doors,
 )
+from ormolu.web._survey import are_bytes_counted, maker_of, routers_of, survey_route
 
 __all__ = ["Doors", "raise_failure"]
 
@@ -45,6 +46,7 @@ class _Entry:
     """A door in its place.
 
     Attributes:
+        name: What the log calls it.
         door: What answers.
         maker: What made it.
         route: The route that it stands for.
@@ -61,6 +63,7 @@ class _Entry:
         state: What the route has of its own; a method in it is the program's.
     """
 
+    name: str
     door: Door
     maker: DoorMaker
     route: Any
@@ -106,10 +109,9 @@ class _Opened:
         self._thread = threading.get_ident()
         self._stack = app.router.middleware_stack
         self._kept = [
-            (each, list(each.routes), each._routes_version)  # noqa: SLF001
-            for each in routers_of(app.router)
+            (each, list(each.routes), version_of(each)) for each in routers_of(app.router)
         ]
-        self._contexts = list(iter_route_contexts(app.router.routes))
+        self._contexts = list(route_contexts(app.router.routes))
         # Places of routes, by method and path, or what comes before the last part of it.
         self._exact: dict[tuple[str, str], int] = {}
         self._below: dict[tuple[str, str], int] = {}
@@ -136,7 +138,7 @@ class _Opened:
         # A loop, not `all`, as this is asked for each request.
         for router, routes, version in self._kept:
             # The count of changes as well: a route may be another one, and equal.
-            if router.routes != routes or router._routes_version != version:  # noqa: SLF001
+            if router.routes != routes or version_of(router) != version:
                 return False
         return self._app.router.middleware_stack == self._stack
 
@@ -169,23 +171,24 @@ class _Opened:
         found = survey_route(self._app, self._engines, context, self._contexts[:place])
         if found.reason is not None:
             return None
+        name = f"{','.join(sorted(context.methods or ()))} {context.path_format}"
         try:
             door = found.maker.make(self._engines, self._lanes)
         except NoDoorError:
             return None
         except Exception as error:
             # A fault of ours, or of a type of the program's own: the route does without the door.
-            name = f"{','.join(sorted(context.methods or ()))} {context.path_format}"
             _log.warning("%s: its door cannot be made (%s).", name, type(error).__name__)
             return None
         return _Entry(
+            name=name,
             door=door,
             maker=found.maker,
             route=context.original_route,
             endpoint=found.maker.function,
             names=tuple(context.param_convertors),
             pattern=context.path_regex,
-            context=context._route_context,  # noqa: SLF001 -- FastAPI shows it nowhere else
+            context=context_in_scope(context),
             rivals=found.rivals,
             provider=context.dependency_overrides_provider,
             is_counted=are_bytes_counted(context),
@@ -208,6 +211,7 @@ class Doors:
         """
         self._engines = engines
         self._is_next = is_next
+        self._told: weakref.WeakSet[DoorMaker] = weakref.WeakSet()
         self._opened: _Opened | None = None
         # One for each event loop, as there may be several at once, in threads of their own.
         self._all: list[_Opened] = []
@@ -221,7 +225,7 @@ class Doors:
                 return None
         path: str = scope["path"]
         if scope.get("root_path"):
-            path = get_route_path(scope)
+            path = route_path(scope)
         entry = opened.find(scope["method"], path)
         if opened.is_outdated:
             return self.find(scope)
@@ -236,11 +240,16 @@ class Doors:
             reply = await entry.door.answer(scope, body)
         except (NotDoneError, RefusedError, UnplannableError):
             return body.receive
+        except UnavailableError as error:
+            # Not to be tried again; raised, and answered, where all errors are.
+            scope[_FAILURE_KEY] = error
+            return body.receive
         except Exception as error:
-            if isinstance(error, UnavailableError) or not entry.maker.is_read:
-                # Not to be tried again; raised, and answered, where all errors are.
+            self._tell(entry, error)
+            if not entry.maker.is_read:
+                # As above: nobody knows what came of it.
                 scope[_FAILURE_KEY] = error
-            # Else code of the program's own, such as a type, has failed: it will there too.
+            # Else code of the program's own, such as a type, may have failed: it will there too.
             return body.receive
         if reply is None:
             return body.receive
@@ -249,6 +258,18 @@ class Doors:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
         return None
+
+    def _tell(self, entry: _Entry, error: Exception) -> None:
+        """Log what a door did not expect, the first time: each of its requests may meet it."""
+        if entry.maker in self._told:
+            return
+        self._told.add(entry.maker)
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        _log.warning(
+            "%s: its door failed with %s (%s, line %s in %s); FastAPI's route answers. "
+            "This is said once.",
+            entry.name, type(error).__name__, place.filename, place.lineno, place.name,
+        )  # fmt: skip
 
     def _right(self, app: Any) -> _Opened | None:
         """Return the doors of an application on the running event loop, opened anew if need be."""
@@ -281,7 +302,7 @@ def _leave_traces(entry: _Entry, scope: Scope) -> None:
     if len(entry.names) == 1:
         found[entry.names[0]] = scope["path"].rpartition("/")[2]
     elif entry.names:
-        found.update(entry.pattern.match(get_route_path(scope)).groupdict())
+        found.update(entry.pattern.match(route_path(scope)).groupdict())
 
 
 def raise_failure(scope: Scope) -> None:

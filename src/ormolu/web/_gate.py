@@ -21,19 +21,12 @@ from ormolu.web._collector import Freezer
 from ormolu.web._constraints import callers_of
 from ormolu.web._dependency import request_session
 from ormolu.web._doors import Doors
+from ormolu.web._fastapi import LAYERS
 from ormolu.web._privacy import expect_privacy, tell_caches
 from ormolu.web._problems import PROBLEMS_KEY, Problems
 from ormolu.web._units import open_units
 
 __all__ = ["Gate"]
-
-# Of what FastAPI puts between middleware and routes.
-_LAYERS = {
-    "fastapi._body_limit",
-    "fastapi.middleware.asyncexitstack",
-    "starlette.middleware.body_limit",
-    "starlette.middleware.exceptions",
-}
 
 
 class Gate:
@@ -57,7 +50,7 @@ class Gate:
         while layer != router.app:
             if type(layer) is Gate:
                 layer = layer._app  # noqa: SLF001 -- another gate
-            elif type(layer).__module__ in _LAYERS:
+            elif type(layer).__module__ in LAYERS:
                 layer = layer.app
             else:
                 return False

@@ -12,7 +12,8 @@ from itertools import chain, count
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
+
+from ormolu.web._fastapi import route_contexts
 
 __all__ = ["Describer", "document_problems", "problem_reference"]
 
@@ -104,7 +105,7 @@ def _describe_endpoints(app: FastAPI, document: Json, schemas: Json) -> None:
     # FastAPI documents the last route of a path and method.
     last: dict[tuple[str, str], Any] = {
         (str(context.path_format), method.lower()): context
-        for context in iter_route_contexts(app.routes)
+        for context in route_contexts(app.routes)
         if getattr(context, "include_in_schema", False) and hasattr(context, "path_format")
         for method in context.methods or ()
     }

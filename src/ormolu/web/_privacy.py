@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from fastapi.dependencies.utils import get_dependant
 from fastapi.security import APIKeyCookie, APIKeyHeader, OAuth2, OpenIdConnect
 from fastapi.security.http import HTTPBase
 from pydantic import AliasChoices, BaseModel
 from starlette.datastructures import MutableHeaders
 from starlette.types import Scope
+
+from ormolu.web._fastapi import dependants_behind
 
 __all__ = ["Privacy", "expect_privacy", "note_privacy", "tell_caches"]
 
@@ -35,13 +36,12 @@ class Privacy:
     @cached_property
     def vary(self) -> Sequence[str]:
         """Return the request headers that the dependencies declare; one may read others, too."""
-        found = {
-            name
-            for dependency in self._dependencies
-            if dependency is not None
-            for dependant in _walk(get_dependant(path="/", call=dependency))
-            for name in _headers_of(dependant)
-        }
+        found: set[str] = set()
+        for dependency in filter(None, self._dependencies):
+            dependants = dependants_behind(dependency)
+            if dependants is None:
+                return ["*"]
+            found.update(name for each in dependants for name in _headers_of(each))
         return sorted(found)
 
     def add_to(self, headers: MutableHeaders) -> None:
@@ -75,12 +75,6 @@ def tell_caches(scope: Scope, start: MutableMapping[str, Any]) -> None:
     if privacy is not None:
         start["headers"] = list(start.get("headers", ()))
         privacy.add_to(MutableHeaders(raw=start["headers"]))
-
-
-def _walk(dependant: Any) -> Iterator[Any]:
-    yield dependant
-    for each in dependant.dependencies:
-        yield from _walk(each)
 
 
 def _headers_of(dependant: Any) -> Iterator[str]:

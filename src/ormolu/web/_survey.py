@@ -8,42 +8,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from operator import attrgetter
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.dependencies.utils import get_dependant
-from fastapi.routing import APIRoute, APIRouter, iter_route_contexts
+from fastapi.routing import APIRoute, APIRouter
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from ormolu.engines import Engines
 from ormolu.lanes import why_no_lanes
 from ormolu.web._dependency import request_session
 from ormolu.web._door import DoorMaker
+from ormolu.web._fastapi import MAKERS, dependant_of, route_contexts, why_no_doors
 
 __all__ = [
     "Survey", "are_bytes_counted", "maker_of", "routers_of", "survey", "survey_route",
-    "why_no_doors",
 ]  # fmt: skip
 
 _METHODS = frozenset({"handle", "matches"})
-# Of what FastAPI makes of a function: itself, or within a limit of its body.
-_MAKERS = frozenset(
-    {"fastapi._body_limit", "fastapi.routing", "starlette.middleware.body_limit",
-     "starlette.routing"}
-)  # fmt: skip
 _MATCHING = (APIRoute.matches, Mount.matches, Route.matches)
-
-# What doors read of FastAPI that it promises nobody: of a router, of its place in another one, and
-# of a route as it is included.
-_read_router = attrgetter("_routes_version", "handle", "matches", "middleware_stack")
-_read_inclusion = attrgetter("original_router")
-_read_context = attrgetter(
-    "_route_context", "app", "dependant.call", "dependant.dependencies", "dependencies",
-    "dependency_overrides_provider", "endpoint", "include_in_schema", "methods", "original_route",
-    "param_convertors", "path_format", "path_regex",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,28 +45,9 @@ class Survey:
     rivals: tuple[re.Pattern[str], ...]
 
 
-@cache
-def why_no_doors() -> str | None:
-    """Return what the installed FastAPI lacks of what doors read; None if that is nothing."""
-    router, outer = APIRouter(), APIRouter()
-    router.add_api_route("/", _answer_nothing)
-    outer.include_router(router)
-    try:
-        _read_router(outer)
-        _read_inclusion(outer.routes[0])
-        _read_context(next(iter_route_contexts(outer.routes)))
-    except AttributeError as error:
-        return f"this version of FastAPI has no {error.name}"
-    return None
-
-
-async def _answer_nothing() -> None:
-    """Be the endpoint of a route that nobody asks for."""
-
-
 def survey(app: FastAPI, engines: Engines) -> list[Survey]:
     """Look at all routes of an application that could have a door, in their order."""
-    contexts = list(iter_route_contexts(app.router.routes))
+    contexts = list(route_contexts(app.router.routes))
     return [
         survey_route(app, engines, context, contexts[:place])
         for place, context in enumerate(contexts)
@@ -150,12 +113,12 @@ def _is_handled(route: Any) -> bool:
 
 def _is_made_by_fastapi(app: Any) -> bool:
     module = getattr(app, "__module__", None) or type(app).__module__
-    return module in _MAKERS
+    return module in MAKERS
 
 
 def _has_more(context: Any) -> bool:
     """Tell whether FastAPI calls more for a route than what its function asks for."""
-    own = get_dependant(path=context.path_format, call=context.endpoint)
+    own = dependant_of(context.path_format, context.endpoint)
     return _calls_of(context.dependant) != _calls_of(own)
 
 

@@ -1,0 +1,46 @@
+"""What other libraries promise nobody, and is read all the same: one file a library.
+
+Their private names stand here, and in `web/_fastapi.py`, and nowhere else. Where one is gone a line
+in the log says so, once, and whoever asked takes the ordinary way: that of the library itself.
+"""
+
+from ormolu.seams._asyncpg import has_open_transaction, transport_of
+from ormolu.seams._missing import tell_missing
+from ormolu.seams._pydantic import old_pattern
+from ormolu.seams._sqlalchemy import (
+    add_strategy,
+    adder_of,
+    count_attributes,
+    expired_names,
+    has_criteria,
+    initializer_below,
+    mapper_asked_for,
+    note_owner,
+    owner_path,
+    result_maker,
+    select_parts,
+    selectin_column,
+    session_key,
+    variants_of,
+)
+
+__all__ = [
+    "add_strategy",
+    "adder_of",
+    "count_attributes",
+    "expired_names",
+    "has_criteria",
+    "has_open_transaction",
+    "initializer_below",
+    "mapper_asked_for",
+    "note_owner",
+    "old_pattern",
+    "owner_path",
+    "result_maker",
+    "select_parts",
+    "selectin_column",
+    "session_key",
+    "tell_missing",
+    "transport_of",
+    "variants_of",
+]

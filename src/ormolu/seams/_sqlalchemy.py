@@ -1,0 +1,198 @@
+"""What SQLAlchemy keeps to itself of statements, mappers, loading and types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any, NoReturn
+
+from sqlalchemy import Result, Select, inspect
+from sqlalchemy.engine import result as results
+from sqlalchemy.ext.mutable import Mutable
+from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session, strategies
+from sqlalchemy.types import TypeEngine
+
+from ormolu.seams._missing import tell_missing
+
+__all__ = [
+    "add_strategy",
+    "adder_of",
+    "count_attributes",
+    "expired_names",
+    "has_criteria",
+    "initializer_below",
+    "mapper_asked_for",
+    "note_owner",
+    "owner_path",
+    "result_maker",
+    "select_parts",
+    "selectin_column",
+    "session_key",
+    "variants_of",
+]
+
+_LOADED = "it loads all objects itself, which takes longer"
+
+_read_select = attrgetter("_raw_columns", "_with_options", "_for_update_arg")
+_read_annotations = attrgetter("_annotations")
+_read_criteria = attrgetter("_extra_criteria")
+_read_path = attrgetter("_path_registry")
+
+# What an object's state is told of how it was loaded.
+_STATE = ("key", "load_options", "load_path", "session_id")
+
+_Add = Callable[[InstanceState[Any], Any], object]
+
+
+def select_parts(statement: Select[Any]) -> tuple[Sequence[Any], Sequence[Any], Any] | None:
+    """Return a statement's columns, loader options and lock; None if they cannot be read."""
+    # No public accessor is there; `column_descriptions` costs as much as all the rest.
+    try:
+        parts: tuple[Sequence[Any], Sequence[Any], Any] = _read_select(statement)
+    except AttributeError as error:
+        return tell_missing("SQLAlchemy", error.name, _LOADED)
+    return parts
+
+
+def mapper_asked_for(column: Any) -> Mapper[Any] | None:
+    """Return whose objects are asked for by what stands in a statement's columns."""
+    try:
+        mapper = _read_annotations(column).get("parententity")
+    except AttributeError as error:
+        return tell_missing("SQLAlchemy", error.name, _LOADED)
+    return mapper if isinstance(mapper, Mapper) else None
+
+
+def session_key(session: Session) -> int | None:
+    """Return by what the states of a session's objects know it."""
+    key: int | None = getattr(session, "hash_key", None)
+    if key is None:
+        tell_missing("SQLAlchemy", "hash_key", _LOADED)
+    return key
+
+
+def adder_of(session: Session) -> _Add:
+    """Return what adds the state of an object to those of a session, which has none of its key."""
+    present = session.identity_map
+    add: _Add | None = getattr(present, "_add_unpresent", None)
+    if add is not None:
+        return add
+    tell_missing("SQLAlchemy", "_add_unpresent", "objects are looked for before they are added")
+    return lambda state, _key: present.add(state)
+
+
+def result_maker(mapper: Mapper[Any]) -> Callable[[Iterable[Any]], Result[Any]] | None:
+    """Return what makes objects of a class the result of a statement; None if nothing can."""
+    if not all(hasattr(InstanceState, name) for name in _STATE):
+        return tell_missing("SQLAlchemy", f"all of {', '.join(_STATE)} in a state", _LOADED)
+    try:
+        description = results.SimpleResultMetaData(
+            [mapper.class_.__name__],
+            [(mapper.class_, mapper)],
+            _create_unique_filters=lambda _result: [id],
+        )
+        results.IteratorResult(description, iter(()), _source_supports_scalars=True)
+    except (AttributeError, TypeError) as error:
+        return tell_missing("SQLAlchemy", f"result of objects ({error})", _LOADED)
+
+    def make(objects: Iterable[Any]) -> Result[Any]:
+        return results.IteratorResult(description, iter(objects), _source_supports_scalars=True)
+
+    return make
+
+
+def has_criteria(element: Any) -> bool:
+    """Tell whether a loader option has criteria of its own, or may have some."""
+    try:
+        return bool(_read_criteria(element))
+    except AttributeError as error:
+        tell_missing("SQLAlchemy", error.name, _LOADED)
+        return True
+
+
+def owner_path(mapper: Mapper[Any]) -> Any:
+    """Return the path at which objects of a class are loaded; None if it cannot be read."""
+    try:
+        return _read_path(mapper)
+    except AttributeError as error:
+        return tell_missing("SQLAlchemy", error.name, _LOADED)
+
+
+def selectin_column(property_: RelationshipProperty[Any], key: Any) -> Any:
+    """Return the column by which `selectinload` finds a list's objects, if it is one.
+
+    Args:
+        property_: The list.
+        key: Of the strategy.
+    """
+    try:
+        strategy: Any = property_._get_strategy(key)  # noqa: SLF001 -- SQLAlchemy's own answer
+        columns: Any = strategy._query_info.pk_cols if strategy.omit_join else ()  # noqa: SLF001
+    except AttributeError as error:
+        return tell_missing("SQLAlchemy", error.name, _LOADED)
+    return columns[0] if len(columns) == 1 else None
+
+
+def count_attributes(mapper: Mapper[Any]) -> int:
+    """Return how many attributes a class has by now."""
+    attributes = getattr(mapper, "_props", None)
+    if attributes is not None:
+        return len(attributes)
+    tell_missing("SQLAlchemy", "_props", "its public copy of them is counted")
+    return len(mapper.attrs)
+
+
+def expired_names(statement: object) -> list[str]:
+    """Return the attributes that SQLAlchemy was about to load again, as far as it says so."""
+    options: Any = getattr(statement, "_compile_options", None)
+    if not hasattr(options, "_only_load_props"):
+        name = "_compile_options._only_load_props"
+        tell_missing("SQLAlchemy", name, "an error does not name the column that is not loaded")
+        return []
+    return sorted(map(str, options._only_load_props or ()))  # noqa: SLF001
+
+
+def initializer_below(function: Any) -> Any:
+    """Return the `__init__` that SQLAlchemy has wrapped; None if it has not."""
+    return getattr(function, "_sa_original_init", None)
+
+
+def add_strategy(name: str, refuse: Callable[..., NoReturn]) -> bool:
+    """Add a strategy of relations that are not loaded when they are read.
+
+    Args:
+        name: Asks for it, beside `lazy="raise"`.
+        refuse: Is called with the strategy when one is read.
+
+    Returns:
+        Whether there is such a strategy now.
+    """
+    lazy: Any = getattr(strategies, "_LazyLoader", None)
+    if not hasattr(lazy, "_invoke_raise_load"):
+        told = "_LazyLoader._invoke_raise_load"
+        tell_missing("SQLAlchemy", told, "its own error says which relation is not loaded")
+        return False
+    loader = type("RaiseLoader", (lazy,), {"_invoke_raise_load": refuse})
+    RelationshipProperty.strategy_for(lazy="raise", **{name: True})(loader)
+    return True
+
+
+def note_owner(value: Mutable, owner: object, key: str) -> None:
+    """Let a value report its changes to the object that holds it.
+
+    The contract of SQLAlchemy's `Mutable`, which documents it.
+    """
+    owners = getattr(value, "_parents", None)
+    if owners is None:
+        tell_missing("SQLAlchemy", "_parents", "what is changed within a JSON value is not stored")
+    else:
+        owners[inspect(owner)] = key
+
+
+def variants_of(type_: TypeEngine[Any]) -> list[TypeEngine[Any]]:
+    """Return the types that some backends have instead of a plain one."""
+    variants = getattr(type_, "_variant_mapping", None)
+    if variants is None:
+        tell_missing("SQLAlchemy", "_variant_mapping", "a type of one backend is taken for plain")
+        return []
+    return list(variants.values())

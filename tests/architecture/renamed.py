@@ -1,0 +1,165 @@
+"""Run a small application with a library in which one private name is another; print its answers.
+
+`python -m tests.architecture.renamed LIBRARY NAME URL`: where the library's source says NAME it
+says NAME_renamed, as if its next release did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.machinery
+import json
+import logging
+import os
+import re
+import sys
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+# Parts of SQLAlchemy are compiled; their sources in Python can be renamed.
+os.environ["DISABLE_SQLALCHEMY_CEXT_RUNTIME"] = "1"
+
+
+class Renaming(importlib.machinery.PathFinder):
+    """Finds the modules of a library, in which a name is another."""
+
+    libraries: tuple[str, ...]
+    name: str
+    hits = 0
+
+    @classmethod
+    def find_spec(cls, fullname: str, path: Any = None, target: Any = None) -> Any:
+        spec = super().find_spec(fullname, path, target)
+        if spec is None or fullname.partition(".")[0] not in cls.libraries:
+            return spec
+        if isinstance(spec.loader, importlib.machinery.SourceFileLoader):
+            spec.loader = RenamedLoader(spec.loader.name, spec.loader.path)
+        return spec
+
+
+class RenamedLoader(importlib.machinery.SourceFileLoader):
+    """Compiles a module with the name replaced, past the cache of compiled modules."""
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        word = rf"\b{re.escape(Renaming.name)}\b"
+        source, hits = re.subn(word, f"{Renaming.name}_renamed", Path(self.path).read_text())
+        if not hits:
+            return super().get_code(fullname)
+        Renaming.hits += hits
+        return compile(source, self.path, "exec", dont_inherit=True)
+
+
+def make_app(url: str) -> Any:
+    """Return an application with a resource, its relations, and routes by hand."""
+    # After the library is renamed.
+    from fastapi import FastAPI
+    from sqlalchemy import JSON, ForeignKey, select
+    from sqlalchemy.exc import InvalidRequestError
+    from sqlalchemy.orm import Mapped, mapped_column, relationship, selectinload
+
+    from ormolu import Database, LazyLoadError, Model, SessionDep, resource
+
+    globals().update(Mapped=Mapped, SessionDep=SessionDep)
+
+    class Author(Model):
+        __tablename__ = "authors"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str]
+        books: Mapped[list[Book]] = relationship()
+
+    class Book(Model):
+        __tablename__ = "books"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        author_id: Mapped[int] = mapped_column(ForeignKey("authors.id"))
+        title: Mapped[str]
+
+    class Diary(Model):
+        __tablename__ = "diaries"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        pages: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+        def __init__(self, **values: Any) -> None:
+            super().__init__(**values)
+            self.pages["first"] = "made"
+
+    globals().update(Author=Author, Book=Book)
+    app = FastAPI()
+    Database(url).attach(app)
+    app.include_router(resource(Author, includes=["books"]))
+    app.include_router(resource(Book))
+    app.include_router(resource(Diary))
+
+    @app.get("/hand")
+    async def read(session: SessionDep) -> list[Any]:
+        found = await session.scalars(select(Author).options(selectinload(Author.books)))
+        return [[each.name, [book.title for book in each.books]] for each in found]
+
+    @app.post("/hand")
+    async def write(session: SessionDep) -> str:
+        author = await session.get_one(Author, 1)
+        author.name += "!"
+        return author.name
+
+    @app.get("/raised")
+    async def raise_it(session: SessionDep) -> list[str]:
+        author = await session.get_one(Author, 1)
+        session.expire(author, ["name"])
+        found = []
+        for name in ("books", "name"):
+            try:
+                found.append(str(getattr(author, name)))
+            except (InvalidRequestError, LazyLoadError):
+                found.append("not loaded")
+        return found
+
+    return app
+
+
+REQUESTS: list[tuple[str, str, Any]] = [
+    ("POST", "/authors", {"name": "Ann"}),
+    ("POST", "/books", {"title": "One", "author_id": 1}),
+    ("POST", "/diaries", {"pages": {"second": "sent"}}),
+    ("POST", "/authors", {"name": 3}),
+    ("GET", "/authors/1", None),
+    ("GET", "/authors?include=books", None),
+    ("GET", "/authors?include=books", None),
+    ("PATCH", "/authors/1", {"name": "Eve"}),
+    ("GET", "/hand", None),
+    ("POST", "/hand", None),
+    ("GET", "/hand", None),
+    ("GET", "/raised", None),
+    ("GET", "/nothing", None),
+    ("GET", "/readyz", None),
+]
+
+
+async def answers_of(app: Any) -> list[Any]:
+    """Return the status and the body of the answer to each request."""
+    from tests.fixtures.apps import client_of
+
+    found: list[Any] = []
+    async with client_of(app) as client:
+        for method, path, body in REQUESTS:
+            answer = await client.request(method, path, json=body)
+            found.append([answer.status_code, answer.text])
+        found.append((await client.get("/openapi.json")).json())
+    return found
+
+
+def main() -> None:
+    """Print the answers, what was renamed, and what the log says of it."""
+    library, Renaming.name, url = sys.argv[1:]
+    # FastAPI reads what Starlette keeps to itself, too.
+    Renaming.libraries = ("starlette", "fastapi") if library == "starlette" else (library,)
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("ormolu").addHandler(handler)
+    sys.meta_path.insert(0, Renaming)
+    answers = asyncio.run(answers_of(make_app(url)))
+    print(json.dumps({"answers": answers, "hits": Renaming.hits, "said": said}))
+
+
+if __name__ == "__main__":
+    main()

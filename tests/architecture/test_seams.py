@@ -1,0 +1,172 @@
+"""What other libraries promise nobody is named in the seams alone, and may be gone."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import json
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ormolu
+
+ROOT = Path(ormolu.__path__[0])
+SOURCES = {path.relative_to(ROOT): ast.parse(path.read_text()) for path in ROOT.rglob("*.py")}
+FOREIGN = frozenset(
+    {"anyio", "asyncmy", "asyncpg", "fastapi", "psycopg", "pydantic", "pydantic_core",
+     "sqlalchemy", "starlette"}
+)  # fmt: skip
+
+# Of each library the files that may name what it keeps to itself.
+SEAMS = {
+    Path("seams/_asyncpg.py"): "asyncpg",
+    Path("seams/_pydantic.py"): "pydantic",
+    Path("seams/_sqlalchemy.py"): "sqlalchemy",
+    Path("web/_fastapi.py"): "fastapi",
+}
+
+# Without an underscore, and yet nowhere in its documentation.
+UNDOCUMENTED = ("dependency_overrides_provider", "get_dependant", "iter_route_contexts",
+                "original_router")  # fmt: skip
+
+# A pool can be written in no other way. Where they are gone SQLAlchemy's own pool does the work.
+OVERRIDDEN = {("FairPool", "_do_get"), ("FairPool", "_do_return_conn")}
+
+_BY_NAME = frozenset({"attrgetter", "delattr", "getattr", "hasattr", "setattr"})
+
+
+def is_private(name: str) -> bool:
+    return any(part.startswith("_") and not part.startswith("__") for part in name.split("."))
+
+
+def names_of_ours() -> set[str]:
+    """Return every name that our own code defines: of functions, classes and attributes."""
+    found: set[str] = set()
+    for node in (node for tree in SOURCES.values() for node in ast.walk(tree)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            found |= {node.attr} if ast.unparse(node.value) in {"self", "cls"} else set()
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            found.add(node.target.id)
+    return found
+
+
+def foreign_names(tree: ast.AST, ours: set[str]) -> Iterator[str]:
+    """Yield the private names in a file that are none of ours, however they are written."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr):
+            yield node.attr
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in FOREIGN:
+            yield from (name for name in _imported(node) if is_private(name))
+        elif isinstance(node, ast.Call) and _called(node) in _BY_NAME:
+            texts = (each.value for each in node.args if isinstance(each, ast.Constant))
+            for text in texts:
+                yield from (part for part in str(text).split(".") if is_private(part))
+
+
+def _imported(node: ast.ImportFrom) -> list[str]:
+    return [node.module or "", *(each.name for each in node.names)]
+
+
+def _called(node: ast.Call) -> str:
+    return ast.unparse(node.func).rpartition(".")[2]
+
+
+def foreign_in(path: Path) -> set[str]:
+    ours = names_of_ours()
+    return {name for name in foreign_names(SOURCES[path], ours) if name not in ours}
+
+
+@pytest.mark.parametrize("path", sorted(SOURCES.keys() - SEAMS.keys()), ids=str)
+def test_private_names_of_others_stand_in_the_seams(path: Path) -> None:
+    """No other file reads, imports or asks by its name for what a library keeps to itself."""
+    assert foreign_in(path) == set()
+
+
+def test_private_methods_of_others_are_not_replaced() -> None:
+    """No class of ours replaces one, but where nothing else can be done."""
+    modules = [each.name for each in pkgutil.walk_packages(ormolu.__path__, "ormolu.")]
+    classes = [
+        each
+        for name in modules
+        if not name.endswith("__main__")
+        for each in vars(importlib.import_module(name)).values()
+        if isinstance(each, type) and each.__module__ == name
+    ]
+    found = {
+        (each.__name__, name)
+        for each in classes
+        for name in _written_in(each)
+        for base in each.__mro__
+        if base.__module__.partition(".")[0] in FOREIGN and name in vars(base)
+    }
+    assert found == OVERRIDDEN
+
+
+def _written_in(kind: type[Any]) -> list[str]:
+    return [
+        name
+        for name, value in vars(kind).items()
+        if is_private(name) and getattr(value, "__module__", None) == kind.__module__
+    ]
+
+
+@functools.cache
+def answers(library: str, name: str, url: str) -> dict[str, Any]:
+    """Run the application with a name of a library replaced; return what it prints."""
+    command = [sys.executable, "-m", "tests.architecture.renamed", library, name, url]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+# Of these nobody can tell whether they are gone, or not there for once.
+UNSAID = frozenset({"_attributes_set", "_sa_original_init", "_top_xact", "_transport"})
+
+NAMES = [
+    pytest.param(library, name, id=f"{library}.{name}")
+    for path, library in SEAMS.items()
+    if library != "asyncpg"
+    for name in sorted(foreign_in(path))
+    if name != "_utils"
+]
+NAMES += [
+    pytest.param(library, name, id=f"{library}.{name}")
+    for library, name in (
+        ("starlette", "get_route_path"),
+        *(("sqlalchemy", name) for _, name in sorted(OVERRIDDEN)),
+        *(("fastapi", name) for name in UNDOCUMENTED),
+    )
+]
+
+
+@pytest.mark.parametrize(("library", "name"), NAMES)
+def test_names_may_be_gone(library: str, name: str) -> None:
+    """With any of the names replaced all is answered as before, and the log says so, once."""
+    before, after = (answers(library, each, "sqlite://") for each in ("_nothing_", name))
+    assert before["said"] == []
+    assert after["hits"]
+    assert after["answers"] == before["answers"]
+    said = after["said"]
+    assert all(name in line for line in said)
+    assert len(said) == len(set(said))
+    assert bool(said) is (name not in UNSAID)
+
+
+@pytest.mark.backends("asyncpg")
+@pytest.mark.parametrize("name", sorted(foreign_in(Path("seams/_asyncpg.py"))))
+def test_names_of_asyncpg_may_be_gone(name: str, database_url: str) -> None:
+    """So it is with what is asked of a connection of PostgreSQL's."""
+    done = answers("asyncpg", name, database_url)
+    assert done["hits"]
+    assert [answer[0] for answer in done["answers"][:-1]].count(500) == 0
+    assert done["answers"][0][0] == 201
