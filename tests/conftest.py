@@ -3,6 +3,7 @@
 import gc
 
 import pytest
+from fastapi.dependencies import models
 
 pytest_plugins = ["tests.fixtures.backends", "tests.fixtures.apps"]
 
@@ -21,3 +22,11 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Let go of a test's applications: FastAPI remembers the last 4,096 functions of routes."""
+    for each in vars(models).values():
+        if hasattr(each, "cache_clear"):
+            each.cache_clear()
