@@ -133,6 +133,9 @@ class Failing:
         self._error = error
         self.is_read = is_read
 
+    def check(self, _dialect: Any) -> None:
+        """Find nothing."""
+
     def make(self, _engines: Any, _lanes: Any) -> Failing:
         """Return the door."""
         return self

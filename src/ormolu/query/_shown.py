@@ -24,6 +24,7 @@ from ormolu.models import UTCDateTime
 from ormolu.query._checks import shortest
 from ormolu.query._kinds import undecorated
 from ormolu.query._stored import is_coded, stored_type
+from ormolu.seams import variants_of
 
 __all__ = ["as_key", "as_shown", "plain_value"]
 
@@ -228,6 +229,22 @@ class _PlainDecimal(Decimal):
         return format(self, "f")
 
 
+class _Truth(TypeDecorator[bool]):
+    """A truth value that one backend has as a number."""
+
+    impl = sa.types.NullType
+    cache_ok = True
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__()
+        self.inner = inner
+        self.impl = self.impl_instance = inner
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> bool | None:
+        """Return the truth value."""
+        return None if value is None else bool(value)
+
+
 class _Digits(TypeDecorator[Decimal]):
     """A decimal of many places, of which the usual text of some has an exponent."""
 
@@ -306,6 +323,7 @@ _PLAIN_PLACES = 6
 _READERS: tuple[tuple[Any, Callable[[Any], TypeEngine[Any] | None]], ...] = (
     (sa.ARRAY, _AsStored),
     (sa.Enum, _AsStored),
+    (sa.Boolean, lambda type_: _Truth(type_) if variants_of(type_) else None),
     (sa.REAL, lambda _type: _Single()),
     (sa.DateTime, _with_offset),
     ((sa.Numeric, sa.Float), _with_digits),

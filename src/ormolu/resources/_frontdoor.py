@@ -17,6 +17,7 @@ from ormolu.lanes import Lanes, UnplannableError
 from ormolu.resources._exposures import Exposure
 from ormolu.resources._opening import OpenDoor, Opening, WatchedDoor
 from ormolu.resources._read_doors import ListDoor, ReadDoor
+from ormolu.resources._variants import check_variants
 from ormolu.resources._write_doors import CreateDoor, DeleteDoor, UpdateDoor
 from ormolu.web import Door, NoDoorError
 
@@ -58,6 +59,15 @@ class DoorMaker:
         self.session = session
         self.name = name
         self.exposure: Exposure = exposure
+
+    def check(self, dialect: Dialect) -> None:
+        """Check that the columns hold the same values on this backend as on others.
+
+        Raises:
+            ConfigurationError: They do not.
+        """
+        for each in self.exposure.reached:
+            check_variants(each.declaration, dialect)
 
     def make(self, engines: Engines, lanes: Lanes) -> Door:
         """Return the door.

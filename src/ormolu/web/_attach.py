@@ -19,6 +19,7 @@ from ormolu.web._handlers import ProblemReach, check_reach, equip_mounted, insta
 from ormolu.web._health import Probe, add_health_routes
 from ormolu.web._openapi import document_problems
 from ormolu.web._problems import Problems
+from ormolu.web._survey import check_routes
 
 __all__ = ["attach"]
 
@@ -86,6 +87,7 @@ def _compose_lifespan(app: FastAPI, engines: Engines, attachment: _Attachment) -
         await engines.open()
         attachment.freezer.begin()
         try:
+            check_routes(application, engines)
             async with theirs(application) as state:
                 yield state
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from sqlalchemy import Dialect
 from starlette.types import Message, Receive, Scope
 
 from ormolu.engines import Engines
@@ -111,6 +112,14 @@ class DoorMaker(Protocol):
     is_replaced: bool
     function: Callable[..., Any]
     session: Callable[..., Any]
+
+    def check(self, dialect: Dialect) -> None:
+        """Check that the route can be served from a backend at all.
+
+        Raises:
+            ConfigurationError: It cannot.
+        """
+        ...
 
     def make(self, engines: Engines, lanes: Lanes) -> Door:
         """Return the door.

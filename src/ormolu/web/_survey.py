@@ -21,7 +21,8 @@ from ormolu.web._door import DoorMaker
 from ormolu.web._fastapi import MAKERS, dependant_of, route_contexts, why_no_doors
 
 __all__ = [
-    "Survey", "are_bytes_counted", "maker_of", "routers_of", "survey", "survey_route",
+    "Survey", "are_bytes_counted", "check_routes", "maker_of", "routers_of", "survey",
+    "survey_route",
 ]  # fmt: skip
 
 _METHODS = frozenset({"handle", "matches"})
@@ -63,6 +64,19 @@ def maker_of(context: Any) -> DoorMaker | None:
     # and its door is not theirs.
     is_own = isinstance(maker, DoorMaker) and maker.function is endpoint and not maker.is_replaced
     return maker if is_own else None
+
+
+def check_routes(app: FastAPI, engines: Engines) -> None:
+    """Check that the routes which get their sessions from a database can be served from it.
+
+    Raises:
+        ConfigurationError: One cannot.
+    """
+    dialect = engines.opened.reader.sync_engine.dialect
+    for context in route_contexts(app.router.routes):
+        maker = maker_of(context)
+        if maker is not None and _gives(app, engines, maker.session):
+            maker.check(dialect)
 
 
 def survey_route(app: FastAPI, engines: Engines, context: Any, earlier: Sequence[Any]) -> Survey:
