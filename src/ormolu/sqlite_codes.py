@@ -53,6 +53,9 @@ _TEXTS = {
     "unable to open database file": "CANTOPEN",
 }
 
+# What modules say, as if SQLite did.
+_OF_MODULES = "Could not decode to UTF-8"
+
 
 def error_name(error: BaseException) -> str | None:
     """Return the name of an error, such as `SQLITE_CONSTRAINT_UNIQUE`; None if nothing tells it."""
@@ -69,10 +72,16 @@ def error_name(error: BaseException) -> str | None:
     return _named(_CONSTRAINT_TEXTS, str(error), other)
 
 
-def error_name_by_text(error: BaseException) -> str:
-    """Return the name of an error of which nothing but its class and its text is there."""
-    is_integrity = any(kind.__name__ == "IntegrityError" for kind in type(error).__mro__)
-    return _named(_TEXTS, str(error), "CONSTRAINT_TRIGGER" if is_integrity else "ERROR")
+def error_name_by_text(error: BaseException) -> str | None:
+    """Return the name of an error of which nothing but its class and its text is there.
+
+    None if the module has raised it by itself: SQLite knows nothing of that.
+    """
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if "IntegrityError" in names:
+        return _named(_TEXTS, str(error), "CONSTRAINT_TRIGGER")
+    is_its_own = "OperationalError" not in names or str(error).startswith(_OF_MODULES)
+    return _named(_TEXTS, str(error), None if is_its_own else "ERROR")
 
 
 def _name_of(code: int) -> str:
@@ -83,6 +92,6 @@ def _name_of(code: int) -> str:
     return f"SQLITE_{name}"
 
 
-def _named(texts: dict[str, str], text: str, other: str) -> str:
+def _named(texts: dict[str, str], text: str, other: str | None) -> str | None:
     name = next((name for start, name in texts.items() if text.startswith(start)), other)
-    return f"SQLITE_{name}"
+    return None if name is None else f"SQLITE_{name}"

@@ -31,6 +31,7 @@ from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from ormolu import Model, resource
 from tests.fixtures.backends import Backend
+from tests.resources.newest import run_on_the_newest
 from tests.resources.twins import twins_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.backends("sqlite", "asyncpg")]
@@ -331,3 +332,10 @@ async def test_types_of_the_programs_own(twin_urls: Urls) -> None:
         await twins.send("DELETE", "/decorated/AB")
         await twins.compare(Decorated.__table__)  # type: ignore[arg-type]
         assert twins.answered
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.backends("sqlite")
+def test_on_the_newest_sqlite(backend: object) -> None:
+    """All of this again: what is JSON to SQLite has changed, as BLOBs that it reads as JSON."""
+    run_on_the_newest(__file__)

@@ -6,8 +6,6 @@ otherwise than elsewhere.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import datetime
 from random import Random
 from typing import Annotated, Any
@@ -38,16 +36,11 @@ from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from ormolu import Database, Model, Policy, resource
 from tests.fixtures.apps import client_of
+from tests.resources.newest import run_on_the_newest
 from tests.resources.twins import twins_of
 
 pytestmark = pytest.mark.anyio
 
-_NEWEST = """
-import sys, pysqlite3, pysqlite3.dbapi2
-sys.modules["sqlite3"], sys.modules["sqlite3.dbapi2"] = pysqlite3, pysqlite3.dbapi2
-import pytest
-sys.exit(pytest.main([sys.argv[1], "-q", "-k", "sqlite and not newest", "-p", "no:cacheprovider"]))
-"""
 _VALUES: dict[str, list[Any]] = {
     "number": [None, 0, 1, 2],
     "flag": [None, True, False],
@@ -264,7 +257,4 @@ async def test_rows_that_must_have_a_value_are_refused_without(database_url: str
 @pytest.mark.backends("sqlite")
 def test_on_the_newest_sqlite(backend: object) -> None:
     """All of this again, in a process whose sqlite3 is the wheel's."""
-    pytest.importorskip("pysqlite3")
-    command = [sys.executable, "-c", _NEWEST, __file__]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout[-3000:]
+    run_on_the_newest(__file__)

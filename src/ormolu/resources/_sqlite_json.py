@@ -50,15 +50,16 @@ def in_json(column: Any, type_: Any) -> Any:
         column: What is read.
         type_: The plain type of its values.
     """
-    if isinstance(type_, sa.Integer):
-        # SQLite 3.40 writes 15 of the 17 digits of a REAL; "real" is no JSON.
-        kind = func.typeof(column)
-        return case((literal_column("'real'"), func.json(kind)), value=kind, else_=column)
-    if not isinstance(type_, sa.Boolean):
-        return column
-    # Not IS NULL, which SQLite 3.40 takes for false of some columns in RETURNING.
-    words: list[tuple[Any, Any]]
-    words = [(literal_column("1"), literal_column("'true'")),
-             (literal_column("0"), literal_column("'false'"))]  # fmt: skip
-    odd = column.op("||")(literal_column("'?'"))
-    return func.json(case(*words, value=column, else_=odd))
+    kind = func.typeof(column)
+    if isinstance(type_, sa.Boolean):
+        # Not IS NULL, which SQLite 3.40 takes for false of some columns in RETURNING: "null" is
+        # JSON, and the other kinds are none.
+        words: list[tuple[Any, Any]]
+        words = [(literal_column("1"), literal_column("'true'")),
+                 (literal_column("0"), literal_column("'false'"))]  # fmt: skip
+        return func.json(case(*words, value=column, else_=kind))
+    # SQLite 3.45 reads a BLOB as JSON of its own; 3.40 writes 15 of the 17 digits of a REAL.
+    odd = ["blob", "real"] if isinstance(type_, sa.Integer) else ["blob"]
+    refused: list[tuple[Any, Any]]
+    refused = [(literal_column(f"'{each}'"), func.json(kind)) for each in odd]
+    return case(*refused, value=kind, else_=column)

@@ -139,7 +139,8 @@ class Handle:
         """Return an error; one of the module's tells its name as Python's own sqlite3 does."""
         if isinstance(error, self._dbapi.Error):
             name = error_name(error) or error_name_by_text(error)
-            error.sqlite_errorname = name
+            if name is not None:
+                error.sqlite_errorname = name
         return error
 
     def roll_back(self) -> None:

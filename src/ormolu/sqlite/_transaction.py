@@ -372,7 +372,7 @@ def is_unfinished(error: Exception) -> bool:
 
 
 def _name(error: Exception) -> str:
-    return error_name(error) or error_name_by_text(error)
+    return error_name(error) or error_name_by_text(error) or ""
 
 
 def _is_busy(error: Exception) -> bool:
