@@ -31,14 +31,17 @@ class Database:
     connections of its own.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- all of them options, each by its name
         self,
         url: str | URL | None = None,
         *,
         metadata: MetaData | None = None,
         schema: SchemaMode = "create",
         pool_size: int = 5,
-        pool_timeout: float = 0.8,
+        max_overflow: int = 10,
+        pool_timeout: float = 30.0,
+        connect_timeout: float = 1.0,
+        lock_timeout: float = 5.0,
         pooler: Pooler | None = None,
         isolation_level: str | None = None,
         echo: bool = False,
@@ -55,9 +58,16 @@ class Database:
                 works: `Base.metadata`, `SQLModel.metadata`.
             schema: "create" makes missing tables when opening, "verify" refuses to open if the
                 mapped tables and columns are not there, "ignore" does not look.
-            pool_size: Connections for reading, and as many for writing (SQLite: 16), per process.
-            pool_timeout: Seconds that a unit of work waits for a connection or a lock before it
-                fails with 503.
+            pool_size: Connections that stay open for reading, and as many for writing (SQLite:
+                16), per process.
+            max_overflow: Connections that are opened beyond those where they are needed.
+            pool_timeout: Seconds that a unit of work waits in line for a connection, and on SQLite
+                for its turn to write, before it fails with 503; one second at most where the line
+                has not been empty for ten.
+            connect_timeout: Seconds that the server may be silent when it is asked for a
+                connection, before that is a 503.
+            lock_timeout: Seconds that a statement waits for a lock of another transaction (SQLite:
+                of another process) before it fails with 503.
             pooler: "transaction" behind PgBouncer or alike in transaction mode.
             isolation_level: Of writing transactions, as SQLAlchemy spells it; None keeps the
                 server's default. SQLite is always serialisable.
@@ -71,7 +81,10 @@ class Database:
         """
         options = EngineOptions(
             pool_size=pool_size,
+            max_overflow=max_overflow,
             pool_timeout=pool_timeout,
+            connect_timeout=connect_timeout,
+            lock_timeout=lock_timeout,
             pooler=pooler,
             isolation_level=isolation_level,
             echo=echo,
@@ -145,7 +158,7 @@ class Database:
 
         Raises:
             OutcomeUnknownError: The connection broke during COMMIT.
-            UnavailableError: No connection within `pool_timeout`.
+            UnavailableError: No connection or lock in time, or the database is down.
         """
         unit = UnitOfWork(self._engines, Access.READ if read_only else Access.WRITE)
         try:

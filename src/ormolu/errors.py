@@ -170,7 +170,7 @@ class DatabaseDownError(UnavailableError):
 
 
 class OverloadedError(UnavailableError):
-    """No connection, or no lock, came free within the pool timeout."""
+    """No connection, no turn to write or no lock of a file came free in time."""
 
     error_code: ClassVar[str] = "overloaded"
 

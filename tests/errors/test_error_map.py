@@ -346,7 +346,7 @@ async def test_serialization_failure_is_503(backend: Backend, database_url: str)
 @pytest.mark.backends("asyncpg", "psycopg", "mariadb")
 async def test_deadlock_is_503_for_one(backend: Backend, database_url: str) -> None:
     """Of two requests in a deadlock one succeeds, the other is told to try again."""
-    db = Database(database_url, metadata=Shop.metadata, pool_timeout=10)
+    db = Database(database_url, metadata=Shop.metadata, lock_timeout=10)
     app, barrier = FastAPI(), asyncio.Barrier(2)
     db.attach(app)
 
@@ -367,7 +367,7 @@ async def test_deadlock_is_503_for_one(backend: Backend, database_url: str) -> N
 
 async def test_held_lock_is_503(backend: Backend, database_url: str) -> None:
     """A row, or on SQLite the database, that another unit of work holds is answered in time."""
-    db = Database(database_url, metadata=Shop.metadata, pool_timeout=0.2)
+    db = Database(database_url, metadata=Shop.metadata, pool_timeout=0.2, lock_timeout=0.2)
 
     async def act(session: AsyncSession) -> None:
         await session.execute(update(Seat).values(place=2))

@@ -75,7 +75,7 @@ async def test_listener_to_returns_may_send_statements(database_url: str, name: 
 @pytest.mark.parametrize("is_bug", [False, True])
 async def test_listener_to_rollbacks(database_url: str, *, is_bug: bool) -> None:
     """It may send statements, and may fail: the unit of work has ended, and nothing is kept."""
-    db = make_database(database_url, pool_size=1)
+    db = make_database(database_url, pool_size=1, max_overflow=0)
     async with db:
         await fill(db)
         heard: list[str] = []
@@ -117,7 +117,7 @@ async def test_listener_to_sessions(database_url: str, name: str) -> None:
 @POSTGRESQL
 async def test_stream_is_a_transaction(database_url: str) -> None:
     """A stream has a transaction of its own, which is rolled back."""
-    db = make_database(database_url, pool_size=1)
+    db = make_database(database_url, pool_size=1, max_overflow=0)
     async with db:
         await fill(db)
         for _ in range(3):
@@ -132,7 +132,7 @@ async def test_stream_is_a_transaction(database_url: str) -> None:
 @POSTGRESQL
 async def test_transaction_of_the_program_does_not_go_into_the_pool(database_url: str) -> None:
     """BEGIN as a text is nothing that we know of: the connection is not used again."""
-    db = make_database(database_url, pool_size=1)
+    db = make_database(database_url, pool_size=1, max_overflow=0)
     async with db:
         await fill(db)
         async with db.unit_of_work(read_only=True) as session:
@@ -160,7 +160,7 @@ async def test_change_that_was_not_sent_is_refused(database_url: str) -> None:
 
 async def test_blocks_in_what_only_reads(database_url: str) -> None:
     """`begin` and `begin_nested` are savepoints, for which autocommit has no transaction."""
-    db = make_database(database_url, pool_size=1)
+    db = make_database(database_url, pool_size=1, max_overflow=0)
     async with db:
         await fill(db)
         async with db.unit_of_work(read_only=True) as session:

@@ -40,7 +40,7 @@ async def test_settings_are_merged_and_ours_hold(database_url: str, backend: Bac
 
     async with client_of(app) as client:
         assert (await client.get("/write")).status_code == 500
-        assert (await client.get("/settings")).json() == ["shop", "800ms"]
+        assert (await client.get("/settings")).json() == ["shop", "5s"]
     assert await texts_in(database_url) == []
 
 

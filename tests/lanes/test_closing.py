@@ -87,7 +87,7 @@ async def test_use_after_close(database_url: str) -> None:
 @BOTH
 async def test_no_connection_to_be_had(database_url: str) -> None:
     """Whoever finds the pool empty is handed over, and waits where sessions do."""
-    async with served(database_url, pool_size=2, pool_timeout=0.2) as shop:
+    async with served(database_url, pool_size=2, max_overflow=0, pool_timeout=0.2) as shop:
         unit = partial(shop.db.unit_of_work, read_only=True)
         async with unit() as one, unit() as two:
             await one.connection()
@@ -102,7 +102,7 @@ async def test_no_connection_to_be_had(database_url: str) -> None:
 @BOTH
 async def test_errors_are_handed_over_with_their_pool(database_url: str) -> None:
     """Sessions have connections beside those that are held, in the smallest pool with lanes."""
-    async with served(database_url, pool_size=2) as shop:
+    async with served(database_url, pool_size=2, max_overflow=0) as shop:
         await shop.fill(2)
         answers = await asyncio.gather(*(shop.create("thing 1") for _ in range(20)), shop.read(3))
         assert set(statuses(answers)) == {409, 404}
@@ -128,7 +128,7 @@ async def test_log_stays_small(database_url: str, path: str) -> None:
 @pytest.mark.backends("sqlite")
 async def test_other_journal(database_url: str, path: str) -> None:
     """Without a log readers keep a COMMIT waiting: it is refused in time, and nothing is stored."""
-    async with served(f"{database_url}?journal_mode=delete", pool_timeout=0.3) as shop:
+    async with served(f"{database_url}?journal_mode=delete", lock_timeout=0.3) as shop:
         await shop.fill(1)
         assert "POST /things" not in shop.passed_on
         with closing(sqlite3.connect(path, isolation_level=None)) as other:

@@ -222,7 +222,7 @@ async def test_mappers(database_url: str) -> None:
         assert shop.passed_on == []
 
 
-@pytest.mark.parametrize("option", [{"echo": True}, {"pool_size": 1}], ids=str)
+@pytest.mark.parametrize("option", [{"echo": True}, {"pool_size": 1, "max_overflow": 0}], ids=str)
 async def test_options_without_lanes(database_url: str, option: dict[str, Any]) -> None:
     """Requests of such a database are not put together, nor is its only connection kept."""
     async with served(database_url, **option) as shop:

@@ -16,7 +16,7 @@ from tests.lanes.things import execute, locked, served, statuses, turns, until_w
 @pytest.mark.backends("asyncpg")
 async def test_locked_row_holds_up_its_own_request(database_url: str) -> None:
     """Changes of other rows, of the same batch and after it, are stored; the one is told so."""
-    async with served(database_url, pool_timeout=3.0) as shop:
+    async with served(database_url, lock_timeout=3.0) as shop:
         await shop.fill(5)
         async with locked(database_url, "SELECT * FROM things WHERE id = 3 FOR UPDATE"):
             late = asyncio.create_task(shop.change(3, number=9))
@@ -46,7 +46,7 @@ async def test_locked_row_on_another_connection(database_url: str) -> None:
 @pytest.mark.backends("asyncpg")
 async def test_many_locked_rows(database_url: str) -> None:
     """However many rows of a batch others have locked, the line goes on after one short wait."""
-    async with served(database_url, pool_timeout=2.0) as shop:
+    async with served(database_url, lock_timeout=2.0) as shop:
         await shop.fill(40)
         async with locked(database_url, "UPDATE things SET number = 9"):
             changes = [asyncio.ensure_future(shop.change(key, number=1)) for key in range(1, 41)]
@@ -62,7 +62,7 @@ async def test_rows_are_locked_in_their_order(
 ) -> None:
     """Batches of two processes do not wait for each other: both begin with the least key."""
     monkeypatch.setattr("ormolu.lanes._postgresql_writes._LOCK_TIMEOUT", 5000)
-    async with served(database_url, pool_timeout=10.0) as shop:
+    async with served(database_url, lock_timeout=10.0) as shop:
         await shop.fill(3)
         async with locked(database_url, "SELECT * FROM things WHERE id = 2 FOR UPDATE") as other:
             changes = asyncio.gather(*(shop.change(key, number=1) for key in (3, 2, 1)))
@@ -104,7 +104,7 @@ async def test_statement_timeout(database_url: str) -> None:
 @pytest.mark.backends("sqlite")
 async def test_lock_of_another_program(database_url: str) -> None:
     """A file that is locked for too long refuses those who write, not those who read."""
-    async with served(database_url, pool_timeout=0.3) as shop:
+    async with served(database_url, lock_timeout=0.3) as shop:
         await shop.fill(2)
         async with locked(database_url, "UPDATE things SET number = 7"):
             writes = asyncio.gather(*(shop.create(f"new {number}") for number in range(4)))
@@ -122,7 +122,7 @@ async def test_wait_for_a_connection_is_counted_once(database_url: str) -> None:
     async with served(database_url) as shop:
         await shop.fill(1)
         writes: Any = shop.lanes._writes  # type: ignore[attr-defined]
-        (await writes._held.take()).shorten_wait(60.0)
+        (await writes._held.take()).waited = 60.0
         async with locked(database_url, "UPDATE things SET number = 7"):
             write = asyncio.create_task(shop.create("new"))
             await asyncio.sleep(0.2)
@@ -133,7 +133,7 @@ async def test_wait_for_a_connection_is_counted_once(database_url: str) -> None:
 async def test_two_processes_change_the_same_rows(database_url: str) -> None:
     """In any order, many rows at a time: each change is stored, and none is refused."""
     command = [sys.executable, "-m", "tests.lanes.programs.change"]
-    async with served(database_url, pool_timeout=20.0) as shop:
+    async with served(database_url, lock_timeout=20.0) as shop:
         await shop.fill(20)
         with running(command, DATABASE_URL=database_url) as process:
             chances = random.Random(3)

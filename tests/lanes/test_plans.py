@@ -156,7 +156,7 @@ def point_of(shop: Served, *, has_many: bool) -> PointPlan:
 @pytest.mark.backends("asyncpg")
 async def test_keys_and_rows_in_one_line(database_url: str) -> None:
     """In the smallest pool all reads share a connection: those by a key, and all others."""
-    async with served(database_url, pool_size=2) as shop:
+    async with served(database_url, pool_size=2, max_overflow=0) as shop:
         await shop.fill(3)
         both = [point_of(shop, has_many=True), point_of(shop, has_many=False)]
         calls = [shop.lanes.fetch_one(both[number % 2], (number,)) for number in range(1, 6)]
@@ -179,7 +179,7 @@ async def test_more_keys_than_one_statement_takes(database_url: str) -> None:
 @pytest.mark.backends("asyncpg")
 async def test_read_that_fails(database_url: str) -> None:
     """Those of its statement are not done; the connection goes on, or another one is taken."""
-    async with served(database_url, pool_size=2) as shop:
+    async with served(database_url, pool_size=2, max_overflow=0) as shop:
         await shop.fill(1)
         point, other = point_of(shop, has_many=True), point_of(shop, has_many=False)
         calls = [

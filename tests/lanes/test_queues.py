@@ -288,7 +288,7 @@ async def test_lists_and_writes_do_not_hold_up_points(database_url: str) -> None
 @pytest.mark.backends("asyncpg")
 async def test_list_takes_the_connection_that_is_free(database_url: str) -> None:
     """Whoever comes while a list is under way does not stand behind it."""
-    async with served(database_url, pool_size=6) as shop:
+    async with served(database_url, pool_size=6, max_overflow=0) as shop:
         await shop.fill(1)
         assert statuses([await shop.client.get("/parts")]) == [200]
         async with locked(database_url, "LOCK TABLE parts") as other:
@@ -320,7 +320,7 @@ async def test_slow_read_is_left_to_sessions(database_url: str, path: str) -> No
 @pytest.mark.backends("asyncpg")
 async def test_read_without_an_answer_is_left_to_a_session(database_url: str) -> None:
     """Those who stand behind a read wait for its answer only so long."""
-    async with served(database_url, pool_timeout=1.0) as shop:
+    async with served(database_url, connect_timeout=1.0) as shop:
         await shop.fill(1)
         await execute(
             database_url, "ALTER TABLE things RENAME TO others",

@@ -136,7 +136,7 @@ async def test_who_leaves_while_it_is_sent(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of those whose read is under way some may be cancelled, the first of them too."""
-    async with served(database_url, pool_size=2) as shop:
+    async with served(database_url, pool_size=2, max_overflow=0) as shop:
         await shop.fill(2)
         sent, plan, fetch = Sent(shop, monkeypatch), plan_of(shop), shop.lanes.fetch
         sent.may_go_on.clear()
@@ -158,7 +158,7 @@ async def test_who_leaves_while_it_is_sent(
 async def test_error_is_of_those_who_share_it(database_url: str) -> None:
     """Others of the batch have their rows, those too that are sent after it."""
     # In the smallest pool all reads of PostgreSQL are of one lane, and so of one batch.
-    async with served(database_url, pool_size=2) as shop:
+    async with served(database_url, pool_size=2, max_overflow=0) as shop:
         await shop.fill(2)
         plan, broken, fetch = plan_of(shop), plan_of(shop), shop.lanes.fetch
         broken.text = broken.text.replace("things.id >=", "1/0 >=").replace("FROM things", "FROM x")
@@ -174,7 +174,7 @@ async def test_wait_in_a_batch_is_bounded(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reads are taken many at once; each waits for its turn as long as it would in line."""
-    async with served(database_url, pool_size=2, pool_timeout=0.2) as shop:
+    async with served(database_url, pool_size=2, max_overflow=0, pool_timeout=0.2) as shop:
         await shop.fill(2)
         sent, plan, fetch = Sent(shop, monkeypatch), plan_of(shop), shop.lanes.fetch
         sent.may_go_on.clear()

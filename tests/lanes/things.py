@@ -108,8 +108,8 @@ async def served(
     """Serve the things; the options are the database's, `adapt` changes the application."""
     passed_on: list[str] = []
     with noting(passed_on):
-        # A busy machine is no overload.
-        db = database_of(url, **{"pool_timeout": 10.0, **options})
+        # A busy machine is no outage.
+        db = database_of(url, **{"connect_timeout": 10.0, **options})
         app = app_of(db)
         if adapt is not None:
             adapt(app)

@@ -66,7 +66,7 @@ async def test_guide_has_pitfall_01(database_url: str) -> None:
 
 async def test_pitfall_02_connection_held_while_streaming(database_url: str) -> None:
     """A slow stream holds no connection: on a pool of one, other requests go on."""
-    app, _ = make(database_url, pool_size=1)
+    app, _ = make(database_url, pool_size=1, max_overflow=0)
     is_read = asyncio.Event()
 
     @app.get("/stream")
@@ -206,7 +206,7 @@ async def test_guide_has_pitfall_07(database_url: str) -> None:
 
 async def test_pitfall_10_two_sessions_in_one_request(database_url: str) -> None:
     """Dependencies of every kind and scope get the session of the route."""
-    app, _ = make(database_url, pool_size=1)
+    app, _ = make(database_url, pool_size=1, max_overflow=0)
 
     async def by_yield(session: SessionDep) -> AsyncIterator[AsyncSession]:
         yield session
@@ -245,7 +245,7 @@ async def test_guide_has_pitfall_10(database_url: str) -> None:
 
 async def test_pitfall_11_integrity_error_is_a_500(database_url: str) -> None:
     """A unique violation is a 409 with its field, and the session of the next request works."""
-    app, _ = make(database_url, pool_size=1)
+    app, _ = make(database_url, pool_size=1, max_overflow=0)
 
     @app.post("/users", status_code=201)
     async def create(session: SessionDep) -> str:
@@ -299,7 +299,7 @@ async def test_pitfall_26_dependency_swallows_the_exception(database_url: str) -
 
 async def test_pitfall_27_one_error_poisons_later_requests(database_url: str) -> None:
     """Each request has a session of its own: one that broke breaks no later one."""
-    app, _ = make(database_url, pool_size=1)
+    app, _ = make(database_url, pool_size=1, max_overflow=0)
     kept: list[AsyncSession] = []
 
     @app.post("/users")

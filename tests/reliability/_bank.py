@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import httpx2
 from fastapi import FastAPI
@@ -36,9 +37,11 @@ class Event(Bank):
     name: Mapped[str]
 
 
-def database_of(url: str, *, pool_size: int = 1, pool_timeout: float = 0.8) -> Database:
-    """Return the bank's database; with one connection per pool a lost one shows at once."""
-    return Database(url, metadata=Bank.metadata, pool_size=pool_size, pool_timeout=pool_timeout)
+def database_of(url: str, **options: Any) -> Database:
+    """Return the bank's database; with one connection per pool a lost one shows soon."""
+    # A busy machine is no outage.
+    given = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 2.0, "connect_timeout": 10.0}
+    return Database(url, metadata=Bank.metadata, **{**given, **options})
 
 
 def app_of(db: Database) -> FastAPI:

@@ -99,6 +99,7 @@ async def observer_of(backend: Backend, url: str) -> AsyncIterator[Observer]:
         url.replace("sqlite:", "sqlite+ormolu:"),
         isolation_level="AUTOCOMMIT",
         pool_size=1,
+        max_overflow=0,
         connect_args={"timeout": 0.2} if backend.is_sqlite else {},
     )
     try:

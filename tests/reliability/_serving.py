@@ -64,5 +64,5 @@ class Process:
 
 
 def _serve(url: str, port: int) -> None:
-    db = database_of(url, pool_size=5, pool_timeout=5.0)
+    db = database_of(url, pool_size=5, max_overflow=0, pool_timeout=5.0)
     uvicorn.run(app_of(db), port=port, log_level="critical")

@@ -126,7 +126,7 @@ async def test_failed_commit_is_not_committed_by_the_next_request(
     backend: Backend, database_url: str
 ) -> None:
     """What one request failed to commit is stored by no later one."""
-    db = make_database(database_url, pool_size=1)
+    db = make_database(database_url, pool_size=1, max_overflow=0)
     app = make_notifying_app(db, [])
     async with client_of(app) as client:
         for number in range(5):

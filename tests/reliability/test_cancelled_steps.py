@@ -144,7 +144,7 @@ async def test_cancelled_unit_of_work_is_whole_or_nothing(
     backend: Backend, database_url: str, run: Run
 ) -> None:
     """A unit of work of its own, and one inside another, are as safe as a request's."""
-    db = database_of(database_url, pool_size=2)
+    db = database_of(database_url, pool_size=2, max_overflow=0)
 
     async def work(_sent: list[Message]) -> None:
         async with db.unit_of_work(read_only=True) as outer:

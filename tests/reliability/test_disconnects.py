@@ -43,7 +43,7 @@ async def is_returned(db: Database) -> bool:
 
 async def test_clients_that_hang_up_leave_whole_rows(backend: Backend, database_url: str) -> None:
     """Requests whose clients are gone end whole or not at all, and give their connection back."""
-    db = database_of(database_url, pool_size=2, pool_timeout=5.0)
+    db = database_of(database_url, pool_size=2, max_overflow=0, pool_timeout=5.0)
     async with observer_of(backend, database_url) as observer:
         # The end of the server waits for the requests that still run.
         async with served(app_of(db)) as port:
@@ -165,7 +165,7 @@ async def test_streams_whose_clients_leave_release_all(
     backend: Backend, database_url: str, path: str
 ) -> None:
     """A stream that nobody reads any more ends its unit of work; nothing of it is stored."""
-    db = database_of(database_url, pool_size=2, pool_timeout=5.0)
+    db = database_of(database_url, pool_size=2, max_overflow=0, pool_timeout=5.0)
     app = app_of(db)
     add_streams(app, db)
     async with served(app) as port, observer_of(backend, database_url) as observer:

@@ -37,7 +37,7 @@ async def test_deferred_violation_stays_with_its_request(
     backend: Backend, database_url: str
 ) -> None:
     """A COMMIT that the database refuses is a 409; the next COMMITs store only their own."""
-    db = Database(database_url, metadata=Tree.metadata, pool_size=1)
+    db = Database(database_url, metadata=Tree.metadata, pool_size=1, max_overflow=0)
     app = app_of(db)
 
     @app.post("/nodes", status_code=201)

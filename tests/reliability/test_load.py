@@ -23,7 +23,7 @@ needs_proc = pytest.mark.skipif(not IS_SUPPORTED, reason="reads Linux's /proc/se
 
 async def test_concurrent_increments_are_all_counted(backend: Backend, database_url: str) -> None:
     """40 requests that read, add and write end at 40."""
-    db = database_of(database_url, pool_size=5, pool_timeout=20.0)
+    db = database_of(database_url, pool_size=5, max_overflow=0, pool_timeout=20.0)
     async with client_of(app_of(db)) as client, observer_of(backend, database_url) as observer:
         await observer.seed()
         answers = await asyncio.gather(*(client.post("/users/1/visits") for _ in range(40)))
@@ -35,7 +35,7 @@ async def test_concurrent_increments_are_all_counted(backend: Backend, database_
 @pytest.mark.backends("sqlite")
 async def test_sqlite_serves_64_writers(backend: Backend, database_url: str) -> None:
     """64 clients that write for five seconds meet no lock and no error."""
-    db = database_of(database_url, pool_size=5, pool_timeout=20.0)
+    db = database_of(database_url, pool_size=5, max_overflow=0, pool_timeout=20.0)
     statuses: Counter[int] = Counter()
     async with client_of(app_of(db)) as client, observer_of(backend, database_url) as observer:
         end = time.monotonic() + 5
@@ -70,7 +70,7 @@ async def send_timed(client: httpx2.AsyncClient) -> tuple[httpx2.Response, float
 @needs_proc
 async def test_overload_is_answered_soon(backend: Backend, database_url: str) -> None:
     """200 requests on five connections: stored, or 503 and Retry-After within about a second."""
-    db = database_of(database_url, pool_size=5)
+    db = database_of(database_url, pool_size=5, max_overflow=0)
     app = app_of(db)
     add_slow_route(app)
     async with client_of(app) as client, observer_of(backend, database_url) as observer:

@@ -127,7 +127,7 @@ async def test_a_rollback_by_hand_begins_anew(database_url: str) -> None:
 
 async def test_an_error_is_forgotten_with_its_unit_of_work(database_url: str) -> None:
     """The next unit of work on the same connection is committed."""
-    async with make_database(database_url, pool_size=1) as db:
+    async with make_database(database_url, pool_size=1, max_overflow=0) as db:
         with pytest.raises(DBAPIError):
             async with db.unit_of_work() as session:
                 await session.execute(text("SELECT nothing FROM nowhere"))
@@ -139,7 +139,7 @@ async def test_an_error_is_forgotten_with_its_unit_of_work(database_url: str) ->
 @pytest.mark.backends("mariadb")
 async def test_a_caught_deadlock_is_not_a_success(database_url: str) -> None:
     """InnoDB rolls back with a deadlock; what is written after it would be stored alone."""
-    async with make_database(database_url, pool_timeout=5) as db:
+    async with make_database(database_url, lock_timeout=5) as db:
         async with db.unit_of_work() as session:
             session.add_all([Account(name="a"), Account(name="b")])
         met = asyncio.Barrier(2)

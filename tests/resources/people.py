@@ -258,9 +258,9 @@ async def fill(db: Database, *, seed: int = 1, count: int = 60) -> list[dict[str
 
 @asynccontextmanager
 async def served(
-    url: str, *, pool_timeout: float = 20.0
+    url: str, *, lock_timeout: float = 5.0
 ) -> AsyncIterator[tuple[httpx2.AsyncClient, Database]]:
     """Run the application on an empty database."""
-    db = Database(url, metadata=Base.metadata, pool_timeout=pool_timeout)
+    db = Database(url, metadata=Base.metadata, lock_timeout=lock_timeout)
     async with client_of(app_of(db)) as client:
         yield client, db

@@ -9,7 +9,16 @@ from ormolu import ConfigurationError, Database
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("pool_size", 0), ("pool_timeout", 0), ("pool_timeout", 61), ("pooler", "session")],
+    [
+        ("pool_size", 0),
+        ("pool_timeout", 0),
+        ("pool_timeout", 61),
+        ("max_overflow", -1),
+        ("connect_timeout", 0),
+        ("lock_timeout", 61),
+        ("lock_timeout", float("nan")),
+        ("pooler", "session"),
+    ],
 )
 def test_impossible_option_is_refused(option: str, value: Any) -> None:
     """An impossible value is an error that names the option and the value."""

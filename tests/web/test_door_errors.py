@@ -239,7 +239,7 @@ async def test_mistake_of_a_maker_is_logged(
 async def test_locked_file_reaches_the_handlers(database_url: str, passages: Passages) -> None:
     """A write that waits too long for its lock is overloaded, and its handler answers."""
     app = handled(FastAPI(), OverloadedError)
-    database(database_url, pool_timeout=0.2).attach(app)
+    database(database_url, lock_timeout=0.2).attach(app)
     app.include_router(notes)
     async with client_of(app) as client:
         assert (await client.post("/notes", json={"text": "a"})).status_code == 201

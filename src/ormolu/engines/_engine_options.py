@@ -22,7 +22,9 @@ _TAKEN = frozenset(
     }
 )  # fmt: skip
 
-_OF_DATABASE = frozenset({"connect_args", "echo", "isolation_level", "pool_size", "pool_timeout"})
+_OF_DATABASE = frozenset(
+    {"connect_args", "echo", "isolation_level", "max_overflow", "pool_size", "pool_timeout"}
+)
 
 _POOL = "the pool is Ormolu's, which serves those who wait in turn; write Database(pool_size=...)"
 _CONNECTING = "readers and writers connect differently; write Database(url, connect_args={...})"
@@ -35,7 +37,6 @@ _REFUSED = {
         "await session.connection(execution_options={...})"
     ),
     "hide_parameters": "values of rows never stand in errors and logs",
-    "max_overflow": _POOL,
     "module": _CONNECTING,
     "pool": _POOL,
     "pool_reset_on_return": _RESETTING,

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -22,8 +23,8 @@ from sqlalchemy.orm import configure_mappers
 
 from ormolu.engines._ddl import complete_ddl
 from ormolu.engines._errors import (
+    open_connections,
     refuse_lost_commits,
-    report_connect_errors,
     report_statement_errors,
 )
 from ormolu.engines._listeners import Listener, Listeners
@@ -38,12 +39,14 @@ from ormolu.engines._options import (
 )
 from ormolu.engines._pasted import keep_alive
 from ormolu.engines._pool import (
+    FairPool,
     ping_idle_connections,
     pool_class,
     roll_back_on_return,
     share_limit,
 )
 from ormolu.engines._schema import SchemaMode, prepare_schema
+from ormolu.engines._server import Server
 from ormolu.engines._turns import Turns
 from ormolu.engines._url import Target, read_url
 from ormolu.errors import (
@@ -83,12 +86,14 @@ class EnginePair:
     Attributes:
         reader: For units of work that only read.
         writer: For all others.
+        server: Whether it lives.
         turns: When units of work begin.
         made: What is made once for these engines, by what it is made from.
     """
 
     reader: AsyncEngine
     writer: AsyncEngine
+    server: Server
     turns: Turns = field(default_factory=Turns)
     made: dict[Any, Any] = field(default_factory=dict)
 
@@ -169,7 +174,7 @@ class Engines:
     def is_heard(self, access: Access) -> bool:
         """Tell whether the program listens to an open engine, or to a new one as it is made."""
         pairs = [opened.pair for opened in self._opened.values() if opened.pair is not None]
-        engines = [pair.of(access) for pair in pairs] or [self._make_engine(access)]
+        engines = [pair.of(access) for pair in pairs] or [self._make_engine(access, self._server())]
         return any(self.listeners.are_there(each.sync_engine) for each in engines)
 
     async def open(self) -> EnginePair:
@@ -217,9 +222,12 @@ class Engines:
     async def _open_pair(self) -> EnginePair:
         configure_mappers()
         self._check_folder()
-        pair = EnginePair(
-            reader=self._make_engine(Access.READ), writer=self._make_engine(Access.WRITE)
-        )
+        server = self._server()
+        reader, writer = (self._make_engine(each, server) for each in (Access.READ, Access.WRITE))
+        if server.timeout is not None:
+            arguments = connect_arguments(self.target, Access.READ, self.options)
+            server.ask = partial(_open_and_close, reader.sync_engine, arguments)
+        pair = EnginePair(reader=reader, writer=writer, server=server)
         try:
             if self._schema != "ignore":
                 await _check_connection(pair.writer)
@@ -230,6 +238,10 @@ class Engines:
             await pair.dispose()
             raise
         return pair
+
+    def _server(self) -> Server:
+        silence = None if self.target.is_sqlite else self.options.connect_timeout
+        return Server(silence, self.options.pool_timeout)
 
     def _check_folder(self) -> None:
         database = self.target.url.database or ""
@@ -273,7 +285,7 @@ class Engines:
                 await kept.close()
             await pair.dispose()
 
-    def _make_engine(self, access: Access) -> AsyncEngine:
+    def _make_engine(self, access: Access, server: Server) -> AsyncEngine:
         # Looked up now: a tracer may have wrapped it since we were imported.
         engine = sqlalchemy_asyncio.create_async_engine(
             self.target.url,
@@ -282,8 +294,11 @@ class Engines:
             **engine_arguments(self.target, access, self.options),
         )
         with self.listeners.adding_ours(engine.sync_engine):
-            self._listen(engine.sync_engine, access)
+            self._listen(engine.sync_engine, access, server)
         self.listeners.add_theirs(engine.sync_engine)
+        pool = engine.sync_engine.pool
+        if isinstance(pool, FairPool):
+            pool.watch_server(server)
         return engine
 
     def listen(self, listener: Listener) -> None:
@@ -294,10 +309,10 @@ class Engines:
                 listener.add_to(opened.pair.reader.sync_engine)
                 listener.add_to(opened.pair.writer.sync_engine)
 
-    def _listen(self, engine: Engine, access: Access) -> None:
-        timeout = self.options.pool_timeout
+    def _listen(self, engine: Engine, access: Access, server: Server) -> None:
+        timeout = self.options.lock_timeout
         complete_ddl(engine.dialect)
-        report_connect_errors(engine)
+        open_connections(engine, server)
         report_statement_errors(engine, access)
         if access is Access.WRITE:
             refuse_lost_commits(engine)
@@ -313,7 +328,7 @@ class Engines:
         elif self.target.is_sqlite:
             share_limit(engine)
         else:
-            ping_idle_connections(engine)
+            ping_idle_connections(engine, server)
 
 
 class _Opened:
@@ -324,6 +339,12 @@ class _Opened:
         self.pair: EnginePair | None = None
         self.ending: AsyncGenerator[None] | None = None
         self.kept: dict[Any, Any] = {}
+
+
+def _open_and_close(engine: Engine, arguments: Mapping[str, Any]) -> None:
+    dialect = engine.dialect
+    positional, named = dialect.create_connect_args(engine.url)
+    dialect.do_close(dialect.connect(*positional, **{**named, **arguments}))
 
 
 async def _check_connection(engine: AsyncEngine) -> None:

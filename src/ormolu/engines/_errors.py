@@ -15,6 +15,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionCont
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementError
 
 from ormolu.engines._origins import locate_fault
+from ormolu.engines._server import Server
 from ormolu.errors import (
     DatabaseDownError,
     OverloadedError,
@@ -25,7 +26,7 @@ from ormolu.faults import Fault, attach_fault, fault_of
 from ormolu.redaction import kept_words, redact
 from ormolu.transactions import Access
 
-__all__ = ["forget_failure", "refuse_lost_commits", "report_connect_errors",
+__all__ = ["forget_failure", "open_connections", "refuse_lost_commits",
            "report_statement_errors"]  # fmt: skip
 
 _READ_ONLY = (
@@ -37,15 +38,15 @@ _READ_ONLY = (
 _FAILED = "ormolu_failed"
 
 
-def report_connect_errors(engine: Engine) -> None:
-    """Turn the bare OSError of a refused connection into an error of the database."""
+def open_connections(engine: Engine, server: Server) -> None:
+    """Open few connections at once; a refusal is an error of the database, no bare OSError."""
 
     @event.listens_for(engine, "do_connect")
     def _connect(
         dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]
     ) -> DBAPIConnection:
         try:
-            return dialect.connect(*arguments, **options)
+            return server.open(lambda: dialect.connect(*arguments, **options))
         except OSError as error:
             message = (
                 f"The database does not accept connections ({error}). Is it running, is the URL "

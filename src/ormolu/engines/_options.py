@@ -41,8 +41,13 @@ class EngineOptions:
     """How the engines of one database are made.
 
     Attributes:
-        pool_size: Connections for reading, and as many for writing (16 on SQLite).
-        pool_timeout: Seconds that a unit of work waits for a connection or for a lock.
+        pool_size: Connections that stay open for reading, and as many for writing (16 on SQLite).
+        max_overflow: Connections that are opened beyond those where they are needed.
+        pool_timeout: Seconds that a unit of work waits in line for a connection, and on SQLite for
+            its turn to write.
+        connect_timeout: Seconds that a server may be silent when it is asked for a connection.
+        lock_timeout: Seconds that a statement waits for another transaction's lock; on SQLite for
+            another process's.
         pooler: "transaction" behind a pooler that gives a server connection per transaction.
         isolation_level: Of writing transactions; None keeps the server's default.
         echo: Whether statements are logged.
@@ -51,7 +56,10 @@ class EngineOptions:
     """
 
     pool_size: int = 5
-    pool_timeout: float = 0.8
+    max_overflow: int = 10
+    pool_timeout: float = 30.0
+    connect_timeout: float = 1.0
+    lock_timeout: float = 5.0
     pooler: Pooler | None = None
     isolation_level: str | None = None
     echo: bool = False
@@ -67,9 +75,17 @@ class EngineOptions:
         if self.pool_size < 1:
             message = f"pool_size={self.pool_size}: write 1 or more."
             raise ConfigurationError(message)
-        if not 0 < self.pool_timeout <= 60:
-            message = f"pool_timeout={self.pool_timeout}: write seconds, above 0 and at most 60."
+        if self.max_overflow < 0:
+            message = (
+                f"max_overflow={self.max_overflow}: write 0 or more. A pool without an end would "
+                "take all connections that the server has."
+            )
             raise ConfigurationError(message)
+        for name in ("pool_timeout", "connect_timeout", "lock_timeout"):
+            seconds = getattr(self, name)
+            if not 0 < seconds <= 60:
+                message = f"{name}={seconds}: write seconds, above 0 and at most 60."
+                raise ConfigurationError(message)
         if self.pooler not in (None, "transaction"):
             message = f'pooler={self.pooler!r}: write pooler="transaction", or leave it out.'
             raise ConfigurationError(message)
@@ -89,13 +105,10 @@ def engine_arguments(target: Target, access: Access, options: EngineOptions) -> 
         **their_arguments(options.engine_options),
         "echo": options.echo,
         "hide_parameters": True,
-        "max_overflow": 0,
         # Ours asks the driver's flag, and sends a ROLLBACK only where one is due.
         "pool_reset_on_return": None,
-        "pool_size": _pool_size(target, access, options),
         "pool_timeout": options.pool_timeout,
-        # Last returned, first used: idle connections age out and the caches of few stay warm.
-        "pool_use_lifo": True,
+        **_pool_sizes(target, access, options),
     }
     if target.driver == "ormolu" and _MODULE in options.connect_args:
         arguments["module"] = options.connect_args[_MODULE]
@@ -110,14 +123,14 @@ def engine_arguments(target: Target, access: Access, options: EngineOptions) -> 
     return arguments
 
 
-def _pool_size(target: Target, access: Access, options: EngineOptions) -> int:
+def _pool_sizes(target: Target, access: Access, options: EngineOptions) -> dict[str, int]:
     """Return one place for writers on SQLite, or some where they stand in the driver's own line.
 
     There one prepares what it will write while another one commits.
     """
     if access is Access.READ or not target.is_sqlite:
-        return options.pool_size
-    return _WRITERS if target.driver == "ormolu" else 1
+        return {"pool_size": options.pool_size, "max_overflow": options.max_overflow}
+    return {"pool_size": _WRITERS if target.driver == "ormolu" else 1, "max_overflow": 0}
 
 
 def reads_in_autocommit(target: Target, options: EngineOptions) -> bool:
@@ -138,7 +151,8 @@ def connect_arguments(target: Target, access: Access, options: EngineOptions) ->
     if target.driver == "ormolu":
         given.pop(_MODULE, None)
         begin = "immediate" if access is Access.WRITE else "read only"
-        return {"busy_timeout": options.pool_timeout, **given, "begin": begin}
+        limits = {"busy_timeout": options.lock_timeout, "line_timeout": options.pool_timeout}
+        return {**limits, **given, "begin": begin}
     if target.is_sqlite:
         # isolation_level None: the driver begins nothing by itself. The short busy timeout is
         # only the pause between tries; the wait itself does not hold the driver's thread.
@@ -146,7 +160,7 @@ def connect_arguments(target: Target, access: Access, options: EngineOptions) ->
     if options.pooler is not None:
         return {**given, **_pooler_arguments(target.driver)}
     if target.is_postgresql:
-        return {**given, **_postgresql_settings(target, access, options.pool_timeout, given)}
+        return {**given, **_postgresql_settings(target, access, options.lock_timeout, given)}
     return given
 
 

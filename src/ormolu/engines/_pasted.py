@@ -34,7 +34,7 @@ _SEARCH_PATH = 'options=-csearch_path%3DNAME in the URL, or __table_args__ = {"s
 _INSTEAD = {
     "connection_limit": "Database(url, pool_size=...)",
     "currentSchema": _SEARCH_PATH,
-    "max_overflow": "Database(url, pool_size=...)",
+    "max_overflow": "Database(url, max_overflow=...)",
     "pool": "Database(url, pool_size=...)",
     "pool_size": "Database(url, pool_size=...)",
     "pool_timeout": "Database(url, pool_timeout=...)",

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import InvalidatePoolError, InvalidRequestError
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolResetState
-from sqlalchemy.util import await_
+from sqlalchemy.util import await_, greenlet_spawn
 
 from ormolu.engines._errors import forget_failure
-from ormolu.errors import OverloadedError
+from ormolu.engines._line import Line
+from ormolu.engines._server import LineWatch, Server, answering_now
+from ormolu.errors import DatabaseDownError, OverloadedError
 from ormolu.seams import has_open_transaction, tell_missing
 
 __all__ = [
@@ -30,78 +32,192 @@ _IDLE_SECONDS = 1.0
 # What SQLAlchemy's pool calls, and we write anew: it promises nobody that it does.
 _HOOKS = ("_do_get", "_do_return_conn")
 
+# Seconds that connections beyond `pool_size` stay without being needed, for the next burst.
+_SURPLUS_SECONDS = 10.0
+
 
 class FairPool(AsyncAdaptedQueuePool):
     """A pool whose waiters are served in the order in which they came.
 
     asyncio.Queue lets a newcomer take what was put back for a waiter, who then stands last in
-    the queue again; under load a few requests would wait past any limit.
+    the queue again; under load a few requests would wait past any limit. Here a connection that
+    comes back goes to the first one who waits. Of idle ones the last one that came back is used
+    first: the others age, and the caches of few stay warm.
     """
 
     def __init__(
-        self, creator: Callable[..., Any], pool_size: int = 5, timeout: float = 30.0, **options: Any
+        self,
+        creator: Callable[..., Any],
+        pool_size: int = 5,
+        max_overflow: int = 10,
+        timeout: float = 30.0,
+        **options: Any,
     ) -> None:
-        super().__init__(creator, pool_size=pool_size, timeout=timeout, **options)
+        super().__init__(
+            creator, pool_size=pool_size, max_overflow=max_overflow, timeout=timeout, **options
+        )
         self._longest = timeout
-        self._places = pool_size
-        self._line: deque[asyncio.Future[None]] = deque()
+        self._capacity = pool_size + max_overflow
+        self._in_use = 0
+        # The queue of the class above stays empty: it makes entries, and counts them.
+        self._idle: list[ConnectionPoolEntry] = []
+        self._closed: list[ConnectionPoolEntry] = []
+        self._surplus = _Surplus(self._count_surplus, self._close_unneeded)
+        self._line: Line[ConnectionPoolEntry | None] = Line(
+            timeout, too_late=self._too_late, give_back=self._pass_on
+        )
+        self._server: Server | None = None
+        self._watch: LineWatch | None = None
+
+    def watch_server(self, server: Server) -> None:
+        """Send those away who wait for connections of a server that is found dead."""
+        self._server = server
+        self._watch = LineWatch(self._line, server)
+        server.lines.add(self)
+
+    def recreate(self) -> FairPool:
+        pool = super().recreate()
+        assert isinstance(pool, FairPool)
+        if self._server is not None:
+            pool.watch_server(self._server)
+        return pool
+
+    def checkedin(self) -> int:
+        return len(self._idle)
+
+    def checkedout(self) -> int:
+        return self._in_use
+
+    def overflow(self) -> int:
+        return self._in_use + len(self._idle) - self.size()
+
+    def dispose(self) -> None:
+        self._surplus.stop()
+        if self._watch is not None:
+            self._watch.stop()
+        while self._idle:
+            self._idle.pop().close()
+        self._closed.clear()
+        super().dispose()
+
+    def fail_line(self, message: str) -> None:
+        """Send all away who wait, of a server that is dead."""
+        self._line.fail(lambda: DatabaseDownError(message))
 
     def _do_get(self) -> ConnectionPoolEntry:
         began_at = time.monotonic()
-        if self._places:
-            self._places -= 1
+        record, answering = None, answering_now()
+        if self._in_use < self._capacity:
+            self._in_use += 1
+        elif answering is not None and not answering.may_wait:
+            message = f"All {self._capacity} connections are in use."
+            raise OverloadedError(message)
         else:
-            await_(self._wait_in_line())
-        try:
-            record = super()._do_get()
-        except BaseException:
-            self._give_place()
-            raise
+            if self._watch is not None:
+                self._watch.begin()
+            record = await_(self._line.wait())
+        if answering is not None:
+            answering.begin()
+        if record is None:
+            record = self._take_or_open()
         # Not `info`, which ends with the connection.
         assert record.record_info is not None
         record.record_info["waited"] = time.monotonic() - began_at
         return record
 
-    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+    def _take_or_open(self) -> ConnectionPoolEntry:
+        if self._idle:
+            record = self._idle.pop()
+            self._surplus.note_use()
+            return record
         try:
-            super()._do_return_conn(record)
-        finally:
-            self._give_place()
-
-    async def _wait_in_line(self) -> None:
-        loop = asyncio.get_running_loop()
-        turn: asyncio.Future[None] = loop.create_future()
-        self._line.append(turn)
-        timer = loop.call_later(self._longest, self._expire, turn)
-        try:
-            await turn
+            return self._closed.pop() if self._closed else super()._do_get()
         except BaseException:
-            if turn in self._line:
-                self._line.remove(turn)
-            elif not turn.cancelled() and turn.exception() is None:
-                # It came together with a cancellation.
-                self._give_place()
+            self._pass_on(None)
             raise
-        finally:
-            timer.cancel()
 
-    def _give_place(self) -> None:
-        """Let the first one go who still waits."""
-        while self._line:
-            turn = self._line.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._places += 1
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        self._pass_on(record)
 
-    def _expire(self, turn: asyncio.Future[None]) -> None:
-        if not turn.done():
-            message = (
-                f"All {self.size()} connections were in use for {self._longest} s. A unit of work "
-                "keeps its connection from its first statement to its end: end it before slow "
-                "work, do not open a second one inside it, or raise Database(pool_size=...)."
-            )
-            turn.set_exception(OverloadedError(message))
+    def _pass_on(self, record: ConnectionPoolEntry | None) -> None:
+        """Hand a connection, or the place for one, to the first one who waits."""
+        if self._line.serve(record):
+            return
+        self._in_use -= 1
+        if record is not None:
+            self._idle.append(record)
+            self._surplus.note_return()
+
+    def _count_surplus(self) -> int:
+        return len(self._idle) - self.size()
+
+    def _close_unneeded(self, count: int) -> None:
+        """Close the connections that were idle longest; in a greenlet."""
+        unneeded = self._idle[:count]
+        del self._idle[:count]
+        for record in unneeded:
+            record.close()
+            self._closed.append(record)
+        self._surplus.note_return()
+
+    def _too_late(self, waited: float) -> OverloadedError:
+        is_short = waited < self._longest
+        why = ", and others have waited in line all the time lately" if is_short else ""
+        message = (
+            f"All {self._capacity} connections were in use for the {waited} s that this unit of "
+            f"work waited{why}. A unit of work keeps its connection from its first statement to "
+            "its end: end it before slow work, do not open a second one inside it, or raise "
+            "Database(pool_size=...)."
+        )
+        return OverloadedError(message)
+
+
+class _Surplus:
+    """When connections beyond `pool_size` are closed: once they were not needed for a while.
+
+    Closed as soon as they come back, as SQLAlchemy's pool does, they would be opened anew by every
+    other request of a program that needs one more than `pool_size`.
+    """
+
+    def __init__(self, count: Callable[[], int], close: Callable[[int], None]) -> None:
+        """Wait for the first one.
+
+        Args:
+            count: Returns how many are idle.
+            close: Closes so many, in a greenlet.
+        """
+        self._count = count
+        self._close = close
+        self._fewest = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def note_return(self) -> None:
+        """Look in a while at those that are idle now, if there are any."""
+        if self._timer is None and (count := self._count()) > 0:
+            # Without a loop it was the garbage collector that gave the connection back.
+            with suppress(RuntimeError):
+                loop = asyncio.get_running_loop()
+                self._timer = loop.call_later(_SURPLUS_SECONDS, self._look)
+                self._fewest = count
+
+    def note_use(self) -> None:
+        """Note that one that was idle is used again."""
+        self._fewest = min(self._fewest, self._count())
+
+    def stop(self) -> None:
+        """Close none any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._fewest > 0:
+            loop = asyncio.get_running_loop()
+            self._task = loop.create_task(greenlet_spawn(self._close, self._fewest))
+        else:
+            self.note_return()
 
 
 def pool_class() -> type[AsyncAdaptedQueuePool]:
@@ -113,7 +229,7 @@ def pool_class() -> type[AsyncAdaptedQueuePool]:
     return AsyncAdaptedQueuePool
 
 
-def ping_idle_connections(engine: Engine) -> None:
+def ping_idle_connections(engine: Engine, server: Server) -> None:
     """Ask the server for a sign of life before a connection that idled over 1 s is handed out.
 
     A busy connection is not asked: the ping would cost a round trip for each unit of work.
@@ -132,10 +248,11 @@ def ping_idle_connections(engine: Engine) -> None:
             dialect.do_ping(connection)
         except Exception as error:
             raise InvalidatePoolError from error
+        server.give_sign()
 
 
 def share_limit(engine: Engine) -> None:
-    """Let the wait for SQLite's write lock end when the wait for the connection would have.
+    """Let the wait for the turn to write end when the wait for the connection would have.
 
     Args:
         engine: An engine of `sqlite+ormolu`.
@@ -145,7 +262,7 @@ def share_limit(engine: Engine) -> None:
     def _limit(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
         assert record.record_info is not None
         # Of SQLAlchemy's own pool nobody knows.
-        connection.shorten_wait(record.record_info.get("waited", 0.0))
+        connection.waited = record.record_info.get("waited", 0.0)
 
 
 def roll_back_on_return(engine: Engine) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.util import greenlet_spawn
 
 from ormolu.engines import Engines
+from ormolu.errors import DatabaseDownError
 from ormolu.lanes._lane import NotDoneError
 from ormolu.transactions import Access
 
@@ -21,6 +22,7 @@ class Held:
 
     def __init__(self, engines: Engines, access: Access, is_heard: Callable[[], bool]) -> None:
         self._engine = engines.opened.of(access)
+        self._server = engines.opened.server
         self._listeners = engines.listeners
         self._is_heard = is_heard
         self._guard = asyncio.Lock()
@@ -38,6 +40,7 @@ class Held:
         """Return the driver's connection.
 
         Raises:
+            DatabaseDownError: The server is silent.
             NotDoneError: None can be had.
         """
         if self._proxy is None:
@@ -52,8 +55,12 @@ class Held:
         if self._is_closed:
             raise NotDoneError
         try:
-            self._proxy = await self._engine.raw_connection()
+            # In the pool's line stands a session, for each request one.
+            async with self._server.answering(may_wait=False):
+                self._proxy = await self._engine.raw_connection()
             self._taken_at = time.monotonic()
+        except DatabaseDownError:
+            raise
         except Exception as error:
             raise NotDoneError from error
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from ormolu.engines import EngineOptions
 from ormolu.faults import driver_fault
 from ormolu.lanes._bans import Bans
 from ormolu.lanes._held import Held
@@ -28,10 +29,11 @@ class HeldLane:
 
     batch: int
 
-    def __init__(self, held: Held, patience: float) -> None:
+    def __init__(self, held: Held, options: EngineOptions) -> None:
         self._held = held
-        self._patience = patience
-        self._lane = Lane(self._run, patience=patience, batch=self.batch)
+        # A read that is not answered within it is for a session, which may wait for longer.
+        self._silence = options.connect_timeout
+        self._lane = Lane(self._run, patience=options.pool_timeout, batch=self.batch)
         self._bans = Bans()
 
     @property
@@ -72,7 +74,7 @@ class HeldLane:
         connection = await self._take()
         began_at = time.monotonic()
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._silence):
                 rows: Sequence[Any] = await connection.fetch(text, *arguments)
         except Exception as error:
             # Not its statement's error: it may be stuck. One that is closed is dropped by `_take`.

@@ -11,10 +11,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from ormolu.controlled_delay import ControlledDelay
 from ormolu.errors import OutcomeUnknownError, OverloadedError
 from ormolu.lanes._plan import Plan
 
-__all__ = ["Item", "Lane", "NotDoneError", "too_late"]
+__all__ = ["Item", "Lane", "NotDoneError"]
 
 # Work that waits in one lane, at most: more is answered "try again" than made to wait for it.
 _MOST_ITEMS = 1000
@@ -35,10 +36,11 @@ class Item:
         size: Bytes that it holds, about.
         key: Key of the row that is written, empty for a new one; or the keys that are read.
         make: What to make of the rows of a read, for all that ask for the same.
-        deadline: Until when it may wait, on the monotonic clock.
+        began_at: When it began to wait, on the monotonic clock.
+        deadline: Until when it may.
     """
 
-    __slots__ = ("arguments", "deadline", "future", "key", "make", "plan", "size")
+    __slots__ = ("arguments", "began_at", "deadline", "future", "key", "make", "plan", "size")
 
     def __init__(
         self,
@@ -55,6 +57,7 @@ class Item:
         self.size: int = size
         self.key: tuple[Any, ...] = tuple(key)
         self.make: Callable[[Any], Any] | None = make
+        self.began_at: float = 0.0
         self.deadline: float = 0.0
 
     def resolve(self, result: Any) -> None:
@@ -62,15 +65,15 @@ class Item:
         if not self.future.done():
             self.future.set_result(result)
 
+    def fail_if_late(self, now: float) -> None:
+        """Let an item go whose turn did not come in time."""
+        if now > self.deadline:
+            self.fail(OverloadedError(f"No turn came within {now - self.began_at:.2f} s."))
+
     def fail(self, error: Exception) -> None:
         """Give an error to the one who waits, unless they have left."""
         if not self.future.done():
             self.future.set_exception(error)
-
-
-def too_late(patience: float) -> OverloadedError:
-    """Return the error of work whose turn did not come in so many seconds."""
-    return OverloadedError(f"No turn came within {patience} s.")
 
 
 class Lane:
@@ -87,12 +90,13 @@ class Lane:
 
         Args:
             run: Does a batch, and gives each item its outcome.
-            patience: Seconds that an item may wait for its batch.
+            patience: Seconds that an item may wait for its batch, while the line moves.
             batch: Items of a batch, at most.
         """
         self._run = run
         self._patience = patience
         self._batch = batch
+        self._delay = ControlledDelay()
         self._waiting: deque[Item] = deque()
         self._bytes = 0
         self._under_way = 0
@@ -113,7 +117,8 @@ class Lane:
             message = f"{len(self._waiting)} statements wait already."
             raise OverloadedError(message)
         item.future = self._loop.create_future()
-        item.deadline = time.monotonic() + self._patience
+        item.began_at = time.monotonic()
+        item.deadline = item.began_at + self._delay.limit(item.began_at, self._patience)
         self._waiting.append(item)
         self._bytes += item.size
         if self._task is None or self._task.done():
@@ -170,8 +175,9 @@ class Lane:
             self._bytes -= item.size
             if item.future.done():
                 continue
-            if now > item.deadline:
-                item.fail(too_late(self._patience))
-                continue
-            batch.append(item)
+            item.fail_if_late(now)
+            if not item.future.done():
+                batch.append(item)
+        if not self._waiting:
+            self._delay.be_empty()
         return batch

@@ -72,8 +72,8 @@ def why_no_lanes(engines: Engines) -> str | None:
         return "behind a pooler a connection cannot be held"
     if options.isolation_level is not None:
         return "isolation_level is set: statements of several requests are not one transaction"
-    if options.pool_size < 2:
-        return "pool_size=1: sessions would have no connection beside the one that is held"
+    if options.pool_size + options.max_overflow < 2:
+        return "of one connection, the one that is held, nothing would be left for sessions"
     if options.echo:
         return "echo=True shows each statement"
     return None

@@ -14,7 +14,7 @@ from uuid import UUID
 from ormolu.engines import Engines
 from ormolu.lanes._held import Held
 from ormolu.lanes._held_lane import HeldLane, by_plan
-from ormolu.lanes._lane import Item, NotDoneError, too_late
+from ormolu.lanes._lane import Item, NotDoneError
 from ormolu.lanes._plan import Plan, PointPlan, Read
 from ormolu.lanes._postgresql_writes import WriteLane
 from ormolu.transactions import Access
@@ -44,13 +44,13 @@ class PostgreSQLLanes:
     def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
         self.is_closed = False
         # The rest of the pool is for sessions.
-        size, patience = engines.options.pool_size, engines.options.pool_timeout
-        reads = max(1, min(3, size // 2))
-        self._points = _KeyLane(Held(engines, Access.READ, is_heard), patience)
+        options = engines.options
+        reads = max(1, min(3, options.pool_size // 2))
+        self._points = _KeyLane(Held(engines, Access.READ, is_heard), options)
         self._rows = [
-            _RowLane(Held(engines, Access.READ, is_heard), patience) for _ in range(reads - 1)
+            _RowLane(Held(engines, Access.READ, is_heard), options) for _ in range(reads - 1)
         ]
-        self._writes = WriteLane(Held(engines, Access.WRITE, is_heard), patience)
+        self._writes = WriteLane(Held(engines, Access.WRITE, is_heard), options)
 
     async def fetch(self, reads: Sequence[Read], make: Callable[..., _T]) -> _T:
         """Return what is made of the rows of a read; see `Lanes`.
@@ -133,8 +133,7 @@ class _RowLane(HeldLane):
         """Send what goes together, if its turn came in time; its errors are its own."""
         now = time.monotonic()
         for item in group:
-            if now > item.deadline:
-                item.fail(too_late(self._patience))
+            item.fail_if_late(now)
         waiting = [item for item in group if not item.future.done()]
         try:
             if waiting:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from ormolu.engines import EngineOptions
 from ormolu.errors import OutcomeUnknownError
 from ormolu.faults import driver_fault
 from ormolu.lanes._held import Held
@@ -37,8 +38,8 @@ class WriteLane(HeldLane):
 
     batch = _WRITES
 
-    def __init__(self, held: Held, patience: float) -> None:
-        super().__init__(held, patience)
+    def __init__(self, held: Held, options: EngineOptions) -> None:
+        super().__init__(held, options)
         # Of which a trigger has left out rows.
         self._sparse: set[str] = set()
         self._prepared: Any = None
@@ -106,7 +107,7 @@ class WriteLane(HeldLane):
         self._used_at = time.monotonic()
         if is_idle or connection is not self._prepared:
             try:
-                async with asyncio.timeout(self._patience):
+                async with asyncio.timeout(self._silence):
                     await connection.execute(f"SET lock_timeout = {_LOCK_TIMEOUT}")
             except Exception as error:
                 await self._held.drop()

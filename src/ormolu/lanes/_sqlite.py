@@ -233,8 +233,8 @@ class _Writes:
 
     def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
         self._held = Held(engines, Access.WRITE, is_heard)
-        self._limit = engines.options.pool_timeout
-        self._lane = Lane(self._run_batch, patience=self._limit, batch=_BATCH)
+        patience = engines.options.pool_timeout
+        self._lane = Lane(self._run_batch, patience=patience, batch=_BATCH)
 
     async def put(self, item: Item) -> Sequence[Any] | None:
         rows: Sequence[Any] = await self._lane.put(item)
@@ -247,7 +247,7 @@ class _Writes:
         assert isinstance(connection, Connection)
         # A statement alone is a transaction; what runs as one here is the batch.
         connection.level = "AUTOCOMMIT"
-        connection.busy_timeout = self._limit
+        connection.waited = 0.0
         await self._settle(connection, batch)
 
     async def _settle(self, connection: Connection, batch: list[Item]) -> None:

@@ -20,7 +20,6 @@ from sqlalchemy.util import greenlet_spawn
 from ormolu.engines import EnginePair, Engines
 from ormolu.errors import (
     ConcurrentUseError,
-    DatabaseDownError,
     RolledBackError,
     SessionClosedError,
 )
@@ -33,9 +32,6 @@ _T = TypeVar("_T")
 
 # A task may be inside a session whose unit of work ends; its statement is not waited for longer.
 _TAKE_OVER_SECONDS = 1.0
-
-# Beyond the pool's own timeout, so that a full pool is told from a silent database.
-_BEGIN_MARGIN = 1.15
 
 # SQLAlchemy's code for a transaction whose connection broke, which is no mistake of the program's.
 _LOST_CONNECTION = "8s2b"
@@ -167,11 +163,11 @@ class UnitSession(AsyncSession):
             raise SessionClosedError(CLOSED)
 
     async def take_connection(self, **options: Any) -> None:
-        """Get a connection and BEGIN, all within the pool timeout.
+        """Get a connection and BEGIN.
 
         Raises:
-            DatabaseDownError: The database did not answer in time.
-            OverloadedError: No connection or lock came free in time.
+            DatabaseDownError: The database did not answer within `connect_timeout`.
+            OverloadedError: No connection came free within `pool_timeout`.
         """
         if self._has_connection:
             return
@@ -188,13 +184,8 @@ class UnitSession(AsyncSession):
                 self.rules.made = functools.partial(_made_unheard, self._engines, pair)
             await pair.turns.take()
             return
-        limit = self._engines.options.pool_timeout * _BEGIN_MARGIN
-        try:
-            async with asyncio.timeout(limit):
-                await greenlet_spawn(self.sync_session.connection, execution_options=options)
-        except TimeoutError as error:
-            message = f"The database did not let a transaction begin within {limit:.2f} s."
-            raise DatabaseDownError(message) from error
+        async with pair.server.answering():
+            await greenlet_spawn(self.sync_session.connection, execution_options=options)
         self._has_connection = True
 
     def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:

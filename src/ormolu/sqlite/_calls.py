@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from ormolu.sqlite._pragmas import Patience
 from ormolu.sqlite._statements import Kind
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ _PATIENCE = 0.01
 _TURNS = 64
 
 
+# Of what waits neither in line nor for a lock.
+_NONE = Patience(line=0.0, lock=0.0)
+
+
 class Call:
     """A function to be run with a connection.
 
@@ -36,8 +41,8 @@ class Call:
         at_once: What may be called instead on the event loop's thread; `NOT_DONE` from it means
             that it has done nothing. None if nothing may.
         kind: What its statement asks of the transaction.
-        limit: Seconds that it waits for locks.
-        deadline: When that ends, on the monotonic clock.
+        patience: Seconds that it waits in the writers' line, and for locks of other processes.
+        began_at: When its wait began, on the monotonic clock: with that for the connection.
         outbox: Where its outcome goes; None if nobody waits for it.
         future: Its outcome on the event loop.
         place: Its place in the writers' line.
@@ -49,8 +54,8 @@ class Call:
     """
 
     __slots__ = (
-        "at_once", "deadline", "function", "future", "is_at_once", "is_given_up", "is_late",
-        "is_over", "kind", "limit", "outbox", "place", "timer",
+        "at_once", "began_at", "function", "future", "is_at_once", "is_given_up", "is_late",
+        "is_over", "kind", "outbox", "patience", "place", "timer",
     )  # fmt: skip
 
     def __init__(
@@ -59,13 +64,14 @@ class Call:
         outbox: Outbox | None = None,
         *,
         kind: Kind = Kind.OTHER,
-        limit: float = 5.0,
+        patience: Patience = _NONE,
+        waited: float = 0.0,
     ) -> None:
         self.function = function
         self.at_once: Callable[[Call], Any] | None = None
         self.kind = kind
-        self.limit = limit
-        self.deadline = time.monotonic() + limit
+        self.patience = patience
+        self.began_at = time.monotonic() - waited
         self.outbox = outbox
         self.future: asyncio.Future[Any] | None = outbox.loop.create_future() if outbox else None
         self.place: Place | None = None

@@ -29,9 +29,6 @@ __all__ = ["Connection"]
 
 _T = TypeVar("_T")
 
-# Seconds that a lock is waited for, however long the wait for the connection was.
-_SOON = 0.02
-
 # Methods of sqlite3.Connection that are passed on to the connection's thread.
 _PASSED_ON = frozenset(
     {
@@ -51,7 +48,7 @@ class Connection(AdaptedConnection):
     collations and the like are there under their own names.
 
     Attributes:
-        busy_timeout: Seconds that a statement waits for a lock.
+        waited: Seconds that the connection was waited for, which count as waited in line.
     """
 
     def __init__(self, dbapi: Any, pragmas: Pragmas) -> None:
@@ -59,9 +56,9 @@ class Connection(AdaptedConnection):
         self._is_plain = False
         self._short: ShortStatements | None = None
         self._pauses = Pauses()
-        self.busy_timeout = pragmas.busy_timeout
         self._dbapi = dbapi
         self._pragmas = pragmas
+        self.waited = 0.0
         self._handle = Handle(dbapi, pragmas)
         self._transaction = self._handle.transaction
         self._mailbox = Mailbox(self._handle)
@@ -148,15 +145,6 @@ class Connection(AdaptedConnection):
     def __repr__(self) -> str:
         """Show that it is one; it may be closed."""
         return f"<{type(self).__module__}.Connection at {id(self):#x}>"
-
-    def shorten_wait(self, seconds: float) -> None:
-        """Count what was waited for the connection towards what it may wait for a lock.
-
-        Args:
-            seconds: How long that was; a lock that is free soon is waited for in any case.
-        """
-        limit = self._pragmas.busy_timeout
-        self.busy_timeout = max(limit - seconds, min(limit, _SOON))
 
     def run_short_at_once(self, short: ShortStatements) -> None:
         """Let short statements run on the event loop's thread, until the user adds functions.
@@ -311,7 +299,8 @@ class Connection(AdaptedConnection):
             if self._mailbox.is_foreign:
                 message += " It was opened before a fork"
             raise self._dbapi.ProgrammingError(message)
-        return Call(function, self._outbox_here(), kind=kind, limit=self.busy_timeout)
+        patience = self._pragmas.patience
+        return Call(function, self._outbox_here(), kind=kind, patience=patience, waited=self.waited)
 
     def _outbox_here(self) -> Outbox:
         loop = asyncio.get_running_loop()

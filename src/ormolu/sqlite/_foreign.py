@@ -69,7 +69,7 @@ def prepare_connections(engine: Engine, *, is_writer: bool, timeout: float) -> N
 
 
 def _execute(connection: Any, statement: str, timeout: float) -> None:
-    deadline = time.monotonic() + timeout
+    began_at = time.monotonic()
     while True:
         try:
             # The driver's own shortcut: one hop to its thread instead of a cursor's three.
@@ -77,8 +77,9 @@ def _execute(connection: Any, statement: str, timeout: float) -> None:
         except sqlite3.OperationalError as error:
             if not _is_busy(error):
                 raise OperationalError(statement, None, error) from error
-            if time.monotonic() > deadline:
-                message = f"Another process kept the SQLite write lock for over {timeout} s."
+            waited = time.monotonic() - began_at
+            if waited > timeout:
+                message = f"Another process kept the SQLite write lock for {waited:.2f} s."
                 raise OverloadedError(message) from error
         else:
             return

@@ -32,6 +32,9 @@ __all__ = ["Mailbox"]
 # An interrupt that falls between two statements is lost: it is repeated until the call is over.
 _INTERRUPT_EVERY = 0.01
 
+# Seconds that a turn is waited for in any case, however long the wait for the connection was.
+_SOON = 0.02
+
 # Seconds that the end of the interpreter, or of a connection, waits for a thread.
 _FAREWELL = 1.0
 
@@ -289,11 +292,14 @@ class Mailbox:
     def _set_limit(self, call: Call) -> None:
         if call.place is not None and not call.place.has_turn:
             assert call.outbox is not None
-            call.timer = call.outbox.loop.call_later(call.limit, self._expire, call)
+            limit = call.place.limit(call.patience.line)
+            waited = time.monotonic() - call.began_at
+            left = max(limit - waited, min(limit, _SOON))
+            call.timer = call.outbox.loop.call_later(left, self._expire, call)
 
     def _expire(self, call: Call) -> None:
         if call.place is not None and not call.place.has_turn and self._withdraw(call):
-            call.resolve(None, self._handle.transaction.too_long(call))
+            call.resolve(None, self._handle.transaction.too_long_in_line(call))
 
     def _withdraw(self, call: Call) -> bool:
         """Take a call out that has not begun, and tell whether it was there."""

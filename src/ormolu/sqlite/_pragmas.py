@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy.exc import ArgumentError
 
 __all__ = [
     "SQLITE3_OPTIONS",
     "Begin",
+    "Patience",
     "Pragmas",
     "read_begin",
     "read_option",
@@ -26,6 +27,13 @@ __all__ = [
 Begin = Literal["auto", "immediate", "read only"]
 
 
+class Patience(NamedTuple):
+    """Seconds that a call waits: in the line of this process's writers, for others' locks."""
+
+    line: float
+    lock: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pragmas:
     """The settings of a connection.
@@ -35,7 +43,9 @@ class Pragmas:
             "process" keeps it when the process dies, and may lose the last commits of a
             machine that does (synchronous=NORMAL).
         foreign_keys: Whether foreign keys are checked.
-        busy_timeout: Seconds that a statement waits for a lock before it fails.
+        busy_timeout: Seconds that a statement waits for a lock of another process before it fails.
+        line_timeout: Seconds that it waits in the line of this process's own writers before that;
+            None is as long as for a lock.
         statement_timeout: Seconds after which a statement is interrupted; 0 is never.
         begin: How transactions begin that do not say so: "auto", "immediate" or "read only".
         journal_mode: "wal", or another that SQLite knows.
@@ -47,12 +57,19 @@ class Pragmas:
     durability: Literal["power-loss", "process"] = "power-loss"
     foreign_keys: bool = True
     busy_timeout: float = 5.0
+    line_timeout: float | None = None
     statement_timeout: float = 0.0
     begin: Begin = "auto"
     journal_mode: str = "wal"
     cache_size: int | None = None
     mmap_size: int | None = None
     temp_store: Literal["default", "file", "memory"] = "default"
+
+    @property
+    def patience(self) -> Patience:
+        """Return how long a call waits."""
+        line = self.busy_timeout if self.line_timeout is None else self.line_timeout
+        return Patience(line=line, lock=self.busy_timeout)
 
     @property
     def is_wal(self) -> bool:
@@ -123,6 +140,7 @@ _READERS: dict[str, _Reader] = {
     "durability": _one_of("power-loss", "process"),
     "foreign_keys": _SWITCH,
     "busy_timeout": _SECONDS,
+    "line_timeout": _SECONDS,
     "statement_timeout": _SECONDS,
     "begin": _BEGIN,
     "journal_mode": _one_of("wal", "delete", "truncate", "persist", "memory", "off"),

@@ -29,6 +29,12 @@ _PAUSE = 0.0005
 # Rows, description, rowcount and lastrowid of a statement that was not sent yet.
 NO_RESULT: tuple[list[Any], None, int, None] = ([], None, -1, None)
 
+_LOCKED = "database is locked: another process kept the write lock for {:.2f} s"
+_IN_LINE = (
+    "database is locked: other writers of this process had the write lock for the {:.2f} s that "
+    "this one waited in line. A transaction that may write keeps the lock from its first statement "
+    "to its end: end it before slow work"
+)
 _UPGRADE = (
     "database is locked: this transaction has read, and another one writes or has written since. "
     "Roll back, and begin a transaction that will write as a writer: "
@@ -342,22 +348,36 @@ class Transaction:
 
     def persist(self, call: Call, action: Callable[[], _T]) -> _T:
         """Do it again as long as another process or a checkpoint holds the lock."""
+        since = None
         while True:
             try:
-                return action()
+                result = action()
             except self._dbapi.OperationalError as error:
                 if not _is_busy(error) or call.is_at_once:
                     raise
-                if call.is_given_up or time.monotonic() > call.deadline:
-                    raise self.too_long(call) from error
+                since = self._locked_since(call) if since is None else since
+                waited = time.monotonic() - since
+                if call.is_given_up or waited > call.patience.lock:
+                    raise self._error(_LOCKED.format(waited), "SQLITE_BUSY") from error
+            else:
+                if self._place is not None:
+                    self.line.locked_since = None
+                return result
             time.sleep(_PAUSE)
 
-    def too_long(self, call: Call) -> Exception:
-        """Return the error of a call that did not get its lock in time."""
-        message = (
-            f"database is locked: another writer kept the write lock for over {call.limit:.2f} s"
-        )
-        return self._error(message, "SQLITE_BUSY")
+    def _locked_since(self, call: Call) -> float:
+        """Return since when a call has waited for another process: in line, too."""
+        now = time.monotonic()
+        if self._place is None:
+            return now
+        if self.line.locked_since is None:
+            self.line.locked_since = now
+        return max(call.began_at, self.line.locked_since)
+
+    def too_long_in_line(self, call: Call) -> Exception:
+        """Return the error of a call whose turn to write did not come in time."""
+        waited = time.monotonic() - call.began_at
+        return self._error(_IN_LINE.format(waited), "SQLITE_BUSY")
 
     def _error(self, message: str, name: str) -> Exception:
         error: Exception = self._dbapi.OperationalError(message)

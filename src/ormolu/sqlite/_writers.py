@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable
 
+from ormolu.controlled_delay import ControlledDelay
 from ormolu.sqlite._checkpoints import Checkpoints
 from ormolu.sqlite._crew import Crew
 from ormolu.sqlite._syncs import Syncs
@@ -33,6 +35,10 @@ class Place:
         self._line = line
         self._on_turn = on_turn
 
+    def limit(self, patience: float) -> float:
+        """Return the seconds that one waits here who would wait so many in a line that moves."""
+        return self._line.delay.limit(time.monotonic(), patience)
+
     def leave(self) -> None:
         """Give the place up, from any thread, as often as one likes; the next one is served."""
         following = self._line.remove(self)
@@ -52,14 +58,19 @@ class WriterLine:
         crew: The thread.
         syncs: What the commits of those who were served wait for.
         checkpoints: When the file's log is due to go back into it.
+        delay: How long one waits in it.
         count: How many transactions have written, in this process.
+        locked_since: When who has the turn met the lock of another process that is still there,
+            on the monotonic clock; None if the file is not locked.
     """
 
     def __init__(self, path: str) -> None:
         self.crew = Crew()
         self.syncs = Syncs(path)
         self.checkpoints = Checkpoints(path)
+        self.delay = ControlledDelay()
         self.count = 0
+        self.locked_since: float | None = None
         self._guard = threading.Lock()
         self._places: deque[Place] = deque()
 
@@ -86,6 +97,8 @@ class WriterLine:
                 return None
             was_first = self._places[0] is place
             self._places.remove(place)
+            if len(self._places) < 2:
+                self.delay.be_empty()
             return self._places[0] if was_first and self._places else None
 
 

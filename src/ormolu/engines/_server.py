@@ -1,0 +1,221 @@
+"""Whether a server lives: the limit that tells one that is dead from one that is busy.
+
+To open a connection and to begin on it has a short limit, so that requests to a dead server are
+answered soon. Its clock stands still while one waits in the pool's line and while this process
+does not get to run, and begins anew with each sign of life.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Protocol, TypeVar
+
+from sqlalchemy.util import await_, greenlet_spawn
+
+from ormolu.errors import DatabaseDownError
+
+__all__ = ["Answering", "LineWatch", "Server", "answering_now"]
+
+# The clock counts so many steps, of which one that comes late is one: while the event loop was
+# held up, or the process had no CPU, the server may have answered all along.
+_STEPS = 8
+
+# Connections that are opened at once. All of a burst together would keep their server and this
+# process busy for longer than the limit, and none of them would be there in time.
+_OPENINGS = 4
+
+
+_SILENT = "The database gave no connection and no sign of life within {} s."
+
+_C = TypeVar("_C")
+
+
+class _Line(Protocol):
+    def fail_line(self, message: str) -> None: ...
+
+
+class Server:
+    """What the two engines of a database on one event loop know of their server.
+
+    Attributes:
+        timeout: Seconds that it may be silent; None for a file, which has no server.
+        ask: Opens a connection and closes it, in a greenlet.
+        signs: How many signs of life it has given.
+        lines: The pools, in whose lines others wait.
+    """
+
+    def __init__(
+        self, timeout: float | None, patience: float, ask: Callable[[], None] | None = None
+    ) -> None:
+        """Know nothing yet.
+
+        Args:
+            timeout: Seconds that it may be silent; None for a file.
+            patience: Seconds after which even a server that gives signs of life has taken too long.
+            ask: Opens a connection and closes it, in a greenlet; None if it is not to be asked.
+        """
+        self.timeout = timeout
+        self.ask = ask
+        self.signs: int = 0
+        self.lines: weakref.WeakSet[_Line] = weakref.WeakSet()
+        self._patience = patience
+        self._openings = asyncio.Semaphore(_OPENINGS)
+
+    def open(self, connect: Callable[[], _C]) -> _C:
+        """Open a connection, few at once; in a greenlet."""
+        if self.timeout is None:
+            return connect()
+        await_(self._openings.acquire())
+        try:
+            connection = connect()
+        finally:
+            self._openings.release()
+        self.give_sign()
+        return connection
+
+    def give_sign(self) -> None:
+        """Note that it has answered."""
+        self.signs += 1
+
+    def be_dead(self, message: str) -> None:
+        """Tell those who wait for connections in use, which may never be given back."""
+        for line in list(self.lines):
+            line.fail_line(message)
+
+    def answering(self, *, may_wait: bool = True) -> Answering:
+        """Limit, for the time of a block, how long the server may take to give a connection.
+
+        Args:
+            may_wait: Whether the block may wait in the pool's line first.
+        """
+        most = self._patience if self.timeout is None else self._patience / self.timeout
+        return Answering(self, most_steps=max(_STEPS, round(most * _STEPS)), may_wait=may_wait)
+
+
+class Answering:
+    """A block within which a server has to give a connection.
+
+    Attributes:
+        may_wait: Whether the pool's line may be waited in.
+    """
+
+    def __init__(self, server: Server, *, most_steps: int, may_wait: bool) -> None:
+        """Limit nothing yet: the clock runs once `begin` is called."""
+        self.may_wait = may_wait
+        self._server = server
+        self._most_steps = most_steps
+        self._limit = asyncio.timeout(None)
+        self._timer: asyncio.TimerHandle | None = None
+        self._signs = self._steps = self._all_steps = 0
+
+    async def __aenter__(self) -> Answering:
+        """Let the pool find this; see `answering_now`."""
+        self._token = _NOW.set(self)
+        await self._limit.__aenter__()
+        return self
+
+    def begin(self) -> None:
+        """Let the clock run: the pool's line is behind us."""
+        if self._timer is None and self._server.timeout is not None:
+            self._signs = self._server.signs
+            self._arm(self._server.timeout)
+
+    def _arm(self, timeout: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(timeout / _STEPS, self._step, timeout)
+
+    def _step(self, timeout: float) -> None:
+        self._all_steps += 1
+        self._steps = self._steps + 1 if self._signs == self._server.signs else 0
+        self._signs = self._server.signs
+        if self._steps < _STEPS and self._all_steps < self._most_steps:
+            self._arm(timeout)
+        else:
+            # First, so that the place in the pool that is left goes to nobody who would wait anew.
+            self._server.be_dead(_SILENT.format(timeout))
+            self._limit.reschedule(asyncio.get_running_loop().time())
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop the clock.
+
+        Raises:
+            DatabaseDownError: It has run out.
+        """
+        _NOW.reset(self._token)
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            await self._limit.__aexit__(kind, error, traceback)
+        except TimeoutError as late:
+            raise DatabaseDownError(_SILENT.format(self._server.timeout)) from late
+
+
+_NOW: ContextVar[Answering | None] = ContextVar("ormolu_answering", default=None)
+
+
+def answering_now() -> Answering | None:
+    """Return the block that the current task is in, None if it is in none."""
+    return _NOW.get()
+
+
+class _Moving(Protocol):
+    count: int
+
+    def __len__(self) -> int: ...
+
+
+class LineWatch:
+    """Asks the server for a sign of life where a line does not move and nothing else tells.
+
+    Those who have the connections may do other work, or wait for a server that never answers.
+    """
+
+    def __init__(self, line: _Moving, server: Server) -> None:
+        """Watch nothing yet."""
+        self._line = line
+        self._server = server
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Watch the line as long as anybody waits in it."""
+        if self._timer is None and self._server.timeout and self._server.ask:
+            loop = asyncio.get_running_loop()
+            seen = (self._line.count, self._server.signs)
+            self._timer = loop.call_later(self._server.timeout / 2, self._look, seen)
+
+    def stop(self) -> None:
+        """Watch it no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self, seen: tuple[int, int]) -> None:
+        self._timer = None
+        if not len(self._line):
+            return
+        is_quiet = seen == (self._line.count, self._server.signs)
+        if is_quiet and (self._task is None or self._task.done()):
+            assert self._server.ask is not None
+            self._task = asyncio.get_running_loop().create_task(self._ask(self._server.ask))
+        self.begin()
+
+    async def _ask(self, ask: Callable[[], None]) -> None:
+        try:
+            async with self._server.answering() as answering:
+                answering.begin()
+                await greenlet_spawn(ask)
+        except (DatabaseDownError, OSError) as error:
+            self._server.be_dead(str(error))
+        except Exception:
+            # It refuses us, as one does that has too many connections: it lives.
+            self._server.give_sign()
