@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ormolu.resources import Resource as Resource
     from ormolu.resources import resource as resource
     from ormolu.sessions import after_commit as after_commit
+    from ormolu.web import ReadSessionDep as ReadSessionDep
     from ormolu.web import SessionDep as SessionDep
     from ormolu.web import request_session as request_session
 
@@ -70,7 +71,7 @@ _ROOMS = {
     ),
     "SchemaMode": "ormolu.engines",
     "after_commit": "ormolu.sessions",
-    **dict.fromkeys(("SessionDep", "request_session"), "ormolu.web"),
+    **dict.fromkeys(("ReadSessionDep", "SessionDep", "request_session"), "ormolu.web"),
 }
 
 __all__ = [
@@ -90,6 +91,7 @@ __all__ = [
     "Page",
     "Policy",
     "ReadOnlyError",
+    "ReadSessionDep",
     "RefusedError",
     "Resource",
     "RolledBackError",

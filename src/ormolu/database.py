@@ -16,7 +16,7 @@ from ormolu.engines import EngineOptions, Engines, Listener, Pooler, SchemaMode
 from ormolu.models import Model
 from ormolu.sessions import UnitOfWork
 from ormolu.transactions import Access
-from ormolu.web import ProblemReach, attach, session_of
+from ormolu.web import ProblemReach, attach, session_of, unit_of
 
 __all__ = ["Database"]
 
@@ -145,6 +145,17 @@ class Database:
             SessionClosedError: The answer was sent already.
         """
         return session_of(connection, self._engines)
+
+    async def read_session(self, connection: HTTPConnection) -> AsyncSession:
+        """Return a session of this database that only reads, whatever the request's method.
+
+        A FastAPI dependency, as `session`. It keeps its connection for a statement at a time.
+
+        Raises:
+            NoUnitOfWorkError: The database is not attached, or this is a WebSocket.
+            SessionClosedError: The answer was sent already.
+        """
+        return unit_of(connection, self._engines).read_session
 
     @asynccontextmanager
     async def unit_of_work(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:

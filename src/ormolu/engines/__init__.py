@@ -7,16 +7,20 @@ from ormolu.engines._engines import EnginePair, Engines
 from ormolu.engines._listeners import Listener
 from ormolu.engines._options import EngineOptions, Pooler
 from ormolu.engines._origins import made_by_program, unsent_value
+from ormolu.engines._pool import FairPool
 from ormolu.engines._schema import SchemaMode
+from ormolu.engines._traces import bears_traces
 from ormolu.engines._url import read_url
 
 __all__ = [
     "EngineOptions",
     "EnginePair",
     "Engines",
+    "FairPool",
     "Listener",
     "Pooler",
     "SchemaMode",
+    "bears_traces",
     "made_by_program",
     "read_url",
     "unsent_value",

@@ -47,6 +47,7 @@ from ormolu.engines._pool import (
 )
 from ormolu.engines._schema import SchemaMode, prepare_schema
 from ormolu.engines._server import Server
+from ormolu.engines._traces import note_traces
 from ormolu.engines._turns import Turns
 from ormolu.engines._url import Target, read_url
 from ormolu.errors import (
@@ -322,6 +323,8 @@ class Engines:
         keep_alive(engine, self.target.keepalives)
         if access is Access.READ:
             check_reader(engine, self.target, self.options)
+            if self.reads_in_autocommit:
+                note_traces(engine)
         if self.target.is_sqlite and self.target.driver != "ormolu":
             is_writer = access is Access.WRITE
             prepare_connections(engine, is_writer=is_writer, timeout=timeout)

@@ -57,6 +57,7 @@ class FairPool(AsyncAdaptedQueuePool):
             creator, pool_size=pool_size, max_overflow=max_overflow, timeout=timeout, **options
         )
         self._longest = timeout
+        self._size = pool_size
         self._capacity = pool_size + max_overflow
         self._in_use = 0
         # The queue of the class above stays empty: it makes entries, and counts them.
@@ -81,6 +82,11 @@ class FairPool(AsyncAdaptedQueuePool):
         if self._server is not None:
             pool.watch_server(self._server)
         return pool
+
+    @property
+    def is_short(self) -> bool:
+        """Tell whether so many are in use that one more has to wait, or be opened for a while."""
+        return self._in_use >= self._size
 
     def checkedin(self) -> int:
         return len(self._idle)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, AsyncSessionTransaction
 from sqlalchemy.util import greenlet_spawn
 
-from ormolu.engines import EnginePair, Engines
+from ormolu.engines import EnginePair, Engines, FairPool, bears_traces
 from ormolu.errors import (
     ConcurrentUseError,
     RolledBackError,
@@ -54,11 +54,15 @@ def _one_task_at_a_time(method: Callable[..., Awaitable[_T]]) -> Callable[..., A
         try:
             if not self._has_connection:
                 await self.take_connection()
-            return await method(self, *args, **kwargs)
+            result = await method(self, *args, **kwargs)
         except PendingRollbackError as error:
             if error.code == _LOST_CONNECTION:
                 raise
             raise RolledBackError from error
+        else:
+            if self._lets_go and outer is None and (self._is_brief or self._is_pool_short()):
+                await self._let_go()
+            return result
         finally:
             self._leave(outer)
 
@@ -70,13 +74,26 @@ class UnitSession(AsyncSession):
 
     sync_session_class = RulesSession
 
-    def __init__(self, engines: Engines, access: Access) -> None:
+    def __init__(self, engines: Engines, access: Access, *, is_brief: bool = False) -> None:
+        """Take no connection yet.
+
+        Args:
+            engines: The database.
+            access: Whether it may write.
+            is_brief: Whether its connection goes back after each statement. Where reads are sent
+                in autocommit it does anyway, once the pool is short of them.
+        """
         super().__init__(expire_on_commit=False, close_resets_only=False)
         self.callbacks: list[Callable[[], Any]] = []
         self.rules.is_read_only = access is Access.READ
         self._engines = engines
         self._access = access
         self._engine: Engine | None = None
+        # What it has now; None where the driver takes it with the first statement.
+        self._connection: Connection | None = None
+        self._is_brief = is_brief
+        is_read = access is Access.READ
+        self._lets_go = is_brief or (is_read and engines.reads_in_autocommit)
         self._has_connection = False
         self._has_options = False
         self._is_in_transaction = False
@@ -185,7 +202,8 @@ class UnitSession(AsyncSession):
             await pair.turns.take()
             return
         async with pair.server.answering():
-            await greenlet_spawn(self.sync_session.connection, execution_options=options)
+            connection = self.sync_session.connection
+            self._connection = await greenlet_spawn(connection, execution_options=options)
         self._has_connection = True
 
     def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
@@ -201,6 +219,23 @@ class UnitSession(AsyncSession):
         if self._engine is None:
             engine = self._engines.opened.of(self._access)
             self.bind, self._engine = engine, engine.sync_engine
+
+    def _is_pool_short(self) -> bool:
+        pool = self._engine.pool if self._engine is not None else None
+        return isinstance(pool, FairPool) and pool.is_short
+
+    async def _let_go(self) -> None:
+        """Give the connection back until the next statement, unless that needs the same one."""
+        connection, transaction = self._connection, self.sync_session.get_transaction()
+        if transaction is None:
+            return
+        if self._has_options or (connection is not None and bears_traces(connection)):
+            self._lets_go = False
+            return
+        self._connection = None
+        self._has_connection = False
+        # Not `close` of the session, which forgets its objects.
+        await greenlet_spawn(transaction.close)
 
     async def take_transaction(self) -> None:
         """Get a connection with a transaction, which reads in autocommit have not."""
@@ -232,8 +267,14 @@ class UnitSession(AsyncSession):
     ) -> AsyncConnection:
         """Return the connection; the options apply if it is the first use."""
         with self.in_use():
+            self._lets_go = False
             await self.take_connection(**(execution_options or {}))
             return await super().connection(bind_arguments, **kw)
+
+    async def run_sync(self, *args: Any, **kwargs: Any) -> Any:
+        """Call a function with the session below, whose connection it may keep."""
+        self._lets_go = False
+        return await _run_sync(self, *args, **kwargs)
 
     async def stream(self, *args: Any, **kwargs: Any) -> Any:
         """Execute and stream the rows; server-side cursors need a transaction to live in."""
@@ -277,11 +318,13 @@ class UnitSession(AsyncSession):
 
         ROLLBACK is not, on SQLite; in autocommit there is none. A listener may have to be.
         """
-        engines, is_read = self._engines, self._access is Access.READ
-        if not (is_read and engines.reads_end_at_once) or self._user is not None:
+        engines = self._engines
+        if self._access is not Access.READ or self._user is not None:
             return False
-        if self._engine is None:
+        if self.sync_session.get_transaction() is None:
             return True
+        if not engines.reads_end_at_once or self._engine is None:
+            return False
         heard = self.sync_session.dispatch
         return not (
             self._has_options
@@ -346,9 +389,11 @@ class _Savepoint(AsyncSessionTransaction):
                 del self._unit.callbacks[self._waiting :]
 
 
+_run_sync = _one_task_at_a_time(AsyncSession.run_sync)
+
 # Only what sends statements itself: the other methods of AsyncSession call these.
 for _name in (
     "delete", "delete_all", "execute", "flush", "get", "get_one",
-    "merge", "merge_all", "refresh", "run_sync", "scalar",
+    "merge", "merge_all", "refresh", "scalar",
 ):  # fmt: skip
     setattr(UnitSession, _name, _one_task_at_a_time(getattr(AsyncSession, _name)))

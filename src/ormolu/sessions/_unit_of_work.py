@@ -34,6 +34,7 @@ class UnitOfWork:
         self.access = access
         self._engines = engines
         self._session: UnitSession | None = None
+        self._reads: UnitSession | None = None
         self._is_over = False
 
     @property
@@ -48,6 +49,19 @@ class UnitOfWork:
         if self._session is None:
             self._session = UnitSession(self._engines, self.access)
         return self._session
+
+    @property
+    def read_session(self) -> AsyncSession:
+        """Return a session that only reads, and keeps its connection for a statement at a time.
+
+        Raises:
+            SessionClosedError: The unit of work has ended.
+        """
+        if self.access is Access.READ or self._is_over:
+            return self.session
+        if self._reads is None:
+            self._reads = UnitSession(self._engines, Access.READ, is_brief=True)
+        return self._reads
 
     @property
     def last_entity(self) -> str | None:
@@ -70,27 +84,41 @@ class UnitOfWork:
             RolledBackError: An error was caught that had rolled the transaction back.
         """
         session = self._end()
-        if session is None:
-            return
-        if session.ends_at_once and not (session.callbacks or session.has_changes):
-            session.end_at_once()
-        else:
-            await run_to_completion(_commit(session))
+        try:
+            if session is None:
+                return
+            if session.ends_at_once and not (session.callbacks or session.has_changes):
+                session.end_at_once()
+            else:
+                await run_to_completion(_commit(session))
+        finally:
+            await self._end_reads()
 
     async def rollback(self) -> None:
         """Roll back and close the session for good; never fails, never is interrupted."""
         session = self._end()
-        if session is None:
-            return
-        if session.ends_at_once:
-            session.end_at_once()
-        else:
-            await run_to_completion(_roll_back(session))
+        try:
+            if session is not None:
+                await _end_unchanged(session)
+        finally:
+            await self._end_reads()
+
+    async def _end_reads(self) -> None:
+        reads, self._reads = self._reads, None
+        if reads is not None:
+            await _end_unchanged(reads)
 
     def _end(self) -> UnitSession | None:
         session = None if self._is_over else self._session
         self._is_over = True
         return session
+
+
+async def _end_unchanged(session: UnitSession) -> None:
+    if session.ends_at_once:
+        session.end_at_once()
+    else:
+        await run_to_completion(_roll_back(session))
 
 
 async def _commit(session: UnitSession) -> None:

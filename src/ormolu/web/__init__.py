@@ -5,7 +5,14 @@ Knows sessions and engines; no resource.
 
 from ormolu.web._attach import attach
 from ormolu.web._constraints import call_columns
-from ormolu.web._dependency import SessionDep, only_read, request_session, session_of
+from ormolu.web._dependency import (
+    ReadSessionDep,
+    SessionDep,
+    only_read,
+    request_session,
+    session_of,
+    unit_of,
+)
 from ormolu.web._door import Body, Door, NoDoorError, Reply
 from ormolu.web._doors import raise_failure
 from ormolu.web._fastapi import why_no_doors
@@ -22,6 +29,7 @@ __all__ = [
     "NoDoorError",
     "Privacy",
     "ProblemReach",
+    "ReadSessionDep",
     "Reply",
     "SessionDep",
     "answer_problems",
@@ -35,5 +43,6 @@ __all__ = [
     "request_session",
     "session_of",
     "survey",
+    "unit_of",
     "why_no_doors",
 ]

@@ -10,10 +10,11 @@ from starlette.requests import HTTPConnection
 
 from ormolu.engines import Engines
 from ormolu.errors import NoUnitOfWorkError
+from ormolu.sessions import UnitOfWork
 from ormolu.transactions import Access
 from ormolu.web._units import units_of
 
-__all__ = ["SessionDep", "only_read", "request_session"]
+__all__ = ["ReadSessionDep", "SessionDep", "only_read", "request_read_session", "request_session"]
 
 
 async def request_session(connection: HTTPConnection) -> AsyncSession:
@@ -36,12 +37,34 @@ def session_of(connection: HTTPConnection, engines: Engines | None) -> AsyncSess
         NoUnitOfWorkError: The request has none of this database.
         SessionClosedError: The answer was sent already.
     """
+    return unit_of(connection, engines).session
+
+
+def unit_of(connection: HTTPConnection, engines: Engines | None) -> UnitOfWork:
+    """Return the request's unit of work of one database.
+
+    Raises:
+        NoUnitOfWorkError: The request has none of this database.
+    """
     unit = units_of(connection.scope).get(engines) if engines is not None else None
     if unit is None:
         raise NoUnitOfWorkError(
             _WEBSOCKET if connection.scope["type"] == "websocket" else _DETACHED
         )
-    return unit.session
+    return unit
+
+
+async def request_read_session(connection: HTTPConnection) -> AsyncSession:
+    """Return a session of the request that only reads; `request_session` says of which database.
+
+    Of a request that may write it is another one than that, so that who only asks something, such
+    as who calls, neither takes the lock of SQLite's writers nor keeps a connection meanwhile.
+
+    Raises:
+        NoUnitOfWorkError: No gate was passed.
+        SessionClosedError: The answer was sent already.
+    """
+    return unit_of(connection, next(iter(units_of(connection.scope)), None)).read_session
 
 
 async def only_read(connection: HTTPConnection) -> None:
@@ -61,3 +84,4 @@ _DETACHED = (
 )
 
 SessionDep = Annotated[AsyncSession, Depends(request_session)]
+ReadSessionDep = Annotated[AsyncSession, Depends(request_read_session)]
