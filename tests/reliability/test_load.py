@@ -70,7 +70,7 @@ async def send_timed(client: httpx2.AsyncClient) -> tuple[httpx2.Response, float
 @needs_proc
 async def test_overload_is_answered_soon(backend: Backend, database_url: str) -> None:
     """200 requests on five connections: stored, or 503 and Retry-After within about a second."""
-    db = database_of(database_url, pool_size=5, max_overflow=0)
+    db = database_of(database_url, pool_size=5, max_overflow=0, pool_timeout=0.8)
     app = app_of(db)
     add_slow_route(app)
     async with client_of(app) as client, observer_of(backend, database_url) as observer:

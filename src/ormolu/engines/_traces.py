@@ -71,6 +71,8 @@ def note_traces(engine: Engine) -> None:
         record.info.pop(_TRACES, None)
 
 
-def bears_traces(connection: Connection) -> bool:
-    """Tell whether what was sent over a connection has to be followed over it."""
+def bears_traces(connection: Connection | None) -> bool:
+    """Tell whether what was sent over a connection has to be followed over it; None bears none."""
+    if connection is None:
+        return False
     return connection.invalidated or _TRACES in connection.info

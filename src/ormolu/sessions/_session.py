@@ -92,8 +92,7 @@ class UnitSession(AsyncSession):
         # What it has now; None where the driver takes it with the first statement.
         self._connection: Connection | None = None
         self._is_brief = is_brief
-        is_read = access is Access.READ
-        self._lets_go = is_brief or (is_read and engines.reads_in_autocommit)
+        self._lets_go = access is Access.READ and (is_brief or engines.reads_in_autocommit)
         self._has_connection = False
         self._has_options = False
         self._is_in_transaction = False
@@ -229,7 +228,7 @@ class UnitSession(AsyncSession):
         connection, transaction = self._connection, self.sync_session.get_transaction()
         if transaction is None:
             return
-        if self._has_options or (connection is not None and bears_traces(connection)):
+        if self._has_options or self._is_end_heard() or bears_traces(connection):
             self._lets_go = False
             return
         self._connection = None
@@ -318,20 +317,21 @@ class UnitSession(AsyncSession):
 
         ROLLBACK is not, on SQLite; in autocommit there is none. A listener may have to be.
         """
-        engines = self._engines
         if self._access is not Access.READ or self._user is not None:
             return False
         if self.sync_session.get_transaction() is None:
             return True
-        if not engines.reads_end_at_once or self._engine is None:
-            return False
+        ends_at_once = self._engines.reads_end_at_once and self._engine is not None
+        return ends_at_once and not (self._has_options or self._is_end_heard())
+
+    def _is_end_heard(self) -> bool:
+        """Tell whether the program listens to ends of transactions, which may fail, or wait."""
         heard = self.sync_session.dispatch
-        return not (
-            self._has_options
-            or heard.after_rollback
+        return bool(
+            heard.after_rollback
             or heard.after_soft_rollback
             or heard.after_transaction_end
-            or engines.listeners.hear_ends(self._engine)
+            or (self._engine is not None and self._engines.listeners.hear_ends(self._engine))
         )
 
     def end_at_once(self) -> None:
