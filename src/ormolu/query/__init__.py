@@ -4,6 +4,7 @@ from ormolu.query._budgets import Budget, size_of
 from ormolu.query._children import children_of, children_statement
 from ormolu.query._conditions import AllOf, Condition, compile_condition, is_over_relations
 from ormolu.query._cursors import Cursors
+from ormolu.query._digits import SIGNIFICANT_DIGITS, sqlite_keeps
 from ormolu.query._filters import Filters, operators_of, spellings_of
 from ormolu.query._guards import fetch_rows, guard, guard_each, is_guarded, is_unlimited
 from ormolu.query._kept_back import is_secret_hint, revealed
@@ -38,6 +39,7 @@ from ormolu.query._variants import foreign_variant
 from ormolu.query._views import Field, Location, Relation, Shape, View, entry_of, nearest, refuse
 
 __all__ = [
+    "SIGNIFICANT_DIGITS",
     "AllOf",
     "Budget",
     "Condition",
@@ -90,6 +92,7 @@ __all__ = [
     "sort_columns",
     "sort_expressions",
     "spellings_of",
+    "sqlite_keeps",
     "stored_type",
     "undecorated",
     "walk",

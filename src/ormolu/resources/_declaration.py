@@ -14,7 +14,7 @@ from sqlalchemy import MetaData, Table, inspect
 from sqlalchemy.orm import Mapper
 
 from ormolu.errors import ConfigurationError
-from ormolu.query import Field, nearest
+from ormolu.query import Field, nearest, sqlite_keeps
 from ormolu.resources._columns import (
     Attribute,
     Traits,
@@ -185,6 +185,12 @@ class Declaration:
             for name, attribute in self.attributes.items()
             if attribute.make is not None
         }
+
+    @cached_property
+    def kept_digits(self) -> dict[str, Callable[[Any], bool]]:
+        """Return what tells whether SQLite keeps a decimal as it is, by name."""
+        checks = {name: sqlite_keeps(each.field.type) for name, each in self.attributes.items()}
+        return {name: check for name, check in checks.items() if check is not None}
 
     @cached_property
     def given(self) -> Names:

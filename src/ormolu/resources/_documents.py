@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
+from ormolu.query import SIGNIFICANT_DIGITS
 from ormolu.resources._components import Components, Json
 from ormolu.resources._documented_filters import tree_schema
 from ormolu.resources._exposures import Exposure
@@ -40,14 +41,22 @@ _TEXT = {"type": "string"}
 def describer_of(endpoint: Endpoint, exposure: Exposure) -> Describer:
     """Return what completes the document's operation of an endpoint."""
 
-    def describe(operation: Json, schemas: Json) -> None:
-        _Description(endpoint, exposure, Components(schemas)).complete(operation)
+    def describe(operation: Json, schemas: Json, backends: Collection[str]) -> None:
+        description = _Description(endpoint, exposure, Components(schemas))
+        description.is_for_sqlite = "sqlite" in backends
+        description.complete(operation)
 
     return Describer(f"{exposure.declaration.name}.{endpoint.name}", describe)
 
 
 class _Description:
-    """One operation: what goes into it, what comes out."""
+    """One operation: what goes into it, what comes out.
+
+    Attributes:
+        is_for_sqlite: Whether rows may be stored by SQLite.
+    """
+
+    is_for_sqlite = False
 
     def __init__(self, endpoint: Endpoint, exposure: Exposure, components: Components) -> None:
         self._endpoint = endpoint
@@ -159,6 +168,9 @@ class _Description:
 
     def _model(self, model: type[BaseModel]) -> Json:
         schema = self._components.of_model(model, "validation", self._declaration.name)
+        if self.is_for_sqlite:
+            _limit_digits(schema, [self._declaration.names[name]
+                                   for name in self._declaration.kept_digits])  # fmt: skip
         suffix = model.__name__.removeprefix(self._declaration.name)
         schema["examples"] = [_example(schema, self._components.schemas)]
         return self._add(suffix, schema)
@@ -278,6 +290,15 @@ def _call_members(schema: Json, members: Mapping[str, str | None]) -> None:
     schema["properties"] = {new: schema["properties"][name] for name, new in kept.items()}
     if required & kept.keys():
         schema["required"] = [new for name, new in kept.items() if name in required]
+
+
+def _limit_digits(schema: Json, names: Sequence[str]) -> None:
+    """Say of decimals which of them SQLite keeps."""
+    limit = f"SQLite keeps {SIGNIFICANT_DIGITS} significant digits."
+    for name in names:
+        member = schema.get("properties", {}).get(name)
+        if member is not None:
+            member["description"] = f"{member.get('description', '')} {limit}".strip()
 
 
 def _answered(description: str) -> Json:

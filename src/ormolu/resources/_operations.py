@@ -276,6 +276,8 @@ class Operations:
         if any(value is None for value in named.values()):
             return None
         writer = await self._writer()
+        # Else a row with a number beside it would be found.
+        writer.check(named)
         key = await writer.find(named, is_latest=is_latest)
         if key is None:
             return None

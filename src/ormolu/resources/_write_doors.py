@@ -82,6 +82,8 @@ class _ValuesDoor(_WriteDoor):
         attributes = self.declaration.attributes.items()
         self._json = {name for name, each in attributes
                       if is_json(stored_type(each.field.type, opening.dialect))}  # fmt: skip
+        is_sqlite = opening.dialect.name == "sqlite"
+        self._digits = self.declaration.kept_digits if is_sqlite else {}
         self.usual = self._find(frozenset(names)).plan
 
     async def _prepare(self, scope: Scope, body: Body) -> tuple[RowPlan, Item]:
@@ -90,6 +92,8 @@ class _ValuesDoor(_WriteDoor):
         for name, value in values.items():
             if value is None and name in self._json:
                 # NULL in a JSON column is the session's business, which writes it as SQL.
+                raise NotDoneError
+            if name in self._digits and not self._digits[name](value):
                 raise NotDoneError
         plan = self._find(frozenset(values))
         arguments = plan.plan.arguments({**values, **numbered(key)})

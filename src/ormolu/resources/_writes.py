@@ -22,10 +22,10 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ormolu.errors import RefusedError
-from ormolu.query import Field, Row, Selection, View, plain_type
+from ormolu.query import SIGNIFICANT_DIGITS, Field, Row, Selection, View, plain_type
 from ormolu.resources._columns import has_events
 from ormolu.resources._declaration import Declaration
-from ormolu.resources._instances import Instances
+from ormolu.resources._instances import Instances, RejectedError
 from ormolu.resources._policy import Policy
 from ormolu.resources._statements import Key, Statements, Versions
 from ormolu.sessions import has_flush_listeners
@@ -81,13 +81,29 @@ class Writer:
         is_heard = has_events(declaration.mapper) or has_flush_listeners(session)
         self._is_plain = self._traits.is_plain and not is_heard
 
+    def check(self, values: Mapping[str, Any], index: int = 0) -> None:
+        """Check that the backend keeps all values as they are.
+
+        Raises:
+            RejectedError: It would store another number.
+        """
+        checks = self._declaration.kept_digits if self._dialect.name == "sqlite" else {}
+        for name in checks.keys() & values.keys():
+            if not checks[name](values[name]):
+                message = f"SQLite keeps {SIGNIFICANT_DIGITS} significant digits: it would be another number"
+                error = RejectedError([name], "decimal_digits", message)
+                error.index = index
+                raise error
+
     async def insert(self, rows: Sequence[Mapping[str, Any]]) -> list[Written]:
         """Insert rows in as few statements as the backend allows.
 
         Raises:
             RefusedError: A row would be outside the policy.
-            RejectedError: The model refused a value.
+            RejectedError: The model refused a value, or the backend would store another.
         """
+        for index, row in enumerate(rows):
+            self.check(row, index)
         if not self._is_plain or self._traits.constructor.is_own:
             keys = await self._instances.insert(rows)
             return [await self._reread(key) for key in keys]
@@ -160,8 +176,9 @@ class Writer:
         Raises:
             RefusedError: It is not there, not writable, of another version, or would leave the
                 policy.
-            RejectedError: The model refused a value.
+            RejectedError: The model refused a value, or the backend would store another.
         """
+        self.check(values)
         if not self._is_plain:
             return await self._update_instance(key, values, versions)
         stored = self._statements.stored(values, is_new=False)

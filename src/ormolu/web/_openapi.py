@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import chain, count
@@ -58,11 +58,12 @@ class Describer:
 
     Attributes:
         name: What the log calls it.
-        complete: Adds to the endpoint's operation, and to the schemas that all share.
+        complete: Adds to the endpoint's operation, and to the schemas that all share; it is told
+            which backends the application has.
     """
 
     name: str
-    complete: Callable[[Json, Json], None]
+    complete: Callable[[Json, Json, Collection[str]], None]
 
 
 def problem_reference(schemas: Json) -> Json:
@@ -109,27 +110,29 @@ def _describe_endpoints(app: FastAPI, document: Json, schemas: Json) -> None:
         if getattr(context, "include_in_schema", False) and hasattr(context, "path_format")
         for method in context.methods or ()
     }
+    backends = {each.target.url.get_backend_name() for each in app.state.ormolu.engines}
     for (place, method), context in last.items():
         describer = getattr(getattr(context, "endpoint", None), "describe", None)
         path = document.get("paths", {}).get(place, {})
         if isinstance(describer, Describer) and method in path:
-            path[method] = _described(describer, path[method], schemas, place)
+            path[method] = _described(describer, path[method], schemas, backends)
+            _add_places(path[method], place)
             _replace_validation_answer(path[method], schemas)
 
 
-def _described(describer: Describer, operation: Json, schemas: Json, place: str) -> Json:
+def _described(
+    describer: Describer, operation: Json, schemas: Json, backends: Collection[str]
+) -> Json:
     """Return the whole operation; as FastAPI made it, if what is told of it is no JSON."""
     draft, shared = deepcopy(operation), dict(schemas)
     try:
-        describer.complete(draft, shared)
+        describer.complete(draft, shared, backends)
         new = {name: each for name, each in shared.items() if schemas.get(name) is not each}
         json.dumps([draft, new], allow_nan=False, ensure_ascii=False).encode()
     except Exception:
         _log.exception("/openapi.json: %s is described without its details.", describer.name)
-        draft = operation
-    else:
-        schemas.update(new)
-    _add_places(draft, place)
+        return operation
+    schemas.update(new)
     return draft
 
 
