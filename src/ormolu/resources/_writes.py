@@ -90,7 +90,8 @@ class Writer:
         checks = self._declaration.kept_digits if self._dialect.name == "sqlite" else {}
         for name in checks.keys() & values.keys():
             if not checks[name](values[name]):
-                message = f"SQLite keeps {SIGNIFICANT_DIGITS} significant digits: it would be another number"
+                limit = f"SQLite keeps {SIGNIFICANT_DIGITS} significant digits"
+                message = f"{limit}: it would be another number"
                 error = RejectedError([name], "decimal_digits", message)
                 error.index = index
                 raise error
