@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import Range
 
 __all__ = [
     "check_bits", "check_finite", "check_interval", "check_json", "check_offset_time",
-    "check_single",
+    "check_single", "check_six_digits",
     "check_text", "check_time", "read_base64", "read_decimal", "read_list",
     "read_range", "read_text_as_json", "refuse_offset", "require_offset", "require_text", "to_utc",
 ]  # fmt: skip
@@ -85,6 +85,13 @@ def check_single(value: float) -> float:
     is_kept = value == 0 or _LEAST_SINGLE <= abs(value) <= _LARGEST_SINGLE
     if not is_kept or shortest(struct.unpack("f", struct.pack("f", value))[0]) != value:
         raise PydanticCustomError("single", "Has more digits than the column keeps")
+    return value
+
+
+def check_six_digits(value: float) -> float:
+    """Refuse a number of which MySQL's FLOAT shows another one: it writes six digits."""
+    if abs(value) > _LARGEST_SINGLE or float(f"{value:.6g}") != value:
+        raise PydanticCustomError("single", "Must have at most 6 digits, which the column keeps")
     return value
 
 

@@ -27,6 +27,7 @@ from pydantic_core import PydanticCustomError, to_jsonable_python
 from ormolu.query import _checks as checks
 from ormolu.query._kept_back import holds_secret, revealed
 from ormolu.query._members import member_type
+from ormolu.query._stored import is_short_float
 from ormolu.query._told import is_readable, plain_hint
 
 __all__ = [
@@ -134,8 +135,14 @@ def single(type_: Any, limits: Limits) -> Any:
     """Return what a column of floats holds in Python."""
     if type_.asdecimal:
         return any_decimal(type_, limits)
-    is_short = limits.is_limited and isinstance(type_, sa.REAL)
-    return Annotated[_FLOAT, AfterValidator(checks.check_single)] if is_short else _FLOAT
+    if not limits.is_limited:
+        return _FLOAT
+    if isinstance(type_, sa.REAL):
+        return Annotated[_FLOAT, AfterValidator(checks.check_single)]
+    least = Field(ge=0) if getattr(type_, "unsigned", False) else Field()
+    kind: Any = Annotated[_FLOAT, least]
+    is_short = is_short_float(type_)
+    return Annotated[kind, AfterValidator(checks.check_six_digits)] if is_short else kind
 
 
 def decimal(type_: Any, limits: Limits) -> Any:
@@ -144,7 +151,10 @@ def decimal(type_: Any, limits: Limits) -> Any:
         return _FLOAT
     scale = 10 if type_.scale is None else type_.scale
     precision = type_.precision or 38
-    digits = {"max_digits": precision, "decimal_places": scale} if limits.is_limited else {}
+    digits: dict[str, Any] = {}
+    if limits.is_limited:
+        digits = {"max_digits": precision, "decimal_places": scale}
+        digits |= {"ge": 0} if getattr(type_, "unsigned", False) else {}
     pattern = rf"^-?\d{{1,{max(precision - scale, 1)}}}(\.\d{{1,{scale}}})?$"
     return _decimal(rf"^-?\d{{1,{precision}}}$" if scale == 0 else pattern, digits)
 

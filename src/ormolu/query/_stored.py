@@ -21,12 +21,16 @@ from ormolu.models import UTCDateTime
 __all__ = [
     "bound_form",
     "is_coded",
+    "is_short_float",
     "read_form",
     "reads_as_inner",
     "reads_as_stored",
     "stored_type",
     "stored_types",
 ]
+
+# Of a FLOAT with more, MySQL makes a DOUBLE.
+_SHORT_BITS = 24
 
 _BINDS = ("process_bind_param", "bind_processor", "bind_expression")
 _READS = ("process_result_value", "result_processor", "column_expression")
@@ -53,6 +57,12 @@ def stored_types(type_: TypeEngine[Any]) -> list[TypeEngine[Any]]:
 def is_coded(type_: TypeEngine[Any]) -> bool:
     """Tell whether code of the program's own stands between a value and what is stored."""
     return any(_is_overridden(each, (*_BINDS, *_READS)) for each in _layers(type_))
+
+
+def is_short_float(type_: TypeEngine[Any]) -> bool:
+    """Tell whether MySQL has a number of four bytes for a type."""
+    precision = getattr(type_, "precision", None)
+    return isinstance(type_, mysql.FLOAT) and (precision is None or precision <= _SHORT_BITS)
 
 
 def reads_as_stored(type_: TypeEngine[Any]) -> bool:

@@ -13,10 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Dialect, and_, cast, collate, func
 from sqlalchemy.dialects import mysql, postgresql
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ormolu.query._kinds import family_of
-from ormolu.query._stored import bound_form, stored_type
+from ormolu.query._stored import bound_form, is_short_float, stored_type
 
 __all__ = ["bound", "bounds", "equals", "is_one_of", "literal", "matches", "ordered"]
 
@@ -38,7 +38,8 @@ def ordered(expression: Any, dialect: Dialect) -> ColumnElement[Any]:
 
 def bound(expression: Any, value: Any) -> ColumnElement[Any]:
     """Return a value as a parameter; SQLAlchemy would compare True only with `=`."""
-    return sa.literal(value, _unrounded(expression.type))
+    parameter = sa.literal(value, _unrounded(expression.type))
+    return cast(parameter, mysql.FLOAT()) if is_short_float(expression.type) else parameter
 
 
 def bounds(
@@ -47,14 +48,19 @@ def bounds(
     """Return the least and the greatest of what may be stored for a value, as parameters."""
     forms: list[Any] = [sa.literal(form, _compared_type(expression, dialect))
                         for form in _stored_forms(expression, value, dialect)]  # fmt: skip
-    if _is_single(expression, dialect):
-        forms = [cast(form, sa.REAL()) for form in forms]
+    single = _single_of(expression, dialect)
+    if single is not None:
+        forms = [cast(form, single) for form in forms]
     return forms[0], forms[-1]
 
 
-def _is_single(expression: Any, dialect: Dialect) -> bool:
+def _single_of(expression: Any, dialect: Dialect) -> TypeEngine[Any] | None:
+    """Return the number of four bytes that an expression is; None if it is another."""
     # 0.1 of eight bytes, as a parameter is, is no 0.1 of four.
-    return dialect.name == "postgresql" and isinstance(expression.type, sa.REAL)
+    if dialect.name == "postgresql" and isinstance(expression.type, sa.REAL):
+        return sa.REAL()
+    is_short = dialect.name in {"mysql", "mariadb"} and is_short_float(expression.type)
+    return mysql.FLOAT() if is_short else None
 
 
 def _stored_forms(expression: Any, value: Any, dialect: Dialect) -> list[Any]:
@@ -98,7 +104,7 @@ def equals(expression: Any, value: Any, dialect: Dialect) -> ColumnElement[bool]
 def is_one_of(expression: Any, values: list[Any], dialect: Dialect) -> ColumnElement[bool]:
     """Return whether an expression is exactly one of these values."""
     expression = _operand(expression, dialect)
-    if _is_single(expression, dialect):
+    if _single_of(expression, dialect) is not None:
         return expression.in_([bounds(expression, value, dialect)[0] for value in values])  # type: ignore[no-any-return]
     exact = _exact(expression, dialect)
     forms = [form for value in values for form in _stored_forms(expression, value, dialect)]

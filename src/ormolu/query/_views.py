@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Dialect, and_, select, tuple_
+from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
 from ormolu.errors import RefusedError
@@ -54,7 +55,11 @@ class Field:
 
     def on(self, entity: Any) -> Any:
         """Return it in SQL, on the mapped class or an alias of it."""
-        return getattr(entity, self.attribute)
+        attribute = getattr(entity, self.attribute)
+        if isinstance(self.type, mysql.DOUBLE) and attribute.type is not self.type:
+            # SQLAlchemy would make decimals of it, rounded to ten places.
+            return sa.type_coerce(attribute, self.type)
+        return attribute
 
     @cached_property
     def kind(self) -> Kind:

@@ -9,12 +9,14 @@ import logging
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, get_type_hints
 
 import sqlalchemy as sa
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Column, inspect
+from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.hybrid import HybridExtensionType, hybrid_property
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.elements import BindParameter, ClauseElement, False_, Null, TextClause, True_
@@ -246,7 +248,7 @@ def _of_property(mapper: Mapper[Any], prop: Any, hint: Hint) -> Attribute:
     return Attribute(
         field=Field(
             prop.key,
-            column.type,
+            _shown_as(column.type, hint.annotation),
             bool(column.nullable) and not is_key,
             has_order=not column.system,
             annotation=hint.annotation,
@@ -260,6 +262,14 @@ def _of_property(mapper: Mapper[Any], prop: Any, hint: Hint) -> Attribute:
         is_required=not (column.nullable or is_made or is_own or _has_default(column)),
         is_secret=_is_secret(prop.key, column, is_key=is_key),
     )
+
+
+def _shown_as(type_: Any, annotation: Any) -> Any:
+    """Return the type that a column is to clients: MySQL's doubles are numbers, not decimals."""
+    is_double = isinstance(type_, (mysql.DOUBLE, mysql.REAL))
+    if is_double and type_.asdecimal and annotation is not Decimal:
+        return mysql.DOUBLE(asdecimal=False, unsigned=type_.unsigned)
+    return type_
 
 
 def _is_kind_of(mapper: Mapper[Any]) -> AfterValidator:
