@@ -16,7 +16,7 @@ from ormolu.engines import EngineOptions, Engines, Listener, Pooler, SchemaMode
 from ormolu.models import Model
 from ormolu.sessions import UnitOfWork
 from ormolu.transactions import Access
-from ormolu.web import ProblemReach, attach, session_of, unit_of
+from ormolu.web import ProblemReach, attach, read_session_of, session_of
 
 __all__ = ["Database"]
 
@@ -155,7 +155,7 @@ class Database:
             NoUnitOfWorkError: The database is not attached, or this is a WebSocket.
             SessionClosedError: The answer was sent already.
         """
-        return unit_of(connection, self._engines).read_session
+        return read_session_of(connection, self._engines)
 
     @asynccontextmanager
     async def unit_of_work(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:

@@ -144,8 +144,10 @@ class World:
         self.rows: dict[int, Row] = {}
         self.owners: dict[int, Row] = {}
         self.next_key = 0
+        self.routers = self._declare()
         try:
-            self.routers = self._declare()
+            for each in self.routers:
+                assert each.exposure.reached
         except ConfigurationError:
             # Refused, where one would have to guess whose policy holds.
             self.routers = []

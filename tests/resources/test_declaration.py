@@ -247,11 +247,11 @@ def test_two_resources_of_an_included_model_must_be_named() -> None:
     one = resource(Stamp, path="/one")
     two = resource(Stamp, path="/two", hidden={"text"}, operations={"read"})
 
+    unnamed = resource(Letter, includes={"stamp"})
     with pytest.raises(ConfigurationError, match="/one and /two"):
-        resource(Letter, includes={"stamp"})
-    # What was refused is forgotten.
+        _ = unnamed.exposure.reached
     letters = resource(Letter, includes={"stamp": two})
-    assert letters.exposure.targets["stamp"] is two.exposure
+    assert letters.exposure.targets["stamp"].declaration is two.declaration
     assert one.exposure.reached == [one.exposure]
 
 

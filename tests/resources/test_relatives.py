@@ -20,6 +20,7 @@ from sqlalchemy.orm import (
 
 from ormolu import ConfigurationError, Database, Model, Policy, UsageError, resource
 from ormolu.resources import Resource
+from ormolu.resources._applications import find_resources
 from tests.fixtures.apps import client_of
 
 pytestmark = pytest.mark.anyio
@@ -185,30 +186,46 @@ async def test_policy_of_a_subclass_holds_for_relations_to_its_base(
 
 
 def test_relation_to_an_open_resource_of_a_guarded_family_is_refused(classes: Classes) -> None:
-    """Until it is named, in whatever order they are declared; what was refused is forgotten."""
+    """Until it is named, in whatever order they are declared."""
     cars = resource(classes.car, path="/cars")
     guarded = resource(classes.vehicle, policy=Policy)
+    unnamed = resource(classes.garage, includes={"cars"})
     with pytest.raises(ConfigurationError, match="/vehicles has a policy for Vehicle, but"):
-        resource(classes.garage, includes={"cars"})
+        _ = unnamed.exposure.reached
     named = resource(classes.garage, includes={"cars": cars})
-    assert named.exposure.targets["cars"] is cars.exposure
+    assert named.exposure.targets["cars"].declaration is cars.declaration
     del guarded
 
 
 def test_policy_that_makes_a_relation_uncertain_is_refused(classes: Classes) -> None:
-    """It is the one that comes last."""
+    """As long as it is there."""
     cars = resource(classes.car, path="/cars")
     garages = resource(classes.garage, includes={"cars"})
+    assert garages.exposure.targets["cars"].declaration is cars.declaration
+    taxis = resource(classes.taxi, path="/taxis", policy=Policy)
     with pytest.raises(ConfigurationError, match=r"includes=\{'cars': the_resource\}"):
-        resource(classes.taxi, path="/taxis", policy=Policy)
-    assert garages.exposure.targets["cars"] is cars.exposure
+        _ = garages.exposure.reached
+    del taxis
+
+
+async def test_application_with_an_uncertain_relation_does_not_start(
+    database_url: str, classes: Classes
+) -> None:
+    """With the sentence that says what to write; without a lifespan its requests are errors."""
+    routers = [resource(classes.car, path="/cars"), resource(classes.vehicle, policy=Policy),
+               resource(classes.garage, includes={"cars"})]  # fmt: skip
+    _, opened = await served(database_url, classes.base.metadata, *routers)
+    with pytest.raises(ConfigurationError, match="/vehicles has a policy for Vehicle, but"):
+        async with opened:
+            pass
 
 
 def test_two_resources_of_a_relative_are_refused(classes: Classes) -> None:
     """Nobody guesses which of their policies counts."""
     both = [resource(classes.vehicle, path=f"/v{n}", policy=Policy) for n in range(2)]
+    garages = resource(classes.garage, includes={"taxis"})
     with pytest.raises(ConfigurationError, match="/v0 and /v1 guard Vehicle"):
-        resource(classes.garage, includes={"taxis"})
+        _ = garages.exposure.reached
     assert len(both) == 2
 
 
@@ -242,14 +259,20 @@ def test_concrete_subclass_needs_a_resource_of_its_own() -> None:
         shed_id: Mapped[int] = mapped_column(ForeignKey("sheds.id"))
         __mapper_args__ = {"concrete": True}  # noqa: RUF012
 
-    things = resource(Thing, policy=Policy)
-    with pytest.raises(ConfigurationError, match="has tables of its own"):
-        resource(Shed, includes={"bikes"})
-    things.exposure.withdraw()
-    hiding = resource(Thing, path="/other", hidden={"note"})
     sheds = resource(Shed, includes={"bikes"})
-    assert "note" not in sheds.exposure.targets["bikes"].declaration.readable
-    assert hiding.exposure in sheds.exposure.reached
+    guarding, hiding = FastAPI(), FastAPI()
+    for app, things in (
+        (guarding, resource(Thing, policy=Policy)),
+        (hiding, resource(Thing, path="/other", hidden={"note"})),
+    ):
+        Database("sqlite://", metadata=Base.metadata).attach(app)
+        app.include_router(things)
+        app.include_router(sheds)
+    with pytest.raises(ConfigurationError, match="has tables of its own"):
+        find_resources(guarding)
+    shown = find_resources(hiding).registry.exposure(sheds.declaration)
+    assert "note" not in shown.targets["bikes"].declaration.readable
+    assert [each.declaration.path for each in shown.reached] == ["/sheds", "/bikes", "/other"]
 
 
 @pytest.mark.parametrize("is_one_registry", [True, False])
@@ -489,9 +512,10 @@ def test_an_open_resource_of_a_guarded_table_is_named_by_those_that_mean_it() ->
     mail = Mail()
     letters = resource(mail.letter, policy=mail.in_town_a)
     lines = resource(mail.line, path="/lines")
+    unnamed = resource(mail.stamp, includes={"line"})
     with pytest.raises(ConfigurationError, match="has a policy for Letter"):
-        resource(mail.stamp, includes={"line"})
-    assert resource(mail.stamp, includes={"line": lines})
+        _ = unnamed.exposure.reached
+    assert resource(mail.stamp, includes={"line": lines}).exposure.reached
     del letters
 
 

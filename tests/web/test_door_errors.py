@@ -126,17 +126,17 @@ class Failing:
     """A door, and what makes it: its lane has failed."""
 
     reads_body = False
-    is_replaced = False
+    is_outdated = False
     session = staticmethod(request_session)
 
     def __init__(self, error: Exception, *, is_read: bool) -> None:
         self._error = error
         self.is_read = is_read
 
-    def check(self, _dialect: Any) -> None:
+    def check(self, _app: Any, _dialect: Any) -> None:
         """Find nothing."""
 
-    def make(self, _engines: Any, _lanes: Any) -> Failing:
+    def make(self, _app: Any, _engines: Any, _lanes: Any) -> Failing:
         """Return the door."""
         return self
 
@@ -148,7 +148,7 @@ class Failing:
 class Unmade(Failing):
     """A maker with a mistake in it."""
 
-    def make(self, _engines: Any, _lanes: Any) -> Failing:
+    def make(self, _app: Any, _engines: Any, _lanes: Any) -> Failing:
         """Fail."""
         raise self._error
 

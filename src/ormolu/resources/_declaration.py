@@ -42,7 +42,7 @@ OPERATIONS = ("list", "read", "create", "update", "replace", "delete", "batch")
 Names = AbstractSet[str]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Declaration:
     """What of a model is shown to whom; see `resource` for the meaning of each field."""
 
@@ -52,8 +52,9 @@ class Declaration:
     read_only: Names = frozenset()
     writable: Names = frozenset()
     searchable: Names = frozenset()
-    includes: Mapping[str, Any] = field(default_factory=dict)
+    includes: Mapping[str, Declaration | None] = field(default_factory=dict)
     operations: Names = frozenset(OPERATIONS)
+    undocumented: Names = frozenset()
     policy: Callable[..., Any] | None = None
     require_if_match: bool = False
     idempotency: bool = False
@@ -67,6 +68,13 @@ class Declaration:
     create_model: type[BaseModel] | None = None
     update_model: type[BaseModel] | None = None
     alias_generator: Generate | None = None
+    _made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def once(self, make: Callable[[Declaration], Any]) -> Any:
+        """Return what a function makes of the declaration, made the first time."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        return self._made[make]
 
     @property
     def name(self) -> str:
@@ -265,6 +273,7 @@ def _check_names(declaration: Declaration) -> None:
     relations = set(declaration.mapper.relationships.keys())
     _check_known(declaration, "includes", declaration.includes, relations)
     _check_known(declaration, "operations", declaration.operations, OPERATIONS)
+    _check_known(declaration, "undocumented", declaration.undocumented, OPERATIONS)
     _check_known(declaration, "hooks", declaration.hooks, get_args(HookName))
     for one, other in (("hidden", "writable"), ("hidden", "searchable"), ("read_only", "writable")):
         both = getattr(declaration, one) & getattr(declaration, other)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastapi import FastAPI
 from pydantic import BaseModel
 
 from ormolu.query import SIGNIFICANT_DIGITS
 from ormolu.resources._components import Components, Json
+from ormolu.resources._declaration import Declaration
 from ormolu.resources._documented_filters import tree_schema
 from ormolu.resources._exposures import Exposure
 from ormolu.resources._parameters import Parameters
+from ormolu.resources._placing import place
 from ormolu.resources._routes import Endpoint
 from ormolu.web import Describer, problem_reference
 
@@ -38,15 +41,17 @@ _MEANINGS = {
 _TEXT = {"type": "string"}
 
 
-def describer_of(endpoint: Endpoint, exposure: Exposure) -> Describer:
+def describer_of(endpoint: Endpoint, declaration: Declaration) -> Describer:
     """Return what completes the document's operation of an endpoint."""
 
-    def describe(operation: Json, schemas: Json, backends: Collection[str]) -> None:
+    def describe(app: FastAPI, operation: Json, schemas: Json) -> None:
+        exposure = place(app).exposure(declaration)
         description = _Description(endpoint, exposure, Components(schemas))
+        backends = {each.target.url.get_backend_name() for each in app.state.ormolu.engines}
         description.is_for_sqlite = "sqlite" in backends
         description.complete(operation)
 
-    return Describer(f"{exposure.declaration.name}.{endpoint.name}", describe)
+    return Describer(f"{declaration.name}.{endpoint.name}", place, describe)
 
 
 class _Description:
@@ -77,6 +82,7 @@ class _Description:
         answers |= self._other_successes()
         for status in self._problems():
             answers[str(status)] = self._problem(status)
+        operation["tags"] = _tags(operation.get("tags", []), self._declaration.path.strip("/"))
         # Those that the program gave to include_router stay.
         operation["responses"] = operation.get("responses", {}) | answers
 
@@ -260,6 +266,17 @@ def _step(kind: str, properties: Json, required: tuple[str, ...]) -> Json:
 def _object(properties: Json, required: tuple[str, ...]) -> Json:
     schema: Json = {"type": "object", "properties": properties}
     return {**schema, "required": list(required)} if required else schema
+
+
+def _tags(tags: Sequence[str], own: str) -> list[str]:
+    """Return the tags that the program gave; the resource's own where it gave none."""
+    theirs = list(tags)
+    if len(theirs) > 1 and own in theirs:
+        # FastAPI adds them to ours, which its functions for ids may ask for.
+        theirs.reverse()
+        theirs.remove(own)
+        theirs.reverse()
+    return theirs
 
 
 def _once(parameters: Sequence[Json]) -> list[Json]:

@@ -13,6 +13,8 @@ from sqlalchemy import URL, Dialect
 from ormolu.engines import Engines, read_url
 from ormolu.errors import ConfigurationError
 from ormolu.lanes import why_no_lanes_for
+from ormolu.resources._applications import find_resources
+from ormolu.resources._exposures import Exposure
 from ormolu.resources._frontdoor import DoorMaker
 from ormolu.sessions import are_sessions_heard
 from ormolu.transactions import Access
@@ -51,7 +53,8 @@ def explain_application(app: FastAPI) -> list[Explanation]:
     """Explain all resources of an application, as it serves them.
 
     Raises:
-        ConfigurationError: No database is attached to it.
+        ConfigurationError: No database is attached to it, or it is not certain what a relation of
+            its resources leads to.
     """
     attachment = getattr(app.state, "ormolu", None)
     if attachment is None:
@@ -67,6 +70,7 @@ def explain_application(app: FastAPI) -> list[Explanation]:
 
 
 def _explain_routes(app: FastAPI, engines: Engines) -> Iterator[Explanation]:
+    registry = find_resources(app).registry
     for route in survey(app, engines):
         context, maker = route.context, route.maker
         if not context.include_in_schema or not isinstance(maker, DoorMaker):
@@ -74,8 +78,9 @@ def _explain_routes(app: FastAPI, engines: Engines) -> Iterator[Explanation]:
         access = Access.READ if maker.is_read else Access.WRITE
         reason = route.reason or _why_heard(engines, access)
         for method in sorted(context.methods):
-            place = (method, context.path_format)
-            yield explain_door(maker, place, engines.target.url, reason=reason)
+            asked = (method, context.path_format)
+            exposure = registry.exposure(maker.declaration)
+            yield explain_door(maker, exposure, asked, engines.target.url, reason=reason)
 
 
 def _why_heard(engines: Engines, access: Access) -> str | None:
@@ -91,13 +96,19 @@ def _why_heard(engines: Engines, access: Access) -> str | None:
 
 
 def explain_door(
-    maker: DoorMaker, place: tuple[str, str], url: str | URL, *, reason: str | None = None
+    maker: DoorMaker,
+    exposure: Exposure,
+    asked: tuple[str, str],
+    url: str | URL,
+    *,
+    reason: str | None = None,
 ) -> Explanation:
     """Explain one operation.
 
     Args:
         maker: What makes its door.
-        place: Method and path.
+        exposure: What is shown.
+        asked: Method and path.
         url: Of a database.
         reason: Why there is no door, if that is known.
     """
@@ -106,7 +117,7 @@ def explain_door(
     reason = reason or why_no_doors() or why_no_lanes_for(target.driver)
     sql = None
     try:
-        sql = maker.open(dialect, None).usual.text
+        sql = maker.open(exposure, dialect, None).usual.text
     except NoDoorError as error:
         # What the resource itself says tells more.
         reason = str(error)
@@ -115,8 +126,8 @@ def explain_door(
         reason = f"its door cannot be made ({type(error).__name__}: {error})"
     return Explanation(
         operation=maker.name,
-        method=place[0],
-        path=place[1],
+        method=asked[0],
+        path=asked[1],
         way="front door" if reason is None else "session",
         reason=reason,
         sql=sql if reason is None else None,

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastapi import FastAPI
 from sqlalchemy import Dialect
 from sqlalchemy.exc import SQLAlchemyError
 
 from ormolu.engines import Engines
 from ormolu.lanes import Lanes, UnplannableError
+from ormolu.resources._applications import find_resources
+from ormolu.resources._declaration import Declaration
 from ormolu.resources._exposures import Exposure
 from ormolu.resources._opening import OpenDoor, Opening, WatchedDoor
 from ormolu.resources._read_doors import ListDoor, ReadDoor
@@ -37,10 +40,9 @@ class DoorMaker:
 
     Attributes:
         name: Of the operation.
-        exposure: What is shown.
+        declaration: What the resource declares.
         reads_body: Whether its requests have a body.
         is_read: Whether nothing is changed, whatever comes of it.
-        is_replaced: Whether its route is no longer one.
         function: The endpoint.
         session: The dependency that gives the session.
     """
@@ -48,38 +50,41 @@ class DoorMaker:
     def __init__(
         self,
         name: str,
-        exposure: Exposure,
+        declaration: Declaration,
         function: Callable[..., Any],
         session: Callable[..., Any],
     ) -> None:
         self.reads_body = name in {"create", "update"}
         self.is_read = name in {"list", "read"}
-        self.is_replaced = False
         self.function = function
         self.session = session
         self.name = name
-        self.exposure: Exposure = exposure
+        self.declaration = declaration
 
-    def check(self, dialect: Dialect) -> None:
+    def check(self, app: FastAPI, dialect: Dialect) -> None:
         """Check that the columns hold the same values on this backend as on others.
 
         Raises:
             ConfigurationError: They do not.
         """
-        for each in self.exposure.reached:
+        for each in find_resources(app).registry.exposure(self.declaration).reached:
             check_variants(each.declaration, dialect)
 
-    def make(self, engines: Engines, lanes: Lanes) -> Door:
-        """Return the door.
+    def make(self, app: FastAPI, engines: Engines, lanes: Lanes) -> Door:
+        """Return the door of an application.
 
         Raises:
+            ConfigurationError: It is not certain what a relation leads to there.
             NoDoorError: There is none.
         """
         dialect = engines.opened.reader.sync_engine.dialect
-        return self.open(dialect, lanes)
+        exposure = find_resources(app).registry.exposure(self.declaration)
+        return self.open(exposure, dialect, lanes)
 
-    def open(self, dialect: Dialect, lanes: Lanes | None) -> OpenDoor | WatchedDoor:
-        """Return the door, or one that only explains itself, without lanes.
+    def open(
+        self, exposure: Exposure, dialect: Dialect, lanes: Lanes | None
+    ) -> OpenDoor | WatchedDoor:
+        """Return the door to what is shown, or one that only explains itself, without lanes.
 
         Raises:
             NoDoorError: There is none.
@@ -89,7 +94,7 @@ class DoorMaker:
             message = "it is of more than one statement"
             raise NoDoorError(message)
         try:
-            opening = Opening(self.exposure, dialect, lanes)
+            opening = Opening(exposure, dialect, lanes)
             door = kind(opening)
             return WatchedDoor(door) if opening.hybrids else door
         except (UnplannableError, SQLAlchemyError) as error:

@@ -77,10 +77,11 @@ def check_table(mapper: Mapper[Any], subject: str) -> None:
 
 
 def check_relations(mapper: Mapper[Any], names: Iterable[str]) -> None:
-    """Check that relations lead to classes, not to rows that an alias has chosen of them.
+    """Check that relations lead to mapped tables, not to rows that an alias has chosen of them.
 
     Raises:
-        ConfigurationError: One leads to an alias, whose SELECT no join of ours would keep.
+        ConfigurationError: One leads to an alias, whose SELECT no join of ours would keep, or to
+            what a SELECT makes.
     """
     for name in sorted(names):
         target = mapper.relationships[name].entity
@@ -92,6 +93,7 @@ def check_relations(mapper: Mapper[Any], names: Iterable[str]) -> None:
                 f"relationship({other}, primaryjoin=and_(...), viewonly=True)."
             )
             raise ConfigurationError(message)
+        check_table(target, f"resource({mapper.class_.__name__}): {target.class_.__name__}")
 
 
 def _heirs_of(mapper: Mapper[Any]) -> list[Mapper[Any]]:

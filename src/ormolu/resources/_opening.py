@@ -126,6 +126,11 @@ class OpenDoor:
         is_number = isinstance(type_, sa.Integer) and not isinstance(type_, sa.SmallInteger)
         self._has_number = len(keys) == 1 and is_number
 
+    @property
+    def is_outdated(self) -> bool:
+        """Tell whether what is shown has to be looked at anew."""
+        return self.opening.exposure.registry.is_outdated
+
     async def answer(self, scope: Scope, body: Body) -> Reply | None:
         """Answer a request; None hands it over, and so does an error of a request."""
         raise NotImplementedError
@@ -149,6 +154,11 @@ class WatchedDoor:
         self._door = door
         self._hybrids = door.opening.hybrids
         self.usual: Plan = door.usual
+
+    @property
+    def is_outdated(self) -> bool:
+        """Tell whether what is shown has to be looked at anew."""
+        return self._door.is_outdated
 
     async def answer(self, scope: Scope, body: Body) -> Reply | None:
         """Answer a request, as the door does."""

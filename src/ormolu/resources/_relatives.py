@@ -6,8 +6,7 @@ whichever relation leads to them. Where that cannot be said in SQL, the declarat
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +19,7 @@ from ormolu.resources._policy import Policy
 if TYPE_CHECKING:
     from ormolu.resources._exposures import Exposure
 
-__all__ = ["Guard", "are_related", "declared", "find_guarded", "guards_of", "of_model"]
-
-# In all registries and all MetaData: a relation leads from any class to any other.
-declared: weakref.WeakSet[Exposure] = weakref.WeakSet()
+__all__ = ["Guard", "find_guarded", "guards_of"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ class Guard:
         return is_seen if issubclass(self.model, theirs) else or_(one.not_in(rows), is_seen)
 
 
-def are_related(one: type[Any], other: type[Any]) -> bool:
+def _are_related(one: type[Any], other: type[Any]) -> bool:
     """Tell whether one of two mapped classes may have rows of the other."""
     return issubclass(one, other) or issubclass(other, one) or _are_of_one_table(one, other)
 
@@ -85,29 +81,27 @@ def _are_of_one_table(one: type[Any], other: type[Any]) -> bool:
     return not is_family and not {*first.tables}.isdisjoint(second.tables)
 
 
-def of_model(model: type[Any]) -> list[Exposure]:
-    """Return the resources of exactly this model."""
-    return [each for each in list(declared) if each.declaration.model is model]
-
-
-def find_guarded(model: type[Any]) -> Exposure | None:
-    """Return a resource with a policy of a relative, if there is one."""
-    found = [each for each in _of_relatives(model) if each.declaration.policy is not None]
+def find_guarded(model: type[Any], exposures: Iterable[Exposure]) -> Exposure | None:
+    """Return a resource with a policy of a relative, if there is one among these."""
+    found = [
+        each for each in _of_relatives(model, exposures) if each.declaration.policy is not None
+    ]
     return min(found, key=lambda each: each.declaration.path, default=None)
 
 
-def guards_of(model: type[Any], place: str) -> tuple[Guard, ...]:
+def guards_of(model: type[Any], exposures: Iterable[Exposure], place: str) -> tuple[Guard, ...]:
     """Return what speaks for a model without a resource.
 
     Args:
         model: Mapped class.
+        exposures: What the resources show that may speak for it.
         place: What leads to it, for the error.
 
     Raises:
         ConfigurationError: That is not certain.
     """
     found: dict[type[Any], list[Guard]] = {}
-    for exposure in _of_relatives(model):
+    for exposure in _of_relatives(model, exposures):
         guard = Guard(exposure, model)
         if exposure.declaration.policy is not None or guard.concealed:
             found.setdefault(exposure.declaration.model, []).append(guard)
@@ -139,9 +133,9 @@ def _check(model: type[Any], relative: type[Any], guards: Sequence[Guard], place
         raise ConfigurationError(message)
 
 
-def _of_relatives(model: type[Any]) -> list[Exposure]:
-    found = [each for each in list(declared) if each.declaration.model is not model
-             and are_related(each.declaration.model, model)]  # fmt: skip
+def _of_relatives(model: type[Any], exposures: Iterable[Exposure]) -> list[Exposure]:
+    found = [each for each in exposures if each.declaration.model is not model
+             and _are_related(each.declaration.model, model)]  # fmt: skip
     return sorted(found, key=lambda each: each.declaration.path)
 
 

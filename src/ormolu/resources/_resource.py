@@ -5,90 +5,67 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager, nullcontext
-from functools import partial
 from typing import Any
 
-from fastapi import APIRouter, Depends
-from fastapi.datastructures import Default
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.routing import Match, Route
-from starlette.types import Scope
+from sqlalchemy.orm import Mapper
 
+from ormolu.errors import ConfigurationError
 from ormolu.query import Row, read_selection
-from ormolu.resources._declaration import declare
-from ormolu.resources._documents import describer_of
-from ormolu.resources._endpoints import endpoint_function, operation_id, refusing_endpoint
+from ormolu.resources._applications import exposure_for
+from ormolu.resources._declaration import Declaration, declare
 from ormolu.resources._explain import Explanation, explain_door
 from ormolu.resources._exposures import Exposure, Policies
-from ormolu.resources._frontdoor import DoorMaker
 from ormolu.resources._hooks import HookName
 from ormolu.resources._idempotency import idempotency_table
 from ormolu.resources._lists import Page, read_members
 from ormolu.resources._mapped import check_relations, mapper_of, operations_of, path_of_table
 from ormolu.resources._operations import Operations
 from ormolu.resources._policy import Policy, checked_policy
+from ormolu.resources._registry import Registry, made
 from ormolu.resources._requests import read_key_values
-from ormolu.resources._routes import Endpoint, endpoints_of
-from ormolu.resources._schemas import Schemas, check_models
+from ormolu.resources._router import ResourceRouter
+from ormolu.resources._schemas import Schemas, check_models, schemas_of
 from ormolu.resources._statements import ANY_VERSION, Versions
-from ormolu.web import only_read, request_session
+from ormolu.web import request_session
 
 __all__ = ["Resource", "resource"]
 
 ModelPolicies = Mapping[type[Any], Policy]
 
 
-_SUMMARIES = {
-    "list": "List, filter, sort and page {} rows",
-    "query": "The same, asked for in a body",
-    "create": "Create {}",
-    "batch": "Many changes of {} at once",
-    "read": "Read {}",
-    "update": "Change {}",
-    "replace": "Create or replace {}",
-    "delete": "Delete {}",
-}
-
-
-class Resource(APIRouter):
+class Resource(ResourceRouter):
     """The REST face of one model: routes for `include_router`, and the same from Python.
 
     The Python operations take a session and what the request would say. `policies` is what the
     caller may see and touch, by model; None is the program itself, which may everything.
 
     Attributes:
-        exposure: What is shown.
+        declaration: What the program declared.
     """
 
-    is_ormolu = True
-
-    def __init__(self, exposure: Exposure, session: Callable[..., Any]) -> None:
-        super().__init__(tags=[exposure.declaration.path.strip("/")])
-        self.exposure: Exposure = exposure
-        self._session = session
-        self._makers: dict[tuple[str, str], DoorMaker] = {}
-        self._built = 0
-        exposure.rebuild = self._build
-        # All before any: a route depends on the policies of all that it can reach.
-        for each in exposure.settle():
-            each.rebuild()
+    def __init__(self, declaration: Declaration, session: Callable[..., Any]) -> None:
+        super().__init__(declaration, session)
+        # What speaks for it in a script, without an application; see `exposure_for`.
+        self.alone: tuple[int, Registry] | None = None
+        made.add(self)
 
     @property
     def schemas(self) -> Schemas:
         """Return the Pydantic models: `public`, `create`, `update`."""
-        return self.exposure.schemas
+        schemas: Schemas = self.declaration.once(schemas_of)
+        return schemas
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Tell whether a request is for one of the routes, quickly where it is not.
+    @property
+    def exposure(self) -> Exposure:
+        """Return what is shown, in the application that it is in.
 
-        FastAPI asks each included router, and each asks all of its routes: with a hundred
-        resources that would take longer than the request itself.
+        Raises:
+            ConfigurationError: It is in several, which show other things, or it is not certain
+                what a relation leads to.
         """
-        is_alone = len(self.routes) == self._built
-        if is_alone and self.exposure.declaration.path not in scope["path"]:
-            return Match.NONE, {}
-        return super().matches(scope)
+        return exposure_for(self, None)
 
     def explain(self, url: str = "sqlite://") -> Sequence[Explanation]:
         """Tell for each operation which way its requests take, why, and with what SQL.
@@ -98,61 +75,8 @@ class Resource(APIRouter):
         Args:
             url: Of a database; only its kind matters.
         """
-        return [explain_door(maker, place, url) for place, maker in self._makers.items()]
-
-    def _build(self) -> None:
-        """Make the routes, again whenever a resource behind a relation is declared."""
-        for maker in self._makers.values():
-            maker.is_replaced = True
-        self._makers = {}
-        theirs = [route for route in self.routes if not getattr(route, "is_ormolu", False)]
-        self.routes.clear()
-        endpoints = endpoints_of(self.exposure)
-        base = self.exposure.declaration.path
-        functions = [self._add(base, endpoint) for endpoint in endpoints]
-        # After the rows' own paths: a pattern that ends in a slash matches a line feed after it.
-        for endpoint, function in zip(endpoints, functions, strict=True):
-            self._add_hidden(f"{base}{endpoint.path}/", endpoint.methods, (endpoint, function))
-        for path in dict.fromkeys(endpoint.path for endpoint in endpoints):
-            methods = {method for each in endpoints if each.path == path for method in each.methods}
-            for slash in ("", "/"):
-                refuse = refusing_endpoint(methods)
-                self.routes.append(
-                    Route(base + path + slash, refuse, methods=[], include_in_schema=False)
-                )
-        for route in self.routes:
-            route.is_ormolu = True  # type: ignore[attr-defined]
-        self._built = len(self.routes)
-        self.routes.extend(theirs)
-
-    def _add(self, base: str, endpoint: Endpoint) -> Callable[..., Any]:
-        function: Any = endpoint_function(endpoint, self.exposure, self._session)
-        function.describe = describer_of(endpoint, self.exposure)
-        function.door = DoorMaker(endpoint.name, self.exposure, function, self._session)
-        shown, *others = endpoint.methods
-        path = base + endpoint.path
-        self._makers[shown, path] = function.door
-        self.add_api_route(
-            path, function, methods=[shown], name=function.__name__,
-            generate_unique_id_function=Default(partial(operation_id, endpoint)),
-            status_code=endpoint.status, response_model=None,
-            include_in_schema=shown != "QUERY",
-            dependencies=_dependencies(endpoint),
-            summary=_SUMMARIES[endpoint.name].format(self.exposure.declaration.name),
-        )  # fmt: skip
-        if others:
-            self._add_hidden(path, others, (endpoint, function))
-        return function  # type: ignore[no-any-return]
-
-    def _add_hidden(
-        self, path: str, methods: Sequence[str], served: tuple[Endpoint, Callable[..., Any]]
-    ) -> None:
-        endpoint, function = served
-        self.add_api_route(
-            path, function, methods=[*methods], name=function.__name__, response_model=None,
-            include_in_schema=False, status_code=endpoint.status,
-            dependencies=_dependencies(endpoint),
-        )  # fmt: skip
+        exposure = self.exposure
+        return [explain_door(maker, exposure, asked, url) for asked, maker in self.makers.items()]
 
     async def list(  # noqa: PLR0913 -- the parameters of the dialect
         self,
@@ -273,23 +197,42 @@ class Resource(APIRouter):
         self, session: AsyncSession, policies: ModelPolicies | None = None
     ) -> Operations:
         """Return all operations, those that only HTTP has a name for too."""
+        exposure = exposure_for(self, session)
         found: Policies | None = None
         if policies is not None:
             found = {
                 each: checked_policy(policies[each.declaration.model], each.declaration.model)
-                for each in self.exposure.reached
+                for each in exposure.reached
                 if each.declaration.model in policies
             }
-        return Operations(self.exposure, session, found, is_raw=True)
+        return Operations(exposure, session, found, is_raw=True)
 
     def _key(self, key: Any) -> tuple[Any, ...]:
-        values, declaration = key if isinstance(key, tuple) else (key,), self.exposure.declaration
+        values, declaration = key if isinstance(key, tuple) else (key,), self.declaration
         return read_key_values(values, declaration.keys, ("arguments", "key"), declaration.name)
 
 
-def _dependencies(endpoint: Endpoint) -> Sequence[Any]:
-    # POST too: on SQLite it would wait for those who write.
-    return [Depends(only_read)] if endpoint.name == "query" else []
+def _named(
+    mapper: Mapper[Any], includes: Collection[str] | Mapping[str, Resource]
+) -> Mapping[str, Declaration | None]:
+    """Return what is declared of what relations lead to, None where no resource is named.
+
+    Raises:
+        ConfigurationError: A resource that is named shows no such rows.
+    """
+    if not isinstance(includes, Mapping):
+        return dict.fromkeys(includes)
+    for name, given in includes.items():
+        relation = mapper.relationships.get(name)
+        if relation is None or issubclass(given.declaration.model, relation.mapper.class_):
+            continue
+        message = (
+            f"resource({mapper.class_.__name__}): {name!r} leads to "
+            f"{relation.mapper.class_.__name__}, and {given.declaration.path} shows no rows of "
+            "that."
+        )
+        raise ConfigurationError(message)
+    return {name: given.declaration for name, given in includes.items()}
 
 
 def _undone_if_refused(
@@ -312,6 +255,7 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
     searchable: AbstractSet[str] = frozenset(),
     includes: Collection[str] | Mapping[str, Resource] = (),
     operations: AbstractSet[str] | None = None,
+    undocumented: AbstractSet[str] = frozenset(),
     policy: Callable[..., Any] | None = None,
     require_if_match: bool = False,
     idempotency: bool = False,
@@ -342,6 +286,7 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
             declares what is shown of the other model, if there are several.
         operations: Of list, read, create, update, replace, delete, batch; None takes all that the
             class can have: rows of an abstract one are made as those of its subclasses.
+        undocumented: Operations that are served, and left out of the OpenAPI document.
         policy: FastAPI dependency that returns a `Policy`.
         require_if_match: Whether a change without If-Match is answered 428.
         idempotency: Whether Idempotency-Key is kept, in the table `ormolu_idempotency`.
@@ -370,8 +315,9 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
         read_only=frozenset(read_only),
         writable=frozenset(writable),
         searchable=frozenset(searchable),
-        includes=dict(includes) if isinstance(includes, Mapping) else dict.fromkeys(includes),
+        includes=_named(mapper, includes),
         operations=operations_of(mapper, operations),
+        undocumented=frozenset(undocumented),
         policy=policy,
         require_if_match=require_if_match,
         idempotency=idempotency,
@@ -390,4 +336,4 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
     check_models(declaration)
     if idempotency:
         idempotency_table(declaration.metadata)
-    return Resource(Exposure(declaration), session)
+    return Resource(declaration, session)

@@ -32,6 +32,7 @@ from ormolu.resources._conditions import (
     read_conditions,
     version_text,
 )
+from ormolu.resources._declaration import Declaration
 from ormolu.resources._exposures import Exposure, Policies
 from ormolu.resources._idempotency import Answer
 from ormolu.resources._lists import read_members, read_parameters
@@ -347,9 +348,8 @@ def _result(call: Call, done: Outcome | Failure, *, is_minimal: bool) -> dict[st
     return result if is_minimal else {**result, "body": call.shown(written.row)}
 
 
-def endpoints_of(exposure: Exposure) -> list[Endpoint]:
+def endpoints_of(declaration: Declaration) -> list[Endpoint]:
     """Return the endpoints that a declaration asks for."""
-    declaration = exposure.declaration
     item = "/" + ",".join(
         f"{{{name}:path}}" if may_have_slash(field) else f"{{{name}}}"
         for name, field in zip(declaration.places, declaration.keys, strict=True)

@@ -86,7 +86,7 @@ class UnitSession(AsyncSession):
         super().__init__(expire_on_commit=False, close_resets_only=False)
         self.callbacks: list[Callable[[], Any]] = []
         self.rules.is_read_only = access is Access.READ
-        self._engines = engines
+        self.engines: Engines = engines
         self._access = access
         self._engine: Engine | None = None
         # What it has now; None where the driver takes it with the first statement.
@@ -189,15 +189,15 @@ class UnitSession(AsyncSession):
             return
         self._has_options = self._has_options or bool(options)
         self._is_in_transaction = "isolation_level" in options
-        pair = self._engines.current or await self._engines.open()
+        pair = self.engines.current or await self.engines.open()
         engine = pair.of(self._access)
         self.bind, self._engine = engine, engine.sync_engine
-        if self._engines.begins_with_first_statement and not options:
+        if self.engines.begins_with_first_statement and not options:
             # The pool and the driver limit the wait themselves.
             self._has_connection = True
             if self._access is Access.READ:
                 # Not by a method of this: a session that reaches itself is the collector's to end.
-                self.rules.made = functools.partial(_made_unheard, self._engines, pair)
+                self.rules.made = functools.partial(_made_unheard, self.engines, pair)
             await pair.turns.take()
             return
         async with pair.server.answering():
@@ -216,7 +216,7 @@ class UnitSession(AsyncSession):
 
     def _bind(self) -> None:
         if self._engine is None:
-            engine = self._engines.opened.of(self._access)
+            engine = self.engines.opened.of(self._access)
             self.bind, self._engine = engine, engine.sync_engine
 
     def _is_pool_short(self) -> bool:
@@ -238,7 +238,7 @@ class UnitSession(AsyncSession):
 
     async def take_transaction(self) -> None:
         """Get a connection with a transaction, which reads in autocommit have not."""
-        is_autocommit = self._access is Access.READ and self._engines.reads_in_autocommit
+        is_autocommit = self._access is Access.READ and self.engines.reads_in_autocommit
         if is_autocommit and not (self._has_connection and self._is_in_transaction):
             await self.commit()
             await self.take_connection(isolation_level="READ COMMITTED")
@@ -321,7 +321,7 @@ class UnitSession(AsyncSession):
             return False
         if self.sync_session.get_transaction() is None:
             return True
-        ends_at_once = self._engines.reads_end_at_once and self._engine is not None
+        ends_at_once = self.engines.reads_end_at_once and self._engine is not None
         return ends_at_once and not (self._has_options or self._is_end_heard())
 
     def _is_end_heard(self) -> bool:
@@ -331,7 +331,7 @@ class UnitSession(AsyncSession):
             heard.after_rollback
             or heard.after_soft_rollback
             or heard.after_transaction_end
-            or (self._engine is not None and self._engines.listeners.hear_ends(self._engine))
+            or (self._engine is not None and self.engines.listeners.hear_ends(self._engine))
         )
 
     def end_at_once(self) -> None:

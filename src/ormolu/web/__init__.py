@@ -3,24 +3,26 @@
 Knows sessions and engines; no resource.
 """
 
-from ormolu.web._attach import attach
+from ormolu.web._attach import attach, attached_applications
 from ormolu.web._constraints import call_columns
 from ormolu.web._dependency import (
     ReadSessionDep,
     SessionDep,
+    application_of,
     only_read,
+    read_session_of,
     request_session,
     session_of,
-    unit_of,
 )
 from ormolu.web._door import Body, Door, NoDoorError, Reply
 from ormolu.web._doors import raise_failure
-from ormolu.web._fastapi import why_no_doors
+from ormolu.web._fastapi import dependant_of, dependencies_of, route_path, solve, why_no_doors
 from ormolu.web._handlers import ProblemReach, answer_problems
 from ormolu.web._openapi import Describer, problem_reference
 from ormolu.web._privacy import Privacy, note_privacy
 from ormolu.web._problems import problems_of
 from ormolu.web._survey import survey
+from ormolu.web._tables import Table, contexts_of, mounted_in, routers_in
 
 __all__ = [
     "Body",
@@ -32,17 +34,27 @@ __all__ = [
     "ReadSessionDep",
     "Reply",
     "SessionDep",
+    "Table",
     "answer_problems",
+    "application_of",
     "attach",
+    "attached_applications",
     "call_columns",
+    "contexts_of",
+    "dependant_of",
+    "dependencies_of",
+    "mounted_in",
     "note_privacy",
     "only_read",
     "problem_reference",
     "problems_of",
     "raise_failure",
+    "read_session_of",
     "request_session",
+    "route_path",
+    "routers_in",
     "session_of",
+    "solve",
     "survey",
-    "unit_of",
     "why_no_doors",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from starlette.middleware import Middleware
 
 from ormolu.engines import Engines
 from ormolu.errors import ConfigurationError
+from ormolu.sessions import UnitSession
 from ormolu.web._collector import Freezer
 from ormolu.web._gate import Gate
 from ormolu.web._handlers import ProblemReach, check_reach, equip_mounted, install_handlers
@@ -21,7 +23,10 @@ from ormolu.web._openapi import document_problems
 from ormolu.web._problems import Problems
 from ormolu.web._survey import check_routes
 
-__all__ = ["attach"]
+__all__ = ["attach", "attached_applications"]
+
+# Those that the program holds: what a resource is in is for their routes to say.
+_applications: weakref.WeakSet[FastAPI] = weakref.WeakSet()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +72,7 @@ def attach(
         message = "The application has started. Write db.attach(app) right after app = FastAPI()."
         raise ConfigurationError(message)
     attachment.engines.append(engines)
+    _applications.add(app)
     attachment.probes.append(Probe(ping))
     # Appended: the innermost place, whatever the user adds before or after.
     gate = Middleware(
@@ -74,6 +80,16 @@ def attach(
     )
     app.user_middleware.append(gate)
     _compose_lifespan(app, engines, attachment)
+
+
+def attached_applications(session: object = None) -> list[FastAPI]:
+    """Return the applications that have a database; of a session, those that have its own."""
+    engines = session.engines if isinstance(session, UnitSession) else None
+    return [
+        each
+        for each in list(_applications)
+        if engines is None or engines in each.state.ormolu.engines
+    ]
 
 
 def _compose_lifespan(app: FastAPI, engines: Engines, attachment: _Attachment) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
 from ormolu.engines import Engines
@@ -14,7 +15,10 @@ from ormolu.sessions import UnitOfWork
 from ormolu.transactions import Access
 from ormolu.web._units import units_of
 
-__all__ = ["ReadSessionDep", "SessionDep", "only_read", "request_read_session", "request_session"]
+__all__ = [
+    "ReadSessionDep", "SessionDep", "application_of", "only_read", "read_session_of",
+    "request_read_session", "request_session", "session_of",
+]  # fmt: skip
 
 
 async def request_session(connection: HTTPConnection) -> AsyncSession:
@@ -37,10 +41,10 @@ def session_of(connection: HTTPConnection, engines: Engines | None) -> AsyncSess
         NoUnitOfWorkError: The request has none of this database.
         SessionClosedError: The answer was sent already.
     """
-    return unit_of(connection, engines).session
+    return _given(connection, _unit_of(connection, engines).session)
 
 
-def unit_of(connection: HTTPConnection, engines: Engines | None) -> UnitOfWork:
+def _unit_of(connection: HTTPConnection, engines: Engines | None) -> UnitOfWork:
     """Return the request's unit of work of one database.
 
     Raises:
@@ -64,7 +68,29 @@ async def request_read_session(connection: HTTPConnection) -> AsyncSession:
         NoUnitOfWorkError: No gate was passed.
         SessionClosedError: The answer was sent already.
     """
-    return unit_of(connection, next(iter(units_of(connection.scope)), None)).read_session
+    return read_session_of(connection, next(iter(units_of(connection.scope)), None))
+
+
+def read_session_of(connection: HTTPConnection, engines: Engines | None) -> AsyncSession:
+    """Return a session of the request that only reads, of one database.
+
+    Raises:
+        NoUnitOfWorkError: The request has none of this database.
+        SessionClosedError: The answer was sent already.
+    """
+    return _given(connection, _unit_of(connection, engines).read_session)
+
+
+def _given(connection: HTTPConnection, session: AsyncSession) -> AsyncSession:
+    # For what is asked of a resource with this session: it is of this application.
+    session.info[_APPLICATION_KEY] = connection.scope.get("app")
+    return session
+
+
+def application_of(session: AsyncSession | None) -> Starlette | None:
+    """Return the application that a session was given to for a request, if it was."""
+    app = None if session is None else session.info.get(_APPLICATION_KEY)
+    return app if isinstance(app, Starlette) else None
 
 
 async def only_read(connection: HTTPConnection) -> None:
@@ -72,6 +98,8 @@ async def only_read(connection: HTTPConnection) -> None:
     for unit in units_of(connection.scope).values():
         unit.access = Access.READ
 
+
+_APPLICATION_KEY = "ormolu.application"
 
 _WEBSOCKET = (
     "A WebSocket lives too long for one session. Write, around each piece of work: "

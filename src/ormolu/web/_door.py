@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from fastapi import FastAPI
 from sqlalchemy import Dialect
 from starlette.types import Message, Receive, Scope
 
@@ -79,7 +80,14 @@ class Body:
 
 
 class Door(Protocol):
-    """Answers the requests of one route of one database."""
+    """Answers the requests of one route of one application, from one database.
+
+    Attributes:
+        is_outdated: Whether it has to be made anew.
+    """
+
+    @property
+    def is_outdated(self) -> bool: ...
 
     async def answer(self, scope: Scope, body: Body) -> Reply | None:
         """Answer a request; None hands it over, and then nothing was changed.
@@ -102,18 +110,16 @@ class DoorMaker(Protocol):
     Attributes:
         reads_body: Whether its requests have a body.
         is_read: Whether nothing is changed, whatever comes of it.
-        is_replaced: Whether its route is no longer one.
         function: The endpoint.
         session: The dependency that gives the session.
     """
 
     reads_body: bool
     is_read: bool
-    is_replaced: bool
     function: Callable[..., Any]
     session: Callable[..., Any]
 
-    def check(self, dialect: Dialect) -> None:
+    def check(self, app: FastAPI, dialect: Dialect) -> None:
         """Check that the route can be served from a backend at all.
 
         Raises:
@@ -121,8 +127,8 @@ class DoorMaker(Protocol):
         """
         ...
 
-    def make(self, engines: Engines, lanes: Lanes) -> Door:
-        """Return the door.
+    def make(self, app: FastAPI, engines: Engines, lanes: Lanes) -> Door:
+        """Return the door of an application.
 
         Raises:
             NoDoorError: There is none; any other error is logged, and means the same.

@@ -24,14 +24,9 @@ from ormolu.errors import RefusedError, UnavailableError
 from ormolu.lanes import Lanes, NotDoneError, UnplannableError, lanes_of
 from ormolu.sessions import are_sessions_heard
 from ormolu.web._door import Body, Door, DoorMaker, NoDoorError
-from ormolu.web._fastapi import (
-    context_in_scope,
-    route_contexts,
-    route_path,
-    version_of,
-    why_no_doors,
-)
-from ormolu.web._survey import are_bytes_counted, maker_of, routers_of, survey_route
+from ormolu.web._fastapi import context_in_scope, route_contexts, route_path, why_no_doors
+from ormolu.web._survey import are_bytes_counted, maker_of, survey_route
+from ormolu.web._tables import Table
 
 __all__ = ["Doors", "raise_failure"]
 
@@ -108,9 +103,7 @@ class _Opened:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._stack = app.router.middleware_stack
-        self._kept = [
-            (each, list(each.routes), version_of(each)) for each in routers_of(app.router)
-        ]
+        self._table = Table(app)
         self._contexts = list(route_contexts(app.router.routes))
         # Places of routes, by method and path, or what comes before the last part of it.
         self._exact: dict[tuple[str, str], int] = {}
@@ -135,12 +128,7 @@ class _Opened:
         # Not by the running loop, for which Python asks the system each time; a thread runs one.
         if not is_there or self._thread != threading.get_ident() or not self._loop.is_running():
             return False
-        # A loop, not `all`, as this is asked for each request.
-        for router, routes, version in self._kept:
-            # The count of changes as well: a route may be another one, and equal.
-            if router.routes != routes or version_of(router) != version:
-                return False
-        return self._app.router.middleware_stack == self._stack
+        return self._table.is_current() and self._app.router.middleware_stack == self._stack
 
     @property
     def is_over(self) -> bool:
@@ -158,22 +146,18 @@ class _Opened:
         if place not in self._entries:
             self._entries[place] = self._make(place)
         entry = self._entries[place]
-        if entry is not None and entry.maker.is_replaced:
+        if entry is not None and entry.door.is_outdated:
             self.is_outdated = True
         return entry
 
     def _make(self, place: int) -> _Entry | None:
         context = self._contexts[place]
-        if maker_of(context) is None:
-            # Not by now: its resource was built anew.
-            self.is_outdated = True
-            return None
         found = survey_route(self._app, self._engines, context, self._contexts[:place])
         if found.reason is not None:
             return None
         name = f"{','.join(sorted(context.methods or ()))} {context.path_format}"
         try:
-            door = found.maker.make(self._engines, self._lanes)
+            door = found.maker.make(self._app, self._engines, self._lanes)
         except NoDoorError:
             return None
         except Exception as error:

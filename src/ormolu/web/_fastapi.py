@@ -11,9 +11,12 @@ from importlib import import_module
 from operator import attrgetter
 from typing import Any
 
-from fastapi.routing import APIRouter
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute, APIRouter
+from starlette.requests import Request
 from starlette.types import Scope
 
+from ormolu.errors import ConfigurationError
 from ormolu.seams import tell_missing
 
 __all__ = [
@@ -22,8 +25,11 @@ __all__ = [
     "context_in_scope",
     "dependant_of",
     "dependants_behind",
+    "dependencies_of",
+    "included_in",
     "route_contexts",
     "route_path",
+    "solve",
     "version_of",
     "why_no_doors",
 ]
@@ -40,8 +46,16 @@ MAKERS = frozenset(
      "starlette.routing"}
 )  # fmt: skip
 
-# Of a router: how often its routes were changed. Asked for each request.
-version_of: Callable[[Any], Any] = attrgetter("_routes_version")
+
+def version_of(router: Any) -> Any:
+    """Return how often the routes of a router were changed. Asked for each request."""
+    return getattr(router, "_routes_version", None)
+
+
+def included_in(route: Any) -> Any:
+    """Return the router that stands at a place of another one; None if it is a route."""
+    return getattr(route, "original_router", None)
+
 
 # Of a route as it is included: what FastAPI keeps in the scope of its requests.
 context_in_scope: Callable[[Any], Any] = attrgetter("_route_context")
@@ -129,14 +143,59 @@ class _Bare:
 
 
 def route_path(scope: Scope) -> str:
-    """Return the path of a request within its application; only where there are doors."""
-    path: str = _find("starlette._utils", "get_route_path")(scope)
-    return path
+    """Return the path of a request within its application."""
+    find = _find("starlette._utils", "get_route_path")
+    if find is not None:
+        path: str = find(scope)
+        return path
+    whole, root = str(scope["path"]), str(scope.get("root_path", ""))
+    return whole[len(root) :] if root and whole.startswith(f"{root}/") else whole
 
 
-def dependant_of(path: str, call: Callable[..., Any]) -> Any:
-    """Return what FastAPI calls for a function; only where there are doors."""
-    return _find("fastapi.dependencies.utils", "get_dependant")(path=path, call=call)
+def dependant_of(path: str, call: Callable[..., Any], name: str | None = None) -> Any:
+    """Return what FastAPI calls for a function.
+
+    Args:
+        path: Of the route, whose parameters the function may ask for.
+        call: The function.
+        name: Of the parameter that gets its result.
+    """
+    find = _find("fastapi.dependencies.utils", "get_dependant")
+    if find is not None:
+        return find(path=path, call=call, name=name)
+    found = APIRoute(path, call, response_model=None).dependant
+    found.name = name
+    return found
+
+
+def dependencies_of(route: Any) -> list[Any]:
+    """Return what FastAPI calls for a route, as it is included; a change of the list counts."""
+    found: list[Any] = getattr(getattr(route, "dependant", None), "dependencies", [])
+    return found
+
+
+async def solve(request: Request, call: Callable[..., Any]) -> Any:
+    """Return what a function returns that FastAPI calls for a request, with what it asks for.
+
+    Raises:
+        ConfigurationError: The installed FastAPI cannot be asked for that.
+        RequestValidationError: Something that it asks for is missing or wrong.
+    """
+    ask = _find("fastapi.dependencies.utils", "solve_dependencies")
+    if ask is None:
+        told = "routes that are made by hand of a guarded resource's are refused"
+        tell_missing("FastAPI", "solve_dependencies", told)
+        message = "This version of FastAPI has no solve_dependencies: include the resource itself."
+        raise ConfigurationError(message)
+    places = "".join(f"/{{{name}}}" for name in request.path_params)
+    solved = await ask(
+        request=request, dependant=dependant_of(places or "/", call),
+        dependency_overrides_provider=request.app,
+        async_exit_stack=request.scope["fastapi_inner_astack"], embed_body_fields=False,
+    )  # fmt: skip
+    if solved.errors:
+        raise RequestValidationError(solved.errors)
+    return await call(**solved.values)
 
 
 def dependants_behind(call: Callable[..., Any]) -> list[Any] | None:

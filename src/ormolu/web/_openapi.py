@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import chain, count
@@ -58,12 +58,13 @@ class Describer:
 
     Attributes:
         name: What the log calls it.
-        complete: Adds to the endpoint's operation, and to the schemas that all share; it is told
-            which backends the application has.
+        prepare: Is called before FastAPI makes the document of an application.
+        complete: Adds to the endpoint's operation, and to the schemas that all share.
     """
 
     name: str
-    complete: Callable[[Json, Json, Collection[str]], None]
+    prepare: Callable[[FastAPI], object]
+    complete: Callable[[FastAPI, Json, Json], None]
 
 
 def problem_reference(schemas: Json) -> Json:
@@ -88,6 +89,8 @@ def document_problems(app: FastAPI, *, is_everywhere: bool) -> None:
     def openapi() -> Json:
         if app.openapi_schema is not None:
             return app.openapi_schema
+        for prepare in {each.prepare for each in _describers(app).values()}:
+            prepare(app)
         document = make()
         schemas = dict(document.get("components", {}).get("schemas", {}))
         _describe_endpoints(app, document, schemas)
@@ -102,31 +105,38 @@ def document_problems(app: FastAPI, *, is_everywhere: bool) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _describe_endpoints(app: FastAPI, document: Json, schemas: Json) -> None:
-    # FastAPI documents the last route of a path and method.
-    last: dict[tuple[str, str], Any] = {
+def _documented(app: FastAPI) -> dict[tuple[str, str], Any]:
+    """Return the route that FastAPI documents for each path and method: the last of them."""
+    return {
         (str(context.path_format), method.lower()): context
         for context in route_contexts(app.routes)
         if getattr(context, "include_in_schema", False) and hasattr(context, "path_format")
         for method in context.methods or ()
     }
-    backends = {each.target.url.get_backend_name() for each in app.state.ormolu.engines}
-    for (place, method), context in last.items():
-        describer = getattr(getattr(context, "endpoint", None), "describe", None)
+
+
+def _describers(app: FastAPI) -> dict[tuple[str, str], Describer]:
+    found = {
+        place: getattr(getattr(context, "endpoint", None), "describe", None)
+        for place, context in _documented(app).items()
+    }
+    return {place: each for place, each in found.items() if isinstance(each, Describer)}
+
+
+def _describe_endpoints(app: FastAPI, document: Json, schemas: Json) -> None:
+    for (place, method), describer in _describers(app).items():
         path = document.get("paths", {}).get(place, {})
-        if isinstance(describer, Describer) and method in path:
-            path[method] = _described(describer, path[method], schemas, backends)
+        if method in path:
+            path[method] = _described(app, describer, path[method], schemas)
             _add_places(path[method], place)
             _replace_validation_answer(path[method], schemas)
 
 
-def _described(
-    describer: Describer, operation: Json, schemas: Json, backends: Collection[str]
-) -> Json:
+def _described(app: FastAPI, describer: Describer, operation: Json, schemas: Json) -> Json:
     """Return the whole operation; as FastAPI made it, if what is told of it is no JSON."""
     draft, shared = deepcopy(operation), dict(schemas)
     try:
-        describer.complete(draft, shared, backends)
+        describer.complete(app, draft, shared)
         new = {name: each for name, each in shared.items() if schemas.get(name) is not each}
         json.dumps([draft, new], allow_nan=False, ensure_ascii=False).encode()
     except Exception:

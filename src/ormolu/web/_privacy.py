@@ -62,8 +62,8 @@ def expect_privacy(scope: Scope) -> None:
 def note_privacy(scope: Scope, privacy: Privacy) -> None:
     """Note that the answer to this request depends on who asks.
 
-    A route of which all answers do has it as `privacy` at its endpoint, too, for errors that come
-    before that is called.
+    A route of which all answers do tells it as `privacy` of its endpoint, too, for errors that come
+    before that is called: a function of the application.
     """
     scope.setdefault(_KEY, []).append(privacy)
 
@@ -71,7 +71,8 @@ def note_privacy(scope: Scope, privacy: Privacy) -> None:
 def tell_caches(scope: Scope, start: MutableMapping[str, Any]) -> None:
     """Add to the headers in the head of an answer what caches have to know of it."""
     noted: list[Privacy] = scope[_KEY]
-    privacy = noted[-1] if noted else getattr(scope.get("endpoint"), "privacy", None)
+    told = None if noted else getattr(scope.get("endpoint"), "privacy", None)
+    privacy = told(scope["app"]) if callable(told) else noted[-1] if noted else None
     if privacy is not None:
         start["headers"] = list(start.get("headers", ()))
         privacy.add_to(MutableHeaders(raw=start["headers"]))

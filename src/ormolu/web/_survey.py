@@ -6,7 +6,7 @@ Knows how FastAPI finds the route of a request; no request.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,10 @@ from ormolu.lanes import why_no_lanes
 from ormolu.web._dependency import request_session
 from ormolu.web._door import DoorMaker
 from ormolu.web._fastapi import MAKERS, dependant_of, route_contexts, why_no_doors
+from ormolu.web._tables import is_resource, routers_in
 
 __all__ = [
-    "Survey", "are_bytes_counted", "check_routes", "maker_of", "routers_of", "survey",
-    "survey_route",
+    "Survey", "are_bytes_counted", "check_routes", "maker_of", "survey", "survey_route",
 ]  # fmt: skip
 
 _METHODS = frozenset({"handle", "matches"})
@@ -62,8 +62,7 @@ def maker_of(context: Any) -> DoorMaker | None:
     maker = getattr(endpoint, "door", None)
     # It may be the program's own attribute. Whoever wraps an endpoint takes its attributes along,
     # and its door is not theirs.
-    is_own = isinstance(maker, DoorMaker) and maker.function is endpoint and not maker.is_replaced
-    return maker if is_own else None
+    return maker if isinstance(maker, DoorMaker) and maker.function is endpoint else None
 
 
 def check_routes(app: FastAPI, engines: Engines) -> None:
@@ -76,7 +75,7 @@ def check_routes(app: FastAPI, engines: Engines) -> None:
     for context in route_contexts(app.router.routes):
         maker = maker_of(context)
         if maker is not None and _gives(app, engines, maker.session):
-            maker.check(dialect)
+            maker.check(app, dialect)
 
 
 def survey_route(app: FastAPI, engines: Engines, context: Any, earlier: Sequence[Any]) -> Survey:
@@ -92,7 +91,7 @@ def survey_route(app: FastAPI, engines: Engines, context: Any, earlier: Sequence
 
 
 def _why_none(app: FastAPI) -> str | None:
-    kinds = {type(router) for router in routers_of(app.router)}
+    kinds = {type(router) for router in routers_in(app) if not is_resource(router)}
     is_own = any(
         kind.handle is not APIRouter.handle or kind.matches is not APIRouter.matches
         for kind in kinds
@@ -139,7 +138,9 @@ def _has_more(context: Any) -> bool:
 def _calls_of(dependant: Any) -> list[Any]:
     calls = [dependant.call]
     for each in dependant.dependencies:
-        calls += _calls_of(each)
+        # What asks for a resource's policies is there in either, with more or less behind it.
+        if not getattr(each.call, "is_ormolu", False):
+            calls += _calls_of(each)
     return calls
 
 
@@ -187,13 +188,3 @@ def _may_match(other: str, path: str) -> bool:
     if not brace:
         return fixed.rpartition("/")[0] == prefix.rpartition("/")[0]
     return fixed.startswith(prefix) or prefix.startswith(fixed)
-
-
-def routers_of(router: Any) -> Iterator[Any]:
-    """Yield the routers to which the program may add routes."""
-    yield router
-    for route in router.routes:
-        included = getattr(route, "original_router", None)
-        # Those of resources make new doors themselves.
-        if included is not None and not getattr(included, "is_ormolu", False):
-            yield from routers_of(included)

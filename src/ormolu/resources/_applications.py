@@ -1,0 +1,202 @@
+"""Which resources an application has, and what each of them shows there.
+
+The routes of an application say which resources are in it; there is no other list. A resource is
+made before it is included, so what its relations lead to is known once the application starts, or
+is asked for the first time, and again when its routes change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.applications import Starlette
+
+from ormolu.errors import ConfigurationError
+from ormolu.resources._declaration import Declaration
+from ormolu.resources._exposures import Exposure
+from ormolu.resources._registry import Registry, made
+from ormolu.web import (
+    Table,
+    application_of,
+    attached_applications,
+    mounted_in,
+    routers_in,
+)
+
+if TYPE_CHECKING:
+    from ormolu.resources._resource import Resource
+
+__all__ = ["all_of", "exposure_for", "find_resources"]
+
+_KEY = "ormolu_resources"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The resources of one application, as its routes said last.
+
+    Attributes:
+        table: The routes.
+        own: What the resources among them declare.
+        registry: What each shows, and each that speaks beside them.
+    """
+
+    table: Table
+    own: frozenset[Declaration]
+    registry: Registry
+
+    def is_current(self) -> bool:
+        """Tell whether it is still so."""
+        return not self.registry.is_outdated and self.table.is_current()
+
+
+def find_resources(app: Starlette) -> Found:
+    """Return the resources of an application, looked for anew if its routes have changed.
+
+    Raises:
+        ConfigurationError: It is not certain what a relation leads to.
+    """
+    found = _kept(app)
+    if found is not None and found.is_current():
+        return found
+    with made.lock:
+        changes, table, own = made.changes, Table(app), _own(app)
+        declarations = _declarations_for(app, own)
+        if found is not None and {*found.registry.declarations} == {*declarations}:
+            registry = found.registry
+        else:
+            registry = Registry(declarations)
+            registry.check(own)
+        registry.changes = changes
+        found = Found(table, frozenset(own), registry)
+        setattr(app.state, _KEY, found)
+    return found
+
+
+def _kept(app: Starlette) -> Found | None:
+    return getattr(app.state, _KEY, None)
+
+
+def exposure_for(resource: Resource, session: AsyncSession | None) -> Exposure:
+    """Return what a resource shows to a call from Python.
+
+    Args:
+        resource: The resource.
+        session: The call's; that of a request tells the application, that of a database often.
+
+    Raises:
+        ConfigurationError: It is in several applications, which show other things.
+    """
+    declaration = resource.declaration
+    app = application_of(session)
+    if app is not None and declaration in (registry := find_resources(app).registry).declarations:
+        return registry.exposure(declaration)
+    homes = _homes_of(declaration, attached_applications(session))
+    homes = homes or _homes_of(declaration, attached_applications())
+    if not homes:
+        return _alone(resource).exposure(declaration)
+    found = [find_resources(each).registry.exposure(declaration) for each in homes]
+    if any(each.trace != found[0].trace for each in found):
+        message = (
+            f"resource({declaration.name}) is in {len(found)} applications, in which its relations "
+            "show other things. Write resource(...) where each application is made, or call it "
+            "with the session of a request."
+        )
+        raise ConfigurationError(message)
+    return found[0]
+
+
+def _declarations_for(app: Starlette, own: Iterable[Declaration]) -> list[Declaration]:
+    """Return what speaks in an application: its own resources first.
+
+    Of a model that it has none of, those of the application that it is mounted in; and those that
+    are in no application at all, since somebody declared what may be seen of the model.
+    """
+    found = list(own)
+    for layer in _around(app):
+        models = {each.model for each in found}
+        found += [each for each in layer if each.model not in models]
+    return found + _in_no_application({each.model for each in found})
+
+
+def _own(app: Starlette) -> list[Declaration]:
+    """Return what the routes of an application serve, and what is named by it."""
+    found: dict[Declaration, None] = {}
+    for router in routers_in(app):
+        declared = [router, *(getattr(each, "endpoint", None) for each in router.routes)]
+        for each in declared:
+            declaration = getattr(each, "declaration", None)
+            if isinstance(declaration, Declaration):
+                found[declaration] = None
+    return _with_named(found)
+
+
+def _with_named(declarations: Iterable[Declaration]) -> list[Declaration]:
+    """Return declarations and those that they name in their includes."""
+    found: dict[Declaration, None] = {}
+    waiting = list(declarations)
+    while waiting:
+        each = waiting.pop(0)
+        if each not in found:
+            found[each] = None
+            waiting += [given for given in each.includes.values() if given is not None]
+    return list(found)
+
+
+def _around(app: Starlette) -> list[list[Declaration]]:
+    """Return what the applications declare that one is mounted in, the nearest first."""
+    ways = [way for root in attached_applications() for way in _ways(root, app)]
+    levels = zip_longest(*(reversed(way) for way in ways))
+    return [
+        list(dict.fromkeys(found for each in level if each is not None for found in _own(each)))
+        for level in levels
+    ]
+
+
+def _ways(root: Starlette, app: Starlette) -> Iterator[list[Starlette]]:
+    for each in mounted_in(root):
+        if each is app:
+            yield [root]
+        else:
+            yield from ([root, *way] for way in _ways(each, app))
+
+
+def all_of(root: Starlette) -> Iterator[Starlette]:
+    """Yield an application and those that are mounted in it."""
+    yield root
+    for each in mounted_in(root):
+        yield from all_of(each)
+
+
+def _in_no_application(models: Collection[type[Any]]) -> list[Declaration]:
+    """Return what is declared of other models than these by resources in no application."""
+    candidates = {each for each in made.declarations() if each.model not in models}
+    if candidates:
+        for root in attached_applications():
+            for each in all_of(root):
+                candidates.difference_update(_own(each))
+    return sorted(candidates, key=lambda each: each.path)
+
+
+def _homes_of(declaration: Declaration, roots: Iterable[Starlette]) -> list[Starlette]:
+    """Return the applications that a resource is in."""
+    return [each for root in roots for each in all_of(root) if declaration in _served(each)]
+
+
+def _served(app: Starlette) -> Collection[Declaration]:
+    found = _kept(app)
+    return found.own if found is not None and found.table.is_current() else _own(app)
+
+
+def _alone(resource: Resource) -> Registry:
+    """Return the resources that speak for one in no application: all others that are in none."""
+    kept = resource.alone
+    if kept is None or kept[0] != made.changes:
+        changes = made.changes
+        declarations = [*_with_named([resource.declaration]), *_in_no_application(())]
+        kept = resource.alone = (changes, Registry(list(dict.fromkeys(declarations))))
+    return kept[1]

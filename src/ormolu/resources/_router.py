@@ -1,0 +1,221 @@
+"""The routes of a resource: its operations, what is said where there is none, and what is added."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter, Depends
+from fastapi.datastructures import Default
+from fastapi.routing import APIRoute
+from starlette.applications import Starlette
+from starlette.datastructures import URL
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Receive, Scope, Send
+
+from ormolu.resources._declaration import Declaration
+from ormolu.resources._documents import describer_of
+from ormolu.resources._endpoints import endpoint_function, operation_id
+from ormolu.resources._frontdoor import DoorMaker
+from ormolu.resources._placing import Asking, opened, place
+from ormolu.resources._registry import made
+from ormolu.resources._routes import Endpoint, endpoints_of
+from ormolu.web import answer_problems, contexts_of, only_read, route_path
+
+__all__ = ["ResourceRouter"]
+
+_SUMMARIES = {
+    "list": "List, filter, sort and page {} rows",
+    "query": "The same, asked for in a body",
+    "create": "Create {}",
+    "batch": "Many changes of {} at once",
+    "read": "Read {}",
+    "update": "Change {}",
+    "replace": "Create or replace {}",
+    "delete": "Delete {}",
+}
+
+
+class ResourceRouter(APIRouter):
+    """The routes of one resource.
+
+    Attributes:
+        declaration: What the program declared.
+        makers: What makes the door of each route in the document, by method and path.
+    """
+
+    is_ormolu = True
+
+    def __init__(self, declaration: Declaration, session: Callable[..., Any]) -> None:
+        super().__init__(lifespan=opened)
+        own = self.routes = Routes()
+        self.declaration: Declaration = declaration
+        self._session = session
+        self._asking = Asking(declaration)
+        self._own_tags = (declaration.path.strip("/"),)
+        self.makers: dict[tuple[str, str], DoorMaker] = {}
+        self._build()
+        own.count_own()
+        self._built = len(own)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Tell whether a request is for one of the routes, quickly where it is not.
+
+        FastAPI asks each included router, and each asks all of its routes: with a hundred
+        resources that would take longer than the request itself.
+        """
+        is_alone = len(self.routes) == self._built
+        if is_alone and self.declaration.path not in scope["path"]:
+            return Match.NONE, {}
+        app = scope.get("app")
+        if isinstance(app, Starlette):
+            # Before FastAPI calls what a route depends on.
+            place(app)
+        return super().matches(scope)
+
+    def _build(self) -> None:
+        """Make the routes, once: what the program changes of them stays."""
+        endpoints = endpoints_of(self.declaration)
+        base = self.declaration.path
+        functions = [self._add(base, endpoint) for endpoint in endpoints]
+        # After the rows' own paths: a pattern that ends in a slash matches a line feed after it.
+        for endpoint, function in zip(endpoints, functions, strict=True):
+            self._add_hidden(f"{base}{endpoint.path}/", endpoint.methods, (endpoint, function))
+        for path in dict.fromkeys(endpoint.path for endpoint in endpoints):
+            methods = {method for each in endpoints if each.path == path for method in each.methods}
+            for slash in ("", "/"):
+                self._refuse(base + path + slash, methods)
+
+    def _add(self, base: str, endpoint: Endpoint) -> Callable[..., Any]:
+        declaration = self.declaration
+        function: Any = endpoint_function(endpoint, self._asking, self._session)
+        function.describe = describer_of(endpoint, declaration)
+        function.door = DoorMaker(endpoint.name, declaration, function, self._session)
+        shown, *others = endpoint.methods
+        path = base + endpoint.path
+        self.makers[shown, path] = function.door
+        self.add_api_route(
+            path, function, methods=[shown], name=function.__name__, tags=[*self._own_tags],
+            generate_unique_id_function=Default(partial(operation_id, endpoint)),
+            status_code=endpoint.status, response_model=None,
+            include_in_schema=shown != "QUERY" and endpoint.needs not in declaration.undocumented,
+            dependencies=_dependencies(endpoint),
+            summary=_SUMMARIES[endpoint.name].format(declaration.name),
+        )  # fmt: skip
+        if others:
+            self._add_hidden(path, others, (endpoint, function))
+        return function  # type: ignore[no-any-return]
+
+    def _add_hidden(
+        self, path: str, methods: Sequence[str], served: tuple[Endpoint, Callable[..., Any]]
+    ) -> None:
+        endpoint, function = served
+        self.add_api_route(
+            path, function, methods=[*methods], name=function.__name__, response_model=None,
+            include_in_schema=False, status_code=endpoint.status, tags=[*self._own_tags],
+            dependencies=_dependencies(endpoint),
+        )  # fmt: skip
+
+    def _refuse(self, path: str, methods: AbstractSet[str]) -> None:
+        self.add_api_route(
+            path, answer_nothing, methods=["OPTIONS"], include_in_schema=False,
+            response_model=None, tags=[*self._own_tags], route_class_override=Refusal,
+        )  # fmt: skip
+        route = self.routes[-1]
+        assert isinstance(route, Refusal)
+        route.served = frozenset(methods)
+
+
+def _dependencies(endpoint: Endpoint) -> Sequence[Any]:
+    # POST too: on SQLite it would wait for those who write.
+    return [Depends(only_read)] if endpoint.name == "query" else []
+
+
+class Refusal(APIRoute):
+    """Answers what no route of the application does at a path of a resource: 405, and OPTIONS.
+
+    Attributes:
+        served: The methods that the resource has there.
+    """
+
+    served: frozenset[str]
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Leave a request to whatever else the application has for it, earlier or later."""
+        match, child_scope = super().matches(scope)
+        if match is Match.NONE or scope["method"] in _methods_at(scope, route_path(scope)):
+            return Match.NONE, {}
+        return Match.FULL, child_scope
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Tell what is there.
+
+        Raises:
+            HTTPException: 405.
+        """
+        path, app = route_path(scope), scope.get("app")
+        redirects = isinstance(app, Starlette) and app.router.redirect_slashes
+        if redirects and scope["method"] in _methods_at(scope, _turned(path)):
+            # As Starlette does where nothing has the path.
+            location = URL(scope={**scope, "path": _turned(scope["path"])})
+            await RedirectResponse(str(location))(scope, receive, send)
+            return
+        methods = {*self.served, *_methods_at(scope, path), "OPTIONS"}
+        headers = {"Allow": ", ".join(sorted(methods))}
+        if scope["method"] != "OPTIONS":
+            raise HTTPException(405, headers=headers)
+        await Response(status_code=204, headers=headers)(scope, receive, send)
+
+
+class Routes(list[BaseRoute]):
+    """The routes that a program adds to a resource, and then the resource's own.
+
+    So `/orders/stats` is reached, and no row's key, whenever it is added.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._first: BaseRoute | None = None
+
+    def count_own(self) -> None:
+        """Take what is here for the resource's own."""
+        self._first = self[0] if self else None
+
+    def append(self, route: BaseRoute) -> None:
+        """Add a route, before the resource's own once these are there."""
+        made.changes += 1
+        own = (place for place, each in enumerate(self) if each is self._first)
+        self.insert(next(own, len(self)), route)
+
+
+async def answer_nothing() -> None:
+    """Be the function of a `Refusal`, which calls none."""
+
+
+answer_problems(answer_nothing)
+
+
+def _turned(path: str) -> str:
+    """Return a path without the slash at its end, or with one."""
+    return path.rstrip("/") if path.endswith("/") else f"{path}/"
+
+
+def _methods_at(scope: Scope, path: str) -> set[str]:
+    """Return the methods for which an application has a route at a path."""
+    app = scope.get("app")
+    found: set[str] = set()
+    for context in contexts_of(app) if isinstance(app, Starlette) else ():
+        if not isinstance(context.original_route, Refusal) and _matches(context, path):
+            # A route without methods answers each.
+            found |= context.methods or {scope["method"]}
+    return found
+
+
+def _matches(context: Any, path: str) -> bool:
+    # Not what is mounted: that has all below its path.
+    is_route = isinstance(context.original_route, Route)
+    return is_route and context.path_regex.match(path) is not None
