@@ -369,3 +369,23 @@ async def test_the_json_of_long_values_is_not_begun(twin_urls: Urls) -> None:
         await twins.past("GET", f"{path}3")
         await twins.through("GET", f"{path}1")
         assert len((await twins.past("GET", f"{path}2")).json()["items"]) == 2
+
+
+@pytest.mark.backends("sqlite")
+async def test_sqlite_sorts_no_long_values_behind_a_relation(
+    twin_urls: Urls, statements: list[str]
+) -> None:
+    """It would write all of them into a file first, whatever the answer may have."""
+    async with twins_of(twin_urls, Base.metadata, *library()) as twins:
+        await twins.execute(
+            "INSERT INTO shelves (id) VALUES (1), (2)",
+            *["INSERT INTO scrolls (id, shelf_id, title, body) "
+              f"VALUES ({each}, {1 + each % 2}, '{each * 7 % 10}', 'x')" for each in range(1, 10)],
+        )  # fmt: skip
+        for _ in range(3):
+            listed = (await twins.send("GET", "/shelves?include=scrolls")).json()["items"]
+            titles = [[each["title"] for each in shelf["scrolls"]] for shelf in listed]
+            assert titles == [["8", "6", "4", "2"], ["9", "7", "5", "3", "1"]]
+    ranked = [each for each in statements if "row_number()" in each]
+    assert ranked
+    assert all("ORDER BY" not in each[each.rindex("WHERE") :] for each in ranked)

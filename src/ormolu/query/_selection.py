@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Select, and_
@@ -259,7 +260,7 @@ class Rows:
         raw, root, width, size = await self._fetch_children(part, hop, list(owners), most)
         self._budget.spend_bytes(size, path)
         kept, keys = [], []
-        for values in raw:
+        for values in sorted(raw, key=itemgetter(width)):
             if values[width] > MAX_CHILDREN:
                 self.truncated.add(path)
                 continue
