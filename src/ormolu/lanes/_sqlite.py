@@ -290,6 +290,7 @@ async def _send(connection: Connection, batch: list[Item]) -> list[Any]:
     """
     progress = _Progress()
     action: Callable[[Any], list[Any]] = partial(_run_all, batch, progress)
+    action = connection.bindings.releasing(action, sum(item.size for item in batch))
     try:
         return await greenlet_spawn(connection.run_statement, "INSERT", action)
     except Exception as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Dialect, Select, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, Dialect, Select, and_, bindparam, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -24,6 +24,9 @@ from ormolu.query._views import Relation, View
 
 __all__ = ["children_of", "children_statement"]
 
+# No policy has a parameter of this name.
+_KEYS = "ormolu_keys"
+
 
 def children_of(session: AsyncSession, dialect: Dialect, most_bytes: int) -> FetchChildren:
     """Return what fetches the rows of to-many relations in a session."""
@@ -34,10 +37,14 @@ def children_of(session: AsyncSession, dialect: Dialect, most_bytes: int) -> Fet
         view = part.selection.view
         is_single = len(view.keys) == 1
         wanted = [key[0] for key in owners] if is_single else owners
+        # Sent with the statement: SQLAlchemy keeps what stands in one for as long as that.
+        keys: Any = bindparam(_KEYS, expanding=True)
         statement, root = children_statement(
-            view, hop, lambda one: one.in_(wanted), dialect, most_bytes
+            view, hop, lambda one: one.in_(keys), dialect, most_bytes
         )
-        rows, size = await fetch_rows(session, statement.limit(most), dialect, most_bytes)
+        rows, size = await fetch_rows(
+            session, statement.limit(most), dialect, most_bytes, values={_KEYS: wanted}
+        )
         return rows, root, len(view.keys), size
 
     return fetch

@@ -97,6 +97,8 @@ async def fetch_rows(
     dialect: Dialect,
     most_bytes: int,
     options: Mapping[str, Any] | None = None,
+    *,
+    values: Mapping[str, Any] | None = None,
 ) -> tuple[Sequence[Any], int]:
     """Return the rows of a statement; or none, and how many bytes they have, if that is too much.
 
@@ -106,10 +108,11 @@ async def fetch_rows(
         dialect: Of its engine.
         most_bytes: What is not too much.
         options: Execution options.
+        values: Of its parameters, beside those that stand in it.
     """
     within = {**(options or {}), "max_result_bytes": most_bytes}
     try:
-        rows = (await session.execute(statement, execution_options=within)).all()
+        rows = (await session.execute(statement, values, execution_options=within)).all()
     except StatementError as error:
         if fault_of(error).kind != "too_large":
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -22,7 +23,15 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ormolu.errors import RefusedError
-from ormolu.query import SIGNIFICANT_DIGITS, Field, Row, Selection, View, plain_type
+from ormolu.query import (
+    SIGNIFICANT_DIGITS,
+    Field,
+    Row,
+    Selection,
+    View,
+    plain_type,
+    size_of,
+)
 from ormolu.resources._columns import has_events
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._instances import Instances, RejectedError
@@ -31,6 +40,9 @@ from ormolu.resources._statements import Key, Statements, Versions
 from ormolu.sessions import has_flush_listeners
 
 __all__ = ["Writer", "Written", "stale"]
+
+# Letters of a row, of which some hundred statements may be kept with the first of its kind.
+_LONG = 8000
 
 
 @dataclass(frozen=True)
@@ -114,16 +126,17 @@ class Writer:
 
     async def _insert_one(self, values: Mapping[str, Any]) -> Written:
         statement = self._statements.insert(values)
+        execute = partial(self._session.execute, execution_options=_options_of(values))
         if not self._dialect.insert_returning:
             # MySQL; MariaDB has it.
-            result: Any = await self._session.execute(statement)
+            result: Any = await execute(statement)
             return await self._reread(tuple(result.inserted_primary_key))
         if not self._statements.can_return(is_insert=True):
             keys = self._statements.returning(self._statements.keys())
-            row = (await self._session.execute(statement.returning(*keys))).one()
+            row = (await execute(statement.returning(*keys))).one()
             return await self._reread(tuple(row))
         returned = self._statements.returning(self._statements.returned())
-        return self._checked((await self._session.execute(statement.returning(*returned))).one())
+        return self._checked((await execute(statement.returning(*returned))).one())
 
     async def _insert_many(self, rows: Sequence[Mapping[str, Any]]) -> list[Written]:
         """Insert rows with the same columns together, and give them in their order."""
@@ -186,14 +199,15 @@ class Writer:
         if not stored:
             return await self._unchanged(key, versions)
         statement = self._statements.update(key, stored, versions)
+        execute = partial(self._session.execute, execution_options=_options_of(values))
         if self._statements.can_return(is_insert=False):
             returned = self._statements.returning(self._statements.returned())
-            result = await self._session.execute(statement.returning(*returned))
+            result = await execute(statement.returning(*returned))
             row = result.one_or_none()
             if row is None:
                 raise await self._why_not(key, versions)
             return self._checked(row)
-        result = await self._session.execute(statement)
+        result = await execute(statement)
         if not result.rowcount:  # type: ignore[attr-defined]
             raise await self._why_not(key, versions)
         return await self._reread(key)
@@ -308,3 +322,9 @@ class Writer:
         told = {field.attribute: value for field, value in read} if self._declaration.hooks else {}
         shown = {field.name: value for field, value in read[: self._shown]}
         return Written(key, shown, told, version)
+
+
+def _options_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a statement: SQLAlchemy keeps one with the values that stand in it."""
+    is_short = size_of([*values], [*values.values()]) <= _LONG
+    return {} if is_short else {"compiled_cache": None}

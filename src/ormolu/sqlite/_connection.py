@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.util import await_, greenlet_spawn
 
+from ormolu.sqlite._bindings import CACHED, Bindings
 from ormolu.sqlite._calls import READ_AT_ONCE, Call, Outbox, outbox_of
 from ormolu.sqlite._cursor import Cursor, StreamCursor
 from ormolu.sqlite._handle import Handle, Stream
@@ -48,11 +49,13 @@ class Connection(AdaptedConnection):
     collations and the like are there under their own names.
 
     Attributes:
+        bindings: What its kept statements hold of values.
         waited: Seconds that the connection was waited for, which count as waited in line.
     """
 
-    def __init__(self, dbapi: Any, pragmas: Pragmas) -> None:
+    def __init__(self, dbapi: Any, pragmas: Pragmas, cached: int) -> None:
         """Make a connection that `open` opens."""
+        self.bindings = Bindings(cached)
         self._is_plain = False
         self._short: ShortStatements | None = None
         self._pauses = Pauses()
@@ -70,7 +73,13 @@ class Connection(AdaptedConnection):
 
     @classmethod
     def open(
-        cls, dbapi: Any, pragmas: Pragmas, connect: Callable[[], Any], *, is_plain: bool = False
+        cls,
+        dbapi: Any,
+        pragmas: Pragmas,
+        connect: Callable[[], Any],
+        *,
+        is_plain: bool = False,
+        cached: int = CACHED,
     ) -> Connection:
         """Open a file on a thread and set the connection up, in one call.
 
@@ -79,11 +88,12 @@ class Connection(AdaptedConnection):
             pragmas: The settings.
             connect: Called on the thread; returns the connection.
             is_plain: Whether that is a connection of sqlite3 itself.
+            cached: How many statements it keeps.
 
         Raises:
             Exception: It cannot be opened; the thread has ended.
         """
-        self = cls(dbapi, pragmas)
+        self = cls(dbapi, pragmas, cached)
         self._is_plain = is_plain
         try:
             self._wait(self._new_call(partial(self._handle.open, connect)))

@@ -7,6 +7,8 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from ormolu.sqlite._bindings import size_of
+
 if TYPE_CHECKING:
     from ormolu.sqlite._connection import Connection
 
@@ -45,12 +47,15 @@ class Cursor:
 
     def execute(self, operation: str, parameters: Any = ()) -> None:
         """Execute one statement and fetch its rows."""
-        action = partial(_execute, operation, parameters or (), self.most_bytes)
+        action: Any = partial(_execute, operation, parameters or (), self.most_bytes)
+        action = self._connection.bindings.releasing(action, size_of(parameters))
         self._take(self._connection.run_whole(operation, action))
 
     def executemany(self, operation: str, parameters: Any) -> None:
         """Execute one statement for many parameters."""
-        action = partial(_execute_many, operation, parameters)
+        action: Any = partial(_execute_many, operation, parameters)
+        last = parameters[-1] if parameters and isinstance(parameters, Sequence) else ()
+        action = self._connection.bindings.releasing(action, size_of(last))
         self._take(self._connection.run_statement(operation, action))
 
     def _take(self, result: Any) -> None:
@@ -97,7 +102,8 @@ class StreamCursor(Cursor):
 
     def execute(self, operation: str, parameters: Any = ()) -> None:
         """Execute one statement and fetch the first batch of its rows."""
-        action = partial(self._start, operation, parameters or ())
+        action: Any = partial(self._start, operation, parameters or ())
+        action = self._connection.bindings.releasing(action, size_of(parameters))
         self._take(self._connection.run_statement(operation, action))
 
     def fetchone(self) -> Any:

@@ -18,6 +18,7 @@ from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.util import await_, immutabledict
 
+from ormolu.sqlite._bindings import CACHED
 from ormolu.sqlite._connection import Connection
 from ormolu.sqlite._ddl import SQLiteTypes
 from ormolu.sqlite._memory import MemoryFile, memory_file
@@ -59,7 +60,8 @@ class _Driver:
         arguments = {**rest, "check_same_thread": False, "isolation_level": None, "timeout": 0}
         is_plain = connect is sqlite3.connect and "factory" not in rest
         opener = partial(connect, database, **arguments)
-        return Connection.open(self.module, pragmas, opener, is_plain=is_plain)
+        cached = rest.get("cached_statements", CACHED)
+        return Connection.open(self.module, pragmas, opener, is_plain=is_plain, cached=cached)
 
 
 class _BeginCharacteristic(ConnectionCharacteristic):
