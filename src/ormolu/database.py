@@ -39,7 +39,7 @@ class Database:
         schema: SchemaMode = "create",
         pool_size: int = 5,
         max_overflow: int = 10,
-        pool_timeout: float = 30.0,
+        pool_timeout: float = 60.0,
         connect_timeout: float = 1.0,
         lock_timeout: float = 5.0,
         pooler: Pooler | None = None,

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ormolu import Database, SessionDep
+from ormolu import Database, SessionDep, controlled_delay
 from tests.fixtures.apps import client_of
 from tests.integration.notes import Base, Note, make_database
 
@@ -58,6 +58,27 @@ async def test_burst_with_the_defaults(database_url: str, count: int) -> None:
             assert Counter(answer.status_code for answer in answers) == {status: count}
         async with db.unit_of_work(read_only=True) as session:
             assert len((await session.scalars(select(Login.id))).all()) == count
+
+
+@pytest.mark.backends("sqlite")
+async def test_who_came_with_a_burst_is_no_newcomer(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More writers than the pool has places: the last ones get late into the line of the driver.
+
+    It has stood for long by then, but they stood in the pool's.
+    """
+    monkeypatch.setattr(controlled_delay, "STANDING", 0.2)
+    monkeypatch.setattr(controlled_delay, "SHORT", 0.01)
+    async with make_database(database_url) as db:
+
+        async def write(number: int) -> None:
+            async with db.unit_of_work() as session:
+                await session.scalar(select(Note.id))
+                await asyncio.sleep(0.02)
+                session.add(Note(text=str(number)))
+
+        await asyncio.gather(*(write(number) for number in range(40)))
 
 
 async def test_line_is_longer_than_a_second(database_url: str) -> None:

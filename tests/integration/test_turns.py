@@ -11,12 +11,38 @@ from sqlalchemy import MetaData, text
 
 from ormolu import Database
 from ormolu.engines import _turns
+from ormolu.sqlite import _handle, _short
 
 QUERY = text("SELECT 1")
 
 
+class Clock:
+    """Seconds that pass when somebody asks for the time, and only then."""
+
+    def __init__(self) -> None:
+        self.step = 0.0
+        self._now = 0.0
+
+    def perf_counter(self) -> float:
+        self._now += self.step
+        return self._now
+
+    def thread_time(self) -> float:
+        return 0.0
+
+
 @pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of the turns, and of what is short: a busy machine is not this test's subject."""
+    clock = Clock()
+    monkeypatch.setattr(_turns, "time", clock)
+    for module in (_handle, _short):
+        monkeypatch.setattr(module, "time", Clock())
+    return clock
+
+
+@pytest.fixture
+async def db(tmp_path: Path, clock: Clock) -> AsyncIterator[Database]:
     """A database on SQLite that knows the query for a short one."""
     async with Database(f"sqlite:///{tmp_path}/t.db", metadata=MetaData()) as db:
         for _ in range(20):
@@ -46,24 +72,21 @@ async def turns_of(db: Database, count: int) -> list[int]:
     return done
 
 
-async def test_one_turn_is_not_for_all(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_turn_is_not_for_all(db: Database, clock: Clock) -> None:
     """Without time for two, each unit of work is of a turn of its own, in order."""
-    monkeypatch.setattr(_turns, "_LIMIT", 0.0)
+    clock.step = 1.0
     turns = await turns_of(db, 8)
     assert turns == sorted(set(turns))
 
 
-async def test_a_turn_is_for_some(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_turn_is_for_some(db: Database) -> None:
     """With time for all, all are of one."""
-    monkeypatch.setattr(_turns, "_LIMIT", 10.0)
     assert len(set(await turns_of(db, 8))) == 1
 
 
-async def test_who_gives_up_keeps_nobody_from_a_turn(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_gives_up_keeps_nobody_from_a_turn(db: Database, clock: Clock) -> None:
     """Be it in line, or with the turn just given to it."""
-    monkeypatch.setattr(_turns, "_LIMIT", 0.0)
+    clock.step = 1.0
     tasks = [asyncio.create_task(read(db)) for _ in range(12)]
     for _ in range(4):
         await asyncio.sleep(0)
@@ -74,7 +97,7 @@ async def test_who_gives_up_keeps_nobody_from_a_turn(
     await asyncio.wait_for(read(db), 10)
 
 
-async def test_who_comes_later_goes_behind(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_comes_later_goes_behind(db: Database, clock: Clock) -> None:
     """Even in a turn that has time."""
     done = list[str]()
 
@@ -82,11 +105,11 @@ async def test_who_comes_later_goes_behind(db: Database, monkeypatch: pytest.Mon
         await read(db)
         done.append(name)
 
-    monkeypatch.setattr(_turns, "_LIMIT", 0.0)
+    clock.step = 1.0
     early = [asyncio.create_task(use("early")) for _ in range(6)]
     for _ in range(3):
         await asyncio.sleep(0)
-    monkeypatch.setattr(_turns, "_LIMIT", 10.0)
+    clock.step = 0.0
     late = [asyncio.create_task(use("late")) for _ in range(2)]
     await asyncio.gather(*early, *late)
     assert done == ["early"] * 6 + ["late"] * 2

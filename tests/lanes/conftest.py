@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ormolu.lanes import _sqlite
+from ormolu.lanes import _held_lane, _sqlite
 from tests.dialect.test_shared_syncs import log
 
 __all__ = ["log"]
@@ -19,3 +19,9 @@ def path(database_url: str) -> str:
 def _long_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let reads that come together be of one turn, however busy the machine is."""
     monkeypatch.setattr(_sqlite, "_TURN", 60.0)
+
+
+@pytest.fixture
+def patient_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no read take too long for a lane, however busy the machine is."""
+    monkeypatch.setattr(_held_lane, "_LONG", 60.0)

@@ -292,7 +292,7 @@ class Mailbox:
     def _set_limit(self, call: Call) -> None:
         if call.place is not None and not call.place.has_turn:
             assert call.outbox is not None
-            limit = call.place.limit(call.patience.line)
+            limit = call.place.limit(call.began_at, call.patience.line)
             waited = time.monotonic() - call.began_at
             left = max(limit - waited, min(limit, _SOON))
             call.timer = call.outbox.loop.call_later(left, self._expire, call)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -35,9 +34,14 @@ class Place:
         self._line = line
         self._on_turn = on_turn
 
-    def limit(self, patience: float) -> float:
-        """Return the seconds that one waits here who would wait so many in a line that moves."""
-        return self._line.delay.limit(time.monotonic(), patience)
+    def limit(self, began_at: float, patience: float) -> float:
+        """Return the seconds that one may wait, from when they began to, be it in another line.
+
+        Args:
+            began_at: When that was, on the monotonic clock.
+            patience: Seconds that they would wait in a line that moves.
+        """
+        return self._line.delay.limit(began_at, patience)
 
     def leave(self) -> None:
         """Give the place up, from any thread, as often as one likes; the next one is served."""
