@@ -17,7 +17,7 @@ from fastapi import FastAPI, HTTPException
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from ormolu import Database, SessionDep, after_commit, request_session, resource
+from ormolu import Database, ReadSessionDep, SessionDep, after_commit, request_session, resource
 from tests.fixtures.apps import client_of
 from tests.integration.notes import Note, make_app, make_database, texts_in
 
@@ -73,6 +73,21 @@ async def test_resources(database_url: str) -> None:
         assert (await client.get("/own/1")).status_code == 404
         assert [each["text"] for each in (await client.get("/own")).json()["items"]] == ["b"]
     assert await texts_in(database_url) == []
+
+
+async def test_sessions_that_only_read(database_url: str) -> None:
+    """They are the test's too, and see what it has written."""
+    db = make_database(database_url)
+    app = make_app(db)
+
+    @app.post("/counted")
+    async def count(session: SessionDep, reads: ReadSessionDep) -> list[str]:
+        assert reads is session
+        return list(await reads.scalars(select(Note.text)))
+
+    async with undone(app, db) as client:
+        assert (await client.post("/notes?text=a")).status_code == 201
+        assert (await client.post("/counted")).json() == ["a"]
 
 
 async def test_callbacks(database_url: str) -> None:

@@ -58,8 +58,12 @@ def _unit_of(connection: HTTPConnection, engines: Engines | None) -> UnitOfWork:
     return unit
 
 
-async def request_read_session(connection: HTTPConnection) -> AsyncSession:
+async def request_read_session(
+    connection: HTTPConnection, session: Annotated[AsyncSession, Depends(request_session)]
+) -> AsyncSession:
     """Return a session of the request that only reads; `request_session` says of which database.
+
+    Where the program has put another session in the place of that one, it reads here too.
 
     Of a request that may write it is another one than that, so that who only asks something, such
     as who calls, neither takes the lock of SQLite's writers nor keeps a connection meanwhile.
@@ -68,7 +72,10 @@ async def request_read_session(connection: HTTPConnection) -> AsyncSession:
         NoUnitOfWorkError: No gate was passed.
         SessionClosedError: The answer was sent already.
     """
-    return read_session_of(connection, next(iter(units_of(connection.scope)), None))
+    unit = next(iter(units_of(connection.scope).values()), None)
+    if unit is None or session is not unit.session:
+        return session
+    return _given(connection, unit.read_session)
 
 
 def read_session_of(connection: HTTPConnection, engines: Engines | None) -> AsyncSession:
