@@ -57,7 +57,7 @@ async def test_options(database_url: str) -> None:
         ("echo", r"write Database\(echo=\.\.\.\)"),
         ("isolation_level", r"write Database\(isolation_level=\.\.\.\)"),
         ("poolclass", "serves those who wait in turn"),
-        ("max_overflow", "serves those who wait in turn"),
+        ("max_overflow", r"write Database\(max_overflow=\.\.\.\)"),
         ("creator", "readers and writers connect differently"),
         ("pool_reset_on_return", "asks the driver first"),
         ("hide_parameters", "never stand in errors and logs"),
