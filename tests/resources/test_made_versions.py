@@ -127,3 +127,56 @@ async def test_a_system_column_has_no_order(database_url: str) -> None:
         assert len((await client.get(f"/entries?mark={mark}")).json()["items"]) == 1
         for query in ("sort=mark", "sort=-mark", "mark__lt=5", "mark__between=1&mark__between=2"):
             assert (await client.get(f"/entries?{query}")).status_code == 422
+
+
+class Counter(Model):
+    """Of PostgreSQL's type, which counts beyond 31 bits; a column that is like a system one."""
+
+    metadata = MetaData()
+    __tablename__ = "counters"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(9))
+    mark: Mapped[int] = mapped_column(Integer, system=True, server_default=FetchedValue())
+    __mapper_args__: Any = {  # noqa: RUF012 -- SQLAlchemy's own form
+        "version_id_col": mark,
+        "version_id_generator": False,
+    }
+
+
+COUNTING = (
+    "ALTER TABLE counters ADD COLUMN mark xid NOT NULL DEFAULT '3000000000'::xid",
+    "CREATE FUNCTION count_on() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "NEW.mark := (OLD.mark::text::bigint + 1)::text::xid; RETURN NEW; END $$",
+    "CREATE TRIGGER count_on BEFORE UPDATE ON counters FOR EACH ROW EXECUTE FUNCTION count_on()",
+)
+
+
+@pytest.mark.backends("asyncpg", "psycopg")
+async def test_a_system_column_has_32_bits(database_url: str) -> None:
+    """A server that has counted two thousand million transactions shows and compares them."""
+    app = FastAPI()
+    db = Database(database_url, metadata=Counter.metadata)
+    db.attach(app)
+    app.include_router(resource(Counter))
+    async with client_of(app) as client:
+        async with db.unit_of_work() as session:
+            for statement in COUNTING:
+                await (await session.connection()).exec_driver_sql(statement)
+        made = await client.post("/counters", json={"name": "a"})
+        assert (made.headers["etag"], made.json()["mark"]) == ('"3000000000"', 3_000_000_000)
+        fresh, stale = {"If-Match": '"3000000000"'}, {"If-Match": '"3000000007"'}
+        for _ in range(2):
+            read = await client.get("/counters/1", headers={"If-None-Match": '"3000000000"'})
+            assert read.status_code == 304
+        changed = await client.patch("/counters/1", json={"name": "b"}, headers=fresh)
+        assert (changed.status_code, changed.headers["etag"]) == (200, '"3000000001"')
+        again = await client.patch("/counters/1", json={"name": "c"})
+        assert (again.status_code, again.headers["etag"]) == (200, '"3000000002"')
+        found = await client.get("/counters?mark=3000000002&mark__in=3000000002")
+        assert [each["id"] for each in found.json()["items"]] == [1]
+        for headers in (fresh, stale):
+            refused = await client.patch("/counters/1", json={"name": "d"}, headers=headers)
+            assert refused.status_code == 412
+            assert (await client.delete("/counters/1", headers=headers)).status_code == 412
+        last = {"If-Match": '"3000000002"'}
+        assert (await client.delete("/counters/1", headers=last)).status_code == 204

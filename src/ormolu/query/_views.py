@@ -56,6 +56,9 @@ class Field:
     def on(self, entity: Any) -> Any:
         """Return it in SQL, on the mapped class or an alias of it."""
         attribute = getattr(entity, self.attribute)
+        if not self.has_order:
+            # PostgreSQL's xid is of 32 bits without a sign, and is compared with smaller ones only.
+            return sa.cast(sa.cast(attribute, sa.Text()), sa.BigInteger())
         if isinstance(self.type, mysql.DOUBLE) and attribute.type is not self.type:
             # SQLAlchemy would make decimals of it, rounded to ten places.
             return sa.type_coerce(attribute, self.type)

@@ -248,7 +248,7 @@ def _of_property(mapper: Mapper[Any], prop: Any, hint: Hint) -> Attribute:
     return Attribute(
         field=Field(
             prop.key,
-            _shown_as(column.type, hint.annotation),
+            _shown_as(column, hint.annotation),
             bool(column.nullable) and not is_key,
             has_order=not column.system,
             annotation=hint.annotation,
@@ -264,8 +264,11 @@ def _of_property(mapper: Mapper[Any], prop: Any, hint: Hint) -> Attribute:
     )
 
 
-def _shown_as(type_: Any, annotation: Any) -> Any:
+def _shown_as(column: Column[Any], annotation: Any) -> Any:
     """Return the type that a column is to clients: MySQL's doubles are numbers, not decimals."""
+    type_: Any = column.type
+    if column.system and isinstance(type_, sa.Integer):
+        return sa.BigInteger()
     is_double = isinstance(type_, (mysql.DOUBLE, mysql.REAL))
     if is_double and type_.asdecimal and annotation is not Decimal:
         return mysql.DOUBLE(asdecimal=False, unsigned=type_.unsigned)

@@ -16,12 +16,14 @@ from sqlalchemy import inspect, literal_column, null, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState, Mapper, QueryableAttribute, Session, defer, lazyload
-from sqlalchemy.orm.attributes import flag_modified
+from sqlalchemy.orm.attributes import flag_modified, set_committed_value
 
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._statements import Key, Statements, Versions
 
 __all__ = ["Instances", "RejectedError"]
+
+_SIGN = 2**31
 
 _EAGER = frozenset({"immediate", "joined", "selectin", "subquery", False})
 
@@ -116,6 +118,24 @@ class Instances:
         # What an eager relation joins cannot be locked with it; it is loaded where it is needed.
         eager = [each for each in self._mapper.relationships if each.lazy in _EAGER]
         statement = statement.options(*[lazyload(each.class_attribute) for each in eager])
+        instance = await self._load(statement)
+        if instance is not None:
+            self._fold_version(instance)
+        return instance
+
+    def _fold_version(self, instance: Any) -> None:
+        """Make a version of PostgreSQL's xid the number of 31 bits and a sign that it compares as.
+
+        The ORM sends it as an INTEGER with each change.
+        """
+        column, name = self._mapper.version_id_col, self._declaration.traits.version
+        if column is not None and column.system and name is not None:
+            # psycopg reads text.
+            version = int(inspect(instance).dict[name])
+            if version >= _SIGN:
+                set_committed_value(instance, name, version - 2 * _SIGN)
+
+    async def _load(self, statement: Any) -> Any | None:
         try:
             return (await self._session.scalars(statement)).unique().one_or_none()
         except SQLAlchemyError:

@@ -155,7 +155,7 @@ class Statements:
         conditions: list[ColumnElement[bool]] = [false()] if versions.is_absent else []
         if self._version is None:
             return conditions
-        column = getattr(self._model, self._version)
+        column = self._declaration.attributes[self._version].field.on(self._model)
         if versions.among is not None:
             conditions.append(is_one_of(column, list(versions.among), self._dialect))
         if versions.besides:
