@@ -235,8 +235,12 @@ class Engines:
                 await prepare_schema(
                     pair.reader, pair.writer, self.metadata, self._schema, _SCHEMA_TIMEOUT
                 )
-        except BaseException:
+        except BaseException as error:
             await pair.dispose()
+            fault = fault_of(error) if isinstance(error, DBAPIError) else None
+            if fault is not None and fault.advice is not None:
+                message = f"The database cannot be used: {fault.advice} [{fault.native}]."
+                raise ConfigurationError(message) from error
             raise
         return pair
 
@@ -314,7 +318,7 @@ class Engines:
         timeout = self.options.lock_timeout
         complete_ddl(engine.dialect)
         open_connections(engine, server)
-        report_statement_errors(engine, access)
+        report_statement_errors(engine, self.target, access)
         if access is Access.WRITE:
             refuse_lost_commits(engine)
         roll_back_on_return(engine)

@@ -14,8 +14,10 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionContext
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementError
 
+from ormolu.engines._files import advise, is_of_file
 from ormolu.engines._origins import locate_fault
 from ormolu.engines._server import Server
+from ormolu.engines._url import Target
 from ormolu.errors import (
     DatabaseDownError,
     OverloadedError,
@@ -55,7 +57,7 @@ def open_connections(engine: Engine, server: Server) -> None:
             raise DatabaseDownError(message) from error
 
 
-def report_statement_errors(engine: Engine, access: Access) -> None:
+def report_statement_errors(engine: Engine, target: Target, access: Access) -> None:
     """Read each error's fault while the driver's text is there, then remove the values in it."""
 
     @event.listens_for(engine, "handle_error")
@@ -76,6 +78,7 @@ def report_statement_errors(engine: Engine, access: Access) -> None:
             # The driver has waited as long as it may.
             raise OverloadedError(str(original)) from original
         fault = locate_fault(replace(fault, words=kept_words(error, fault)), context)
+        fault = advise(fault, target)
         attach_fault(error, fault)
         redact(error, fault)
         was_sent = isinstance(error, DBAPIError)
@@ -84,7 +87,7 @@ def report_statement_errors(engine: Engine, access: Access) -> None:
             context.invalidate_pool_on_disconnect = False
         if was_sent and not context.is_disconnect:
             _note_failure(context.connection, fault)
-        if fault.kind == "read_only_database" and access is Access.READ:
+        if fault.kind == "read_only_database" and access is Access.READ and not is_of_file(fault):
             raise ReadOnlyError(_READ_ONLY)
         if error is not context.sqlalchemy_exception:
             raise error

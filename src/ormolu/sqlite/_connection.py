@@ -163,7 +163,8 @@ class Connection(AdaptedConnection):
             short: Where it is known which are short.
         """
         # Other journals lock readers out, and may have to be rolled back by the next reader.
-        self._short = short if self._is_plain and self._pragmas.is_wal else None
+        is_logged = self._pragmas.is_wal and self.line.has_log
+        self._short = short if self._is_plain and is_logged else None
         if self._short is not None:
             self._handle.share_syncs()
 

@@ -6,6 +6,7 @@ run at once.
 
 from __future__ import annotations
 
+import logging
 import time
 import weakref
 from collections.abc import Callable
@@ -26,6 +27,15 @@ __all__ = ["Handle", "Stream"]
 
 # Steps of SQLite's virtual machine between two looks at the clock.
 _STEPS = 500
+
+_log = logging.getLogger("ormolu")
+
+_NO_LOG = (
+    "SQLite cannot have a write-ahead log for %s and keeps the journal mode %r: by an option of "
+    "the URL (immutable, nolock, vfs), or the file system has no shared memory, as network ones. "
+    "Readers and the writer wait for each other there, and the locks of a network file system may "
+    "not hold: put the file on a local disk, or take a server such as PostgreSQL."
+)
 
 # Rows of a table that ANALYZE looks at, at most, when `PRAGMA optimize` asks for it.
 _OPTIMIZE = ("PRAGMA analysis_limit=400", "PRAGMA optimize")
@@ -61,6 +71,7 @@ class Handle:
         _check_module(sqlite, self._dbapi)
         path = sqlite.execute("PRAGMA database_list").fetchone()[2]
         self.transaction.use(sqlite, path)
+        is_writable = True
         for statement in self._pragmas.statements():
             try:
                 self.transaction.persist(call, partial(self.sqlite.execute, statement))
@@ -68,9 +79,18 @@ class Handle:
                 # A file that cannot be written keeps the journal that it has.
                 if "readonly" not in str(error):
                     raise
+                is_writable = False
         mode = self.sqlite.execute("PRAGMA journal_mode").fetchone()[0]
         self._is_logged = bool(path) and mode == "wal"
+        if path and is_writable and self._pragmas.asks_for_log and mode != "wal":
+            self._note_missing_log(path, mode)
         self.transaction.set_query_only()
+
+    def _note_missing_log(self, path: str, mode: str) -> None:
+        line = self.transaction.line
+        if line.has_log:
+            line.has_log = False
+            _log.warning(_NO_LOG, path, mode)
 
     def share_syncs(self) -> None:
         """Let other commits of the same file be synced with those of this connection."""

@@ -76,6 +76,11 @@ class Pragmas:
         """Tell whether a write-ahead log is asked for."""
         return self.journal_mode == "wal"
 
+    @property
+    def asks_for_log(self) -> bool:
+        """Tell whether a connection makes one where there is none: a reader only reads."""
+        return self.is_wal and self.begin != "read only"
+
     def statements(self) -> list[str]:
         """Return the statements that set a connection up."""
         synchronous = "NORMAL" if self.durability == "process" else "FULL"

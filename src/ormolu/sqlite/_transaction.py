@@ -157,7 +157,7 @@ class Transaction:
                 return self._run_alone(call, action)
             return self._run_first(call, sql, action)
         except self._dbapi.OperationalError as error:
-            if self.begin == "read only" and _name(error).startswith("SQLITE_READONLY"):
+            if self.begin == "read only" and _name(error) == "SQLITE_READONLY":
                 raise self._error(_READ_ONLY, _name(error)) from error
             raise
         finally:

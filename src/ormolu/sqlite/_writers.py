@@ -66,6 +66,7 @@ class WriterLine:
         count: How many transactions have written, in this process.
         locked_since: When who has the turn met the lock of another process that is still there,
             on the monotonic clock; None if the file is not locked.
+        has_log: Whether the file can have a write-ahead log, as far as is known.
     """
 
     def __init__(self, path: str) -> None:
@@ -75,6 +76,7 @@ class WriterLine:
         self.delay = ControlledDelay()
         self.count = 0
         self.locked_since: float | None = None
+        self.has_log = True
         self._guard = threading.Lock()
         self._places: deque[Place] = deque()
 

@@ -1,0 +1,62 @@
+"""What is wrong with the file of a SQLite database, and what to do: SQLite names no file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ormolu.engines._url import Target
+from ormolu.faults import Fault
+
+__all__ = ["advise", "is_of_file"]
+
+# By the longest beginning of SQLite's name of the error.
+_ADVICE = {
+    "SQLITE_CANTOPEN": (
+        "{path} cannot be opened: it is a folder, or this user may not read and write it or make "
+        "files in {folder}"
+    ),
+    "SQLITE_CORRUPT": (
+        "{path} is damaged: restore a backup, or save what can be read by `sqlite3 {path} .recover`"
+    ),
+    "SQLITE_FULL": (
+        "the disk of {folder} has no space left, or {path} has all pages of max_page_count"
+    ),
+    "SQLITE_IOERR": "the disk of {folder} fails, or takes no locks, as network file systems may",
+    "SQLITE_NOTADB": (
+        "{path} is no SQLite database, or encrypted by a key that was not given. Is the URL right? "
+        "An encrypted one needs connect_args with module and connect: docs/sqlite.md"
+    ),
+    "SQLITE_PERM": "this user may not use {path}",
+    "SQLITE_READONLY": (
+        "{path} cannot be written: this user may not, the disk is mounted read only, or the URL "
+        "says so"
+    ),
+    "SQLITE_READONLY_CANTINIT": (
+        "the write-ahead log of {path} cannot be read: this user may not write in {folder}"
+    ),
+    "SQLITE_READONLY_DIRECTORY": (
+        "this user may not write in {folder}, where SQLite keeps the write-ahead log beside "
+        "{path}. Let it, or open a file that nobody changes by "
+        '"sqlite:///file:{path}?immutable=1&uri=true"'
+    ),
+}
+
+
+def advise(fault: Fault, target: Target) -> Fault:
+    """Return a fault with what to do about the file, where it is about that."""
+    if not target.is_sqlite or fault.native is None or fault.advice is not None:
+        return fault
+    found = [name for name in _ADVICE if fault.native.startswith(name)]
+    if not found:
+        return fault
+    # Of a `file:` URI what follows the path may hold a key.
+    database = (target.url.database or "").partition("?")[0].removeprefix("file:")
+    path = Path(database).resolve()
+    advice = _ADVICE[max(found, key=len)].format(path=path, folder=path.parent)
+    return replace(fault, advice=advice)
+
+
+def is_of_file(fault: Fault) -> bool:
+    """Tell whether it is the file that cannot be written, which a read may need too."""
+    return (fault.native or "").startswith("SQLITE_READONLY_")
