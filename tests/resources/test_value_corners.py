@@ -16,6 +16,7 @@ from sqlalchemy import (
     VARBINARY,
     DateTime,
     Dialect,
+    Float,
     Integer,
     LargeBinary,
     MetaData,
@@ -107,6 +108,7 @@ class Thing(Base):
     rights: Mapped[Right | None] = mapped_column(Rights)
     shout: Mapped[str | None] = mapped_column(Loud)
     share: Mapped[Decimal | None] = mapped_column(Numeric(12, 10))
+    rate: Mapped[Decimal | None] = mapped_column(Float(53, asdecimal=True))
 
 
 class Pickled(Base):
@@ -194,6 +196,16 @@ async def test_values_of_types_with_code_of_their_own_come_back(
 async def test_small_decimals_are_shown_without_an_exponent(twin_urls: tuple[str, str]) -> None:
     async with twins_of(twin_urls, Base.metadata, resource(Thing)) as twins:
         await _keeps(twins, "share", "0.0000000000", "-0.0000000001", "1.5000000000")
+
+
+async def test_decimals_of_a_float_have_the_digits_that_are_read(
+    twin_urls: tuple[str, str],
+) -> None:
+    async with twins_of(twin_urls, Base.metadata, resource(Thing)) as twins:
+        await _keeps(twins, "rate", "0.0000000001", "-12345.6789012345", "1.5000000000")
+        for value in ("0.00000000001", "123456.7890123456"):
+            refused = await twins.send("POST", "/things", json={"rate": value})
+            assert refused.status_code == 422, refused.text
 
 
 async def test_an_empty_list_finds_nothing_of_any_type(twin_urls: tuple[str, str]) -> None:

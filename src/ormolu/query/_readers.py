@@ -42,6 +42,9 @@ __all__ = [
 # What is read of a long text to sort by it: MariaDB sorts by the first 1024 bytes.
 STRING_CHARACTERS = 255
 
+# What SQLAlchemy makes of a float that is to be a decimal; and what a double keeps.
+_PLACES, _DOUBLE_DIGITS = 10, 15
+
 _SHIFTS = {sa.SmallInteger: 15, sa.BigInteger: 63, sa.Integer: 31}
 
 
@@ -133,8 +136,13 @@ def number(_type: Any, _limits: Limits) -> Any:
 
 def single(type_: Any, limits: Limits) -> Any:
     """Return what a column of floats holds in Python."""
+    if type_.asdecimal and limits.is_limited:
+        # SQLAlchemy rounds what it reads to so many places.
+        places = type_.decimal_return_scale or getattr(type_, "scale", None) or _PLACES
+        digits = {"decimal_places": places, "max_digits": _DOUBLE_DIGITS}
+        return _decimal(rf"^-?\d+(\.\d{{1,{places}}})?$", digits)
     if type_.asdecimal:
-        return any_decimal(type_, limits)
+        return ANY_DECIMAL
     if not limits.is_limited:
         return _FLOAT
     if isinstance(type_, sa.REAL):
