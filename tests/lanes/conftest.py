@@ -21,7 +21,7 @@ def _long_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_sqlite, "_TURN", 60.0)
 
 
-@pytest.fixture
-def patient_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def _patient_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no read take too long for a lane, however busy the machine is."""
     monkeypatch.setattr(_held_lane, "_LONG", 60.0)

@@ -27,8 +27,6 @@ from tests.lanes.things import (
 
 BOTH = pytest.mark.backends("sqlite", "asyncpg")
 
-pytestmark = pytest.mark.usefixtures("patient_lanes")
-
 
 async def number_of(shop: Served, key: int = 1) -> int:
     answer = await shop.read(key)
