@@ -283,3 +283,28 @@ async def test_what_does_not_collide_is_not_warned_about(
         async with client_of(app):
             pass
     assert _sentences(caplog) == []
+
+
+@pytest.mark.parametrize("is_shut", [False, True], ids=["door", "session"])
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+async def test_a_later_path_that_is_no_key(
+    database_url: str, prefix: str, *, is_shut: bool
+) -> None:
+    """Is reached by the methods that it has; what may be a key is one, as it comes first."""
+    app = app_of(database_url, is_shut=is_shut)
+    app.include_router(resource(Parcel), prefix=prefix)
+    app.include_router(resource(Tagged, path="/tagged", writable={"tag"}), prefix=prefix)
+
+    async def stats() -> str:
+        return "stats"
+
+    for path in ("/parcels/stats", "/parcels/7", "/tagged/stats", "/parcels"):
+        app.get(prefix + path)(stats)
+    async with client_of(app) as client:
+        for _ in range(2):
+            assert (await client.get(f"{prefix}/parcels/stats")).json() == "stats"
+            assert (await client.delete(f"{prefix}/parcels/stats")).status_code == 422
+            assert (await client.get(f"{prefix}/parcels/other")).status_code == 422
+            for path in ("/parcels/7", "/tagged/stats"):
+                assert (await client.get(prefix + path)).json()["code"] == "not_found"
+            assert (await client.get(f"{prefix}/parcels")).json()["items"] == []

@@ -125,11 +125,13 @@ class Placed:
         found: The resources of the application.
         askings: What asks for the policies of each.
         told: What was said of their paths.
+        spelled: Methods and whole paths of the program's own routes.
     """
 
     found: Found
     askings: dict[Exposure, Asking] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
+    spelled: set[tuple[str, str]] = field(default_factory=set)
 
     def exposure(self, declaration: Declaration) -> Exposure:
         """Return what a resource shows."""
@@ -160,6 +162,7 @@ def place(app: Starlette) -> Placed:
     made: dict[Any, Any] = {}
     for context in contexts:
         _place_route(context, placed, made)
+        placed.spelled |= _spelled_by(context)
     for collision in collisions_in(contexts):
         if collision not in told:
             told.add(collision)
@@ -183,6 +186,15 @@ def _place_route(route: Any, placed: Placed, made: dict[Any, Any]) -> None:
             if (asking, path) not in made:
                 made[asking, path] = dependant_of(path, asking, each.name)
             dependencies[index] = made[asking, path]
+
+
+def _spelled_by(route: Any) -> set[tuple[str, str]]:
+    """Return the methods and the path of a route of the program's own, if it is of one path."""
+    path, methods = getattr(route, "path_format", None), getattr(route, "methods", None)
+    is_ours = hasattr(getattr(route, "endpoint", None), "declaration")
+    if is_ours or not methods or not path or "{" in path:
+        return set()
+    return {(method, path) for method in methods}
 
 
 @asynccontextmanager

@@ -17,12 +17,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
+from ormolu.errors import RefusedError
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._documents import describer_of
 from ormolu.resources._endpoints import endpoint_function, operation_id
 from ormolu.resources._frontdoor import DoorMaker
 from ormolu.resources._placing import Asking, opened, place
 from ormolu.resources._registry import made
+from ormolu.resources._requests import read_key
 from ormolu.resources._routes import Endpoint, endpoints_of
 from ormolu.web import answer_problems, contexts_of, only_read, route_path
 
@@ -103,9 +105,10 @@ class ResourceRouter(APIRouter):
             generate_unique_id_function=Default(partial(operation_id, endpoint)),
             status_code=endpoint.status, response_model=None,
             include_in_schema=shown != "QUERY" and endpoint.needs not in declaration.undocumented,
-            dependencies=_dependencies(endpoint),
+            dependencies=_dependencies(endpoint), route_class_override=_class_of(endpoint),
             summary=_SUMMARIES[endpoint.name].format(declaration.name),
         )  # fmt: skip
+        self._note_row()
         if others:
             self._add_hidden(path, others, (endpoint, function))
         return function  # type: ignore[no-any-return]
@@ -117,8 +120,14 @@ class ResourceRouter(APIRouter):
         self.add_api_route(
             path, function, methods=[*methods], name=function.__name__, response_model=None,
             include_in_schema=False, status_code=endpoint.status, tags=[*self._own_tags],
-            dependencies=_dependencies(endpoint),
+            dependencies=_dependencies(endpoint), route_class_override=_class_of(endpoint),
         )  # fmt: skip
+        self._note_row()
+
+    def _note_row(self) -> None:
+        route = self.routes[-1]
+        if isinstance(route, RowRoute):
+            route.declaration = self.declaration
 
     def _refuse(self, path: str, methods: AbstractSet[str]) -> None:
         self.add_api_route(
@@ -130,9 +139,41 @@ class ResourceRouter(APIRouter):
         route.served = frozenset(methods)
 
 
+def _class_of(endpoint: Endpoint) -> type[APIRoute]:
+    return RowRoute if "{" in endpoint.path else APIRoute
+
+
 def _dependencies(endpoint: Endpoint) -> Sequence[Any]:
     # POST too: on SQLite it would wait for those who write.
     return [Depends(only_read)] if endpoint.name == "query" else []
+
+
+class RowRoute(APIRoute):
+    """A route of a row. What is no key of one may be the path of another route.
+
+    Attributes:
+        declaration: What the resource declares.
+    """
+
+    is_ormolu = True
+    declaration: Declaration
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Leave a path to the route that spells it out, wherever that is, if no row can have it."""
+        match, child_scope = super().matches(scope)
+        app = scope.get("app")
+        if match is Match.FULL and isinstance(app, Starlette):
+            asked = (scope["method"], route_path(scope))
+            if asked in place(app).spelled and not self._has_key(scope, child_scope):
+                return Match.NONE, {}
+        return match, child_scope
+
+    def _has_key(self, scope: Scope, child_scope: Scope) -> bool:
+        try:
+            read_key({**scope, **child_scope}, self.declaration.keys, self.declaration.name)
+        except RefusedError:
+            return False
+        return True
 
 
 class Refusal(APIRoute):

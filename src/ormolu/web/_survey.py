@@ -100,7 +100,7 @@ def _why_none(app: FastAPI) -> str | None:
 
 
 def _why_not(app: FastAPI, engines: Engines, context: Any, maker: DoorMaker) -> str | None:
-    if type(context.original_route) is not APIRoute:
+    if type(context.original_route) is not APIRoute and not _is_ours(context.original_route):
         return "its route is of a class of the program's own"
     is_counted = maker.reads_body and are_bytes_counted(context)
     reasons = (
@@ -117,6 +117,11 @@ def _why_not(app: FastAPI, engines: Engines, context: Any, maker: DoorMaker) -> 
         (is_counted, "FastAPI counts the bytes of its body (max_body_size)"),
     )
     return next((reason for is_so, reason in reasons if is_so), None)
+
+
+def _is_ours(route: Any) -> bool:
+    """Tell whether a route is a resource's: it matches no more than FastAPI's do."""
+    return getattr(type(route), "is_ormolu", False) is True
 
 
 def _is_handled(route: Any) -> bool:
@@ -171,7 +176,8 @@ def _rivals_of(
         is_disjoint = methods and not methods & context.methods
         if is_disjoint or isinstance(other.original_route, WebSocketRoute):
             continue
-        if type(other.original_route).matches not in _MATCHING:
+        kind = type(other.original_route)
+        if kind.matches not in _MATCHING and not _is_ours(other.original_route):
             return (), "an earlier route matches in a way of its own"
         pattern = other.path_regex
         if "{" not in path and pattern.match(path):
