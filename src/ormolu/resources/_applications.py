@@ -72,6 +72,7 @@ def find_resources(app: Starlette) -> Found:
             registry = Registry(declarations)
             registry.check(own)
         registry.changes = changes
+        made.included.update(own)
         found = Found(table, frozenset(own), registry)
         setattr(app.state, _KEY, found)
     return found
@@ -120,18 +121,20 @@ def _declarations_for(app: Starlette, own: Iterable[Declaration]) -> list[Declar
     for layer in _around(app):
         models = {each.model for each in found}
         found += [each for each in layer if each.model not in models]
-    return found + _in_no_application({each.model for each in found})
+    models = {each.model for each in found}
+    return found + [each for each in _in_no_application(models) if each not in made.included]
 
 
 def _own(app: Starlette) -> list[Declaration]:
     """Return what the routes of an application serve, and what is named by it."""
     found: dict[Declaration, None] = {}
     for router in routers_in(app):
-        declared = [router, *(getattr(each, "endpoint", None) for each in router.routes)]
-        for each in declared:
-            declaration = getattr(each, "declaration", None)
-            if isinstance(declaration, Declaration):
-                found[declaration] = None
+        endpoints = (getattr(each, "endpoint", None) for each in router.routes)
+        askings = (getattr(each, "asking", None) for each in endpoints)
+        declared = (getattr(each, "kept", None) for each in askings)
+        for each in (getattr(router, "declaration", None), *declared):
+            if isinstance(each, Declaration):
+                found[each] = None
     return _with_named(found)
 
 

@@ -39,11 +39,13 @@ def collisions_in(contexts: Iterable[Any]) -> Iterator[str]:
     told: dict[tuple[str, str], list[str]] = {}
     for context in contexts:
         endpoint = getattr(context, "endpoint", None)
-        declaration, path = getattr(endpoint, "declaration", None), context.path_format
+        path = str(getattr(context, "path_format", ""))
         if (page := _PAGES.get(getattr(endpoint, "__module__", ""))) is not None:
             pages[path] = page
-        if not isinstance(declaration, Declaration) or not context.include_in_schema:
+        asking = getattr(endpoint, "asking", None)
+        if asking is None or not context.include_in_schema:
             continue
+        declaration = asking.declaration
         for method in sorted(context.methods):
             reason = pages.get(path) if method == "GET" else None
             reason = reason or _reason_of(ours, method, path, declaration)

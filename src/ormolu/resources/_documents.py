@@ -10,11 +10,10 @@ from pydantic import BaseModel
 
 from ormolu.query import SIGNIFICANT_DIGITS
 from ormolu.resources._components import Components, Json
-from ormolu.resources._declaration import Declaration
 from ormolu.resources._documented_filters import tree_schema
 from ormolu.resources._exposures import Exposure
 from ormolu.resources._parameters import Parameters
-from ormolu.resources._placing import place
+from ormolu.resources._placing import Asking, place
 from ormolu.resources._routes import Endpoint
 from ormolu.web import Describer, problem_reference
 
@@ -41,17 +40,17 @@ _MEANINGS = {
 _TEXT = {"type": "string"}
 
 
-def describer_of(endpoint: Endpoint, declaration: Declaration) -> Describer:
+def describer_of(endpoint: Endpoint, asking: Asking) -> Describer:
     """Return what completes the document's operation of an endpoint."""
 
     def describe(app: FastAPI, operation: Json, schemas: Json) -> None:
-        exposure = place(app).exposure(declaration)
+        exposure = place(app).exposure(asking.declaration)
         description = _Description(endpoint, exposure, Components(schemas))
         backends = {each.target.url.get_backend_name() for each in app.state.ormolu.engines}
         description.is_for_sqlite = "sqlite" in backends
         description.complete(operation)
 
-    return Describer(f"{declaration.name}.{endpoint.name}", place, describe)
+    return Describer(f"{asking.declaration.name}.{endpoint.name}", place, describe)
 
 
 class _Description:

@@ -26,12 +26,16 @@ def endpoint_function(
 ) -> Callable[..., Awaitable[Response]]:
     """Return the function that FastAPI calls for an endpoint.
 
+    It keeps no declaration, as FastAPI keeps it for longer than its application.
+
     Args:
         endpoint: The operation.
         asking: What asks for the policies.
         session: Dependency that gives the session.
     """
     declaration = asking.declaration
+    is_guarded = declaration.policy is not None
+    path = declaration.path.strip("/")
 
     async def answer(
         request: Request, response: Response, session: AsyncSession, asked: Asked
@@ -40,7 +44,7 @@ def endpoint_function(
         raise_failure(request.scope)
         call = Call(request, session, asked.exposure, asked.policies)
         call.privacy = asked.privacy
-        if declaration.policy is not None:
+        if is_guarded:
             call.note_policies()
         made = as_response(request, await endpoint.handler(call))
         # What dependencies set, as FastAPI adds it to what it makes of other endpoints' values.
@@ -55,11 +59,11 @@ def endpoint_function(
             parameter("asked", Annotated[Any, Depends(asking)]),
         ]
     )
-    answer.__name__ = f"{endpoint.name}_{declaration.path.strip('/').replace('/', '_')}"
+    answer.__name__ = f"{endpoint.name}_{path.replace('/', '_')}"
     answer.__doc__ = None
     answer_problems(answer)
-    answer.declaration = declaration  # type: ignore[attr-defined]
-    if declaration.policy is not None:
+    answer.asking = asking  # type: ignore[attr-defined]
+    if is_guarded:
         answer.privacy = asking.privacy_in  # type: ignore[attr-defined]
     return answer
 

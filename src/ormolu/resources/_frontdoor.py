@@ -19,6 +19,7 @@ from ormolu.resources._applications import find_resources
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._exposures import Exposure
 from ormolu.resources._opening import OpenDoor, Opening, WatchedDoor
+from ormolu.resources._placing import Asking
 from ormolu.resources._read_doors import ListDoor, ReadDoor
 from ormolu.resources._variants import check_variants
 from ormolu.resources._write_doors import CreateDoor, DeleteDoor, UpdateDoor
@@ -40,7 +41,6 @@ class DoorMaker:
 
     Attributes:
         name: Of the operation.
-        declaration: What the resource declares.
         reads_body: Whether its requests have a body.
         is_read: Whether nothing is changed, whatever comes of it.
         function: The endpoint.
@@ -50,7 +50,7 @@ class DoorMaker:
     def __init__(
         self,
         name: str,
-        declaration: Declaration,
+        asking: Asking,
         function: Callable[..., Any],
         session: Callable[..., Any],
     ) -> None:
@@ -59,7 +59,12 @@ class DoorMaker:
         self.function = function
         self.session = session
         self.name = name
-        self.declaration = declaration
+        self._asking = asking
+
+    @property
+    def declaration(self) -> Declaration:
+        """Return what the resource declares."""
+        return self._asking.declaration
 
     def check(self, app: FastAPI, dialect: Dialect) -> None:
         """Check that the columns hold the same values on this backend as on others.

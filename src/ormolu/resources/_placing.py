@@ -51,7 +51,6 @@ class Asking:
     """Asks for the policies of all that a request of a resource may touch in one application.
 
     Attributes:
-        declaration: What the resource declares.
         privacy: What answers that depend on policies tell caches; None without any.
     """
 
@@ -65,12 +64,12 @@ class Asking:
             declaration: What the resource declares.
             exposure: What it shows there; None until the application is known.
         """
-        self.declaration = declaration
+        # Weak, as the exposure is: FastAPI keeps what it calls for longer than the application.
+        self._declaration = weakref.ref(declaration)
         reached = [] if exposure is None else exposure.reached
         guarded = [each for each in reached if each.declaration.policy is not None]
         policies = [each.declaration.policy for each in guarded]
         self.privacy = Privacy(policies) if guarded else None
-        # Weak: FastAPI keeps what it calls, for longer than the application.
         self._exposure = None if exposure is None else weakref.ref(exposure)
         self._guarded = [weakref.ref(each) for each in guarded]
         self.__signature__ = inspect.Signature(
@@ -82,6 +81,23 @@ class Asking:
                 ),
             ]
         )
+
+    @property
+    def declaration(self) -> Declaration:
+        """Return what the resource declares.
+
+        Raises:
+            ConfigurationError: Nobody has it any more.
+        """
+        found = self.kept
+        if found is None:
+            raise ConfigurationError(_GONE)
+        return found
+
+    @property
+    def kept(self) -> Declaration | None:
+        """Return what the resource declares, None if nobody has it any more."""
+        return self._declaration()
 
     def privacy_in(self, app: Any) -> Privacy | None:
         """Return what answers tell caches in an application, before its policies are asked."""
@@ -114,6 +130,11 @@ class Asking:
 _UNPLACED = (
     "This route is of a resource whose application is not known. Write "
     "app.include_router(the_resource)."
+)
+
+_GONE = (
+    "This route calls a function of a resource that is gone. Keep the resource as long as its "
+    "routes, or write app.include_router(the_resource)."
 )
 
 
@@ -191,7 +212,7 @@ def _place_route(route: Any, placed: Placed, made: dict[Any, Any]) -> None:
 def _spelled_by(route: Any) -> set[tuple[str, str]]:
     """Return the methods and the path of a route of the program's own, if it is of one path."""
     path, methods = getattr(route, "path_format", None), getattr(route, "methods", None)
-    is_ours = hasattr(getattr(route, "endpoint", None), "declaration")
+    is_ours = hasattr(getattr(route, "endpoint", None), "asking")
     if is_ours or not methods or not path or "{" in path:
         return set()
     return {(method, path) for method in methods}

@@ -31,11 +31,13 @@ class _Made:
 
     Attributes:
         changes: How many were made, and routes added to them.
+        included: What those declare that were ever seen in an application, though it be gone.
         lock: Whoever looks at them, and keeps what it found, has it.
     """
 
     def __init__(self) -> None:
         self.changes = 0
+        self.included: weakref.WeakSet[Declaration] = weakref.WeakSet()
         self.lock = threading.RLock()
         # By their id, as routers have no hash.
         self._all: weakref.WeakValueDictionary[int, Declared] = weakref.WeakValueDictionary()

@@ -95,8 +95,8 @@ class ResourceRouter(APIRouter):
     def _add(self, base: str, endpoint: Endpoint) -> Callable[..., Any]:
         declaration = self.declaration
         function: Any = endpoint_function(endpoint, self._asking, self._session)
-        function.describe = describer_of(endpoint, declaration)
-        function.door = DoorMaker(endpoint.name, declaration, function, self._session)
+        function.describe = describer_of(endpoint, self._asking)
+        function.door = DoorMaker(endpoint.name, self._asking, function, self._session)
         shown, *others = endpoint.methods
         path = base + endpoint.path
         self.makers[shown, path] = function.door
@@ -108,7 +108,7 @@ class ResourceRouter(APIRouter):
             dependencies=_dependencies(endpoint), route_class_override=_class_of(endpoint),
             summary=_SUMMARIES[endpoint.name].format(declaration.name),
         )  # fmt: skip
-        self._note_row()
+        self._note_route()
         if others:
             self._add_hidden(path, others, (endpoint, function))
         return function  # type: ignore[no-any-return]
@@ -122,12 +122,12 @@ class ResourceRouter(APIRouter):
             include_in_schema=False, status_code=endpoint.status, tags=[*self._own_tags],
             dependencies=_dependencies(endpoint), route_class_override=_class_of(endpoint),
         )  # fmt: skip
-        self._note_row()
+        self._note_route()
 
-    def _note_row(self) -> None:
+    def _note_route(self) -> None:
         route = self.routes[-1]
-        if isinstance(route, RowRoute):
-            route.declaration = self.declaration
+        assert isinstance(route, ResourceRoute)
+        route.declaration = self.declaration
 
     def _refuse(self, path: str, methods: AbstractSet[str]) -> None:
         self.add_api_route(
@@ -140,7 +140,7 @@ class ResourceRouter(APIRouter):
 
 
 def _class_of(endpoint: Endpoint) -> type[APIRoute]:
-    return RowRoute if "{" in endpoint.path else APIRoute
+    return RowRoute if "{" in endpoint.path else ResourceRoute
 
 
 def _dependencies(endpoint: Endpoint) -> Sequence[Any]:
@@ -148,15 +148,19 @@ def _dependencies(endpoint: Endpoint) -> Sequence[Any]:
     return [Depends(only_read)] if endpoint.name == "query" else []
 
 
-class RowRoute(APIRoute):
-    """A route of a row. What is no key of one may be the path of another route.
+class ResourceRoute(APIRoute):
+    """A route of a resource.
 
     Attributes:
-        declaration: What the resource declares.
+        declaration: What the resource declares; it lives as long as its routes.
     """
 
     is_ormolu = True
     declaration: Declaration
+
+
+class RowRoute(ResourceRoute):
+    """A route of a row. What is no key of one may be the path of another route."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Leave a path to the route that spells it out, wherever that is, if no row can have it."""
