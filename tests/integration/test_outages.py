@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -12,14 +13,15 @@ from typing import LiteralString
 import httpx2
 import psycopg
 import pytest
+from fastapi import FastAPI
 from psycopg import sql
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
-from ormolu import DatabaseDownError
+from ormolu import Database, DatabaseDownError, resource
 from tests.backends import PostgreSQL
 from tests.fixtures.apps import client_of
 from tests.fixtures.backends import Backend
-from tests.integration.notes import make_app, make_database, texts_in
+from tests.integration.notes import Note, make_app, make_database, texts_in
 
 SERVERS = pytest.mark.backends("asyncpg", "psycopg", "mariadb")
 
@@ -135,6 +137,50 @@ async def test_black_hole_is_no_long_wait(scheme: str, black_hole: int) -> None:
         await check_refusal(client)
         assert (await client.get("/readyz")).status_code == 503
         assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_door_into_a_black_hole_is_no_long_wait(black_hole: int) -> None:
+    """A lane, too, waits for its connection as long as a session: the driver would for a minute."""
+    db = make_database(f"postgresql://me:s3cret@127.0.0.1:{black_hole}/name", schema="ignore")
+    app = FastAPI()
+    db.attach(app)
+    app.include_router(resource(Note))
+    async with client_of(app) as client, asyncio.timeout(20):
+        calls = [client.get("/notes/1"), client.get("/notes"), client.post("/notes", json={})]
+        for path in ("/notes/1", "/notes"):
+            answer = await client.get(path)
+            assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+        assert {answer.status_code for answer in await asyncio.gather(*calls)} <= {422, 503}
+
+
+async def ask(db: Database) -> int:
+    """Ask for 1 in a unit of work of its own."""
+    async with db.unit_of_work() as session:
+        return int(await session.scalar(text("SELECT 1")))
+
+
+@contextmanager
+def frozen(backend: Backend) -> Iterator[None]:
+    """Let the server do nothing for the time of the block."""
+    process = backend.server._process
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+@SERVERS
+async def test_line_before_a_frozen_server_is_no_long_wait(
+    backend: Backend, database_url: str
+) -> None:
+    """The one connection is in use, and the server answers nobody: those in line are told so."""
+    async with make_database(database_url, pool_size=1, max_overflow=0) as db:
+        async with db.unit_of_work() as slow:
+            await slow.scalar(text("SELECT 1"))
+            with frozen(backend), pytest.raises(DatabaseDownError):
+                await asyncio.wait_for(ask(db), 20)
+        assert await ask(db) == 1
 
 
 @asynccontextmanager
