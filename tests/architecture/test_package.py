@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import importlib.metadata
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +48,31 @@ def test_imports_point_down() -> None:
     program = Path(sys.executable).parent / "lint-imports"
     done = subprocess.run([program], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_every_imported_package_is_declared() -> None:
+    """What the sources import is Python's, or stands in the metadata, be it in an extra."""
+    text = " ".join(importlib.metadata.requires("ormolu") or [])
+    declared = {
+        name.replace("-", "_").lower() for name in re.findall(r"(?:^| )([A-Za-z][\w-]+)", text)
+    }
+    known = {*sys.stdlib_module_names, "ormolu", "pydantic_core", *declared}
+    imported = {
+        name.partition(".")[0]
+        for path in Path(ormolu.__path__[0]).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in _imported_by(node)
+    }
+    assert "starlette" in imported
+    assert imported - known == set()
+
+
+def _imported_by(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [each.name for each in node.names]
+    if isinstance(node, ast.ImportFrom) and node.level == 0:
+        return [str(node.module)]
+    return []
 
 
 def test_files_are_small() -> None:

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, text
 from sqlalchemy.exc import DatabaseError
 
-from ormolu import Database, NoUnitOfWorkError, OverloadedError
+from ormolu import ConfigurationError, Database, NoUnitOfWorkError, OverloadedError
 from ormolu.engines._engines import _abandon_all
 from ormolu.lanes import lanes_of
 from ormolu.sqlite import _memory
@@ -70,10 +70,11 @@ async def test_forked_child_forgets_its_parents_engines(tmp_path: Path) -> None:
 
 
 async def test_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
-    """Opening some other file fails with the database's own error."""
+    """Opening some other file fails with what it is, over the database's own error."""
     (tmp_path / "x.db").write_text("no database, but long enough to be read as one" * 100)
-    with pytest.raises(DatabaseError):
+    with pytest.raises(ConfigurationError, match="no SQLite database") as caught:
         await Database(f"sqlite:///{tmp_path}/x.db").open()
+    assert isinstance(caught.value.__cause__, DatabaseError)
 
 
 def hold_write_lock(
