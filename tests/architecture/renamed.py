@@ -1,18 +1,20 @@
 """Run a small application with a library in which one private name is another; print its answers.
 
-`python -m tests.architecture.renamed LIBRARY NAME URL`: where the library's source says NAME it
-says NAME_renamed, as if its next release did.
+`python -m tests.architecture.renamed LIBRARY URL NAME ...`: where the library's source says NAME it
+says NAME_renamed, as if its next release did. Each name has a process of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.machinery
 import json
 import logging
 import os
 import re
 import sys
+import traceback
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -147,18 +149,44 @@ async def answers_of(app: Any) -> list[Any]:
     return found
 
 
+# Libraries that are nothing of one, and take long to import.
+OTHERS = {"asyncpg": ("fastapi", "sqlalchemy.orm"), "sqlalchemy": ("fastapi",)}
+
+
 def main() -> None:
-    """Print the answers, what was renamed, and what the log says of it."""
-    library, Renaming.name, url = sys.argv[1:]
+    """Print the answers for each name, what was renamed, and what the log says of it."""
+    library, url, *names = sys.argv[1:]
     # FastAPI reads what Starlette keeps to itself, too.
     Renaming.libraries = ("starlette", "fastapi") if library == "starlette" else (library,)
+    sys.meta_path.insert(0, Renaming)
+    # Once for all: what no renamed module is a part of.
+    for module in ("httpx2", *OTHERS.get(library, ("sqlalchemy.orm",))):
+        importlib.import_module(module)
+    for name in names:
+        child = os.fork()
+        if child:
+            os.waitpid(child, 0)
+        else:
+            try:
+                report(name, url)
+            finally:
+                sys.stdout.flush()
+                os._exit(0)
+
+
+def report(name: str, url: str) -> None:
+    """Print the answers with one name renamed, as a line of JSON."""
+    Renaming.name = name
     said: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
     logging.getLogger("ormolu").addHandler(handler)
-    sys.meta_path.insert(0, Renaming)
-    answers = asyncio.run(answers_of(make_app(url)))
-    print(json.dumps({"answers": answers, "hits": Renaming.hits, "said": said}))
+    try:
+        answers = asyncio.run(answers_of(make_app(url)))
+    except Exception:
+        print(json.dumps({"name": name, "failed": traceback.format_exc()}))
+    else:
+        print(json.dumps({"name": name, "answers": answers, "hits": Renaming.hits, "said": said}))
 
 
 if __name__ == "__main__":
