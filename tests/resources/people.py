@@ -257,10 +257,8 @@ async def fill(db: Database, *, seed: int = 1, count: int = 60) -> list[dict[str
 
 
 @asynccontextmanager
-async def served(
-    url: str, *, lock_timeout: float = 5.0
-) -> AsyncIterator[tuple[httpx2.AsyncClient, Database]]:
-    """Run the application on an empty database."""
-    db = Database(url, metadata=Base.metadata, lock_timeout=lock_timeout)
+async def served(url: str, **limits: Any) -> AsyncIterator[tuple[httpx2.AsyncClient, Database]]:
+    """Run the application on an empty database; the limits are those of `Database`."""
+    db = Database(url, metadata=Base.metadata, **limits)
     async with client_of(app_of(db)) as client:
         yield client, db
