@@ -184,6 +184,9 @@ _WRITTEN_TABLE = re.compile(
     re.IGNORECASE,
 )
 
+# Classes of errors without a code that a driver raises while it connects.
+_NO_CONNECTION = {"ClientConfigurationError", "OperationalError", "TargetServerAttributeNotMatched"}
+
 _ATTRIBUTE = "ormolu_fault"
 
 
@@ -214,7 +217,7 @@ def _guess_kind(error: DBAPIError, driver: BaseException) -> Kind:
     names = {kind.__name__ for kind in type(driver).__mro__}
     # asyncpg's InterfaceError "connection is closed", its refusal of an option of the URL (a
     # ValueError too, as if a client had sent it), and psycopg's refused connection.
-    if error.connection_invalidated or names & {"ClientConfigurationError", "OperationalError"}:
+    if error.connection_invalidated or names & _NO_CONNECTION:
         return "pooler" if _POOLER_REFUSAL in str(driver) else "database_unavailable"
     # psycopg's DataError for a NUL in a text, asyncmy's and aiomysql's refusal of NaN.
     is_refused = "DataError" in names or "can not be used with" in str(driver)

@@ -174,3 +174,38 @@ async def test_missing_folder_is_named(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/no/such/x.db")
     with pytest.raises(ConfigurationError, match=r"mkdir -p .*no/such"):
         await database.open()
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("connection_limit=5", "'connection_limit' in the URL is not MySQL's. Write Database"),
+        ("pool_timeout=5", "pool_timeout=..."),
+        ("useSSL=false", "ssl-mode=REQUIRED or ssl-mode=DISABLED"),
+        ("ssl=true", "ssl-mode=REQUIRED or ssl-mode=DISABLED"),
+        ("nonsense=1", "'nonsense' in the URL means nothing to MySQL"),
+        ("connect_timeout=soon", "connect_timeout='soon' in the URL: write a whole number"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["mysql", "mariadb"])
+def test_mysql_parameter_that_is_refused(scheme: str, query: str, words: str) -> None:
+    """By its name and with what to write; asyncmy would raise a TypeError."""
+    with pytest.raises(ConfigurationError) as caught:
+        read_url(f"{scheme}://u:s3cret@h/d?{query}")
+    assert words in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("query", ["charset=utf8mb4", "connect_timeout=5", "ssl_ca=/ca.pem"])
+def test_mysql_parameter_that_is_known(query: str) -> None:
+    """What the driver or SQLAlchemy takes stays."""
+    name, value = query.split("=")
+    assert dict(read_url(f"mysql://u@h/d?{query}").url.query) == {name: value}
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg"])
+@pytest.mark.parametrize("name", ["connect_timeout", "keepalives_idle"])
+def test_postgresql_number_that_is_none(scheme: str, name: str) -> None:
+    """Both drivers are told the same."""
+    with pytest.raises(ConfigurationError, match=f"{name}='abc' in the URL: write a whole number"):
+        read_url(f"{scheme}://u@h/d?{name}=abc")

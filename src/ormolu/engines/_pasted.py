@@ -17,7 +17,8 @@ from sqlalchemy import URL, Engine, event
 from ormolu.errors import ConfigurationError
 from ormolu.seams import transport_of
 
-__all__ = ["KEEPALIVES", "join_hosts", "keep_alive", "read_parameters", "split_hosts"]
+__all__ = ["KEEPALIVES", "check_mysql", "join_hosts", "keep_alive", "read_parameters",
+           "split_hosts"]  # fmt: skip
 
 # libpq's names, and the options of a socket that they stand for; None where a system has none.
 KEEPALIVES: Mapping[str, tuple[int, int | None]] = {
@@ -43,6 +44,21 @@ _INSTEAD = {
     "socket_timeout": "options=-cstatement_timeout%3DMILLISECONDS in the URL",
     "sslaccept": "sslmode=require in the URL",
     "statement_timeout": "options=-cstatement_timeout%3DMILLISECONDS in the URL",
+}
+
+# What SQLAlchemy takes out of a URL of MySQL's itself.
+_OF_MYSQL = frozenset(
+    {"compress", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_check_hostname", "ssl_cipher", "ssl_key"}
+)
+# Of Prisma, JDBC, Rails and create_engine.
+_INSTEAD_ON_MYSQL = {
+    "connection_limit": "Database(url, pool_size=...)",
+    "pool": "Database(url, pool_size=...)",
+    "pool_size": "Database(url, pool_size=...)",
+    "pool_timeout": "Database(url, pool_timeout=...)",
+    "ssl": "ssl-mode=REQUIRED or ssl-mode=DISABLED in the URL",
+    "sslaccept": "ssl-mode=REQUIRED in the URL",
+    "useSSL": "ssl-mode=REQUIRED or ssl-mode=DISABLED in the URL",
 }
 
 # Names of libpq that asyncpg knows too, and what SQLAlchemy takes out of the URL itself.
@@ -89,6 +105,7 @@ def read_parameters(url: URL) -> URL:
         ConfigurationError: It has one that PostgreSQL does not; the message says what to write.
     """
     _check_names(url)
+    _check_numbers(url, "connect_timeout", *KEEPALIVES)
     changed: dict[str, Any] = {}
     if url.query.get("target_session_attrs") == "read-write":
         # A connection for reading is read-only by its own setting, and would be refused for it.
@@ -99,6 +116,33 @@ def read_parameters(url: URL) -> URL:
             given, given
         )
     return url.difference_update_query(["ssl"]).update_query_dict(changed)
+
+
+def _check_numbers(url: URL, *names: str) -> None:
+    for name in names:
+        value = str(url.query.get(name, "0"))
+        if not value.isdecimal():
+            message = f"{name}={value!r} in the URL: write a whole number."
+            raise ConfigurationError(message)
+
+
+def check_mysql(url: URL) -> None:
+    """Refuse what asyncmy does not take from a URL, where it would raise a TypeError.
+
+    Raises:
+        ConfigurationError: The message has the name, and what to write.
+    """
+    _check_numbers(url, "connect_timeout", "read_timeout")
+    if url.get_driver_name() != "asyncmy":
+        return
+    theirs = set(inspect.signature(import_module("asyncmy").connect).parameters) - {"ssl"}
+    for name in url.query:
+        if name in _INSTEAD_ON_MYSQL:
+            message = f"{name!r} in the URL is not MySQL's. Write {_INSTEAD_ON_MYSQL[name]}."
+            raise ConfigurationError(message)
+        if name not in theirs and name not in _OF_MYSQL:
+            message = f"{name!r} in the URL means nothing to MySQL or its driver: leave it out."
+            raise ConfigurationError(message)
 
 
 def _check_names(url: URL) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from ormolu.engines._pasted import KEEPALIVES, join_hosts, read_parameters, split_hosts
+from ormolu.engines._pasted import KEEPALIVES, check_mysql, join_hosts, read_parameters, split_hosts
 from ormolu.errors import ConfigurationError
 
 __all__ = ["Target", "read_url"]
@@ -210,6 +210,7 @@ def _read_mysql(url: URL) -> Target:
     names = ("ssl-mode", "ssl_mode", "sslmode")
     modes = [str(url.query[name]).upper() for name in names if name in url.query]
     url = url.difference_update_query(names)
+    check_mysql(url)
     if not modes or modes[0] in {"DISABLED", "DISABLE", "PREFERRED", "PREFER"}:
         return Target(url=url)
     context = ssl.create_default_context()
