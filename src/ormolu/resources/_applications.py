@@ -65,11 +65,11 @@ def find_resources(app: Starlette) -> Found:
         return found
     with made.lock:
         changes, table, own = made.changes, Table(app), _own(app)
-        declarations = _declarations_for(app, own)
-        if found is not None and {*found.registry.declarations} == {*declarations}:
+        declarations, strays = _declarations_for(app, own)
+        if found is not None and {*found.registry.declarations} == {*declarations, *strays}:
             registry = found.registry
         else:
-            registry = Registry(declarations)
+            registry = Registry(declarations, strays)
             registry.check(own)
         registry.changes = changes
         made.included.update(own)
@@ -111,18 +111,22 @@ def exposure_for(resource: Resource, session: AsyncSession | None) -> Exposure:
     return found[0]
 
 
-def _declarations_for(app: Starlette, own: Iterable[Declaration]) -> list[Declaration]:
-    """Return what speaks in an application: its own resources first.
+def _declarations_for(
+    app: Starlette, own: Iterable[Declaration]
+) -> tuple[list[Declaration], list[Declaration]]:
+    """Return what speaks in an application: its own resources first, and those that are in none.
 
-    Of a model that it has none of, those of the application that it is mounted in; and those that
-    are in no application at all, since somebody declared what may be seen of the model.
+    Of a model that it has none of, those of the application that it is mounted in; those by which
+    others that are mounted with it or in it close something; and those that never were in one,
+    since somebody declared what may be seen of the model.
     """
     found = list(own)
-    for layer in _around(app):
+    for layer in (*_around(app), _beside(app)):
         models = {each.model for each in found}
         found += [each for each in layer if each.model not in models]
     models = {each.model for each in found}
-    return found + [each for each in _in_no_application(models) if each not in made.included]
+    strays = [each for each in _in_no_application(models) if each not in made.included]
+    return found, strays
 
 
 def _own(app: Starlette) -> list[Declaration]:
@@ -158,6 +162,16 @@ def _around(app: Starlette) -> list[list[Declaration]]:
         list(dict.fromkeys(found for each in level if each is not None for found in _own(each)))
         for level in levels
     ]
+
+
+def _beside(app: Starlette) -> list[Declaration]:
+    """Return what is closed by all applications that are mounted in one with this, or in this."""
+    families = [list(all_of(root)) for root in attached_applications()]
+    declared = [each for family in families if app in family for other in family
+                for each in _own(other)]  # fmt: skip
+    # What others leave open says nothing here.
+    closed = (each for each in declared if each.policy is not None or each.hidden)
+    return list(dict.fromkeys(closed))
 
 
 def _ways(root: Starlette, app: Starlette) -> Iterator[list[Starlette]]:
@@ -200,6 +214,7 @@ def _alone(resource: Resource) -> Registry:
     kept = resource.alone
     if kept is None or kept[0] != made.changes:
         changes = made.changes
-        declarations = [*_with_named([resource.declaration]), *_in_no_application(())]
-        kept = resource.alone = (changes, Registry(list(dict.fromkeys(declarations))))
+        named = _with_named([resource.declaration])
+        strays = [each for each in _in_no_application(()) if each not in named]
+        kept = resource.alone = (changes, Registry(named, strays))
     return kept[1]

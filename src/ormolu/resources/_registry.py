@@ -11,11 +11,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy import inspect
+from sqlalchemy.orm import RelationshipProperty
 
 from ormolu.errors import ConfigurationError
 from ormolu.resources._declaration import Declaration, declare
 from ormolu.resources._exposures import Exposure
-from ormolu.resources._relatives import find_guarded, guards_of
+from ormolu.resources._relatives import find_between, find_guarded, guards_of
 
 __all__ = ["Registry", "made"]
 
@@ -62,12 +63,16 @@ class Registry:
 
     Attributes:
         declarations: What they declare.
+        strays: What of it is in no application, and may be meant for another one.
         changes: How many resources and routes of theirs there had been when these were looked for.
     """
 
-    def __init__(self, declarations: Sequence[Declaration]) -> None:
+    def __init__(
+        self, declarations: Sequence[Declaration], strays: Sequence[Declaration] = ()
+    ) -> None:
         """Make what each of them shows."""
-        self.declarations: tuple[Declaration, ...] = tuple(declarations)
+        self.declarations: tuple[Declaration, ...] = (*declarations, *strays)
+        self.strays = frozenset(strays)
         self.changes = made.changes
         self._exposures = {each: Exposure(each, self) for each in self.declarations}
         self._named: dict[Declaration, Exposure] = {}
@@ -107,13 +112,32 @@ class Registry:
         given = declaration.includes[name]
         if given is not None:
             return self.exposure(given)
-        model = declaration.mapper.relationships[name].mapper.class_
+        relation = declaration.mapper.relationships[name]
+        model = relation.mapper.class_
         place = f"resource({declaration.name}): {name!r} leads to {model.__name__}"
+        self._check_between(relation, place)
         known = [each for each in self._exposures.values() if each.declaration.model is model]
         if not known:
             return self._default_of(model, declaration, place)
         self._check_one(known, place, name)
         return known[0]
+
+    def _check_between(self, relation: RelationshipProperty[Any], place: str) -> None:
+        """Check that no policy says which pairs of rows may be seen, in a table between them.
+
+        Raises:
+            ConfigurationError: One does, and what is shown would be more.
+        """
+        found = find_between(relation, self._exposures.values())
+        if found is not None:
+            model = relation.mapper.class_.__name__
+            message = (
+                f"{place} over the table of {found.declaration.name}, for which "
+                f"{found.declaration.path} has a policy. Include {found.declaration.name}, and "
+                f"from there {model}; or name a resource of {model}, if all of these pairs are "
+                f"for everybody: includes={{{relation.key!r}: the_resource}}."
+            )
+            raise ConfigurationError(message)
 
     def _default_of(self, model: type[Any], origin: Declaration, place: str) -> Exposure:
         """Return what is shown of a model that has no resource of its own."""

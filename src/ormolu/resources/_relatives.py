@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, and_, inspect, or_, select, tuple_
-from sqlalchemy.orm import Mapper
+from sqlalchemy import ColumnElement, Table, and_, inspect, or_, select, tuple_
+from sqlalchemy.orm import Mapper, RelationshipProperty
+from sqlalchemy.sql import visitors
 
 from ormolu.errors import ConfigurationError
 from ormolu.resources._policy import Policy
@@ -19,7 +20,7 @@ from ormolu.resources._policy import Policy
 if TYPE_CHECKING:
     from ormolu.resources._exposures import Exposure
 
-__all__ = ["Guard", "find_guarded", "guards_of"]
+__all__ = ["Guard", "find_between", "find_guarded", "guards_of"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,45 @@ def _are_of_one_table(one: type[Any], other: type[Any]) -> bool:
     return not is_family and not {*first.tables}.isdisjoint(second.tables)
 
 
+def _are_namesakes(one: type[Any], other: type[Any]) -> bool:
+    """Tell whether two MetaData have a table of the same name for them, which may be the same."""
+    first, second = inspect(one).tables, inspect(other).tables
+    return not {*first}.intersection(second) and bool(_names_of(first) & _names_of(second))
+
+
+def _may_be_namesake(exposure: Exposure, model: type[Any]) -> bool:
+    """Tell whether a resource may be of the table of a model of another MetaData."""
+    theirs = exposure.declaration.model
+    # What is in no application may be of another database.
+    is_stray = exposure.declaration in exposure.registry.strays
+    is_alike = not is_stray or inspect(theirs).registry is inspect(model).registry
+    return is_alike and _are_namesakes(theirs, model)
+
+
+def _names_of(tables: Iterable[Any]) -> set[str]:
+    return {table.fullname for table in tables if isinstance(table, Table)}
+
+
+def find_between(relation: RelationshipProperty[Any], exposures: Iterable[Exposure]) -> Any:
+    """Return a resource with a policy of a class whose table is between the ends of a relation.
+
+    Args:
+        relation: Maybe with a `secondary` table.
+        exposures: What the resources show.
+    """
+    if relation.secondary is None:
+        return None
+    tables = {part for part in visitors.iterate(relation.secondary) if isinstance(part, Table)}
+    tables.difference_update(relation.parent.tables, relation.mapper.tables)
+    found = [
+        each
+        for each in exposures
+        if each.declaration.policy is not None
+        and not tables.isdisjoint(each.declaration.mapper.tables)
+    ]
+    return min(found, key=lambda each: each.declaration.path, default=None)
+
+
 def find_guarded(model: type[Any], exposures: Iterable[Exposure]) -> Exposure | None:
     """Return a resource with a policy of a relative, if there is one among these."""
     found = [
@@ -125,6 +165,12 @@ def _check(model: type[Any], relative: type[Any], guards: Sequence[Guard], place
     if len(declarations) > 1:
         message = f"{place}, which may be guarded as {paths} guard {relative.__name__}. {advice}"
         raise ConfigurationError(message)
+    if _are_namesakes(model, relative):
+        message = (
+            f"{place}, and {paths} guards {relative.__name__}, which has a table of the same name "
+            f"in another MetaData. {advice}"
+        )
+        raise ConfigurationError(message)
     if declarations[0].policy is not None and not _share_rows(model, relative):
         message = (
             f"{place}, and {paths} has a policy for {relative.__name__}, "
@@ -134,8 +180,12 @@ def _check(model: type[Any], relative: type[Any], guards: Sequence[Guard], place
 
 
 def _of_relatives(model: type[Any], exposures: Iterable[Exposure]) -> list[Exposure]:
-    found = [each for each in exposures if each.declaration.model is not model
-             and _are_related(each.declaration.model, model)]  # fmt: skip
+    found = [
+        each
+        for each in exposures
+        if each.declaration.model is not model
+        and (_are_related(each.declaration.model, model) or _may_be_namesake(each, model))
+    ]
     return sorted(found, key=lambda each: each.declaration.path)
 
 
