@@ -7,10 +7,12 @@ lock. What was told to one connection must not be missed by the statements that 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
 __all__ = ["bears_traces", "leaves_no_trace", "note_traces"]
@@ -59,12 +61,19 @@ def leaves_no_trace(sql: str) -> bool:
 def note_traces(engine: Engine) -> None:
     """Note with each connection whether a statement has left something on it, until it is back."""
 
-    @event.listens_for(engine, "before_cursor_execute")
-    def _note(
-        connection: Connection, _cursor: Any, sql: str, _values: Any, _context: Any, _many: bool
-    ) -> None:
+    # Not `before_cursor_execute`: with a listener to a connection SQLAlchemy asks at 14 places
+    # of each statement whether anybody listens there.
+    @event.listens_for(engine, "do_executemany")
+    @event.listens_for(engine, "do_execute")
+    def _note(_cursor: Any, sql: str, _values: Any, context: DefaultExecutionContext) -> None:
         if not leaves_no_trace(sql):
-            connection.info[_TRACES] = True
+            # SQLAlchemy's own first look at the server has no place for it, and needs none.
+            with suppress(NotImplementedError):
+                context.root_connection.info[_TRACES] = True
+
+    @event.listens_for(engine, "do_execute_no_params")
+    def _note_alone(_cursor: Any, sql: str, context: DefaultExecutionContext) -> None:
+        _note(_cursor, sql, None, context)
 
     @event.listens_for(engine, "checkin")
     def _forget(_connection: object, record: ConnectionPoolEntry) -> None:
