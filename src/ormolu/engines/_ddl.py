@@ -36,7 +36,8 @@ class _MySQLTypes(MySQLTypeCompiler):
 
     def visit_FLOAT(self, type_: Any, **options: Any) -> str:  # noqa: N802 -- as above
         # MySQL's has four bytes, of which it shows six digits; others' has eight.
-        is_open = type(type_) is Float and type_.precision is None
+        kind: type[Any] = type(type_)
+        is_open = kind is Float and type_.precision is None
         return "DOUBLE" if is_open else super().visit_FLOAT(type_, **options)
 
     def visit_DATETIME(self, type_: Any, **options: Any) -> str:  # noqa: N802 -- as above

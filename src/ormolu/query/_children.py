@@ -77,11 +77,12 @@ def children_statement(
     order = [*order_of(relation, view.model), *child_keys]
     place = func.row_number().over(partition_by=parent_keys, order_by=order)
     one = parent_keys[0] if len(parent_keys) == 1 else tuple_(*parent_keys)
-    owners = select(
+    columns: list[Any] = [
         *[column.label(f"p{index}") for index, column in enumerate(parent_keys)],
         *[column.label(f"c{index}") for index, column in enumerate(child_keys)],
         place.label("place"),
-    ).select_from(parent)
+    ]
+    owners: Any = select(*columns).select_from(parent)
     found = join_children(owners, relation, parent, child).where(is_owner(one))
     seen = selection.view.seen_through(child)
     if seen is not None:

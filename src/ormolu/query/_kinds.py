@@ -119,8 +119,10 @@ def _row_of(type_: Any) -> tuple[Family, Make]:
     plain = type_ if isinstance(type_, UTCDateTime) else undecorated(type_)
     if not _is_legible(getattr(plain, "enum_class", None)):
         return _OPAQUE
-    found = ((family, make) for kind, family, make in _ROWS if isinstance(plain, kind))
-    return next(found, _OPAQUE)
+    for kind, family, make in _ROWS:
+        if isinstance(plain, kind):
+            return family, make
+    return _OPAQUE
 
 
 def _is_legible(kind: type[enum.Enum] | None) -> bool:

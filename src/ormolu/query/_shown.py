@@ -105,7 +105,7 @@ class _Shielded(TypeDecorator[Any]):
         self.inner = inner
         self.impl = self.impl_instance = inner
 
-    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any] | None:
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
         """Return what reads a value, or None of it."""
         read = super().result_processor(dialect, coltype)
         kind = type(self.inner)
@@ -155,11 +155,11 @@ class _AsStored(TypeDecorator[Any]):
         self.inner = inner
         self.impl = self.impl_instance = inner
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+    def bind_processor(self, dialect: Dialect) -> Any:
         """Return what writes a value, or one that was read as it is stored."""
         return self._kept(super().bind_processor(dialect))
 
-    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any] | None:
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
         """Return what reads a value."""
         read: Callable[[Any], Any] | None = super().result_processor(dialect, coltype)
         if isinstance(getattr(self.inner, "item_type", None), sa.DateTime):

@@ -63,7 +63,8 @@ def plain_hint(hint: Any) -> Any:
     origin = get_origin(hint) or hint
     if not isinstance(origin, type) or not issubclass(origin, Mutable):
         return hint
-    plain = next((each for each in (dict, list, set) if issubclass(origin, each)), None)
+    containers: tuple[Any, ...] = (dict, list, set)
+    plain = next((each for each in containers if issubclass(origin, each)), None)
     arguments = get_args(hint)
     return plain[arguments] if plain is not None and arguments else plain
 
@@ -131,10 +132,11 @@ def _known_type(type_: Any) -> Any:
 
 
 def _choices(type_: Any) -> Any:
-    choices = type_.choices
+    choices: Any = type_.choices
     if isinstance(choices, type) and issubclass(choices, enum.Enum):
         return choices
-    codes = tuple(code for code, _ in choices)
+    pairs: Any = choices
+    codes = tuple(code for code, _ in pairs)
     return Literal[codes] if codes else None
 
 

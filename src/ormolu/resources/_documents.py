@@ -216,8 +216,8 @@ class _Description:
         key = keys[0] if len(keys) == 1 else several
         tag = {"if_match": _TEXT}
         forms = []
+        data = self._model(schemas.create) if "create" in operations else {}
         if "create" in operations:
-            data = self._model(schemas.create)
             forms.append(_step("create", {"data": data}, ("data",)))
         if self._declaration.on_match:
             unique = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}

@@ -228,8 +228,9 @@ class Instances:
 
 
 def _is_bare(column: Any) -> bool:
-    has_default = column is None or column.default is not None
-    return not (has_default or column.server_default is not None or column.computed is not None)
+    if column is None:
+        return False
+    return column.default is None and column.server_default is None and column.computed is None
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, LiteralString, Union
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, create_model
 from pydantic import Field as PydanticField
@@ -146,9 +146,10 @@ def _description(attribute: Attribute) -> dict[str, Any]:
 def _default_of(attribute: Attribute) -> dict[str, Any]:
     default: Any = attribute.column.default if attribute.column is not None else None
     # A function's value is of its moment; what is left out is the column's to fill.
-    is_shown = default is not None and default.is_scalar and may_be_shown(default.arg)
     is_secret = attribute.is_secret or attribute.field.kind.family == "secret"
-    return {"default": default.arg if is_shown and not is_secret else None}
+    if default is None or is_secret or not (default.is_scalar and may_be_shown(default.arg)):
+        return {"default": None}
+    return {"default": default.arg}
 
 
 def _check_not_empty(value: Any) -> Any:
@@ -159,6 +160,6 @@ def _check_not_empty(value: Any) -> Any:
 
 def _check_key(value: str) -> str:
     if not value or "/" in value or value in {".", ".."} or len(value) > _MOST_IN_KEY:
-        message = f"Must be usable in a URL: 1 to {_MOST_IN_KEY} characters, without a slash"
-        raise PydanticCustomError("key", message)
+        message: LiteralString = "Must be usable in a URL: 1 to {most} characters, without a slash"
+        raise PydanticCustomError("key", message, {"most": _MOST_IN_KEY})
     return value

@@ -110,23 +110,21 @@ class Public:
         return self._shape_of(self.model, self.columns, self.members)
 
     @cached_property
-    def _parts(self) -> Callable[[Names], Shape]:
+    def _parts(self) -> Callable[[frozenset[str]], Shape]:
         """Return what shapes rows of which these columns are hidden."""
         return lru_cache(maxsize=_PARTS)(self._part)
 
-    def _part(self, hidden: Names) -> Shape:
+    def _part(self, hidden: frozenset[str]) -> Shape:
         left = {name: info for name, info in self.columns.items()
                 if name not in hidden | self.coded and not info.exclude}  # fmt: skip
-        config = {key: value for key, value in self.model.model_config.items()
+        config: Any = {key: value for key, value in self.model.model_config.items()
                   if key in ConfigDict.__annotations__}  # fmt: skip
         fields: dict[str, Any] = {name: (info.annotation, info) for name, info in left.items()}
         with warnings.catch_warnings():
             # They are the class's own affair.
             warnings.simplefilter("ignore")
             # With all that the class says of its values: its settings, and what excludes some.
-            model: type[BaseModel] = create_model(  # type: ignore[call-overload]
-                self.model.__name__, __config__=config, **fields
-            )
+            model: type[BaseModel] = create_model(self.model.__name__, __config__=config, **fields)
         members = {info.serialization_alias or name: self._called(name, info.serialization_alias)
                    for name, info in left.items()}  # fmt: skip
         return self._shape_of(model, left, members)

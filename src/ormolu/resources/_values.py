@@ -267,7 +267,8 @@ def _is_rewritten(info: FieldInfo, value: Any, dumped: Any) -> bool:
         return False
     # Those of an annotation see this value alone.
     kind: Any = info.annotation
-    plain = TypeAdapter(Annotated[(kind, *info.metadata)] if info.metadata else kind)
+    hint: Any = Annotated[(kind, *info.metadata)] if info.metadata else kind
+    plain: TypeAdapter[Any] = TypeAdapter(hint)
     return dumped not in (plain.dump_python(value), plain.dump_python(value, mode="json"))
 
 

@@ -160,7 +160,8 @@ class Handle:
         if isinstance(error, self._dbapi.Error):
             name = error_name(error) or error_name_by_text(error)
             if name is not None:
-                error.sqlite_errorname = name
+                failed: Any = error
+                failed.sqlite_errorname = name
         return error
 
     def roll_back(self) -> None:

@@ -340,6 +340,7 @@ def _keep_for_good() -> None:
 
     That would act on the parent's file, and warns of a database that nobody closed.
     """
+    assert ctypes is not None
     for mailbox in _OPEN:
         if mailbox._handle.sqlite is not None:  # noqa: SLF001
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(mailbox._handle.sqlite))  # noqa: SLF001

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from fastapi.security import APIKeyCookie, APIKeyHeader, OAuth2, OpenIdConnect
 from fastapi.security.http import HTTPBase
@@ -72,7 +72,9 @@ def tell_caches(scope: Scope, start: MutableMapping[str, Any]) -> None:
     """Add to the headers in the head of an answer what caches have to know of it."""
     noted: list[Privacy] = scope[_KEY]
     told = None if noted else getattr(scope.get("endpoint"), "privacy", None)
-    privacy = told(scope["app"]) if callable(told) else noted[-1] if noted else None
+    privacy: Privacy | None = noted[-1] if noted else None
+    if callable(told):
+        privacy = cast("Privacy | None", told(scope["app"]))
     if privacy is not None:
         start["headers"] = list(start.get("headers", ()))
         privacy.add_to(MutableHeaders(raw=start["headers"]))
