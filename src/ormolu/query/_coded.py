@@ -70,6 +70,8 @@ def _bound(type_: TypeEngine[Any], value: Any) -> Any:
 def _is_changed(type_: TypeEngine[Any], stored: Any, value: Any) -> bool:
     try:
         read = read_form(type_, stored, _dialect())
+    except ValueError:
+        raise PydanticCustomError("changed", "Cannot be stored: it could not be read") from None
     except Exception:  # what it makes of its own form may depend on the backend
         return False
     return type(read) is type(value) and bool(read != value)

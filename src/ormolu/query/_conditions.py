@@ -27,7 +27,7 @@ from sqlalchemy.types import NullType
 
 from ormolu.query._kinds import PATTERNS
 from ormolu.query._text import bounds, equals, is_one_of, literal, matches, ordered
-from ormolu.query._views import Field, Relation, View
+from ormolu.query._views import Field, Relation, View, refuse
 
 __all__ = [
     "AllOf", "AnyOf", "Condition", "Not", "Over", "Quantifier", "Term",
@@ -150,7 +150,7 @@ def _compile_term(
         return not_(found) if is_null == is_negated else found
     is_contained = operator in {"contains", "overlap"} and term.field.kind.family != "text"
     if is_contained:
-        holds = _contain(expression, operator, value)
+        holds = _contain(expression, term, dialect)
     else:
         holds = _compare(expression, operator, value, dialect)
     if not is_negated:
@@ -158,10 +158,13 @@ def _compile_term(
     return or_(not_(holds), expression.is_(None)) if term.field.is_nullable else not_(holds)
 
 
-def _contain(expression: Any, operator: str, value: Any) -> ColumnElement[bool]:
+def _contain(expression: Any, term: Term, dialect: Dialect) -> ColumnElement[bool]:
     """Return whether a list or an object has all of a value, or any of it: PostgreSQL's alone."""
-    symbol = "@>" if operator == "contains" else "&&"
-    part = sa_literal(value, expression.type)
+    if dialect.name != "postgresql":
+        message = "Only PostgreSQL looks into documents and lists"
+        raise refuse((f"{term.field.name}__{term.operator}",), "unknown_operator", message)
+    symbol = "@>" if term.operator == "contains" else "&&"
+    part = sa_literal(term.value, expression.type)
     return expression.op(symbol, is_comparison=True)(part)  # type: ignore[no-any-return]
 
 

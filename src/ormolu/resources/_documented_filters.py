@@ -45,6 +45,8 @@ class _Maker:
                 if name in PARAMETERS:
                     said += f"; `{name}` alone is the list's own parameter"
                 said += self._also(each for _, each in spelled[1:])
+                if field.kind.family == "jsonb":
+                    said += "; `contains` is PostgreSQL's alone"
                 yield self._parameter(field, operator, written, said)
 
     def relation(self, relation: str, fields: Mapping[str, Field]) -> Iterator[Json]:
