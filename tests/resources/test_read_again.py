@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import pytest
+from fastapi import FastAPI
 from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import JSON, Dialect, MetaData, String, Text
 from sqlalchemy.dialects import postgresql
@@ -84,6 +85,30 @@ async def test_what_could_not_be_read_is_not_stored(
         fine: dict[str, Any] = {"parts": [], "extra": {}}
         answer = await twins.send("PATCH", "/messages/1", json=fine)
         assert answer.json() == {"id": 1, "title": "a", **fine}
+
+
+class BitBase(DeclarativeBase):
+    metadata = MetaData()
+
+
+class Bits(BitBase):
+    __tablename__ = "read_bits"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    one: Mapped[Any] = mapped_column(postgresql.BIT)
+    three: Mapped[Any] = mapped_column(postgresql.BIT(3))
+    most: Mapped[Any] = mapped_column(postgresql.BIT(5, varying=True))
+    any: Mapped[Any] = mapped_column(postgresql.BIT(varying=True))
+
+
+def test_the_document_has_the_form_of_bits() -> None:
+    """A client that goes by it sends no other text."""
+    app = FastAPI()
+    Database("sqlite://", metadata=BitBase.metadata).attach(app)
+    app.include_router(resource(Bits, path="/bits"))
+    members = app.openapi()["components"]["schemas"]["BitsCreate"]["properties"]
+    assert {name: member["pattern"] for name, member in members.items()} == {
+        "one": "^[01]{1}$", "three": "^[01]{3}$", "most": "^[01]{0,5}$", "any": "^[01]*$",
+    }  # fmt: skip
 
 
 class DocumentBase(DeclarativeBase):

@@ -69,7 +69,9 @@ def bits(type_: Any, limits: Limits) -> Any:
     """Return text of zeros and ones."""
     length = type_.length if limits.is_limited else None
     check = checks.check_bits(length, is_fixed=not type_.varying)
-    return Annotated[str, Field(strict=True), AfterValidator(check), AfterValidator(BitString)]
+    many = "*" if length is None else f"{{0,{length}}}" if type_.varying else f"{{{length}}}"
+    form = Field(strict=True, json_schema_extra={"pattern": f"^[01]{many}$"})
+    return Annotated[str, form, AfterValidator(check), AfterValidator(BitString)]
 
 
 def address(_type: Any, _limits: Limits) -> Any:
