@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from ormolu.sqlite import _calls, _syncs
 from ormolu.sqlite._calls import Call, Outbox, outbox_of
+from ormolu.sqlite._pragmas import Patience
 from ormolu.sqlite._statements import Kind
 from ormolu.sqlite._transaction import Transaction
 from ormolu.sqlite._writers import line_of
@@ -288,7 +289,7 @@ async def test_writer_whose_turn_comes_twice_writes_once(
     async with engine.connect() as first, engine.connect() as second:
         await first.execute(INSERT)
         raw: Any = (await second.get_raw_connection()).driver_connection
-        call = Call(found.append, outbox_of(asyncio.get_running_loop()), kind=Kind.WRITE)
+        call = Call(found.append, outbox_of(asyncio.get_running_loop()), kind=Kind.WRITE, patience=Patience(60, 5))
         call.at_once = found.append
         raw._mailbox.put(call)
         await first.commit()

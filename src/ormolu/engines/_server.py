@@ -151,8 +151,11 @@ class Answering:
             DatabaseDownError: It has run out.
         """
         _NOW.reset(self._token)
+        # Both know the task's variables, and so this: a cycle for each request.
+        del self._token
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         try:
             await self._limit.__aexit__(kind, error, traceback)
         except TimeoutError as late:

@@ -7,6 +7,7 @@ run at once.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 import weakref
 from collections.abc import Callable
@@ -158,7 +159,10 @@ class Handle:
     def named(self, error: BaseException) -> BaseException:
         """Return an error; one of the module's tells its name as Python's own sqlite3 does."""
         if isinstance(error, self._dbapi.Error):
-            name = error_name(error) or error_name_by_text(error)
+            name = error_name(error)
+            # Python's own names all that SQLite says: what has no name there is not from SQLite.
+            if name is None and not isinstance(error, sqlite3.Error):
+                name = error_name_by_text(error)
             if name is not None:
                 failed: Any = error
                 failed.sqlite_errorname = name
