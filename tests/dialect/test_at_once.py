@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ormolu.sqlite._calls import Call, outbox_of
 from ormolu.sqlite._pauses import Pauses
-from ormolu.sqlite._short import NOT_DONE, ShortStatements
 from ormolu.sqlite._pragmas import Patience
+from ormolu.sqlite._short import NOT_DONE, ShortStatements
 from ormolu.sqlite._statements import Kind
 from tests.dialect.conftest import Make
 
@@ -182,7 +182,12 @@ async def test_waiting_write_that_is_given_up_goes_to_a_thread(engine: AsyncEngi
         await first.execute(INSERT)
         raw: Any = (await second.get_raw_connection()).driver_connection
         outbox = outbox_of(asyncio.get_running_loop())
-        call = Call(lambda _call: found.append(threading.get_ident()), outbox, kind=Kind.WRITE, patience=Patience(60, 5))
+        call = Call(
+            lambda _call: found.append(threading.get_ident()),
+            outbox,
+            kind=Kind.WRITE,
+            patience=Patience(60, 5),
+        )
         call.at_once = lambda _call: NOT_DONE
         raw._mailbox.put(call)
         await first.commit()

@@ -289,7 +289,12 @@ async def test_writer_whose_turn_comes_twice_writes_once(
     async with engine.connect() as first, engine.connect() as second:
         await first.execute(INSERT)
         raw: Any = (await second.get_raw_connection()).driver_connection
-        call = Call(found.append, outbox_of(asyncio.get_running_loop()), kind=Kind.WRITE, patience=Patience(60, 5))
+        call = Call(
+            found.append,
+            outbox_of(asyncio.get_running_loop()),
+            kind=Kind.WRITE,
+            patience=Patience(60, 5),
+        )
         call.at_once = found.append
         raw._mailbox.put(call)
         await first.commit()

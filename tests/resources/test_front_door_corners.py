@@ -310,8 +310,8 @@ class Decorated(Base):
         String(40).with_variant(Shout(), "sqlite", "postgresql")
     )
     flag: Mapped[Any] = mapped_column(Integer().with_variant(Boolean(), "sqlite"), nullable=True)
-    uid: Mapped[Any] = mapped_column(
-        String(40).with_variant(Uuid(), "sqlite", "postgresql"), nullable=True
+    uid: Mapped[str | None] = mapped_column(
+        String(40).with_variant(Uuid(as_uuid=False), "sqlite", "postgresql")
     )
 
 
