@@ -33,9 +33,11 @@ _OF_ROWS: frozenset[Kind] = frozenset(
 )
 _DDL = re.compile(r"\s*(?:ALTER|COMMENT|CREATE|DROP|GRANT|PRAGMA|REVOKE|TRUNCATE)\b", re.IGNORECASE)
 
-# Of psycopg's texts, and asyncpg's: what may quote a row.
+# Of psycopg's texts, asyncpg's, and those of sqlite3 itself: what may quote a row.
 _DETAILS = re.compile(
-    r"\n(?:CONTEXT|DETAIL|QUERY): .*?(?=\n(?:CONTEXT|DETAIL|HINT|LOCATION|QUERY): |\Z)", re.DOTALL
+    r"\n(?:CONTEXT|DETAIL|QUERY): .*?(?=\n(?:CONTEXT|DETAIL|HINT|LOCATION|QUERY): |\Z)"
+    r"|(?<=') with text '.*'\Z",
+    re.DOTALL,
 )
 _QUOTED = re.compile(r"\"([^\"]+)\"|'([^']+)'|`([^`]+)`")
 

@@ -138,6 +138,7 @@ OF_SERVERS: dict[str, tuple[str, Act]] = {
     "raise": ("asyncpg psycopg", raise_it),
     "full_text": ("asyncpg psycopg", sql("SELECT to_tsquery(CAST(:a AS text))", a=f"{CANARY} &&")),
     "sqlite_full_text": ("sqlite", search_text),
+    "sqlite_not_utf8": ("sqlite", sql(f"SELECT CAST(x'{CANARY.encode().hex()}ff' AS TEXT) AS c")),
     "mariadb_syntax": ("mariadb", sql("SELECT * FROM people LIMIT :a", a=CANARY)),
 }
 
