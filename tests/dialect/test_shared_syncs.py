@@ -18,7 +18,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from ormolu.sqlite import _calls, _syncs
+from ormolu.sqlite import _calls, _handle, _short, _syncs
 from ormolu.sqlite._calls import Call, Outbox, outbox_of
 from ormolu.sqlite._pragmas import Patience
 from ormolu.sqlite._statements import Kind
@@ -75,6 +75,14 @@ async def scalar(engine: AsyncEngine, sql: str) -> Any:
     """Return one value, read in a transaction of its own."""
     async with engine.connect() as connection:
         return (await connection.exec_driver_sql(sql)).scalar_one()
+
+
+@pytest.fixture(autouse=True)
+def _statements_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else the machine does meanwhile."""
+    for name in ("_SHORT", "_FAR_TOO_LONG"):
+        monkeypatch.setattr(_short, name, 3600.0)
+    monkeypatch.setattr(_handle, "AT_ONCE_SECONDS", 3600.0)
 
 
 async def prove(engine: AsyncEngine) -> None:
