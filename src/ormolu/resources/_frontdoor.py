@@ -18,6 +18,7 @@ from ormolu.lanes import Lanes, UnplannableError
 from ormolu.resources._applications import find_resources
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._exposures import Exposure
+from ormolu.resources._mapped import check_columns
 from ormolu.resources._opening import OpenDoor, Opening, WatchedDoor
 from ormolu.resources._placing import Asking
 from ormolu.resources._read_doors import ListDoor, ReadDoor
@@ -67,12 +68,13 @@ class DoorMaker:
         return self._asking.declaration
 
     def check(self, app: FastAPI, dialect: Dialect) -> None:
-        """Check that the columns hold the same values on this backend as on others.
+        """Check that the columns are the tables', and of the same values on all backends.
 
         Raises:
             ConfigurationError: They do not.
         """
         for each in find_resources(app).registry.exposure(self.declaration).reached:
+            check_columns(each.declaration.mapper)
             check_variants(each.declaration, dialect)
 
     def make(self, app: FastAPI, engines: Engines, lanes: Lanes) -> Door:

@@ -14,7 +14,8 @@ from ormolu.errors import ConfigurationError
 from ormolu.resources._declaration import OPERATIONS
 
 __all__ = [
-    "check_relations", "check_table", "is_ambiguous", "mapper_of", "operations_of", "path_of_table",
+    "check_columns", "check_relations", "check_table", "is_ambiguous", "mapper_of",
+    "operations_of", "path_of_table",
 ]  # fmt: skip
 
 # What makes new rows; a batch does so only with the first.
@@ -74,6 +75,24 @@ def check_table(mapper: Mapper[Any], subject: str) -> None:
             "ConcreteBase."
         )
         raise ConfigurationError(message)
+
+
+def check_columns(mapper: Mapper[Any]) -> None:
+    """Check that the columns of a class are those that its tables have by now.
+
+    Raises:
+        ConfigurationError: Another class has replaced them, with `extend_existing`.
+    """
+    for column in mapper.columns:
+        table = getattr(column, "table", None)
+        if isinstance(table, Table) and table.columns.get(column.key) is not column:
+            own = mapper.class_.__name__
+            message = (
+                f"resource({own}): {column.name!r} of {own} is no longer the column of the table "
+                f"{table.name!r}: another class has replaced it (extend_existing=True). Map the "
+                f"table once; or write __table__ = {own}.__table__ in the other class."
+            )
+            raise ConfigurationError(message)
 
 
 def check_relations(mapper: Mapper[Any], names: Iterable[str]) -> None:
