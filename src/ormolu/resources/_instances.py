@@ -215,13 +215,16 @@ class Instances:
                 setattr(instance, name, value)
 
     def _settle(self, instance: Any, values: Mapping[str, Any], *, is_new: bool) -> None:
-        """Make None NULL in JSON columns, too, where the ORM would store JSON's null."""
+        """Make None NULL where the ORM would store a default, or JSON's null."""
         attributes, stored = self._declaration.attributes, inspect(instance).dict
         # What a new row leaves out is None, too, to a type that is JSON on this backend alone.
         names = [*values, *(self._bare if is_new else ())]
         for name in dict.fromkeys(names):
             is_none = stored.get(name) is None and (name in stored or name not in values)
-            if is_none and name in attributes and self._statements.is_json(name):
+            if not is_none or name not in attributes:
+                continue
+            is_default = is_new and name in values and not _is_bare(attributes[name].column)
+            if is_default or self._statements.is_json(name):
                 # Past validators, which have seen None already.
                 stored[name] = null()
                 flag_modified(instance, name)

@@ -163,6 +163,8 @@ class Writer:
         returned = self._statements.returning(columns)
         is_counted = self._dialect.name == "sqlite" and self._has_counted_key(rows[0])
         statement = insert(self._model).returning(*returned, sort_by_parameter_order=not is_counted)
+        # Else None, where the column has a default, were that.
+        statement = statement.execution_options(render_nulls=True)
         raw = (await self._session.execute(statement, rows)).all()
         if is_whole:
             written = [self._checked(row) for row in raw]
