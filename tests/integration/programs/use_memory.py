@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -22,6 +23,8 @@ async def use() -> None:
 
 def main() -> None:
     """Do what the first argument says."""
+    # A shell lets what it starts in the background ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     asyncio.run(use())
     path = Path(str(db.url.database))
     print(path.parent.parent, flush=True)
