@@ -44,7 +44,7 @@ async def test_burst_with_the_defaults(database_url: str, count: int) -> None:
     db = make_database(database_url)
     async with client_of(make_app(db)) as client:
         async with db.unit_of_work() as session:
-            session.add(Note(id=1, text="Ann"))
+            session.add(Note(text="Ann"))  # its id is 1
         for method, path, status in (("POST", "/login", 201), ("GET", "/page", 200)):
             answers = await asyncio.gather(*(client.request(method, path) for _ in range(count)))
             assert Counter(answer.status_code for answer in answers) == {status: count}
