@@ -1,6 +1,7 @@
 """Fixtures for all tests; each subject has its file in tests/fixtures."""
 
 import gc
+from itertools import count
 
 import pytest
 from fastapi.dependencies import models
@@ -20,13 +21,25 @@ def pytest_collection_finish() -> None:
     They are a million objects. A full collection of them stands still for half a second and more on
     a busy machine, in the middle of whatever a test measures.
     """
+    _put_out_of_sight()
+
+
+def _put_out_of_sight() -> None:
     gc.collect()
     gc.freeze()
 
 
+_tests = count(1)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown() -> None:
-    """Let go of a test's applications: FastAPI remembers the last 4,096 functions of routes."""
+    """Let go of a test's applications: FastAPI remembers the last 4,096 functions of routes.
+
+    What libraries keep all the same grows from test to test, and with it each full collection.
+    """
     for each in vars(models).values():
         if hasattr(each, "cache_clear"):
             each.cache_clear()
+    if next(_tests) % 200 == 0:
+        _put_out_of_sight()
