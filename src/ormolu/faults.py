@@ -72,9 +72,13 @@ class Fault:
 
     @property
     def spoils_connection(self) -> bool:
-        """Tell whether the driver may have been stopped in the middle of something."""
+        """Tell whether the driver may have been stopped in the middle of something.
+
+        Or keeps a statement whose plan is of a table that has changed.
+        """
         is_lost = self.kind in {"database_unavailable", "outcome_unknown"}
-        return is_lost or (self.native is None and self.kind != "invalid_value")
+        is_outdated = self.native == "0A000" and self.kind == "busy"
+        return is_lost or is_outdated or (self.native is None and self.kind != "invalid_value")
 
     def __str__(self) -> str:
         """Describe the fault without any value: kind, native code, constraint or columns, words."""
@@ -206,15 +210,26 @@ def _read_fault(error: BaseException) -> Fault:
         return _read_value_error(error.orig)
     if not isinstance(error, DBAPIError):
         return _read_value_error(error)
-    driver = error.driver_exception
+    driver = _driver_error(error)
     fault = driver_fault(driver) or Fault(kind=_guess_kind(error, driver))
     written = _WRITTEN_TABLE.match(error.statement or "")
     return replace(fault, table=written[1]) if written and fault.table is None else fault
 
 
+def _driver_error(error: DBAPIError) -> BaseException:
+    try:
+        return error.driver_exception
+    except ValueError:
+        # SQLAlchemy's own: its dialect of asyncpg looks for changed plans itself.
+        assert error.orig is not None
+        return error.orig
+
+
 def _guess_kind(error: DBAPIError, driver: BaseException) -> Kind:
     """Read an error without a code, which the driver raised before it asked the server."""
     names = {kind.__name__ for kind in type(driver).__mro__}
+    if "InvalidCachedStatementError" in names:
+        return "busy"
     # asyncpg's InterfaceError "connection is closed", its refusal of an option of the URL (a
     # ValueError too, as if a client had sent it), and psycopg's refused connection.
     if error.connection_invalidated or names & _NO_CONNECTION:
@@ -251,6 +266,9 @@ def _read_postgresql(sqlstate: str, driver: BaseException) -> Fault:
         kind = "forbidden"
     if sqlstate == "08P01" and _POOLER_REFUSAL in str(driver):
         kind = "pooler"
+    if sqlstate == "0A000" and "cached" in str(driver):
+        # A table was changed under a prepared statement, which its driver now prepares anew.
+        kind = "busy"
     detail = getattr(report, "message_detail", None) or getattr(report, "detail", None) or ""
     column = getattr(report, "column_name", None)
     key = re.match(r"Key \((.+?)\)=\(", detail)
