@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import event, inspect
-from sqlalchemy.exc import MissingGreenlet
+from sqlalchemy.exc import MissingGreenlet, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -47,14 +47,19 @@ class RulesSession(Session):
 
         Raises:
             LazyLoadError: It was to load a column or a relation where nothing can be awaited.
+            MissingGreenlet: Never; it is a `LazyLoadError`.
+            StatementError: As SQLAlchemy does.
         """
         result = self._load(statement, params, options)
         if result is not None:
             return result
         try:
             return super().execute(statement, params, **options)
-        except MissingGreenlet as error:
-            raise LazyLoadError(_not_loaded_message(statement)) from error
+        except (MissingGreenlet, StatementError) as error:
+            # Some drivers' dialects meet it within a statement.
+            if isinstance(getattr(error, "orig", error), MissingGreenlet):
+                raise LazyLoadError(_not_loaded_message(statement)) from error
+            raise
 
     def scalar(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """Return a statement's first value, as SQLAlchemy does."""
