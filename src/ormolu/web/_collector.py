@@ -38,7 +38,8 @@ class Freezer:
             return
         self._requests += 1
         if self._requests in _REQUESTS:
-            if gc.get_freeze_count() and not _AT_WORK:
+            # Asked once at most: Python counts them one by one.
+            if not _AT_WORK and gc.get_freeze_count():
                 # The program froze what it has: to put ours back would put back that, too.
                 return
             _AT_WORK.add(self)
