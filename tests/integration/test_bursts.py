@@ -60,7 +60,7 @@ async def test_who_came_with_a_burst_is_no_newcomer(
 
     It has stood for long by then, but they stood in the pool's.
     """
-    monkeypatch.setattr(controlled_delay, "STANDING", 0.2)
+    monkeypatch.setattr(controlled_delay, "STANDING", 0.4)
     monkeypatch.setattr(controlled_delay, "SHORT", 0.01)
     async with make_database(database_url) as db:
 
