@@ -95,8 +95,16 @@ def _kind_of(type_: TypeEngine[Any], annotation: Any) -> Kind:
         return _make(type_, "secret", readers.any_text, operators=_NULL)
     is_enum = isinstance(told, type) and issubclass(told, enum.Enum)
     if told is None or (is_enum and not _is_legible(told)):
-        return _make(type_, *_OPAQUE, operators=_NULL)
+        return _opaque_kind(type_)
     return _coded_kind(type_, told)
+
+
+def _opaque_kind(type_: TypeEngine[Any]) -> Kind:
+    """Return the kind of values that nobody tells: any JSON, where they are written at all."""
+    kind = _make(type_, *_OPAQUE, operators=_NULL)
+    # What a decorator does not take is a client's mistake.
+    check = AfterValidator(storable(type_))
+    return replace(kind, written=Annotated[kind.written, check]) if is_coded(type_) else kind
 
 
 def family_of(type_: TypeEngine[Any]) -> Family:

@@ -8,14 +8,15 @@ is opaque. Knows no HTTP.
 from __future__ import annotations
 
 import enum
+import inspect
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import sqlalchemy as sa
-from pydantic import IPvAnyAddress, TypeAdapter
+from pydantic import BaseModel, IPvAnyAddress, TypeAdapter
 from sqlalchemy.ext.mutable import Mutable
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -79,16 +80,37 @@ def without_none(hint: Any) -> Any:
 def _tells(word: Any) -> bool:
     if word is None or word in {Any, object} or isinstance(word, (TypeVar, str)):
         return False
-    return isinstance(word, Like) or is_readable(word)
+    # Of an iterator the values are gone once they have been looked at.
+    is_kept = get_origin(word) not in {Iterable, Generator} and word not in {Iterable, Generator}
+    return isinstance(word, Like) or (is_kept and is_readable(word))
 
 
 def is_readable(word: Any) -> bool:
-    """Tell whether Pydantic knows a type."""
+    """Tell whether Pydantic makes values of a type, and writes them again."""
     try:
         TypeAdapter(word)
+        return not any(_is_empty(each) for each in _classes_in(word))
     except Exception:  # whatever a class of the program's own raises when it is looked at
         return False
-    return True
+
+
+def _classes_in(word: Any) -> Iterator[Any]:
+    """Yield a type and those in its brackets: of `list[A | None]` A, too."""
+    yield get_origin(word) or word
+    for part in get_args(word):
+        yield from _classes_in(part)
+
+
+def _is_empty(kind: Any) -> bool:
+    """Tell whether a class says of its values only that they are of some subclass."""
+    if not isinstance(kind, type):
+        return False
+    if issubclass(kind, enum.Enum):
+        return not kind.__members__
+    if not issubclass(kind, BaseModel):
+        return False
+    has_any = bool(kind.model_fields) or kind.model_config.get("extra") == "allow"
+    return not has_any or inspect.isabstract(kind)
 
 
 def _own_words(type_: Any) -> Iterator[Any]:
