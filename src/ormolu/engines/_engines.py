@@ -42,7 +42,7 @@ from ormolu.engines._pool import (
     FairPool,
     ping_idle_connections,
     pool_class,
-    roll_back_on_return,
+    reset_on_return,
     share_limit,
 )
 from ormolu.engines._schema import SchemaMode, prepare_schema
@@ -321,14 +321,15 @@ class Engines:
         report_statement_errors(engine, self.target, access)
         if access is Access.WRITE:
             refuse_lost_commits(engine)
-        roll_back_on_return(engine)
+        reset_on_return(engine, lambda: not self.listeners.hear_openings(engine))
         silence_driver(self.target.driver)
         set_session(engine, self.target, access, timeout)
         keep_alive(engine, self.target.keepalives)
         if access is Access.READ:
             check_reader(engine, self.target, self.options)
-            if self.reads_in_autocommit:
-                note_traces(engine)
+        if self.options.pooler is None:
+            # Behind a pooler nobody knows on which server connection a statement was.
+            note_traces(engine)
         if self.target.is_sqlite and self.target.driver != "ormolu":
             is_writer = access is Access.WRITE
             prepare_connections(engine, is_writer=is_writer, timeout=timeout)

@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 from sqlalchemy.engine.events import ConnectionEvents, DialectEvents
+from sqlalchemy.pool import NullPool, Pool
 from sqlalchemy.pool.events import PoolEvents
 
 from ormolu.errors import ConfigurationError
@@ -69,8 +70,8 @@ class Listeners:
 
     def __init__(self) -> None:
         self._theirs: list[Listener] = []
-        # How many of all, and of those who hear of the end of a transaction.
-        self._ours: weakref.WeakKeyDictionary[Engine, tuple[int, int]]
+        # How many of all, of those who hear of the end of a transaction, and of an opening.
+        self._ours: weakref.WeakKeyDictionary[Engine, tuple[int, int, int]]
         self._ours = weakref.WeakKeyDictionary()
 
     @contextmanager
@@ -78,7 +79,9 @@ class Listeners:
         """Take those for our own that are added within the block: others may be there before."""
         theirs, their_ends = _count(engine), _count_ends(engine)
         yield
-        self._ours[engine] = (_count(engine) - theirs, _count_ends(engine) - their_ends)
+        # The dialect's own hear openings, too, and were there before.
+        openings = _count_openings(engine.pool) - _count_openings(_POOL)
+        self._ours[engine] = (_count(engine) - theirs, _count_ends(engine) - their_ends, openings)
 
     def note(self, listener: Listener) -> None:
         """Keep one of theirs for engines that are made later."""
@@ -99,6 +102,18 @@ class Listeners:
     def hear_ends(self, engine: Engine) -> bool:
         """Tell whether anybody else listens to a ROLLBACK, or to what goes back to the pool."""
         return _count_ends(engine) != self._ours[engine][1]
+
+    def hear_openings(self, engine: Engine) -> bool:
+        """Tell whether anybody else may tell a new connection something."""
+        return _count_openings(engine.pool) != self._ours[engine][2]
+
+
+# Hears what all pools hear.
+_POOL = NullPool(lambda: None)  # type: ignore[arg-type]
+
+
+def _count_openings(pool: Pool) -> int:
+    return len(pool.dispatch.connect) + len(pool.dispatch.first_connect)
 
 
 def _count_ends(engine: Engine) -> int:

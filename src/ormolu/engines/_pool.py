@@ -20,11 +20,12 @@ from sqlalchemy.util import await_, greenlet_spawn
 from ormolu.engines._errors import forget_failure
 from ormolu.engines._line import Line
 from ormolu.engines._server import LineWatch, Server, answering_now
+from ormolu.engines._traces import remove_traces
 from ormolu.errors import DatabaseDownError, OverloadedError
 from ormolu.seams import has_open_transaction, tell_missing
 
 __all__ = [
-    "FairPool", "ping_idle_connections", "pool_class", "roll_back_on_return", "share_limit",
+    "FairPool", "ping_idle_connections", "pool_class", "reset_on_return", "share_limit",
 ]  # fmt: skip
 
 _IDLE_SECONDS = 1.0
@@ -271,11 +272,15 @@ def share_limit(engine: Engine) -> None:
         connection.waited = record.record_info.get("waited", 0.0)
 
 
-def roll_back_on_return(engine: Engine) -> None:
-    """Let no connection back into the pool inside an open transaction; replaces the pool's reset.
+def reset_on_return(engine: Engine, is_as_opened: Callable[[], bool]) -> None:
+    """Let no connection back into the pool with a transaction or settings; replaces its reset.
 
     After a failed COMMIT SQLAlchemy takes the transaction for ended and skips its own reset,
     while SQLite keeps it open: the next unit of work would commit what the last one failed to.
+
+    Args:
+        engine: Whose pool it is.
+        is_as_opened: Tells whether nobody else has told a connection anything as it was opened.
     """
 
     @event.listens_for(engine, "reset")
@@ -290,6 +295,7 @@ def roll_back_on_return(engine: Engine) -> None:
             if _is_in_transaction(record.driver_connection):
                 message = "A transaction outlived its ROLLBACK; the connection is discarded."
                 raise InvalidRequestError(message)
+        remove_traces(connection, record, is_as_opened)
 
 
 def _is_in_transaction(driver: Any) -> bool | None:

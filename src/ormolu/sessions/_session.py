@@ -315,14 +315,15 @@ class UnitSession(AsyncSession):
     def ends_at_once(self) -> bool:
         """Tell whether `end_at_once` will do: nobody is inside, and nothing has to be waited for.
 
-        ROLLBACK is not, on SQLite; in autocommit there is none. A listener may have to be.
+        ROLLBACK is not, on SQLite; in autocommit there is none. A listener may, and a reset has to.
         """
         if self._access is not Access.READ or self._user is not None:
             return False
         if self.sync_session.get_transaction() is None:
             return True
-        ends_at_once = self.engines.reads_end_at_once and self._engine is not None
-        return ends_at_once and not (self._has_options or self._is_end_heard())
+        if not self.engines.reads_end_at_once or self._engine is None or self._has_options:
+            return False
+        return not (self._is_end_heard() or bears_traces(self._connection))
 
     def _is_end_heard(self) -> bool:
         """Tell whether the program listens to ends of transactions, which may fail, or wait."""
