@@ -195,6 +195,11 @@ class Odd(enum.Enum):
     LAST = 1
 
 
+class Endless(enum.Enum):
+    FAR = float("inf")
+    NEAR = 1.5
+
+
 class Twice(enum.Enum):
     """Two members that are the same in JSON."""
 
@@ -210,7 +215,7 @@ def test_a_key_of_two_members_of_one_text_is_refused() -> None:
 
 
 @pytest.mark.backends("sqlite", "asyncpg")
-@pytest.mark.parametrize("kind", [Odd, Twice])
+@pytest.mark.parametrize("kind", [Odd, Twice, Endless])
 async def test_members_that_json_cannot_tell_apart_are_read_only(
     database_url: str, kind: type[enum.Enum], caplog: pytest.LogCaptureFixture
 ) -> None:

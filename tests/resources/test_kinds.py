@@ -48,6 +48,32 @@ class Fragile(TypeDecorator[str]):
         return None if value is None else value[value.index("v1:") + 3 :]
 
 
+class Later(TypeDecorator[datetime]):
+    """Moments a year later than they are stored: the last year of all cannot be read."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Any) -> Any:
+        return value
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        return None if value is None else value.replace(year=value.year + 1)
+
+
+class Cut(TypeDecorator[str]):
+    """Text that is stored without its end, and read to a mark that may be in the end."""
+
+    impl = String(20)
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Any) -> Any:
+        return None if value is None else value[:5]
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        return None if value is None else value[: value.index(".")]
+
+
 class Untold(TypeDecorator[Any]):
     """Makes an object of its own, and says nothing of it."""
 
@@ -111,6 +137,13 @@ class Place(Base):
     note: Mapped[str | None] = mapped_column(String(20))
 
 
+class Lossy(Base):
+    __tablename__ = "kind_lossy"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime | None] = mapped_column(Later)
+    word: Mapped[str | None] = mapped_column(Cut)
+
+
 class Odd(Base):
     __tablename__ = "kind_odds"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -145,6 +178,21 @@ async def test_what_a_decorator_refuses_is_the_client_s(twin_urls: tuple[str, st
         answer = await twins.send("POST", "/books", json={"note": "bad"})
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/note")
         assert (await twins.send("GET", "/books?note=bad")).status_code == 422
+
+
+@pytest.mark.parametrize("wrong", [{"at": "9999-01-01T00:00:00"}, {"word": "too long."}])
+async def test_what_a_decorator_could_not_read_again_is_not_stored(
+    twin_urls: tuple[str, str], wrong: dict[str, str]
+) -> None:
+    """Moments and texts too, of which it may make another form; they would be shown as null."""
+    async with twins_of(twin_urls, Base.metadata, resource(Lossy, path="/lossy")) as twins:
+        right = {"at": "2026-01-31T12:00:00", "word": "a.b"}
+        made = await twins.send("POST", "/lossy", json=right)
+        assert made.json() == {"id": 1, "at": "2027-01-31T12:00:00", "word": "a"}
+        (name,) = wrong
+        for method, path in (("POST", "/lossy"), ("PATCH", "/lossy/1")):
+            answer = await twins.send(method, path, json=wrong)
+            assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"/{name}")
 
 
 async def test_moments_keep_their_fractions(twin_urls: tuple[str, str]) -> None:

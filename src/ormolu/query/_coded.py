@@ -28,8 +28,8 @@ def storable(type_: TypeEngine[Any]) -> Callable[[Any], Any]:
 
     def check(value: Any) -> Any:
         stored = _bound(type_, value)
-        is_free = stored is None or isinstance(value, _NORMALISED)
-        if not is_free and _is_changed(type_, stored, value):
+        is_changed = stored is not None and _is_changed(type_, stored, value)
+        if is_changed and not isinstance(value, _NORMALISED):
             message = "Cannot be stored as it is: another value would be read"
             raise PydanticCustomError("changed", message)
         return value
@@ -68,9 +68,14 @@ def _bound(type_: TypeEngine[Any], value: Any) -> Any:
 
 
 def _is_changed(type_: TypeEngine[Any], stored: Any, value: Any) -> bool:
+    """Tell whether a decorator reads another value of what it makes of one.
+
+    Raises:
+        PydanticCustomError: It cannot read that at all.
+    """
     try:
         read = read_form(type_, stored, _dialect())
-    except ValueError:
+    except (ArithmeticError, ValueError):
         raise PydanticCustomError("changed", "Cannot be stored: it could not be read") from None
     except Exception:  # what it makes of its own form may depend on the backend
         return False

@@ -62,9 +62,13 @@ def _forms_of(kind: type[enum.Enum]) -> Sequence[tuple[enum.Enum, Any]]:
 
 
 def _text_of(form: Any) -> str:
-    """Return the JSON of a value, the same for equal values."""
+    """Return the JSON of a value, the same for equal values.
+
+    Raises:
+        ValueError: JSON has none: it is infinite, or no number.
+    """
     is_whole = isinstance(form, float) and form.is_integer()
-    return json.dumps(int(form) if is_whole else form, sort_keys=True)
+    return json.dumps(int(form) if is_whole else form, sort_keys=True, allow_nan=False)
 
 
 def _is_simple(kind: type[enum.Enum]) -> bool:
