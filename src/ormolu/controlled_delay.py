@@ -1,12 +1,16 @@
-"""How long one may wait in a line: seconds in a burst, a moment where the line never gets empty.
+"""How long one waits in a line: while it moves, and only a moment where it never gets empty.
 
-Knows neither what is waited for nor who waits. The rule is Facebook's ("Fail at Scale", ACM Queue
-2015), after CoDel: <https://queue.acm.org/detail.cfm?id=2839461>.
+Knows neither what is waited for nor who waits. A line that stands still is given up soon: who has
+the turn may wait for the one who waits for them. The rule for lines that never get empty is
+Facebook's ("Fail at Scale", ACM Queue 2015), after CoDel:
+<https://queue.acm.org/detail.cfm?id=2839461>.
 """
 
 from __future__ import annotations
 
-__all__ = ["SHORT", "STANDING", "ControlledDelay"]
+from typing import NamedTuple
+
+__all__ = ["SHORT", "STANDING", "ControlledDelay", "Patience"]
 
 # Seconds after which a line that was never empty is a standing one: more comes than is served.
 STANDING = 10.0
@@ -15,24 +19,56 @@ STANDING = 10.0
 SHORT = 1.0
 
 
+class Patience(NamedTuple):
+    """Seconds that one waits.
+
+    Attributes:
+        line: In a line, since it last moved.
+        lock: In a line that has not moved since one came, and for a lock that others hold.
+    """
+
+    line: float
+    lock: float
+
+    @property
+    def least(self) -> float:
+        """Return the seconds within which nobody is given up."""
+        return min(SHORT, *self)
+
+
 class ControlledDelay:
-    """The limits of those who stand in one line."""
+    """The limits of those who stand in one line, on any monotonic clock, the same one each time."""
 
     def __init__(self) -> None:
         """Begin with an empty line."""
         self._began_at: float | None = None
+        self._moved_at = float("-inf")
 
-    def limit(self, now: float, patience: float) -> float:
-        """Return the seconds that one may wait who gets into the line now.
+    def begin(self, came_at: float) -> None:
+        """Note that one waits since then."""
+        if self._began_at is None:
+            self._began_at = came_at
+
+    def move(self, now: float) -> None:
+        """Note that one was served, and the next one comes to the front."""
+        self._moved_at = now
+
+    def is_standing(self, came_at: float) -> bool:
+        """Tell whether the line had stood for long when one came."""
+        return self._began_at is not None and came_at - self._began_at >= STANDING
+
+    def end_of(self, came_at: float, patience: Patience) -> float:
+        """Return until when one may wait, as far as is known now: it may move until then.
 
         Args:
-            now: On any monotonic clock, the same one each time.
-            patience: Seconds that the wait may take in a line that moves.
+            came_at: When they began to wait, be it in another line before.
+            patience: How long they wait.
         """
-        if self._began_at is None:
-            self._began_at = now
-        is_standing = now - self._began_at >= STANDING
-        return min(patience, SHORT) if is_standing else patience
+        if self.is_standing(came_at):
+            return came_at + patience.least
+        if self._moved_at > came_at:
+            return self._moved_at + patience.line
+        return came_at + min(patience)
 
     def be_empty(self) -> None:
         """Note that nobody waits any more."""

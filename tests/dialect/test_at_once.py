@@ -14,9 +14,9 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from ormolu.controlled_delay import Patience
 from ormolu.sqlite._calls import Call, outbox_of
 from ormolu.sqlite._pauses import Pauses
-from ormolu.sqlite._pragmas import Patience
 from ormolu.sqlite._short import NOT_DONE, ShortStatements
 from ormolu.sqlite._statements import Kind
 from tests.dialect.conftest import Make

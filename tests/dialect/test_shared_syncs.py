@@ -18,9 +18,9 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from ormolu.controlled_delay import Patience
 from ormolu.sqlite import _calls, _handle, _short, _syncs
 from ormolu.sqlite._calls import Call, Outbox, outbox_of
-from ormolu.sqlite._pragmas import Patience
 from ormolu.sqlite._statements import Kind
 from ormolu.sqlite._transaction import Transaction
 from ormolu.sqlite._writers import line_of

@@ -2,12 +2,15 @@
 
 import asyncio
 import sqlite3
+import time
 
 import pytest
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from ormolu.controlled_delay import Patience
+from ormolu.sqlite._writers import WriterLine
 from tests.dialect.conftest import Make
 
 READ, WRITE = text("SELECT n FROM t WHERE id = 1"), text("UPDATE t SET n = n + 1 WHERE id = 1")
@@ -318,6 +321,37 @@ async def test_writer_of_this_process_is_waited_for_no_longer(
         await connection.execute(WRITE)
         await connection.commit()
     assert await read(engine) == 1
+
+
+async def test_line_that_moves_is_waited_for(make: Make, engine: AsyncEngine) -> None:
+    """A writer who has seen the line move waits as long as it asks for, not just for a lock."""
+    patient = make("?busy_timeout=0.1&line_timeout=60")
+    async with engine.connect() as holder, patient.connect() as connection:
+        await holder.execute(WRITE)
+        write = asyncio.create_task(connection.execute(WRITE))
+        line = (await holder.get_raw_connection()).driver_connection.line  # type: ignore[union-attr]
+        while len(line._places) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        # Before the loop looks at its timers.
+        line.delay.move(time.monotonic())
+        await asyncio.sleep(0.2)
+        assert not write.done()
+        await holder.commit()
+        await write
+        await connection.commit()
+    assert await read(engine) == 2
+
+
+def test_line_moves_as_writers_leave_it() -> None:
+    """Not when one who has not had the turn gives up."""
+    line, patience = WriterLine(""), Patience(line=60.0, lock=5.0)
+    first, second, third, last = [line.line_up(lambda: None) for _ in range(4)]
+    came_at = time.monotonic()
+    third.leave()
+    assert last.wait_until(came_at, patience) == came_at + 5.0
+    first.leave()
+    assert second.has_turn
+    assert last.wait_until(came_at, patience) >= came_at + 60.0
 
 
 async def test_lock_of_another_program_is_waited_for(

@@ -67,7 +67,7 @@ async def test_wait_is_bounded(engine: AsyncEngine) -> None:
     line = Line(engine)
     async with engine.connect():
         late = await line.put(0)
-        with pytest.raises(OverloadedError, match=r"1 connections were in use for the 0\.2 s"):
+        with pytest.raises(OverloadedError, match=r"1 connections were in use for the \d+\.\d\d s"):
             await late
         assert not len(engine.sync_engine.pool._line)  # type: ignore[attr-defined]
     assert await is_free(engine)

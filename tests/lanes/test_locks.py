@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+import time
 from typing import Any
 
 import pytest
+from sqlalchemy import Integer, select, text
 
+from ormolu import OverloadedError
+from ormolu.lanes import Item, Plan
 from tests.integration.subprocesses import running
-from tests.lanes.things import execute, locked, served, statuses, turns, until_waiting
+from tests.lanes.things import Thing, execute, locked, served, statuses, turns, until_waiting
 
 
 @pytest.mark.backends("asyncpg")
@@ -145,3 +149,42 @@ async def test_two_processes_change_the_same_rows(database_url: str) -> None:
                 assert statuses(answers) == [200] * 20
             output, _ = await asyncio.to_thread(process.communicate, timeout=30)
         assert output.splitlines()[-1] == "all stored"
+
+
+@pytest.mark.backends("sqlite")
+async def test_line_that_does_not_move(database_url: str) -> None:
+    """A unit of work that keeps the lock is waited for no longer than any lock is."""
+    async with served(database_url, lock_timeout=0.2) as shop:
+        await shop.fill(1)
+        async with shop.db.unit_of_work() as holder, asyncio.timeout(20):
+            await holder.execute(text("UPDATE things SET number = 7"))
+            answers = await asyncio.gather(*(shop.create(f"new {number}") for number in range(3)))
+            assert statuses(answers) == [503] * 3
+            with pytest.raises(OverloadedError):
+                async with shop.db.engine.connect() as nested:
+                    await nested.execute(text("UPDATE things SET number = 8"))
+        assert statuses([await shop.create("after")]) == [201]
+
+
+@pytest.mark.backends("sqlite")
+async def test_batch_is_not_given_up_with_its_first(database_url: str) -> None:
+    """Those of a batch who came later go on waiting, and are stored once the lock is free."""
+    async with served(database_url) as shop:
+        await shop.fill(1)
+        writes: Any = shop.lanes._writes  # type: ignore[attr-defined]
+        plan = Plan(select(Thing.id).where(Thing.id > 1), [Integer()], shop.db.engine.dialect)
+        loop = asyncio.get_running_loop()
+        old, young = batch = [Item(plan, plan.arguments({})) for _ in range(2)]
+        for item, age in zip(batch, (100.0, -100.0), strict=True):
+            item.future, item.began_at = loop.create_future(), time.monotonic() - age
+        connection = await writes._held.take()
+        connection.level = "AUTOCOMMIT"
+        async with shop.db.unit_of_work() as holder:
+            await holder.execute(text("UPDATE things SET number = 7"))
+            settling = asyncio.create_task(writes._settle(connection, batch))
+            with pytest.raises(OverloadedError):
+                await old.future
+            await turns(20)
+            assert not young.future.done()
+        await settling
+        assert await young.future == []

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Integer, select
 from sqlalchemy.dialects import sqlite
 
+from ormolu.controlled_delay import Patience
 from ormolu.errors import OutcomeUnknownError, OverloadedError
 from ormolu.lanes import Item, NotDoneError, Plan, _held_lane
 from ormolu.lanes._lane import Lane
@@ -27,6 +28,7 @@ from tests.lanes.things import (
 
 BOTH = pytest.mark.backends("sqlite", "asyncpg")
 
+PATIENCE = Patience(5.0, 5.0)
 PLAN = Plan(select(Thing.number), [Integer()], sqlite.dialect())
 
 
@@ -51,7 +53,7 @@ def item(number: int, size: int = 0) -> Item:
 async def test_batches_are_bounded_and_in_order() -> None:
     """Who waits goes next, as many as a batch holds, in the order in which they came."""
     work = Work()
-    lane = Lane(work.run, patience=5.0, batch=3)
+    lane = Lane(work.run, patience=PATIENCE, batch=3)
     first = [lane.put(item(0))]
     await turns(2)
     futures = first + [lane.put(item(number)) for number in range(1, 8)]
@@ -65,7 +67,7 @@ async def test_batches_are_bounded_and_in_order() -> None:
 async def test_idle_lane_sends_at_once() -> None:
     """A lane with nothing to do begins in the next turn of the event loop: there is no timer."""
     work = Work()
-    lane = Lane(work.run, patience=5.0, batch=3)
+    lane = Lane(work.run, patience=PATIENCE, batch=3)
     for number in range(3):
         work.may_go_on.set()
         future = lane.put(item(number))
@@ -78,7 +80,7 @@ async def test_idle_lane_sends_at_once() -> None:
 async def test_lane_that_is_cancelled_leaves_nobody_waiting() -> None:
     """Who cancels all tasks of a loop cancels its lanes; what they were doing may be done."""
     work = Work()
-    lane = Lane(work.run, patience=5.0, batch=1)
+    lane = Lane(work.run, patience=PATIENCE, batch=1)
     before = asyncio.all_tasks()
     under_way, waiting = lane.put(item(0)), lane.put(item(1, size=10))
     await turns(2)
@@ -104,7 +106,7 @@ async def test_lane_that_is_cancelled_leaves_nobody_waiting() -> None:
 async def test_too_many_wait() -> None:
     """More items, or more bytes, than a lane holds are refused, and counted out as they go."""
     work = Work()
-    lane = Lane(work.run, patience=5.0, batch=1000)
+    lane = Lane(work.run, patience=PATIENCE, batch=1000)
     futures = [lane.put(item(number)) for number in range(999)]
     half = 16 * 2**20
     with pytest.raises(OverloadedError):
@@ -123,7 +125,7 @@ async def test_too_many_wait() -> None:
 async def test_wait_is_counted() -> None:
     """Who has waited too long is refused when the turn comes, not served late."""
     work = Work()
-    lane = Lane(work.run, patience=0.02, batch=3)
+    lane = Lane(work.run, patience=Patience(0.02, 0.02), batch=3)
     first = lane.put(item(0))
     await turns(2)
     late = lane.put(item(1))
@@ -135,10 +137,23 @@ async def test_wait_is_counted() -> None:
     assert work.batches == [[0]]
 
 
+async def test_who_waits_for_a_line_that_moves() -> None:
+    """What went before has got its turn: those behind it do not count how long it waited for it."""
+    work = Work()
+    lane = Lane(work.run, patience=Patience(60.0, 0.02), batch=3)
+    first = lane.put(item(0))
+    await turns(2)
+    second = lane.put(item(1))
+    await asyncio.sleep(0.03)
+    lane.move()
+    work.may_go_on.set()
+    assert [await first, await second] == [0, 1]
+
+
 async def test_who_leaves_before_the_turn_is_not_served() -> None:
     """The others are, and what the one who left held is free."""
     work = Work()
-    lane = Lane(work.run, patience=5.0, batch=1000)
+    lane = Lane(work.run, patience=PATIENCE, batch=1000)
     first = lane.put(item(0))
     await turns(2)
     left, stays = lane.put(item(1, size=2**25)), lane.put(item(2))
@@ -152,7 +167,7 @@ async def test_who_leaves_before_the_turn_is_not_served() -> None:
 async def test_who_leaves_during_the_turn_leaves_the_others() -> None:
     """The batch goes on to its end, with results and with errors."""
     work = Work()
-    lane = Lane(work.run, patience=5.0, batch=3)
+    lane = Lane(work.run, patience=PATIENCE, batch=3)
     left, stays = lane.put(item(0)), lane.put(item(1))
     await turns(2)
     left.cancel()
@@ -163,7 +178,7 @@ async def test_who_leaves_during_the_turn_leaves_the_others() -> None:
         batch[0].future.cancel()
         raise LookupError
 
-    lane = Lane(fail, patience=5.0, batch=3)
+    lane = Lane(fail, patience=PATIENCE, batch=3)
     left, stays = lane.put(item(0)), lane.put(item(1))
     with pytest.raises(LookupError):
         await stays
@@ -173,7 +188,7 @@ async def test_who_leaves_during_the_turn_leaves_the_others() -> None:
 async def test_closed_lane() -> None:
     """A lane that closes does what it has, and takes no more."""
     work = Work()
-    lane = Lane(work.run, patience=5.0, batch=1)
+    lane = Lane(work.run, patience=PATIENCE, batch=1)
     futures = [lane.put(item(number)) for number in range(3)]
     closing = asyncio.create_task(lane.close())
     await turns(2)

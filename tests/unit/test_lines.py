@@ -8,36 +8,52 @@ from contextlib import suppress
 import pytest
 
 from ormolu import OverloadedError
-from ormolu.controlled_delay import SHORT, STANDING, ControlledDelay
+from ormolu.controlled_delay import SHORT, STANDING, ControlledDelay, Patience
 from ormolu.engines._line import Line
 from tests.fixtures.clocks import OwnClock, run_on_own_clock
 
+PATIENCE = Patience(line=60.0, lock=5.0)
 
-def test_burst_is_waited_for() -> None:
-    """Whoever comes before the line has stood for long may wait as long as the line moves."""
+
+def test_line_that_moves_is_waited_for() -> None:
+    """As long as it moves now and then; one that has not moved since one came is given up soon."""
     delay = ControlledDelay()
-    assert [delay.limit(now, 30.0) for now in (5.0, 5.0, 14.9)] == [30.0] * 3
+    delay.begin(0.0)
+    assert delay.end_of(0.0, PATIENCE) == 5.0
+    delay.move(4.0)
+    assert delay.end_of(0.0, PATIENCE) == 64.0
+    assert delay.end_of(4.5, PATIENCE) == 9.5
+    delay.move(63.0)
+    assert delay.end_of(0.0, PATIENCE) == 123.0
+
+
+def test_nobody_waits_longer_than_they_asked_for() -> None:
+    """In a line that does not move the shorter limit counts."""
+    assert ControlledDelay().end_of(1.0, Patience(line=0.5, lock=5.0)) == 1.5
 
 
 def test_newcomer_to_a_standing_line_is_answered_soon() -> None:
-    """Until it was empty once; nobody waits longer than they asked for."""
+    """Until it was empty once, be it that it moves."""
     delay = ControlledDelay()
-    delay.limit(0.0, 30.0)
-    assert delay.limit(STANDING, 30.0) == SHORT
-    assert delay.limit(STANDING, 0.2) == 0.2
+    delay.begin(0.0)
+    delay.move(STANDING + 0.5)
+    assert delay.end_of(STANDING, PATIENCE) == STANDING + SHORT
+    assert delay.end_of(STANDING, Patience(0.2, 5.0)) == STANDING + 0.2
+    assert delay.end_of(STANDING - 0.1, PATIENCE) == STANDING + 0.5 + 60.0
     delay.be_empty()
-    assert delay.limit(STANDING, 30.0) == 30.0
+    delay.begin(STANDING)
+    assert delay.end_of(STANDING + 1, PATIENCE) == STANDING + 6
 
 
 class Waiters:
     """Tasks in a line, with the moment at which each was served or sent away."""
 
-    def __init__(self, loop: OwnClock, patience: float = 30.0) -> None:
+    def __init__(self, loop: OwnClock, patience: Patience = PATIENCE) -> None:
         self.served: list[tuple[int, float]] = []
         self.late: list[tuple[int, float]] = []
         self.given_back: list[str] = []
         self.line: Line[str] = Line(
-            patience, too_late=lambda waited: OverloadedError(f"{waited}"),
+            patience, too_late=lambda waited, _: OverloadedError(f"{waited}"),
             give_back=self.given_back.append,
         )  # fmt: skip
         self._loop = loop
@@ -58,13 +74,13 @@ class Waiters:
 
 
 def test_burst_of_300_is_served_in_its_order() -> None:
-    """One turn in 0.09 s: the last one is served after 27 s, and none is sent away."""
+    """One turn in 0.3 s: the last one is served after 90 s, and none is sent away."""
 
     async def main(loop: OwnClock) -> None:
         waiters = Waiters(loop)
         await waiters.come(*range(300))
         while len(waiters.line):
-            await asyncio.sleep(0.09)
+            await asyncio.sleep(0.3)
             waiters.line.serve("turn")
         await asyncio.gather(*waiters.tasks)
         assert [number for number, _ in waiters.served] == list(range(300))
@@ -73,11 +89,30 @@ def test_burst_of_300_is_served_in_its_order() -> None:
     run_on_own_clock(main)
 
 
+def test_line_that_does_not_move_is_given_up() -> None:
+    """By each after the same time; one that has moved, long after its last move."""
+
+    async def main(loop: OwnClock) -> None:
+        waiters = Waiters(loop)
+        await waiters.come(0)
+        await asyncio.sleep(1)
+        await waiters.come(1)
+        await asyncio.sleep(9)
+        assert waiters.late == [(0, 5.0), (1, 6.0)]
+        await waiters.come(2, 3)
+        await asyncio.sleep(3)
+        assert waiters.line.serve("turn")
+        await asyncio.sleep(100)
+        assert waiters.late[2:] == [(3, 73.0)]
+
+    run_on_own_clock(main)
+
+
 def test_standing_line_sends_newcomers_away_soon() -> None:
     """Where more come than are served, later ones wait a second; the first ones keep their time."""
 
     async def main(loop: OwnClock) -> None:
-        waiters = Waiters(loop)
+        waiters = Waiters(loop, Patience(30.0, 30.0))
         await waiters.come(0, 1)
         await asyncio.sleep(12)
         await waiters.come(2)
@@ -118,7 +153,7 @@ def test_empty_line_is_a_new_one_whoever_left_it() -> None:
     """One that was left by the last who waited does not stand any more."""
 
     async def main(loop: OwnClock) -> None:
-        waiters = Waiters(loop)
+        waiters = Waiters(loop, Patience(30.0, 30.0))
         await waiters.come(0)
         await asyncio.sleep(9)
         waiters.tasks[0].cancel()
@@ -139,7 +174,7 @@ def test_who_was_sent_away_gets_no_turn(is_late: bool) -> None:
     """Nor is anything given back for one whose time is over before they hear of it."""
 
     async def main(loop: OwnClock) -> None:
-        waiters = Waiters(loop, patience=1.0)
+        waiters = Waiters(loop, patience=Patience(1.0, 1.0))
         await waiters.come(0)
         if is_late:
             loop.pass_time(2.0)

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.util import await_, greenlet_spawn
 
 from ormolu import DatabaseDownError, OverloadedError
+from ormolu.controlled_delay import Patience
 from ormolu.engines._pool import FairPool
 from ormolu.engines._server import Server
 from tests.fixtures.clocks import OwnClock, run_on_own_clock
@@ -33,7 +34,7 @@ class Simulation:
         self.answers: list[tuple[str, float]] = []
         self.most_at_once = self._at_once = 0
         self.pool = FairPool(self._connect, pool_size=size, max_overflow=overflow)
-        self.pool.watch_server(self.server)
+        self.pool.watch_server(self.server, Patience(30.0, 30.0))
 
     def _connect(self, _record: object = None) -> object:
         return self.server.open(self._open)

@@ -303,7 +303,7 @@ class Engines:
         self.listeners.add_theirs(engine.sync_engine)
         pool = engine.sync_engine.pool
         if isinstance(pool, FairPool):
-            pool.watch_server(server)
+            pool.watch_server(server, self.options.patience)
         return engine
 
     def listen(self, listener: Listener) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Engine, event
 
+from ormolu.controlled_delay import Patience
 from ormolu.engines._engine_options import check_engine_options, their_arguments
 from ormolu.engines._url import Target
 from ormolu.errors import ConfigurationError
@@ -44,10 +45,10 @@ class EngineOptions:
         pool_size: Connections that stay open for reading, and as many for writing (16 on SQLite).
         max_overflow: Connections that are opened beyond those where they are needed.
         pool_timeout: Seconds that a unit of work waits in line for a connection, and on SQLite for
-            its turn to write.
+            its turn to write, counted from the line's last move.
         connect_timeout: Seconds that a server may be silent when it is asked for a connection.
-        lock_timeout: Seconds that a statement waits for another transaction's lock; on SQLite for
-            another process's.
+        lock_timeout: Seconds that a statement waits for another transaction's lock, on SQLite for
+            another process's, and that one waits in a line that does not move.
         pooler: "transaction" behind a pooler that gives a server connection per transaction.
         isolation_level: Of writing transactions; None keeps the server's default.
         echo: Whether statements are logged.
@@ -90,6 +91,11 @@ class EngineOptions:
             message = f'pooler={self.pooler!r}: write pooler="transaction", or leave it out.'
             raise ConfigurationError(message)
         check_engine_options(self.engine_options)
+
+    @property
+    def patience(self) -> Patience:
+        """Return how long one waits in a line."""
+        return Patience(line=self.pool_timeout, lock=self.lock_timeout)
 
     @property
     def pool_recycle(self) -> float:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import InvalidatePoolError, InvalidRequestError
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolResetState
 from sqlalchemy.util import await_, greenlet_spawn
 
+from ormolu.controlled_delay import Patience
 from ormolu.engines._errors import forget_failure
 from ormolu.engines._line import Line
 from ormolu.engines._server import LineWatch, Server, answering_now
@@ -57,7 +58,6 @@ class FairPool(AsyncAdaptedQueuePool):
         super().__init__(
             creator, pool_size=pool_size, max_overflow=max_overflow, timeout=timeout, **options
         )
-        self._longest = timeout
         self._size = pool_size
         self._capacity = pool_size + max_overflow
         self._in_use = 0
@@ -66,14 +66,20 @@ class FairPool(AsyncAdaptedQueuePool):
         self._closed: list[ConnectionPoolEntry] = []
         self._surplus = _Surplus(self._count_surplus, self._close_unneeded)
         self._line: Line[ConnectionPoolEntry | None] = Line(
-            timeout, too_late=self._too_late, give_back=self._pass_on
+            Patience(timeout, timeout), too_late=self._too_late, give_back=self._pass_on
         )
         self._server: Server | None = None
         self._watch: LineWatch | None = None
 
-    def watch_server(self, server: Server) -> None:
-        """Send those away who wait for connections of a server that is found dead."""
+    def watch_server(self, server: Server, patience: Patience) -> None:
+        """Send those away who wait for connections of a server that is found dead.
+
+        Args:
+            server: It.
+            patience: How long one waits in line for connections of one that lives.
+        """
         self._server = server
+        self._line.patience = patience
         self._watch = LineWatch(self._line, server)
         server.lines.add(self)
 
@@ -81,7 +87,7 @@ class FairPool(AsyncAdaptedQueuePool):
         pool = super().recreate()
         assert isinstance(pool, FairPool)
         if self._server is not None:
-            pool.watch_server(self._server)
+            pool.watch_server(self._server, self._line.patience)
         return pool
 
     @property
@@ -167,12 +173,11 @@ class FairPool(AsyncAdaptedQueuePool):
             self._closed.append(record)
         self._surplus.note_return()
 
-    def _too_late(self, waited: float) -> OverloadedError:
-        is_short = waited < self._longest
-        why = ", and others have waited in line all the time lately" if is_short else ""
+    def _too_late(self, waited: float, is_standing: bool) -> OverloadedError:
+        why = ", and others have waited in line all the time lately" if is_standing else ""
         message = (
-            f"All {self._capacity} connections were in use for the {waited} s that this unit of "
-            f"work waited{why}. A unit of work keeps its connection from its first statement to "
+            f"All {self._capacity} connections were in use for the {waited:.2f} s that this unit "
+            f"of work waited{why}. A unit of work keeps its connection from its first statement to "
             "its end: end it before slow work, do not open a second one inside it, or raise "
             "Database(pool_size=...)."
         )

@@ -33,7 +33,7 @@ class HeldLane:
         self._held = held
         # A read that is not answered within it is for a session, which may wait for longer.
         self._silence = options.connect_timeout
-        self._lane = Lane(self._run, patience=options.pool_timeout, batch=self.batch)
+        self._lane = Lane(self._run, patience=options.patience, batch=self.batch)
         self._bans = Bans()
 
     @property

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from ormolu.controlled_delay import ControlledDelay
+from ormolu.controlled_delay import ControlledDelay, Patience
 from ormolu.errors import OutcomeUnknownError, OverloadedError
 from ormolu.lanes._plan import Plan
 
@@ -37,10 +37,9 @@ class Item:
         key: Key of the row that is written, empty for a new one; or the keys that are read.
         make: What to make of the rows of a read, for all that ask for the same.
         began_at: When it began to wait, on the monotonic clock.
-        deadline: Until when it may.
     """
 
-    __slots__ = ("arguments", "began_at", "deadline", "future", "key", "make", "plan", "size")
+    __slots__ = ("arguments", "began_at", "future", "key", "make", "plan", "size")
 
     def __init__(
         self,
@@ -58,17 +57,11 @@ class Item:
         self.key: tuple[Any, ...] = tuple(key)
         self.make: Callable[[Any], Any] | None = make
         self.began_at: float = 0.0
-        self.deadline: float = 0.0
 
     def resolve(self, result: Any) -> None:
         """Give the outcome to the one who waits, unless they have left."""
         if not self.future.done():
             self.future.set_result(result)
-
-    def fail_if_late(self, now: float) -> None:
-        """Let an item go whose turn did not come in time."""
-        if now > self.deadline:
-            self.fail(OverloadedError(f"No turn came within {now - self.began_at:.2f} s."))
 
     def fail(self, error: Exception) -> None:
         """Give an error to the one who waits, unless they have left."""
@@ -83,18 +76,19 @@ class Lane:
         self,
         run: Callable[[list[Item]], Awaitable[None]],
         *,
-        patience: float,
+        patience: Patience,
         batch: int,
     ) -> None:
         """Make an empty lane.
 
         Args:
             run: Does a batch, and gives each item its outcome.
-            patience: Seconds that an item may wait for its batch, while the line moves.
+            patience: How long an item may wait for its batch.
             batch: Items of a batch, at most.
         """
         self._run = run
         self._patience = patience
+        self._never_late = patience.least
         self._batch = batch
         self._delay = ControlledDelay()
         self._waiting: deque[Item] = deque()
@@ -118,7 +112,7 @@ class Lane:
             raise OverloadedError(message)
         item.future = self._loop.create_future()
         item.began_at = time.monotonic()
-        item.deadline = item.began_at + self._delay.limit(item.began_at, self._patience)
+        self._delay.begin(item.began_at)
         self._waiting.append(item)
         self._bytes += item.size
         if self._task is None or self._task.done():
@@ -136,6 +130,16 @@ class Lane:
         self._is_closed = True
         if self._task is not None:
             await asyncio.wait({self._task})
+
+    def fail_if_late(self, item: Item, now: float) -> None:
+        """Let an item go whose turn did not come in time."""
+        waited = now - item.began_at
+        if waited > self._never_late and now > self._delay.end_of(item.began_at, self._patience):
+            item.fail(OverloadedError(f"No turn came within {waited:.2f} s."))
+
+    def move(self) -> None:
+        """Note that what went before has got its turn, however long it waited for that itself."""
+        self._delay.move(time.monotonic())
 
     async def _work(self) -> None:
         try:
@@ -175,9 +179,11 @@ class Lane:
             self._bytes -= item.size
             if item.future.done():
                 continue
-            item.fail_if_late(now)
+            self.fail_if_late(item, now)
             if not item.future.done():
                 batch.append(item)
+        if batch:
+            self._delay.move(now)
         if not self._waiting:
             self._delay.be_empty()
         return batch

@@ -133,7 +133,7 @@ class _RowLane(HeldLane):
         """Send what goes together, if its turn came in time; its errors are its own."""
         now = time.monotonic()
         for item in group:
-            item.fail_if_late(now)
+            self._lane.fail_if_late(item, now)
         waiting = [item for item in group if not item.future.done()]
         try:
             if waiting:

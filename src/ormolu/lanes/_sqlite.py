@@ -40,6 +40,9 @@ _TURN = 0.003
 # Writes of one transaction: whoever comes next waits for all of them.
 _BATCH = 128
 
+# Seconds between writes that give up together; later ones of a batch go on waiting.
+_TOGETHER = 0.1
+
 _T = TypeVar("_T")
 
 
@@ -233,7 +236,7 @@ class _Writes:
 
     def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
         self._held = Held(engines, Access.WRITE, is_heard)
-        patience = engines.options.pool_timeout
+        patience = engines.options.patience
         self._lane = Lane(self._run_batch, patience=patience, batch=_BATCH)
 
     async def put(self, item: Item) -> Sequence[Any] | None:
@@ -247,11 +250,12 @@ class _Writes:
         assert isinstance(connection, Connection)
         # A statement alone is a transaction; what runs as one here is the batch.
         connection.level = "AUTOCOMMIT"
-        connection.waited = 0.0
         await self._settle(connection, batch)
 
     async def _settle(self, connection: Connection, batch: list[Item]) -> None:
         """Send what goes together, and give each item its outcome."""
+        # In the writers' line the first one stands for all.
+        connection.waited = time.monotonic() - batch[0].began_at
         try:
             outcomes = await _send(connection, batch)
         except _VoidError:
@@ -261,15 +265,28 @@ class _Writes:
                     await self._settle(connection, [item])
             else:
                 batch[0].fail(NotDoneError())
+        except OverloadedError as error:
+            await self._wait_on(connection, batch, error)
         except Exception as error:
             for item in batch:
                 item.fail(error)
         else:
+            self._lane.move()
             for item, outcome in zip(batch, outcomes, strict=True):
                 if outcome is None:
                     item.fail(NotDoneError())
                 else:
                     item.resolve(outcome)
+
+    async def _wait_on(
+        self, connection: Connection, batch: list[Item], error: OverloadedError
+    ) -> None:
+        """Give those up who have waited as long as the first one; the others go on waiting."""
+        late = [item for item in batch if item.began_at <= batch[0].began_at + _TOGETHER]
+        for item in late:
+            item.fail(error)
+        if waiting := batch[len(late) :]:
+            await self._settle(connection, waiting)
 
     async def close(self) -> None:
         await self._lane.close()

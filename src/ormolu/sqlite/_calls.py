@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ormolu.sqlite._pragmas import Patience
+from ormolu.controlled_delay import Patience
 from ormolu.sqlite._statements import Kind
 
 if TYPE_CHECKING:

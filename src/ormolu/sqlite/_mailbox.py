@@ -292,13 +292,17 @@ class Mailbox:
     def _set_limit(self, call: Call) -> None:
         if call.place is not None and not call.place.has_turn:
             assert call.outbox is not None
-            limit = call.place.limit(call.began_at, call.patience.line)
-            waited = time.monotonic() - call.began_at
-            left = max(limit - waited, min(limit, _SOON))
+            left = call.place.wait_until(call.began_at, call.patience) - time.monotonic()
+            left = max(left, min(_SOON, *call.patience))
             call.timer = call.outbox.loop.call_later(left, self._expire, call)
 
     def _expire(self, call: Call) -> None:
-        if call.place is not None and not call.place.has_turn and self._withdraw(call):
+        if call.place is None or call.place.has_turn:
+            return
+        if call.place.wait_until(call.began_at, call.patience) > time.monotonic():
+            # The line has moved meanwhile.
+            self._set_limit(call)
+        elif self._withdraw(call):
             call.resolve(None, self._handle.transaction.too_long_in_line(call))
 
     def _withdraw(self, call: Call) -> bool:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from sqlalchemy.exc import ArgumentError
+
+from ormolu.controlled_delay import Patience
 
 __all__ = [
     "SQLITE3_OPTIONS",
     "Begin",
-    "Patience",
     "Pragmas",
     "read_begin",
     "read_option",
@@ -25,13 +26,6 @@ __all__ = [
 
 # What begins a transaction: "auto" looks at its first statement.
 Begin = Literal["auto", "immediate", "read only"]
-
-
-class Patience(NamedTuple):
-    """Seconds that a call waits: in the line of this process's writers, for others' locks."""
-
-    line: float
-    lock: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +38,9 @@ class Pragmas:
             machine that does (synchronous=NORMAL).
         foreign_keys: Whether foreign keys are checked.
         busy_timeout: Seconds that a statement waits for a lock of another process before it fails.
-        line_timeout: Seconds that it waits in the line of this process's own writers before that;
-            None is as long as for a lock.
+        line_timeout: Seconds that it waits in the line of this process's own writers before that,
+            counted from the line's last move; None is as long as for a lock. A line that does not
+            move is given up after `busy_timeout`.
         statement_timeout: Seconds after which a statement is interrupted; 0 is never.
         begin: How transactions begin that do not say so: "auto", "immediate" or "read only".
         journal_mode: "wal", or another that SQLite knows.

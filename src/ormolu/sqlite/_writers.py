@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable
 
-from ormolu.controlled_delay import ControlledDelay
+from ormolu.controlled_delay import ControlledDelay, Patience
 from ormolu.sqlite._checkpoints import Checkpoints
 from ormolu.sqlite._crew import Crew
 from ormolu.sqlite._syncs import Syncs
@@ -34,14 +35,15 @@ class Place:
         self._line = line
         self._on_turn = on_turn
 
-    def limit(self, began_at: float, patience: float) -> float:
-        """Return the seconds that one may wait, from when they began to, be it in another line.
+    def wait_until(self, came_at: float, patience: Patience) -> float:
+        """Return until when one may wait, as far as is known now, on the monotonic clock.
 
         Args:
-            began_at: When that was, on the monotonic clock.
-            patience: Seconds that they would wait in a line that moves.
+            came_at: When they began to, be it in another line.
+            patience: How long they wait.
         """
-        return self._line.delay.limit(began_at, patience)
+        self._line.delay.begin(came_at)
+        return self._line.delay.end_of(came_at, patience)
 
     def leave(self) -> None:
         """Give the place up, from any thread, as often as one likes; the next one is served."""
@@ -103,6 +105,8 @@ class WriterLine:
                 return None
             was_first = self._places[0] is place
             self._places.remove(place)
+            if was_first:
+                self.delay.move(time.monotonic())
             if len(self._places) < 2:
                 self.delay.be_empty()
             return self._places[0] if was_first and self._places else None
