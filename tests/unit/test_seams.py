@@ -61,7 +61,7 @@ def test_statements_and_mappers_without_their_names() -> None:
     assert seams.owner_path(NAMELESS) is None
     assert seams.selectin_column(NAMELESS, ()) is None
     assert seams.expired_names(NAMELESS) == []
-    assert seams.variants_of(NAMELESS) == []
+    assert seams.variants_of(NAMELESS) == {}
     assert seams.count_attributes(SimpleNamespace(attrs=["a", "b"])) == 2  # type: ignore[arg-type]
     seams.note_owner(NAMELESS, object(), "key")
     assert seams.select_parts(select(Thing)) is not None

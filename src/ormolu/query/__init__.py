@@ -32,10 +32,10 @@ from ormolu.query._sorting import (
     sort_columns,
     sort_expressions,
 )
-from ormolu.query._stored import stored_type
+from ormolu.query._stored import stored_type, undecorated
 from ormolu.query._text import is_one_of
-from ormolu.query._types import is_json, is_text, undecorated
-from ormolu.query._variants import foreign_variant
+from ormolu.query._types import is_json, is_text
+from ormolu.query._variants import foreign_type
 from ormolu.query._views import Field, Location, Relation, Shape, View, entry_of, nearest, refuse
 
 __all__ = [
@@ -63,7 +63,7 @@ __all__ = [
     "compile_condition",
     "entry_of",
     "fetch_rows",
-    "foreign_variant",
+    "foreign_type",
     "guard",
     "guard_each",
     "is_guarded",

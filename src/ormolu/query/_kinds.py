@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 from pydantic import AfterValidator, TypeAdapter
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.dialects.postgresql import ranges
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeEngine
 
 from ormolu.models import UTCDateTime
 from ormolu.query import _native as native
@@ -27,11 +28,18 @@ from ormolu.query._coded import comparable, storable
 from ormolu.query._kept_back import bare_hint, holds_secret
 from ormolu.query._members import are_told_apart, member_type
 from ormolu.query._readers import Limits, Make
-from ormolu.query._stored import is_coded, reads_as_stored, stored_types
-from ormolu.query._told import SECRET, Like, told_type
-from ormolu.seams import variants_of
+from ormolu.query._stored import (
+    is_coded,
+    is_named_apart,
+    is_short_float,
+    named_types,
+    reads_as_stored,
+    stored_types,
+    undecorated,
+)
+from ormolu.query._told import SECRET, Like, told_type, value_type
 
-__all__ = ["ORDER", "PATTERNS", "Family", "Kind", "family_of", "kind_of", "undecorated"]
+__all__ = ["ORDER", "PATTERNS", "Family", "Kind", "family_of", "kind_of"]
 
 Family = Literal[
     "address", "array", "binary", "bits", "boolean", "date", "document", "enum", "interval",
@@ -112,19 +120,8 @@ def family_of(type_: TypeEngine[Any]) -> Family:
     return _row_of(type_)[0]
 
 
-def undecorated(type_: TypeEngine[Any]) -> TypeEngine[Any]:
-    """Return the type that a program's own type decorates, or that a domain is of."""
-    while True:
-        if isinstance(type_, postgresql.DOMAIN):
-            type_ = type_.data_type
-        elif isinstance(type_, TypeDecorator) and not isinstance(type_, sa.Interval):
-            type_ = type_.impl_instance
-        else:
-            return type_
-
-
 def _row_of(type_: Any) -> tuple[Family, Make]:
-    plain = type_ if isinstance(type_, UTCDateTime) else undecorated(type_)
+    plain = undecorated(type_)
     if not _is_legible(getattr(plain, "enum_class", None)):
         return _OPAQUE
     for kind, family, make in _ROWS:
@@ -139,14 +136,33 @@ def _is_legible(kind: type[enum.Enum] | None) -> bool:
 
 
 def _plain_kind(type_: TypeEngine[Any], annotation: Any) -> Kind:
-    family, make = _row_of(type_)
-    others = {family_of(each) for each in variants_of(type_)}
-    if family == "text" and "uuid" in others:
-        # Text to the program, and no text that a backend would not take for a UUID.
-        family, make = "uuid", readers.identifier
-    is_mixed = bool(others & {"document", "jsonb"}) and family != "document"
-    operators = _NULL if is_mixed else _operators(family)
-    return _make(type_, family, make, annotation=annotation, operators=operators)
+    if not is_named_apart(type_):
+        family, make = _row_of(type_)
+        return _make(type_, family, make, annotation=annotation, operators=_operators(family))
+    narrow = _narrowest(value_type(type_, annotation), named_types(type_))
+    family, make = _row_of(narrow)
+    operators, is_ordered = _comparisons(type_, family)
+    kind = _make(narrow, family, make, annotation=annotation, operators=operators)
+    return replace(kind, is_ordered=kind.is_ordered and is_ordered)
+
+
+def _narrowest(type_: TypeEngine[Any], named: Sequence[TypeEngine[Any]]) -> TypeEngine[Any]:
+    """Return the type that takes the fewest values: of those that a program names beside one.
+
+    What is text to the program is none that a backend would not take for a UUID, an address or
+    bits, and its numbers are none that four bytes do not keep.
+    """
+    family = family_of(type_)
+    for each in named:
+        other = family_of(each)
+        if family == "text" and other == "uuid":
+            return sa.Uuid(as_uuid=False)
+        is_text = other in {"address", "bits"} or isinstance(each, postgresql.TSVECTOR)
+        if family == "text" and is_text:
+            return each
+        if isinstance(type_, sa.Float) and (isinstance(each, sa.REAL) or is_short_float(each)):
+            return each
+    return type_
 
 
 def _coded_kind(type_: TypeEngine[Any], told: Any) -> Kind:
@@ -156,11 +172,7 @@ def _coded_kind(type_: TypeEngine[Any], told: Any) -> Kind:
         family, make = inner.family, _same(inner)
     else:
         family, make = _told_row(told)
-    is_plain = family != "text" or reads_as_stored(type_)
-    stored = {family_of(each) for each in stored_types(type_)}
-    is_equated = family in _EQUATED and stored <= _EQUATED - {"array", "range"}
-    is_ordered = is_plain and stored <= _LIKE.get(family, frozenset())
-    operators = _operators(family) if is_ordered else _EQUAL if is_equated else _NULL
+    operators, is_ordered = _comparisons(type_, family)
     kind = _make(type_, family, make, operators=operators, annotation=told)
     return replace(
         kind,
@@ -169,6 +181,17 @@ def _coded_kind(type_: TypeEngine[Any], told: Any) -> Kind:
         written=Annotated[kind.written, AfterValidator(storable(type_))],
         filtered=Annotated[kind.filtered, AfterValidator(comparable(type_))],
     )
+
+
+def _comparisons(type_: TypeEngine[Any], family: Family) -> tuple[tuple[str, ...], bool]:
+    """Return the operators of values whose stored forms are of other types, and if they sort."""
+    is_plain = family != "text" or reads_as_stored(type_)
+    stored = {family_of(each) for each in stored_types(type_)}
+    is_equated = family in _EQUATED and stored <= _EQUATED - {"array", "range"}
+    itself: frozenset[str] = frozenset() if is_coded(type_) else frozenset({family})
+    is_alike = is_plain and stored <= _LIKE.get(family, itself)
+    operators = _operators(family) if is_alike else _EQUAL if is_equated else _NULL
+    return operators, is_alike and family in _SORTED
 
 
 def _told_row(told: Any) -> tuple[Family, Make]:
@@ -217,7 +240,7 @@ def _make(
     operators: tuple[str, ...],
     annotation: Any = None,
 ) -> Kind:
-    plain = type_ if isinstance(type_, UTCDateTime) else undecorated(type_)
+    plain = undecorated(type_)
 
     def read(name: str) -> Any:
         limits = Limits(

@@ -14,19 +14,25 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Dialect
 from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.dialects.mysql.mariadb import MariaDBDialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ormolu.models import UTCDateTime
+from ormolu.seams import variants_of
 
 __all__ = [
     "bound_form",
     "is_coded",
+    "is_named_apart",
     "is_short_float",
+    "named_type",
+    "named_types",
     "read_form",
     "reads_as_inner",
     "reads_as_stored",
     "stored_type",
     "stored_types",
+    "undecorated",
 ]
 
 # Of a FLOAT with more, MySQL makes a DOUBLE.
@@ -54,6 +60,40 @@ def stored_types(type_: TypeEngine[Any]) -> list[TypeEngine[Any]]:
     return found
 
 
+def named_type(type_: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:
+    """Return the type that a program names for a database: a variant, or what a decorator loads.
+
+    SQLAlchemy's own for that database is made of it. One with code between is returned as it is.
+    """
+    named = type_
+    while not is_coded(named):
+        variant = variants_of(named).get(dialect.name)
+        if variant is not None:
+            named = variant
+        elif isinstance(named, TypeDecorator) and not _is_whole(named):
+            named = named.load_dialect_impl(dialect)
+        else:
+            break
+    return named
+
+
+def named_types(type_: TypeEngine[Any]) -> list[TypeEngine[Any]]:
+    """Return what a program names for each backend, of those whose dialect a type can tell."""
+    found = []
+    for dialect in _dialects():
+        with suppress(Exception):
+            found.append(named_type(type_, dialect))
+    return found
+
+
+def is_named_apart(type_: TypeEngine[Any]) -> bool:
+    """Tell whether a program names a type of its own for some database."""
+    return any(
+        bool(variants_of(each)) or _is_overridden(each, ("load_dialect_impl",))
+        for each in _layers(type_)
+    )
+
+
 def is_coded(type_: TypeEngine[Any]) -> bool:
     """Tell whether code of the program's own stands between a value and what is stored."""
     return any(_is_overridden(each, (*_BINDS, *_READS)) for each in _layers(type_))
@@ -73,6 +113,17 @@ def reads_as_stored(type_: TypeEngine[Any]) -> bool:
 def reads_as_inner(type_: TypeEngine[Any]) -> bool:
     """Tell whether what is read of a decorator is what the type that it decorates reads."""
     return isinstance(type_, TypeDecorator) and not _is_overridden(type_, _READS)
+
+
+def undecorated(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    """Return the type that a program's own type decorates, or that a domain is of."""
+    while True:
+        if isinstance(type_, postgresql.DOMAIN):
+            type_ = type_.data_type
+        elif isinstance(type_, TypeDecorator) and not _is_whole(type_):
+            type_ = type_.impl_instance
+        else:
+            return type_
 
 
 def bound_form(type_: TypeEngine[Any], value: Any, dialect: Dialect) -> Any:
@@ -101,9 +152,14 @@ def read_form(type_: TypeEngine[Any], value: Any, dialect: Dialect) -> Any:
 def _layers(type_: Any) -> Iterator[Any]:
     """Yield a type, and those that it decorates, down to SQLAlchemy's."""
     yield type_
-    while isinstance(type_, TypeDecorator) and not isinstance(type_, (sa.Interval, UTCDateTime)):
+    while isinstance(type_, TypeDecorator) and not _is_whole(type_):
         type_ = type_.impl_instance
         yield type_
+
+
+def _is_whole(type_: TypeEngine[Any]) -> bool:
+    """Tell whether a decorator is a type of its own to all who ask, as SQLAlchemy's Interval is."""
+    return isinstance(type_, (sa.Interval, UTCDateTime))
 
 
 def _is_overridden(type_: Any, names: tuple[str, ...]) -> bool:
@@ -121,4 +177,5 @@ def _is_known(kind: type[Any]) -> bool:
 
 @cache
 def _dialects() -> tuple[Dialect, ...]:
-    return sqlite.dialect(), postgresql.dialect(), mysql.dialect()  # type: ignore[no-untyped-call]
+    known = (sqlite.dialect, postgresql.dialect, mysql.dialect, MariaDBDialect)
+    return tuple(make() for make in known)

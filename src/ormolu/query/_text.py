@@ -16,7 +16,13 @@ from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ormolu.query._kinds import family_of
-from ormolu.query._stored import bound_form, is_short_float, stored_type
+from ormolu.query._stored import (
+    bound_form,
+    is_named_apart,
+    is_short_float,
+    named_type,
+    stored_type,
+)
 
 __all__ = ["bound", "bounds", "equals", "is_one_of", "literal", "matches", "ordered"]
 
@@ -57,9 +63,10 @@ def bounds(
 def _single_of(expression: Any, dialect: Dialect) -> TypeEngine[Any] | None:
     """Return the number of four bytes that an expression is; None if it is another."""
     # 0.1 of eight bytes, as a parameter is, is no 0.1 of four.
-    if dialect.name == "postgresql" and isinstance(expression.type, sa.REAL):
+    named = named_type(expression.type, dialect)
+    if dialect.name == "postgresql" and isinstance(named, sa.REAL):
         return sa.REAL()
-    is_short = dialect.name in {"mysql", "mariadb"} and is_short_float(expression.type)
+    is_short = dialect.name in {"mysql", "mariadb"} and is_short_float(named)
     return mysql.FLOAT() if is_short else None
 
 
@@ -175,9 +182,10 @@ def _operand(expression: Any, dialect: Dialect) -> Any:
 
 
 def _undecorated(expression: Any, dialect: Dialect) -> Any:
-    is_decorated = isinstance(expression.type, TypeDecorator)
-    stored = stored_type(expression.type, dialect)
-    return sa.type_coerce(expression, stored) if is_decorated else expression
+    type_ = expression.type
+    # SQLAlchemy forgets variants where it collates.
+    is_other = isinstance(type_, TypeDecorator) or is_named_apart(type_)
+    return sa.type_coerce(expression, stored_type(type_, dialect)) if is_other else expression
 
 
 def _exact(expression: Any, dialect: Dialect) -> Any:

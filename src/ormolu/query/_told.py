@@ -17,12 +17,21 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 import sqlalchemy as sa
 from pydantic import BaseModel, IPvAnyAddress, TypeAdapter
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.mutable import Mutable
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from ormolu.query._stored import reads_as_inner, reads_as_stored, stored_types
+from ormolu.query._stored import (
+    named_types,
+    reads_as_inner,
+    reads_as_stored,
+    stored_types,
+    undecorated,
+)
 
-__all__ = ["SECRET", "Like", "is_readable", "plain_hint", "told_type", "without_none"]
+__all__ = [
+    "SECRET", "Like", "is_readable", "plain_hint", "told_type", "value_type", "without_none",
+]  # fmt: skip
 
 
 class _Secret:
@@ -50,6 +59,45 @@ def told_type(type_: TypeEngine[Any], annotation: Any) -> Any:
         return known
     words = (plain_hint(annotation), known, *_own_words(type_))
     return next((word for word in words if _tells(word)), None)
+
+
+def value_type(type_: TypeEngine[Any], annotation: Any = None) -> TypeEngine[Any]:
+    """Return which of the plain types that a program names for a column says what its values are.
+
+    That of the class in `Mapped[...]`, else what is known of a package's type, else the type that
+    is decorated or has variants.
+    """
+    plain, kind = undecorated(type_), get_origin(annotation) or annotation
+    if isinstance(kind, type) and kind not in {Any, object}:
+        for each in (plain, *named_types(type_)):
+            if _has_values_of(each, kind):
+                return each
+    known = _known_type(type_)
+    return known.type if isinstance(known, Like) else plain
+
+
+def _has_values_of(type_: TypeEngine[Any], kind: type[Any]) -> bool:
+    """Tell whether values of a plain type are of a class; of some types SQLAlchemy does not say."""
+    for types, known in _UNSAID:
+        if isinstance(type_, types):
+            return issubclass(kind, known)
+    try:
+        python: type[Any] = type_.python_type
+    except NotImplementedError:
+        return False
+    return python is not object and issubclass(kind, python)
+
+
+_UNSAID: tuple[tuple[Any, Any], ...] = (
+    (sa.JSON, (dict, list)),
+    (
+        (
+            postgresql.BIT, postgresql.CIDR, postgresql.INET, postgresql.MACADDR,
+            postgresql.MACADDR8,
+        ),
+        str,
+    ),
+)  # fmt: skip
 
 
 def _is_closed(known: Any) -> bool:
@@ -173,6 +221,7 @@ def _hidden(type_: Any) -> Any:
 # Types of well-known packages that say nothing themselves, or of their impl alone.
 _UTILS, _ALCHEMY, _USERS = "sqlalchemy_utils", "advanced_alchemy", "fastapi_users_db_sqlalchemy"
 _KNOWN: dict[tuple[str, str], Callable[[Any], Any]] = {
+    (_UTILS, "BitType"): lambda type_: Like(postgresql.BIT(type_.length)),
     (_UTILS, "ChoiceType"): _choices,
     (_UTILS, "StringEncryptedType"): _hidden,
     (_UTILS, "IPAddressType"): _always(IPvAnyAddress),

@@ -7,8 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
-from ormolu.query._kinds import family_of, kind_of, undecorated
+from ormolu.query._kinds import family_of, kind_of
 from ormolu.query._readers import STRING_CHARACTERS
+from ormolu.query._stored import undecorated
 
 __all__ = [
     "STRING_CHARACTERS", "filtered_type", "is_json", "is_long", "is_text",

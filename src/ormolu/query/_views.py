@@ -19,7 +19,8 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
 from ormolu.errors import RefusedError
-from ormolu.query._kinds import Kind, kind_of, undecorated
+from ormolu.query._kinds import Kind, kind_of
+from ormolu.query._stored import undecorated
 from ormolu.query._text import equals
 
 __all__ = ["Field", "Location", "Relation", "Shape", "View", "entry_of", "nearest", "refuse"]

@@ -375,7 +375,8 @@ class Plans:
         # What is computed may be JSON to SQLite, which then does not write it as text.
         is_stored = column is not None and (column.computed is None or column.computed.persisted)
         type_ = plain_type(field.type, self._dialect)
-        return bool(is_stored) and type_ is not None and is_in_json(type_, self._dialect)
+        is_plain = bool(is_stored) and type_ is not None
+        return is_plain and is_in_json(type_, field.type, self._dialect)
 
     def _json(self, columns: Sequence[Any], fields: Sequence[Field]) -> Any:
         parts: list[Any] = []

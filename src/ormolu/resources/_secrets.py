@@ -97,7 +97,10 @@ _QUESTIONS = _set(
 # Whole numbers of these are counts, and so are those of a plural: the tokens of a prompt.
 _COUNTED = _set("cookie mfa pass salt")
 
-_NEVER = (sa.Boolean, sa.Date, sa.DateTime, sa.Time, sa.Interval, sa.Enum, sa.Numeric, sa.Float)
+_NEVER = (
+    sa.Boolean, sa.Date, sa.DateTime, UTCDateTime, sa.Time, sa.Interval, sa.Enum, sa.Numeric,
+    sa.Float,
+)  # fmt: skip
 
 _LONGEST_WORD = 16
 _KEY = re.compile(r"(?:sk|pk|rk|gh[a-z]|xox[a-z]|glpat|whsec)[-_]|AKIA|AIza|eyJ")
@@ -106,7 +109,7 @@ _KEY = re.compile(r"(?:sk|pk|rk|gh[a-z]|xox[a-z]|glpat|whsec)[-_]|AKIA|AIza|eyJ"
 def is_secret(name: str, type_: Any) -> bool:
     """Tell whether a column is a secret by its name; a moment, a choice or a measure never is."""
     plain = undecorated(type_)
-    if isinstance(type_, UTCDateTime) or isinstance(plain, _NEVER):
+    if isinstance(plain, _NEVER):
         return False
     if isinstance(plain, sa.Integer) and _is_count(name):
         return False

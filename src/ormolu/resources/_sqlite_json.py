@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Dialect, case, func, literal_column
 
-from ormolu.query import is_unlimited
+from ormolu.query import is_unlimited, undecorated
 
 __all__ = ["MOST_IN_JSON", "in_json", "is_in_json", "row_number_of", "within"]
 
@@ -21,8 +21,17 @@ def row_number_of(table: Any) -> Any:
     return column if column is not None and type(column.type) is sa.Integer else None
 
 
-def is_in_json(type_: Any, dialect: Dialect) -> bool:
-    """Tell whether values of a plain type are in JSON what `encode` makes of what is read."""
+def is_in_json(type_: Any, declared: Any, dialect: Dialect) -> bool:
+    """Tell whether values of a plain type are in JSON what `encode` makes of what is read.
+
+    Args:
+        type_: The plain type of its values here.
+        declared: The column's, which may name that for SQLite alone.
+        dialect: Of the engine.
+    """
+    if isinstance(undecorated(declared), sa.Boolean) and not isinstance(type_, sa.Boolean):
+        # Stored as a number, and shown as a truth value.
+        return False
     # A variant of this backend is another type.
     impl = type_.dialect_impl(dialect)
     if isinstance(type_, sa.Boolean) and isinstance(impl, sa.Boolean):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NoReturn
 
@@ -189,10 +189,10 @@ def note_owner(value: Mutable, owner: object, key: str) -> None:
         owners[inspect(owner)] = key
 
 
-def variants_of(type_: TypeEngine[Any]) -> list[TypeEngine[Any]]:
-    """Return the types that some backends have instead of a plain one."""
-    variants = getattr(type_, "_variant_mapping", None)
+def variants_of(type_: TypeEngine[Any]) -> Mapping[str, TypeEngine[Any]]:
+    """Return the types that some backends have instead of a plain one, by the dialect's name."""
+    variants: Mapping[str, TypeEngine[Any]] | None = getattr(type_, "_variant_mapping", None)
     if variants is None:
         tell_missing("SQLAlchemy", "_variant_mapping", "a type of one backend is taken for plain")
-        return []
-    return list(variants.values())
+        return {}
+    return variants
