@@ -17,7 +17,10 @@ import sys
 import traceback
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 # Parts of SQLAlchemy are compiled; their sources in Python can be renamed.
 os.environ["DISABLE_SQLALCHEMY_CEXT_RUNTIME"] = "1"
@@ -115,7 +118,41 @@ def make_app(url: str) -> Any:
                 found.append("not loaded")
         return found
 
+    add_refusals(app)
     return app
+
+
+def add_refusals(app: FastAPI) -> None:
+    """Give an application a route that writes what Python refuses, and what no default makes."""
+    from sqlalchemy import Enum
+    from sqlalchemy.exc import StatementError
+    from sqlalchemy.orm import Mapped, mapped_column
+
+    from ormolu import Model, SessionDep
+
+    globals().update(Mapped=Mapped, SessionDep=SessionDep)
+
+    def fail() -> int:
+        raise LookupError
+
+    class Ticket(Model):
+        __tablename__ = "tickets"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        state: Mapped[str] = mapped_column(
+            Enum("open", "shut", name="state", validate_strings=True)
+        )
+        number: Mapped[int] = mapped_column(default=fail)
+
+    @app.post("/refused")
+    async def refuse(session: SessionDep) -> list[str]:
+        found = []
+        for ticket in (Ticket(state="lost", number=1), Ticket(state="open")):
+            try:
+                async with session.begin_nested():
+                    session.add(ticket)
+            except StatementError as error:
+                found.append(type(error.orig).__name__)
+        return found
 
 
 REQUESTS: list[tuple[str, str, Any]] = [
@@ -131,6 +168,7 @@ REQUESTS: list[tuple[str, str, Any]] = [
     ("POST", "/hand", None),
     ("GET", "/hand", None),
     ("GET", "/raised", None),
+    ("POST", "/refused", None),
     ("GET", "/nothing", None),
     ("GET", "/readyz", None),
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
@@ -14,6 +13,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from ormolu.faults import Fault
 from ormolu.names import field_name, model_name
+from ormolu.seams import column_in_making, compiled_parameters, is_making_default
 
 __all__ = ["Unsent", "locate_fault", "made_by_program", "unsent_value"]
 
@@ -61,9 +61,8 @@ def unsent_value(error: BaseException | None) -> Unsent | None:
     compiled = getattr(context, "compiled", None)
     if not isinstance(compiled, SQLCompiler):
         return None
-    if "current_parameters" in vars(context):
-        # Defaults are being made.
-        column = context.current_column
+    if is_making_default(context):
+        column = column_in_making(context)
         return None if column is None else Unsent(column, None, is_made=True)
     columns = _columns_of(compiled)
     for name, value in _refused(context, compiled):
@@ -86,8 +85,7 @@ def _context_on(traceback: TracebackType | None) -> ExecutionContext | None:
 def _refused(context: Any, compiled: SQLCompiler) -> list[tuple[str, Any]]:
     """Return the values that their types do not take, by parameter, tried once more."""
     found = []
-    parameters: Mapping[str, Any]
-    for parameters in context.compiled_parameters:
+    for parameters in compiled_parameters(context):
         for name, value in parameters.items():
             bind = compiled.binds.get(name)
             impl = None if bind is None else bind.type.dialect_impl(context.dialect)

@@ -84,6 +84,7 @@ class FairPool(AsyncAdaptedQueuePool):
         server.lines.add(self)
 
     def recreate(self) -> FairPool:
+        """Return a new pool like this one, as SQLAlchemy asks for after `dispose`."""
         pool = super().recreate()
         assert isinstance(pool, FairPool)
         if self._server is not None:
@@ -96,15 +97,19 @@ class FairPool(AsyncAdaptedQueuePool):
         return self._in_use >= self._size
 
     def checkedin(self) -> int:
+        """Return how many connections are idle."""
         return len(self._idle)
 
     def checkedout(self) -> int:
+        """Return how many connections are in use."""
         return self._in_use
 
     def overflow(self) -> int:
+        """Return how many connections there are beyond `pool_size`, as SQLAlchemy counts."""
         return self._in_use + len(self._idle) - self.size()
 
     def dispose(self) -> None:
+        """Close the connections that are idle."""
         self._surplus.stop()
         if self._watch is not None:
             self._watch.stop()

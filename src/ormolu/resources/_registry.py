@@ -72,8 +72,8 @@ class Registry:
     ) -> None:
         """Make what each of them shows."""
         self.declarations: tuple[Declaration, ...] = (*declarations, *strays)
-        self.strays = frozenset(strays)
-        self.changes = made.changes
+        self.strays: frozenset[Declaration] = frozenset(strays)
+        self.changes: int = made.changes
         self._exposures = {each: Exposure(each, self) for each in self.declarations}
         self._named: dict[Declaration, Exposure] = {}
         self._defaults: dict[Any, Exposure] = {}

@@ -54,7 +54,8 @@ class ResourceRouter(APIRouter):
 
     def __init__(self, declaration: Declaration, session: Callable[..., Any]) -> None:
         super().__init__(lifespan=opened)
-        own = self.routes = Routes()
+        own = Routes()
+        self.routes: list[BaseRoute] = own
         self.declaration: Declaration = declaration
         self._session = session
         self._asking = Asking(declaration)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NoReturn
 
-from sqlalchemy import Result, Select, inspect
+from sqlalchemy import Column, Result, Select, inspect
 from sqlalchemy.engine import result as results
 from sqlalchemy.ext.mutable import Mutable
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session, strategies
@@ -17,10 +17,13 @@ from ormolu.seams._missing import tell_missing
 __all__ = [
     "add_strategy",
     "adder_of",
+    "column_in_making",
+    "compiled_parameters",
     "count_attributes",
     "expired_names",
     "has_criteria",
     "initializer_below",
+    "is_making_default",
     "mapper_asked_for",
     "note_owner",
     "owner_path",
@@ -32,6 +35,7 @@ __all__ = [
 ]
 
 _LOADED = "it loads all objects itself, which takes longer"
+_UNLOCATED = "an error does not name the column whose value was not sent"
 
 _read_select = attrgetter("_raw_columns", "_with_options", "_for_update_arg")
 _read_annotations = attrgetter("_annotations")
@@ -150,6 +154,28 @@ def expired_names(statement: object) -> list[str]:
         tell_missing("SQLAlchemy", name, "an error does not name the column that is not loaded")
         return []
     return sorted(map(str, options._only_load_props or ()))  # noqa: SLF001
+
+
+def is_making_default(context: Any) -> bool:
+    """Tell whether the context of a statement is just making the defaults of its columns."""
+    if not hasattr(type(context), "current_parameters"):
+        tell_missing("SQLAlchemy", "current_parameters", _UNLOCATED)
+        return False
+    return context.current_parameters is not None
+
+
+def column_in_making(context: Any) -> Column[Any] | None:
+    """Return the column whose default is being made; None if it is not known."""
+    return getattr(context, "current_column", None)
+
+
+def compiled_parameters(context: Any) -> Sequence[Mapping[str, Any]]:
+    """Return the values of a statement by their names, before types have made others of them."""
+    parameters: Sequence[Mapping[str, Any]] | None = getattr(context, "compiled_parameters", None)
+    if parameters is None:
+        tell_missing("SQLAlchemy", "compiled_parameters", _UNLOCATED)
+        return ()
+    return parameters
 
 
 def initializer_below(function: Any) -> Any:

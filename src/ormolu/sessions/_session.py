@@ -15,14 +15,11 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, AsyncSessionTransaction
+from sqlalchemy.orm import Session
 from sqlalchemy.util import greenlet_spawn
 
 from ormolu.engines import EnginePair, Engines, FairPool, bears_traces
-from ormolu.errors import (
-    ConcurrentUseError,
-    RolledBackError,
-    SessionClosedError,
-)
+from ormolu.errors import ConcurrentUseError, RolledBackError, SessionClosedError
 from ormolu.sessions._rules import RulesSession
 from ormolu.transactions import Access
 
@@ -72,7 +69,7 @@ def _one_task_at_a_time(method: Callable[..., Awaitable[_T]]) -> Callable[..., A
 class UnitSession(AsyncSession):
     """An AsyncSession that belongs to one unit of work and to one task at a time."""
 
-    sync_session_class = RulesSession
+    sync_session_class: type[Session] = RulesSession
 
     def __init__(self, engines: Engines, access: Access, *, is_brief: bool = False) -> None:
         """Take no connection yet.
