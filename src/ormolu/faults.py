@@ -178,6 +178,9 @@ _MYSQL: dict[int, Kind] = {
     1644: "rejected",
 }  # fmt: skip
 
+# Character sets that do not go together: of two, three, or any number of operands.
+_MIXED = frozenset({1267, 1270, 1271})
+
 # Python errors that a type or a driver raises for a value before anything is sent; a TypeError
 # is the program's own mistake.
 _VALUE_ERRORS = (ArithmeticError, LookupError, ValueError)
@@ -318,7 +321,10 @@ def _read_mysql(number: int, message: str) -> Fault:
         kind = "busy"
     # MariaDB's own check of a JSON column; infinities that it takes for the names of columns.
     is_json = number == 4025 and name is not None and "." in name
-    if is_json or (number == 1054 and re.search(r" '(?:Infinity|s?NaN|infe0)' ", message)):
+    is_endless = number == 1054 and re.search(r" '(?:Infinity|s?NaN|infe0)' ", message)
+    # A value with letters that the character set of the column beside it does not have.
+    is_foreign = number in _MIXED and ("COERCIBLE" in message or "operation 'in'" in message)
+    if is_json or is_endless or is_foreign:
         kind = "invalid_value"
     return Fault(
         kind=kind,

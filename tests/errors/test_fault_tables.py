@@ -240,6 +240,25 @@ def test_mysql_place(number: int, message: str, expected: dict[str, Any]) -> Non
     assert fault == Fault(kind=fault.kind, native=str(number), **expected)
 
 
+_MIX = "Illegal mix of collations"
+
+
+@pytest.mark.parametrize(
+    ("number", "message", "kind"),
+    [
+        (1267, f"{_MIX} (a,IMPLICIT) and (b,COERCIBLE) for operation '='", "invalid_value"),
+        (1271, f"{_MIX} for operation 'in'", "invalid_value"),
+        (1267, f"{_MIX} (a,IMPLICIT) and (b,IMPLICIT) for operation '='", "internal_error"),
+        (1271, f"{_MIX} for operation 'coalesce'", "internal_error"),
+    ],
+)
+def test_letters_that_a_column_cannot_hold_are_the_client_s(
+    number: int, message: str, kind: str
+) -> None:
+    """Two columns that cannot be compared are the program's mistake."""
+    assert read(DriverError(number, message)).kind == kind
+
+
 @pytest.mark.parametrize(
     ("name", "message", "expected"),
     [

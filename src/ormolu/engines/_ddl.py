@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Float
@@ -13,6 +14,8 @@ __all__ = ["complete_ddl"]
 
 # Of four bytes at most, so many characters fit into an index of InnoDB.
 _CHARACTERS = 255
+# What is taken from clients where a model does not say.
+_DIGITS, _PLACES = 38, 10
 
 
 def complete_ddl(dialect: Dialect) -> None:
@@ -40,19 +43,40 @@ class _MySQLTypes(MySQLTypeCompiler):
         is_open = kind is Float and type_.precision is None
         return "DOUBLE" if is_open else super().visit_FLOAT(type_, **options)
 
+    def visit_NUMERIC(self, type_: Any, **options: Any) -> str:  # noqa: N802 -- as above
+        return super().visit_NUMERIC(_with_digits(type_), **options)
+
+    def visit_DECIMAL(self, type_: Any, **options: Any) -> str:  # noqa: N802 -- as above
+        return super().visit_DECIMAL(_with_digits(type_), **options)
+
+    def visit_TIMESTAMP(self, type_: Any, **options: Any) -> str:  # noqa: N802 -- as above
+        return super().visit_TIMESTAMP(_with_fractions(type_, mysql.TIMESTAMP, options), **options)
+
     def visit_DATETIME(self, type_: Any, **options: Any) -> str:  # noqa: N802 -- as above
-        column = options.get("type_expression")
-        is_open = getattr(type_, "fsp", None) is None
-        # Where a default is CURRENT_TIMESTAMP, MySQL wants the same digits of it.
-        has_default = getattr(column, "server_default", None) is not None
-        if not is_open or has_default:
-            return super().visit_DATETIME(type_, **options)
-        return super().visit_DATETIME(mysql.DATETIME(fsp=6), **options)
+        return super().visit_DATETIME(_with_fractions(type_, mysql.DATETIME, options), **options)
 
     def visit_UUID(self, type_: Any, **options: Any) -> str:  # noqa: N802 -- as above
         # MySQL has no such type; MariaDB has one.
         has_one = self.dialect.supports_native_uuid
         return super().visit_UUID(type_, **options) if has_one else "CHAR(32)"
+
+
+def _with_fractions(type_: Any, kind: Any, options: Mapping[str, Any]) -> Any:
+    """Return a type of moments that keeps microseconds, unless the model says otherwise."""
+    column = options.get("type_expression")
+    is_open = getattr(type_, "fsp", None) is None
+    # Where a default is CURRENT_TIMESTAMP, MySQL wants the same digits of it.
+    has_default = getattr(column, "server_default", None) is not None
+    return kind(fsp=6) if is_open and not has_default else type_
+
+
+def _with_digits(type_: Any) -> Any:
+    """Return a type of decimals that keeps fractions: MySQL's own has whole numbers alone."""
+    if type_.precision is not None:
+        return type_
+    sized = type_.copy()
+    sized.precision, sized.scale = _DIGITS, _PLACES
+    return sized
 
 
 def _with_length(type_: Any) -> Any:

@@ -17,15 +17,15 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, TypeAdapter, ValidationInfo, ValidatorFunctionWrapHandler
 from pydantic_core import PydanticCustomError
 from sqlalchemy.dialects.postgresql import Range
 
 __all__ = [
-    "check_bits", "check_finite", "check_interval", "check_json", "check_offset_time",
-    "check_single", "check_six_digits",
-    "check_text", "check_time", "read_base64", "read_decimal", "read_list",
-    "read_range", "read_text_as_json", "refuse_offset", "require_offset", "require_text", "to_utc",
+    "check_bits", "check_digits", "check_finite", "check_fraction", "check_interval", "check_json",
+    "check_list", "check_offset_time", "check_single", "check_six_digits", "check_size",
+    "check_text", "check_time", "check_unit", "read_base64", "read_decimal",
+    "read_range", "reader_of_queries", "refuse_offset", "require_offset", "require_text", "to_utc",
 ]  # fmt: skip
 
 # JSON in MariaDB is checked to this depth.
@@ -33,6 +33,9 @@ _JSON_DEPTH = 32
 
 # Of four bytes, without those that have fewer digits.
 _LARGEST_SINGLE, _LEAST_SINGLE = 3.4e38, 1.2e-38
+
+# That a float keeps, whatever they are.
+_DOUBLE_DIGITS = 15
 
 _EPOCH = datetime(1970, 1, 1)
 
@@ -52,7 +55,7 @@ def check_json(value: Any, depth: int = 1) -> Any:
         check_text(value)
     elif isinstance(value, float):
         check_finite(value)
-    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+    elif isinstance(value, int) and not (-(2**63) <= value < 2**63 or _is_double(value)):
         raise PydanticCustomError("int_range", "Must be an integer of 64 bits")
     elif isinstance(value, dict):
         for key, inner in value.items():
@@ -62,6 +65,17 @@ def check_json(value: Any, depth: int = 1) -> Any:
         for inner in value:
             check_json(inner, depth + 1)
     return value
+
+
+def _is_double(value: int) -> bool:
+    """Tell whether a whole number is a float that is written without its exponent.
+
+    PostgreSQL writes 1e22 so, and takes what it has written.
+    """
+    try:
+        return int(Decimal(repr(float(value)))) == value
+    except OverflowError:
+        return False
 
 
 def check_finite(value: float) -> float:
@@ -90,8 +104,49 @@ def check_single(value: float) -> float:
 
 def check_six_digits(value: float) -> float:
     """Refuse a number of which MySQL's FLOAT shows another one: it writes six digits."""
-    if abs(value) > _LARGEST_SINGLE or float(f"{value:.6g}") != value:
+    is_kept = value == 0 or _LEAST_SINGLE <= abs(value) <= _LARGEST_SINGLE
+    if not is_kept or float(f"{value:.6g}") != value:
         raise PydanticCustomError("single", "Must have at most 6 digits, which the column keeps")
+    return value
+
+
+def check_digits(precision: int, scale: int) -> Callable[[float], float]:
+    """Return what refuses a number of more digits than a column of decimals keeps."""
+
+    def check(value: float) -> float:
+        number = Decimal(repr(value)).normalize()
+        _, digits, exponent = number.as_tuple()
+        is_whole_kept = not number or number.adjusted() < precision - scale
+        # Of a float psycopg sends as many as a decimal has for sure.
+        is_kept = is_whole_kept and len(digits) <= _DOUBLE_DIGITS and int(exponent) >= -scale
+        if not is_kept:
+            message = "Must have at most {digits} digits, {places} of them after the point"
+            raise PydanticCustomError("digits", message, {"digits": precision, "places": scale})
+        return value
+
+    return check
+
+
+def check_size(least: int, most: int) -> Callable[[bytes], bytes]:
+    """Return what refuses bytes that are too few or too many."""
+
+    def check(value: bytes) -> bytes:
+        if len(value) > most:
+            raise PydanticCustomError("too_long", "Must have at most {size} bytes", {"size": most})
+        if len(value) < least:
+            raise PydanticCustomError("too_short", "Must have {size} bytes", {"size": least})
+        return value
+
+    return check
+
+
+def check_list(value: Any) -> Any:
+    """Refuse a list of empty lists: PostgreSQL keeps one empty list of it."""
+    for inner in value:
+        if isinstance(inner, list):
+            if not inner:
+                raise PydanticCustomError("empty_list", "Must not have an empty list in it")
+            check_list(inner)
     return value
 
 
@@ -173,6 +228,30 @@ def check_interval(value: timedelta) -> timedelta:
     return value
 
 
+def check_fraction(places: int) -> Callable[[Any], Any]:
+    """Return what refuses a moment, or a length of time, with more digits of a second."""
+
+    def check(value: Any) -> Any:
+        micros = value.microseconds if isinstance(value, timedelta) else value.microsecond
+        if micros % 10 ** (6 - places):
+            message = "Must have at most {places} digits of a second, which the column keeps"
+            raise PydanticCustomError("fraction", message, {"places": places})
+        return value
+
+    return check
+
+
+def check_unit(unit: timedelta) -> Callable[[timedelta], timedelta]:
+    """Return what refuses a length of time that is no multiple of a column's unit."""
+
+    def check(value: timedelta) -> timedelta:
+        if value % unit:
+            raise PydanticCustomError("unit", "Is no multiple of the unit that the column keeps")
+        return value
+
+    return check
+
+
 def check_time(value: time) -> time:
     if value.microsecond or value.tzinfo is not None:
         raise PydanticCustomError("time_precision", "Must be whole seconds, without an offset")
@@ -191,19 +270,23 @@ def check_offset_time(value: time) -> time:
     return moment.time().replace(tzinfo=UTC)
 
 
-def read_list(value: Any) -> Any:
-    """Read a list to compare with: of a query string, as JSON; or its only item."""
-    if isinstance(value, str) and value.startswith("["):
-        return read_text_as_json(value)
-    return value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+def reader_of_queries(adapter: TypeAdapter[Any], *, is_list: bool) -> Callable[..., Any]:
+    """Return what reads a value to compare with: a body has it, a query string the JSON of it."""
+
+    def read(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        is_text = isinstance(value, str) and (not is_list or value.startswith("["))
+        # Pydantic's own word for what `validate_strings` reads, which its types leave out.
+        if is_text and str(info.mode) == "string":
+            return adapter.validate_python(_read_json(value))
+        is_item = is_list and not isinstance(value, (list, tuple, set, frozenset))
+        return handler([value] if is_item else value)
+
+    return read
 
 
-def read_text_as_json(value: Any) -> Any:
-    """Read a value of JSON from a query string, which has the text of it."""
-    if not isinstance(value, str):
-        return value
+def _read_json(text: str) -> Any:
     try:
-        return json.loads(value)
+        return json.loads(text)
     except (ValueError, RecursionError):
         raise PydanticCustomError("json_invalid", "Must be JSON") from None
 

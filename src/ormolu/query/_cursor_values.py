@@ -165,8 +165,10 @@ def _moment(type_: Any, dialect: Dialect) -> Reader:
 
     def read(value: Any) -> datetime:
         moment = datetime.fromisoformat(_require(value, str))
-        _check(moment, is_fine=(moment.utcoffset() is not None) == has_offset)
-        return moment.astimezone(UTC) if has_offset else moment
+        if not has_offset:
+            return _check(moment, is_fine=moment.utcoffset() is None)
+        # asyncpg stores the first moment and the last as infinite, and reads those without one.
+        return (moment if moment.utcoffset() else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
     return read
 

@@ -21,8 +21,9 @@ from pydantic import (
     PlainSerializer,
     TypeAdapter,
     WithJsonSchema,
+    WrapValidator,
 )
-from pydantic_core import PydanticCustomError, to_jsonable_python
+from pydantic_core import to_jsonable_python
 
 from ormolu.query import _checks as checks
 from ormolu.query._kept_back import holds_secret, revealed
@@ -92,15 +93,6 @@ def text(characters: int | None) -> Any:
     return Annotated[str, Field(strict=True, max_length=characters), rule]
 
 
-def _at_most(size: int) -> Callable[[bytes], bytes]:
-    def check(value: bytes) -> bytes:
-        if len(value) > size:
-            raise PydanticCustomError("too_long", "Must have at most {size} bytes", {"size": size})
-        return value
-
-    return check
-
-
 def boolean(_type: Any, _limits: Limits) -> Any:
     """Return a truth value."""
     return Annotated[bool, Field(strict=True)]
@@ -149,22 +141,37 @@ def single(type_: Any, limits: Limits) -> Any:
         return Annotated[_FLOAT, AfterValidator(checks.check_single)]
     least = Field(ge=0) if getattr(type_, "unsigned", False) else Field()
     kind: Any = Annotated[_FLOAT, least]
-    is_short = is_short_float(type_)
-    return Annotated[kind, AfterValidator(checks.check_six_digits)] if is_short else kind
+    if is_short_float(type_):
+        kind = Annotated[kind, AfterValidator(checks.check_six_digits)]
+    scale = getattr(type_, "scale", None)
+    # MySQL's DOUBLE(10, 2) is as NUMERIC(10, 2).
+    return kind if scale is None else Annotated[kind, _of_digits(type_.precision, scale)]
 
 
 def decimal(type_: Any, limits: Limits) -> Any:
     """Return decimals of a column's digits."""
+    precision, scale = _digits_of(type_)
     if not type_.asdecimal:
-        return _FLOAT
-    scale = 10 if type_.scale is None else type_.scale
-    precision = type_.precision or 38
+        return Annotated[_FLOAT, _of_digits(precision, scale)] if limits.is_limited else _FLOAT
+    whole_digits = max(precision - scale, 1)
     digits: dict[str, Any] = {}
     if limits.is_limited:
-        digits = {"max_digits": precision, "decimal_places": scale}
+        digits = {"max_digits": max(precision, whole_digits), "decimal_places": max(scale, 0)}
         digits |= {"ge": 0} if getattr(type_, "unsigned", False) else {}
-    pattern = rf"^-?\d{{1,{max(precision - scale, 1)}}}(\.\d{{1,{scale}}})?$"
-    return _decimal(rf"^-?\d{{1,{precision}}}$" if scale == 0 else pattern, digits)
+        digits |= {"multiple_of": 10**-scale} if scale < 0 else {}
+    pattern = rf"^-?\d{{1,{whole_digits}}}(\.\d{{1,{scale}}})?$"
+    return _decimal(rf"^-?\d{{1,{whole_digits}}}$" if scale <= 0 else pattern, digits)
+
+
+def _digits_of(type_: Any) -> tuple[int, int]:
+    """Return how many digits a column of decimals has, and how many of them after the point."""
+    if type_.precision is None:
+        return 38, _PLACES if type_.scale is None else type_.scale
+    return type_.precision, type_.scale or 0
+
+
+def _of_digits(precision: int, scale: int) -> AfterValidator:
+    return AfterValidator(checks.check_digits(precision, scale))
 
 
 def any_decimal(_type: Any, _limits: Limits) -> Any:
@@ -186,13 +193,25 @@ def binary(type_: Any, limits: Limits) -> Any:
     length = getattr(type_, "length", None) if limits.is_limited else None
     most = {} if length is None else {"maxLength": 4 * math.ceil(length / 3)}
     schema = {"type": "string", "contentEncoding": "base64", "pattern": _BASE64, **most}
-    limit = AfterValidator(_at_most(length)) if length else Field()
+    # MySQL fills a BINARY up with zeros.
+    least = (length or 0) if isinstance(type_, sa.BINARY) else 0
+    limit = AfterValidator(checks.check_size(least, length)) if length else Field()
     return Annotated[bytes, limit, BeforeValidator(checks.read_base64), WithJsonSchema(schema)]
 
 
-def moment(type_: Any, _limits: Limits) -> Any:
+def moment(type_: Any, limits: Limits) -> Any:
     """Return moments, which have an offset where the column says so."""
-    return INSTANT if type_.timezone else NAIVE
+    kind: Any = INSTANT if type_.timezone else NAIVE
+    places = _places_of(type_, "fsp", "precision")
+    if places is None or not limits.is_limited:
+        return kind
+    return Annotated[kind, AfterValidator(checks.check_fraction(places))]
+
+
+def _places_of(type_: Any, *names: str) -> int | None:
+    """Return how many digits of a second a column keeps, None for all of them."""
+    found = (getattr(type_, name, None) for name in names)
+    return next((places for places in found if places is not None and places < 6), None)
 
 
 def clock(type_: Any, _limits: Limits) -> Any:
@@ -218,10 +237,29 @@ def day(_type: Any, _limits: Limits) -> Any:
     return DATE
 
 
-def interval(_type: Any, _limits: Limits) -> Any:
+def interval(type_: Any, limits: Limits) -> Any:
     """Return lengths of time."""
     rule = AfterValidator(checks.check_interval)
-    return Annotated[timedelta, rule, checks.require_text("P1DT2H")]
+    kind: Any = Annotated[timedelta, rule, checks.require_text("P1DT2H")]
+    if not limits.is_limited:
+        return kind
+    places, unit = _places_of(type_, "precision", "second_precision"), _unit_of(type_)
+    if places is not None:
+        kind = Annotated[kind, AfterValidator(checks.check_fraction(places))]
+    return kind if unit is None else Annotated[kind, AfterValidator(checks.check_unit(unit))]
+
+
+def _unit_of(type_: Any) -> timedelta | None:
+    """Return what the lengths of time are multiples of that PostgreSQL keeps in a column."""
+    fields = getattr(type_, "fields", None) or "second"
+    return _UNITS.get(fields.split()[-1].lower())
+
+
+# Of months and years, which no length of time in Python has, it keeps nothing.
+_UNITS = {
+    "minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1),
+    "month": timedelta.max, "year": timedelta.max,
+}  # fmt: skip
 
 
 def uuid_object(_type: Any, _limits: Limits) -> Any:
@@ -240,7 +278,7 @@ def document(_type: Any, limits: Limits) -> Any:
     """Return JSON of the annotation's shape."""
     shape = plain_hint(limits.annotation)
     if not limits.is_limited:
-        return Annotated[Any, AfterValidator(checks.check_json), _JSON_IN_QUERY]
+        return in_query(Annotated[Any, AfterValidator(checks.check_json)], limits)
     if shape is None or shape is Any or not is_readable(shape):
         return Annotated[Any, AfterValidator(checks.check_json)]
     if limits.is_shown:
@@ -287,15 +325,19 @@ def array(type_: Any, limits: Limits) -> Any:
     for _ in range(type_.dimensions or 1):
         # One error is enough of a list whose items may all be wrong.
         kind = Annotated[list[kind], Field(fail_fast=True)]
-    return in_query(kind, checks.read_list, limits)
+    if limits.is_limited:
+        kind = Annotated[kind, AfterValidator(checks.check_list)]
+    return in_query(kind, limits, is_list=True)
 
 
-def in_query(kind: Any, read: Callable[[Any], Any], limits: Limits) -> Any:
-    """Return a type that a query string has the JSON of."""
-    return kind if limits.is_limited else Annotated[kind, BeforeValidator(read)]
+def in_query(kind: Any, limits: Limits, *, is_list: bool = False) -> Any:
+    """Return a type that a query string has the JSON of; of a list it may have the only item."""
+    if limits.is_limited:
+        return kind
+    read = checks.reader_of_queries(TypeAdapter(kind), is_list=is_list)
+    return Annotated[kind, WrapValidator(read)]
 
 
-_JSON_IN_QUERY = BeforeValidator(checks.read_text_as_json)
 ANY_DECIMAL = _decimal(r"^-?\d+(\.\d+)?$", {})
 _BASE64 = r"^[A-Za-z0-9+/_-]*={0,2}$"
 _FLOAT = Annotated[float, Field(strict=True, allow_inf_nan=False)]

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Dialect, and_, cast, collate, func
+from sqlalchemy import ColumnElement, Dialect, and_, cast, collate, func, type_coerce
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -178,7 +178,8 @@ def _operand(expression: Any, dialect: Dialect) -> Any:
         return sa.type_coerce(expression, stored.data_type)
     if isinstance(stored, mysql.YEAR):
         return sa.type_coerce(expression, sa.Integer())
-    return cast(expression, sa.BigInteger()) if isinstance(stored, mysql.BIT) else expression
+    is_bits = isinstance(stored, mysql.BIT)
+    return cast(expression, mysql.BIGINT(unsigned=True)) if is_bits else expression
 
 
 def _undecorated(expression: Any, dialect: Dialect) -> Any:
@@ -197,5 +198,7 @@ def _exact(expression: Any, dialect: Dialect) -> Any:
         return collate(expression, "C")
     if dialect.name in {"mysql", "mariadb"}:
         is_mariadb = getattr(dialect, "is_mariadb", False)
-        return collate(expression, "utf8mb4_nopad_bin" if is_mariadb else "utf8mb4_0900_bin")
+        # Its own character set, or the database's, may have none of these collations.
+        text = type_coerce(cast(expression, mysql.CHAR(charset="utf8mb4")), expression.type)
+        return collate(text, "utf8mb4_nopad_bin" if is_mariadb else "utf8mb4_0900_bin")
     return expression

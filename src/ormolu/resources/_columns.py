@@ -271,7 +271,8 @@ def _shown_as(column: Column[Any], annotation: Any) -> Any:
         return sa.BigInteger()
     is_double = isinstance(type_, (mysql.DOUBLE, mysql.REAL))
     if is_double and type_.asdecimal and annotation is not Decimal:
-        return mysql.DOUBLE(asdecimal=False, unsigned=type_.unsigned)
+        digits = (type_.precision, type_.scale)
+        return mysql.DOUBLE(*digits, asdecimal=False, unsigned=type_.unsigned)
     return type_
 
 
