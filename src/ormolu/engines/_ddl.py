@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Float
+from sqlalchemy import Double, Float
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLDialect, MySQLTypeCompiler
 from sqlalchemy.engine.interfaces import Dialect
@@ -23,6 +23,14 @@ def complete_ddl(dialect: Dialect) -> None:
     if isinstance(dialect, MySQLDialect):
         compiler = _MySQLTypes(dialect)
         dialect.type_compiler_instance = dialect.type_compiler = compiler
+        dialect.colspecs = {**dialect.colspecs, Double: _MySQLDouble}
+
+
+class _MySQLDouble(mysql.DOUBLE):
+    """A double of any bits; MySQL's has digits, all or none, and is refused by SQLAlchemy."""
+
+    def __init__(self, precision: int | None = None, **options: Any) -> None:
+        super().__init__(None if options.get("scale") is None else precision, **options)
 
 
 class _MySQLTypes(MySQLTypeCompiler):
