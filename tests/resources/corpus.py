@@ -214,6 +214,16 @@ class Small(TypeDecorator[str]):
         return None if value is None else value.lower()
 
 
+class SmallFixed(Small):
+    impl = sa.CHAR(9)
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        # As programs do that compare it.
+        assert value is None or value == value.strip()
+        return value
+
+
 class Path(TypeDecorator[pathlib.PurePosixPath]):
     impl = sa.String(100)
     cache_ok = True
@@ -348,6 +358,39 @@ CORPUS = [
         values=["A", "b"],
         shown=["a", "b"],
         operators=TEXT,
+    ),
+    # Numbers of so many bits, which MySQL takes for digits.
+    Kind(
+        name="double_bits",
+        type=lambda: sa.Double(53),
+        annotation=float,
+        values=[0.1234567890123, 1.5],
+        operators=ORDER,
+        bad=["x"],
+    ),
+    Kind(
+        name="double_decimal",
+        type=lambda: sa.DOUBLE_PRECISION(53, asdecimal=True),
+        annotation=Decimal,
+        values=["0.5000000000", "1.5000000000"],
+        operators=ORDER,
+    ),
+    Kind(
+        name="fixed",
+        type=lambda: sa.CHAR(6),
+        annotation=str,
+        values=["A", "a b", "abcdef"],
+        operators=TEXT,
+        bad=["a ", " ", "a" * 7],
+        is_key=True,
+    ),
+    Kind(
+        name="fixed_small",
+        type=SmallFixed,
+        annotation=str,
+        values=["A", "b"],
+        shown=["a", "b"],
+        is_sorted=False,
     ),
     Kind(
         name="email",

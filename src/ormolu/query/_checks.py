@@ -22,8 +22,8 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy.dialects.postgresql import Range
 
 __all__ = [
-    "check_bits", "check_digits", "check_finite", "check_fraction", "check_interval", "check_json",
-    "check_list", "check_offset_time", "check_single", "check_six_digits", "check_size",
+    "check_bits", "check_digits", "check_end", "check_finite", "check_fraction", "check_interval",
+    "check_json", "check_list", "check_offset_time", "check_single", "check_six_digits", "check_size",
     "check_text", "check_time", "check_unit", "read_base64", "read_decimal",
     "read_range", "reader_of_queries", "refuse_offset", "require_offset", "require_text", "to_utc",
 ]  # fmt: skip
@@ -45,6 +45,14 @@ def check_text(value: str) -> str:
         raise PydanticCustomError("string_nul", "Must not contain the character NUL")
     if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
         raise PydanticCustomError("string_unicode", "Must be valid Unicode, without surrogates")
+    return value
+
+
+def check_end(value: str) -> str:
+    """Refuse blanks at the end of a CHAR: no backend but SQLite keeps those that were sent."""
+    if value.endswith(" "):
+        message = "Must not end in a blank, which a column of fixed length does not keep"
+        raise PydanticCustomError("trailing_blank", message)
     return value
 
 

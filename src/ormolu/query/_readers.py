@@ -28,7 +28,7 @@ from pydantic_core import to_jsonable_python
 from ormolu.query import _checks as checks
 from ormolu.query._kept_back import holds_secret, revealed
 from ormolu.query._members import member_type
-from ormolu.query._stored import is_short_float
+from ormolu.query._stored import is_fixed, is_short_float
 from ormolu.query._told import is_readable, plain_hint
 
 __all__ = [
@@ -80,7 +80,9 @@ def enumeration(type_: Any, limits: Limits) -> Any:
 def string(type_: Any, limits: Limits) -> Any:
     """Return text of a column's length."""
     # Without a length there is none: MySQL's own, which its DDL asks for, it enforces itself.
-    return text(type_.length if limits.is_limited else None)
+    kind = text(type_.length if limits.is_limited else None)
+    has_end = limits.is_limited and is_fixed(type_)
+    return Annotated[kind, AfterValidator(checks.check_end), _NO_BLANKS] if has_end else kind
 
 
 def any_text(_type: Any, _limits: Limits) -> Any:
@@ -216,8 +218,11 @@ def _places_of(type_: Any, *names: str) -> int | None:
 
 def clock(type_: Any, _limits: Limits) -> Any:
     """Return times of the day, which have an offset where the column says so."""
-    check = checks.check_offset_time if getattr(type_, "timezone", False) else checks.check_time
-    return Annotated[time, AfterValidator(check), checks.require_text("12:00:00")]
+    if getattr(type_, "timezone", False):
+        example = checks.require_text("12:00:00Z")
+        return Annotated[time, AfterValidator(checks.check_offset_time), example]
+    example = checks.require_text("12:00:00")
+    return Annotated[time, AfterValidator(checks.check_time), example, _LOCAL_TIME]
 
 
 def any_moment(type_: Any, _limits: Limits) -> Any:
@@ -338,6 +343,7 @@ def in_query(kind: Any, limits: Limits, *, is_list: bool = False) -> Any:
     return Annotated[kind, WrapValidator(read)]
 
 
+_NO_BLANKS = Field(json_schema_extra={"pattern": "(^|[^ ])$"})
 ANY_DECIMAL = _decimal(r"^-?\d+(\.\d+)?$", {})
 _BASE64 = r"^[A-Za-z0-9+/_-]*={0,2}$"
 _FLOAT = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -345,7 +351,23 @@ _MOMENT = checks.require_text("2026-01-31T12:00:00Z")
 INSTANT = Annotated[
     datetime, AfterValidator(checks.require_offset), AfterValidator(checks.to_utc), _MOMENT
 ]
-NAIVE = Annotated[datetime, AfterValidator(checks.refuse_offset), _MOMENT]
+# JSON Schema's date-time and time have an offset; these names are in OpenAPI's registry.
+_LOCAL_MOMENT = WithJsonSchema(
+    {
+        "type": "string",
+        "format": "date-time-local",
+        "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?$",
+    }
+)
+_LOCAL_TIME = WithJsonSchema(
+    {"type": "string", "format": "time-local", "pattern": r"^\d{2}:\d{2}:\d{2}$"}
+)
+NAIVE = Annotated[
+    datetime,
+    AfterValidator(checks.refuse_offset),
+    checks.require_text("2026-01-31T12:00:00"),
+    _LOCAL_MOMENT,
+]
 _ANY_MOMENT = Annotated[datetime, _MOMENT]
 DATE = Annotated[date, checks.require_text("2026-01-31")]
 _UUID = Annotated[uuid.UUID, checks.require_text(str(uuid.NAMESPACE_DNS), is_number_fine=True)]

@@ -19,12 +19,12 @@ from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.types import TypeDecorator
 
 from ormolu.query._checks import shortest
-from ormolu.query._stored import stored_type
+from ormolu.query._stored import is_filled, stored_type
 
 __all__ = [
     "Around", "AsStored", "CodedAsStored", "Digits", "Exact", "Names", "Shielded", "Single",
-    "Truth", "UTCRange", "UTCRanges", "UTCTime", "UncachedAsStored", "UncachedShielded", "Whole",
-    "note",
+    "Truth", "UTCRange", "UTCRanges", "UTCTime", "UncachedAsStored", "UncachedShielded",
+    "Unfilled", "Whole", "note",
 ]  # fmt: skip
 
 _log = logging.getLogger("ormolu")
@@ -60,14 +60,13 @@ class Shielded(Around):
     def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
         """Return what reads a value, or None of it."""
         read = super().result_processor(dialect, coltype)
-        kind = type(self.inner)
-        is_moment = isinstance(stored_type(self.inner, dialect), sa.DateTime)
+        kind, prepare = type(self.inner), _preparation_of(self.inner, dialect)
         if read is None:
-            return _in_utc if is_moment else None
+            return prepare
 
         def process(value: Any) -> Any:
             try:
-                return read(_in_utc(value) if is_moment else value)
+                return read(value if prepare is None else prepare(value))
             except (OSError, RuntimeError):
                 # Not of this value: a vault that does not answer, a key that is not set.
                 raise
@@ -76,6 +75,17 @@ class Shielded(Around):
                 return None
 
         return process
+
+
+def _preparation_of(type_: Any, dialect: Dialect) -> Callable[[Any], Any] | None:
+    """Return what makes the same of a stored value on every backend, before a decorator reads."""
+    if is_filled(type_, dialect):
+        return _unfilled
+    return _in_utc if isinstance(stored_type(type_, dialect), sa.DateTime) else None
+
+
+def _unfilled(value: Any) -> Any:
+    return value.rstrip(" ") if isinstance(value, str) else value
 
 
 def _in_utc(value: Any) -> Any:
@@ -144,6 +154,19 @@ class UncachedAsStored(CodedAsStored):
 def _after(read: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
     """Return what reads moments of an array, in UTC."""
     return _in_utc if read is None else lambda value: _in_utc(read(value))
+
+
+class Unfilled(Around):
+    """Text of a CHAR, without the blanks that PostgreSQL fills it up with."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
+        """Return what reads a value; the type's own where nothing is filled up."""
+        read = super().result_processor(dialect, coltype)
+        if not is_filled(self.inner, dialect):
+            return read
+        return _unfilled if read is None else lambda value: _unfilled(read(value))
 
 
 class UTCTime(TypeDecorator[time]):

@@ -19,6 +19,7 @@ from ormolu.models import UTCDateTime
 from ormolu.query import _readings as readings
 from ormolu.query._stored import (
     is_coded,
+    is_fixed,
     is_named_apart,
     named_type,
     named_types,
@@ -45,8 +46,8 @@ def as_key(column: Any) -> Any:
         make = readings.CodedAsStored if _is_kept(type_) else readings.UncachedAsStored
         return sa.type_coerce(column, make(type_))
     forms = named_types(type_) if is_named_apart(type_) else [undecorated(type_)]
-    is_enum = any(isinstance(each, sa.Enum) for each in forms)
-    return as_shown(column) if is_enum else column
+    is_as_shown = any(isinstance(each, sa.Enum) or is_fixed(each) for each in forms)
+    return as_shown(column) if is_as_shown else column
 
 
 def plain_value(value: Any) -> Any:
@@ -154,6 +155,7 @@ _PLAIN_PLACES = 6
 _READERS: tuple[tuple[Any, Callable[[Any], TypeEngine[Any] | None]], ...] = (
     (sa.ARRAY, readings.AsStored),
     (sa.Enum, readings.AsStored),
+    ((sa.CHAR, sa.NCHAR), readings.Unfilled),
     (sa.REAL, lambda _type: readings.Single()),
     (sa.DateTime, _with_offset),
     (_DECIMALS, _with_digits),

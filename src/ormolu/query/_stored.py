@@ -23,6 +23,8 @@ from ormolu.seams import variants_of
 __all__ = [
     "bound_form",
     "is_coded",
+    "is_filled",
+    "is_fixed",
     "is_named_apart",
     "is_short_float",
     "named_type",
@@ -60,13 +62,20 @@ def stored_types(type_: TypeEngine[Any]) -> list[TypeEngine[Any]]:
     return found
 
 
-def named_type(type_: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:
+def named_type(
+    type_: TypeEngine[Any], dialect: Dialect, *, is_below: bool = False
+) -> TypeEngine[Any]:
     """Return the type that a program names for a database: a variant, or what a decorator loads.
 
     SQLAlchemy's own for that database is made of it. One with code between is returned as it is.
+
+    Args:
+        type_: Of a column.
+        dialect: Of the database.
+        is_below: Whether to return what is named below such code.
     """
     named = type_
-    while not is_coded(named):
+    while is_below or not is_coded(named):
         variant = variants_of(named).get(dialect.name)
         if variant is not None:
             named = variant
@@ -103,6 +112,17 @@ def is_short_float(type_: TypeEngine[Any]) -> bool:
     """Tell whether MySQL has a number of four bytes for a type."""
     precision = getattr(type_, "precision", None)
     return isinstance(type_, mysql.FLOAT) and (precision is None or precision <= _SHORT_BITS)
+
+
+def is_filled(type_: TypeEngine[Any], dialect: Dialect) -> bool:
+    """Tell whether a database fills text up with blanks, to the length of its column."""
+    # Of the type that is named: to a driver it is text like any other.
+    return dialect.name == "postgresql" and is_fixed(named_type(type_, dialect, is_below=True))
+
+
+def is_fixed(type_: TypeEngine[Any]) -> bool:
+    """Tell whether all text of a column has the same length, as far as SQL goes."""
+    return isinstance(type_, (sa.CHAR, sa.NCHAR))
 
 
 def reads_as_stored(type_: TypeEngine[Any]) -> bool:

@@ -8,6 +8,7 @@ SQLite compares moments as text, with microseconds or without.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from ormolu.query._kinds import family_of
 from ormolu.query._stored import (
     bound_form,
+    is_filled,
     is_named_apart,
     is_short_float,
     named_type,
@@ -101,11 +103,20 @@ def equals(expression: Any, value: Any, dialect: Dialect) -> ColumnElement[bool]
     least, greatest = bounds(expression, value, dialect)
     if least is not greatest:
         return expression.in_([least, greatest])  # type: ignore[no-any-return]
-    exact = _exact(expression, dialect)
-    plain: ColumnElement[bool] = expression == greatest
+    return _matching(expression, dialect, lambda each: each == greatest)
+
+
+def _matching(
+    expression: Any, dialect: Dialect, match: Callable[[Any], ColumnElement[bool]]
+) -> ColumnElement[bool]:
+    """Return a comparison of an expression, exact, and so that an index serves if it can."""
+    exact, type_ = _exact(expression, dialect), expression.type
+    # A CHAR is equal to any text that has more blanks at its end.
+    is_index_exact = dialect.name == "postgresql" and not is_filled(type_, dialect)
+    if exact is expression or is_index_exact:
+        return match(expression)
     # The first finds the row by its index, the second is exact.
-    is_index_exact = exact is expression or dialect.name == "postgresql"
-    return plain if is_index_exact else and_(plain, exact == greatest)
+    return and_(match(expression), match(exact))
 
 
 def is_one_of(expression: Any, values: list[Any], dialect: Dialect) -> ColumnElement[bool]:
@@ -113,16 +124,13 @@ def is_one_of(expression: Any, values: list[Any], dialect: Dialect) -> ColumnEle
     expression = _operand(expression, dialect)
     if _single_of(expression, dialect) is not None:
         return expression.in_([bounds(expression, value, dialect)[0] for value in values])  # type: ignore[no-any-return]
-    exact = _exact(expression, dialect)
     forms = [form for value in values for form in _stored_forms(expression, value, dialect)]
     if not forms:
         # SQLAlchemy's empty list is no SQL where the type has a bind_expression.
         return sa.false()
     type_ = _compared_type(expression, dialect)
     listed = sa.bindparam(None, forms, type_=type_, expanding=True, unique=True)
-    plain: ColumnElement[bool] = expression.in_(listed)
-    is_index_exact = exact is expression or dialect.name == "postgresql"
-    return plain if is_index_exact else and_(plain, exact.in_(listed))
+    return _matching(expression, dialect, lambda each: each.in_(listed))
 
 
 def matches(
@@ -184,6 +192,9 @@ def _operand(expression: Any, dialect: Dialect) -> Any:
 
 def _undecorated(expression: Any, dialect: Dialect) -> Any:
     type_ = expression.type
+    if is_filled(type_, dialect):
+        # As text it has no blanks at its end.
+        return cast(expression, sa.Text())
     # SQLAlchemy forgets variants where it collates.
     is_other = isinstance(type_, TypeDecorator) or is_named_apart(type_)
     return sa.type_coerce(expression, stored_type(type_, dialect)) if is_other else expression
