@@ -23,8 +23,8 @@ from sqlalchemy.dialects.postgresql import Range
 
 __all__ = [
     "check_bits", "check_digits", "check_end", "check_finite", "check_fraction", "check_interval",
-    "check_json", "check_list", "check_offset_time", "check_single", "check_six_digits", "check_size",
-    "check_text", "check_time", "check_unit", "read_base64", "read_decimal",
+    "check_json", "check_list", "check_offset_time", "check_single", "check_six_digits",
+    "check_size", "check_text", "check_time", "check_unit", "read_base64", "read_decimal",
     "read_range", "reader_of_queries", "refuse_offset", "require_offset", "require_text", "to_utc",
 ]  # fmt: skip
 

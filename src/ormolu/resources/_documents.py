@@ -335,7 +335,8 @@ def _example(schema: Json, schemas: Json) -> Json:
 
 
 _EXAMPLES = {
-    "date-time": "2026-01-31T12:00:00Z", "date": "2026-01-31", "time": "12:00:00",
+    "date-time": "2026-01-31T12:00:00Z", "date-time-local": "2026-01-31T12:00:00",
+    "date": "2026-01-31", "time": "12:00:00Z", "time-local": "12:00:00",
     "duration": "P1DT2H", "uuid": "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "decimal": "1",
 }  # fmt: skip
 _SIMPLE: dict[str, Any] = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}
