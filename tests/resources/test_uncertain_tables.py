@@ -8,6 +8,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import ForeignKey, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from ormolu import ConfigurationError, Database, Policy, resource
 from tests.fixtures.apps import client_of
@@ -181,6 +183,46 @@ async def test_tables_of_other_names_are_others(database_url: str) -> None:
         assert (await client.get("/folders?include=notes")).status_code == 200
 
 
+async def fill(teams: Teams, db: Database) -> None:
+    async with db.unit_of_work() as session:
+        session.add_all([teams.person(id=1), teams.person(id=2), teams.team(id=1)])
+        await session.flush()
+        session.add_all(
+            [teams.member(person_id=key, team_id=1, is_public=key == 1) for key in (1, 2)]
+        )
+
+
+@pytest.mark.parametrize("place", ["beside", "below", "around"])
+@pytest.mark.parametrize("is_asked", [True, False])
+async def test_a_policy_holds_where_the_application_around_has_no_database(
+    database_url: str, place: str, *, is_asked: bool
+) -> None:
+    """Each of those in it has one; who they are mounted with is known from the first request."""
+    teams, root = Teams(), FastAPI()
+    db = Database(database_url, metadata=teams.base.metadata)
+    ours, theirs = FastAPI(), FastAPI()
+    for each in (ours, theirs):
+        db.attach(each)
+    if place == "around":
+        root.include_router(resource(teams.member, policy=teams.public, operations={"list"}))
+    else:
+        theirs.include_router(resource(teams.member, policy=teams.public, operations={"list"}))
+    ours.include_router(resource(teams.team, includes={"members"}))
+    below = Starlette(routes=[Mount("/theirs", theirs)])
+    root.mount("/ours", ours)
+    root.mount("/below", below if place == "below" else theirs)
+    async with client_of(ours) as direct, client_of(root) as client:
+        await fill(teams, db)
+        if is_asked:
+            # Nothing tells yet that anything is around it.
+            assert (await direct.get("/teams")).status_code == 200
+        for _ in range(3):
+            answer = await client.get("/ours/teams?include=members")
+            (team,) = answer.json()["items"]
+            assert [each["person_id"] for each in team["members"]] == [1]
+            assert answer.headers["cache-control"] == "private, no-cache"
+
+
 @pytest.mark.parametrize("place", ["around", "inside", "beside"])
 async def test_a_policy_holds_in_applications_that_are_mounted_together(
     database_url: str, place: str
@@ -203,12 +245,7 @@ async def test_a_policy_holds_in_applications_that_are_mounted_together(
     theirs.include_router(resource(teams.member, policy=teams.public, operations={"list"}))
     path = "/teams" if place == "inside" else "/ours/teams"
     async with client_of(root) as client:
-        async with db.unit_of_work() as session:
-            session.add_all([teams.person(id=1), teams.person(id=2), teams.team(id=1)])
-            await session.flush()
-            session.add_all(
-                [teams.member(person_id=key, team_id=1, is_public=key == 1) for key in (1, 2)]
-            )
+        await fill(teams, db)
         answer = await client.get(f"{path}?include=members")
         assert [each["person_id"] for each in answer.json()["items"][0]["members"]] == [1]
         assert answer.headers["cache-control"] == "private, no-cache"

@@ -20,10 +20,13 @@ from ormolu.resources._declaration import Declaration
 from ormolu.resources._exposures import Exposure
 from ormolu.resources._registry import Registry, made
 from ormolu.web import (
+    Outer,
     Table,
     application_of,
     attached_applications,
+    hear_outer,
     mounted_in,
+    outer_routers,
     routers_in,
 )
 
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["all_of", "exposure_for", "find_resources"]
 
 _KEY = "ormolu_resources"
+
+hear_outer(made.note_change)
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ def _declarations_for(
     return found, strays
 
 
-def _own(app: Starlette) -> list[Declaration]:
+def _own(app: Starlette | Outer) -> list[Declaration]:
     """Return what the routes of an application serve, and what is named by it."""
     found: dict[Declaration, None] = {}
     for router in routers_in(app):
@@ -156,7 +161,7 @@ def _with_named(declarations: Iterable[Declaration]) -> list[Declaration]:
 
 def _around(app: Starlette) -> list[list[Declaration]]:
     """Return what the applications declare that one is mounted in, the nearest first."""
-    ways = [way for root in attached_applications() for way in _ways(root, app)]
+    ways = [way for root in _roots() for way in _ways(root, app)]
     levels = zip_longest(*(reversed(way) for way in ways))
     return [
         list(dict.fromkeys(found for each in level if each is not None for found in _own(each)))
@@ -166,7 +171,7 @@ def _around(app: Starlette) -> list[list[Declaration]]:
 
 def _beside(app: Starlette) -> list[Declaration]:
     """Return what is closed by all applications that are mounted in one with this, or in this."""
-    families = [list(all_of(root)) for root in attached_applications()]
+    families = [list(_family(root)) for root in _roots()]
     declared = [each for family in families if app in family for other in family
                 for each in _own(other)]  # fmt: skip
     # What others leave open says nothing here.
@@ -174,7 +179,18 @@ def _beside(app: Starlette) -> list[Declaration]:
     return list(dict.fromkeys(closed))
 
 
-def _ways(root: Starlette, app: Starlette) -> Iterator[list[Starlette]]:
+def _roots() -> list[Starlette | Outer]:
+    """Return the applications that others may be mounted in."""
+    return [*attached_applications(), *outer_routers()]
+
+
+def _family(root: Starlette | Outer) -> Iterator[Starlette | Outer]:
+    yield root
+    for each in mounted_in(root):
+        yield from all_of(each)
+
+
+def _ways(root: Starlette | Outer, app: Starlette) -> Iterator[list[Starlette | Outer]]:
     for each in mounted_in(root):
         if each is app:
             yield [root]
@@ -193,8 +209,8 @@ def _in_no_application(models: Collection[type[Any]]) -> list[Declaration]:
     """Return what is declared of other models than these by resources in no application."""
     candidates = {each for each in made.declarations() if each.model not in models}
     if candidates:
-        for root in attached_applications():
-            for each in all_of(root):
+        for root in _roots():
+            for each in _family(root):
                 candidates.difference_update(_own(each))
     return sorted(candidates, key=lambda each: each.path)
 

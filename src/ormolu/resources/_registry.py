@@ -31,7 +31,7 @@ class _Made:
     """All resources that the program holds, so that those in no application are found.
 
     Attributes:
-        changes: How many were made, and routes added to them.
+        changes: How many were made, routes added to them, and applications seen around others.
         included: What those declare that were ever seen in an application, though it be gone.
         lock: Whoever looks at them, and keeps what it found, has it.
     """
@@ -47,6 +47,11 @@ class _Made:
         """Add one; it is forgotten with its last reference."""
         with self.lock:
             self._all[id(resource)] = resource
+            self.changes += 1
+
+    def note_change(self) -> None:
+        """Note that one has another route, or that an application is in another one."""
+        with self.lock:
             self.changes += 1
 
     def declarations(self) -> set[Declaration]:

@@ -233,7 +233,7 @@ class Routes(list[BaseRoute]):
 
     def append(self, route: BaseRoute) -> None:
         """Add a route, before the resource's own once these are there."""
-        made.changes += 1
+        made.note_change()
         own = (place for place, each in enumerate(self) if each is self._first)
         self.insert(next(own, len(self)), route)
 

@@ -19,6 +19,7 @@ from ormolu.web._doors import raise_failure
 from ormolu.web._fastapi import dependant_of, dependencies_of, route_path, solve, why_no_doors
 from ormolu.web._handlers import ProblemReach, answer_problems
 from ormolu.web._openapi import Describer, problem_reference
+from ormolu.web._outer import Outer, hear_outer, outer_routers
 from ormolu.web._privacy import Privacy, note_privacy
 from ormolu.web._problems import problems_of
 from ormolu.web._survey import survey
@@ -29,6 +30,7 @@ __all__ = [
     "Describer",
     "Door",
     "NoDoorError",
+    "Outer",
     "Privacy",
     "ProblemReach",
     "ReadSessionDep",
@@ -43,9 +45,11 @@ __all__ = [
     "contexts_of",
     "dependant_of",
     "dependencies_of",
+    "hear_outer",
     "mounted_in",
     "note_privacy",
     "only_read",
+    "outer_routers",
     "problem_reference",
     "problems_of",
     "raise_failure",

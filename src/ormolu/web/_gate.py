@@ -22,6 +22,7 @@ from ormolu.web._constraints import callers_of
 from ormolu.web._dependency import request_session
 from ormolu.web._doors import Doors
 from ormolu.web._fastapi import LAYERS
+from ormolu.web._outer import note_outer
 from ormolu.web._privacy import expect_privacy, tell_caches
 from ormolu.web._problems import PROBLEMS_KEY, Problems
 from ormolu.web._units import open_units
@@ -64,6 +65,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         self._freezer.note_request()
+        note_outer(scope)
         units = open_units(scope)
         if self._engines in units:
             # A mounted application that is attached too: the outer gate's unit of work serves.

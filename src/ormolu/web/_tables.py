@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.routing import Host, Mount, Router
 
 from ormolu.web._fastapi import included_in, route_contexts, version_of
+from ormolu.web._outer import Outer
 
 __all__ = ["Table", "contexts_of", "is_resource", "mounted_in", "routers_in"]
 
@@ -42,7 +43,7 @@ def is_resource(router: Any) -> bool:
     return getattr(router, "is_ormolu", False) is True
 
 
-def routers_in(app: Starlette) -> list[Any]:
+def routers_in(app: Starlette | Outer) -> list[Any]:
     """Return the routers of an application: not those of applications that are mounted in it."""
     found: dict[int, Any] = {}
     waiting: list[Any] = [app.router]
@@ -58,7 +59,7 @@ def routers_in(app: Starlette) -> list[Any]:
     return list(found.values())
 
 
-def mounted_in(app: Starlette) -> list[Starlette]:
+def mounted_in(app: Starlette | Outer) -> list[Starlette]:
     """Return the applications that are mounted in one."""
     found = [_mounted(route) for router in routers_in(app) for route in router.routes]
     return [each for each in found if isinstance(each, Starlette)]
