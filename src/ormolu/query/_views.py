@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Dialect, and_, select, tuple_
+from sqlalchemy import ColumnElement, Dialect, and_, literal_column, select, tuple_
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
@@ -203,10 +203,13 @@ class View:
             return None
         # Not adapted to the alias: the policy may hold any SQL, with names of its own.
         keys = [key.on(self.model) for key in self.keys]
-        seen = select(*keys).where(self.visible).correlate(None)
-        columns = [key.on(entity) for key in self.keys]
-        one = columns[0] if len(columns) == 1 else tuple_(*columns)
-        return one.in_(seen)
+        if entity is self.model:
+            one = keys[0] if len(keys) == 1 else tuple_(*keys)
+            return one.in_(select(*keys).where(self.visible).correlate(None))
+        # Not IN: MariaDB finds no rows where one stands in an ON, and one in an EXISTS beside it.
+        same = [key == column.on(entity) for key, column in zip(keys, self.keys, strict=True)]
+        seen: Any = select(literal_column("1")).select_from(self.model)
+        return seen.where(*same, self.visible).correlate(entity).exists()  # type: ignore[no-any-return]
 
     def _unknown(self, name: str, known: Iterable[str]) -> str:
         if name in self.relations:
