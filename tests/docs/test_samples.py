@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -32,18 +34,46 @@ ERRORS = (ROOT / "docs" / "errors.md").read_text()
 RESOURCES = (ROOT / "docs" / "resources.md").read_text()
 
 
+class Runner:
+    """Runs programs with warnings as errors, in children of one process."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "tests.docs.runner"],
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def run(self, source: str, folder: Path) -> None:
+        """Run a program in an empty folder, and fail with what it says if it fails."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        program = folder.with_suffix(".py")
+        program.write_text(source)
+        print(json.dumps([str(program), str(folder)]), file=self._process.stdin, flush=True)
+        code = self._process.stdout.readline().strip()
+        assert code == "0", (folder / "said").read_text()
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[Runner]:
+    """What runs all samples."""
+    runner = Runner()
+    yield runner
+    runner.close()
+
+
 @pytest.mark.parametrize("sample", SAMPLES)
-def test_sample_runs(sample: str, tmp_path: Path) -> None:
+def test_sample_runs(sample: str, runner: Runner, tmp_path: Path) -> None:
     """Each Python sample runs as it stands, with warnings as errors."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", sample],
-        check=False, cwd=tmp_path, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    runner.run(sample, tmp_path)
 
 
 @pytest.mark.parametrize("sample", APPLICATIONS)
-def test_sample_serves(sample: str, tmp_path: Path) -> None:
+def test_sample_serves(sample: str, runner: Runner, tmp_path: Path) -> None:
     """An application in a sample starts and answers a health check."""
     check = (
         "\nfrom fastapi.testclient import TestClient\n"
@@ -51,11 +81,14 @@ def test_sample_serves(sample: str, tmp_path: Path) -> None:
         "    assert client.get('/readyz').status_code == 200\n"
         "    assert client.get('/openapi.json').status_code == 200\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", sample + check],
-        check=False, cwd=tmp_path, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    runner.run(sample + check, tmp_path)
+
+
+def test_sample_that_fails_is_found(runner: Runner, tmp_path: Path) -> None:
+    """An error, and a warning, that a program ends with fail its test with its words."""
+    for source in ("1 / 0", "import warnings; warnings.warn('odd')", "raise SystemExit('odd')"):
+        with pytest.raises(AssertionError, match=r"ZeroDivisionError|odd"):
+            runner.run(source, tmp_path)
 
 
 def test_every_problem_code_is_documented_with_its_status() -> None:
