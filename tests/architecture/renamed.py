@@ -47,8 +47,9 @@ class RenamedLoader(importlib.machinery.SourceFileLoader):
     """Compiles a module with the name replaced, past the cache of compiled modules."""
 
     def get_code(self, fullname: str) -> CodeType | None:
-        word = rf"\b{re.escape(Renaming.name)}\b"
-        source, hits = re.subn(word, f"{Renaming.name}_renamed", Path(self.path).read_text())
+        word, source, hits = rf"\b{re.escape(Renaming.name)}\b", Path(self.path).read_text(), 0
+        if Renaming.name in source:
+            source, hits = re.subn(word, f"{Renaming.name}_renamed", source)
         if not hits:
             return super().get_code(fullname)
         Renaming.hits += hits
