@@ -25,7 +25,13 @@ _OF_THE_SERVER: frozenset[Kind] = frozenset(
 
 # Errors in the statement itself: SQLSTATE classes, SQLite's name, MySQL's numbers.
 _OF_STATEMENTS = ("42", "3F")
-_OF_STATEMENTS_TOO = frozenset({"SQLITE_ERROR", "1054", "1064", "1146", "1305"})
+# MySQL's: those for which the standard has 42 or 21, and whose text quotes names alone.
+_OF_STATEMENTS_TOO = frozenset(
+    {
+        "SQLITE_ERROR", "1049", "1052", "1054", "1055", "1060", "1064", "1066", "1109", "1110",
+        "1111", "1136", "1140", "1146", "1222", "1241", "1305", "1318", "1327", "1582", "1630",
+    }
+)  # fmt: skip
 
 # Kinds whose text quotes values even of DDL, such as the first double of a new unique index.
 _OF_ROWS: frozenset[Kind] = frozenset(
@@ -113,7 +119,8 @@ def _is_of_the_statement(error: StatementError, fault: Fault) -> bool:
         # Python's own, before anything was sent; a value error repeats the value.
         return not isinstance(error.orig, _VALUE_ERRORS)
     if fault.native is None:
-        return False
+        # What a driver says itself, without a statement: of the options that it connects with.
+        return error.statement is None
     if fault.native.startswith(_OF_STATEMENTS) or fault.native in _OF_STATEMENTS_TOO:
         return True
     return _DDL.match(error.statement or "") is not None and fault.kind not in _OF_ROWS

@@ -164,3 +164,10 @@ async def test_an_unknown_database_is_named(driver: str, postgresql: PostgreSQL)
     """The start says what the server said."""
     with pytest.raises(Exception, match="no_such_database"):
         await make_database(postgresql.url("no_such_database", driver)).open()
+
+
+@pytest.mark.backends("psycopg")
+async def test_an_option_that_the_driver_does_not_know_is_named(database_url: str) -> None:
+    """The start says what the driver said of it."""
+    with pytest.raises(Exception, match="nonsense"):
+        await make_database(database_url, connect_args={"nonsense": "1"}).open()

@@ -36,6 +36,9 @@ _MOST_OF_TEXT = 1000
 
 _log = logging.getLogger("ormolu")
 
+# Kept with an error: that it was logged.
+_TOLD = "ormolu_is_told"
+
 # The status of each kind of fault; docs/errors.md is tested against it.
 STATUSES: dict[str, int] = {
     "bad_request": 400,
@@ -317,7 +320,7 @@ def _database_problem(request: Request, error: Exception) -> Problem:
     fields: Sequence[str] = ()
     if isinstance(error, UnavailableError):
         kind, place = error.error_code, Place()
-        _log.warning("%s: %s", _operation(request), error)
+        _tell(request, error, error)
     else:
         fault = fault_of(error)
         kind = fault.kind
@@ -325,7 +328,7 @@ def _database_problem(request: Request, error: Exception) -> Problem:
         place = find_place(fault, metadatas, callers_of(request.scope))
         hint = f" ({_HINTS[kind]})" if kind in _HINTS else ""
         fields = () if fault.is_referenced else place.fields
-        _log.warning("%s: %s%s", _operation(request), fault, hint)
+        _tell(request, error, f"{fault}{hint}")
     status = STATUSES[kind]
     is_transient = status == HTTPStatus.SERVICE_UNAVAILABLE and kind != "outcome_unknown"
     return Problem(
@@ -335,6 +338,13 @@ def _database_problem(request: Request, error: Exception) -> Problem:
         errors=_field_entries(kind, fields, getattr(error, "ormolu_location", None)),
         headers=_RETRY_AFTER if is_transient else {},
     )
+
+
+def _tell(request: Request, error: Exception, words: object) -> None:
+    """Log an error once: one that is raised again comes by here again, on its way out."""
+    if not getattr(error, _TOLD, False):
+        setattr(error, _TOLD, True)
+        _log.warning("%s: %s", _operation(request), words)
 
 
 def _operation(request: Request) -> str:
