@@ -59,6 +59,35 @@ async def test_types_of_mysql_are_refused_elsewhere(database_url: str, type_: An
     assert f'.with_variant({type_!r}, "mysql"))' in await refusal_of(database_url, metadata)
 
 
+STANDARD_TYPES = [
+    sa.BINARY(16), sa.VARBINARY(20), sa.BLOB(), sa.DATETIME(), sa.NVARCHAR(9), sa.DOUBLE(),
+]  # fmt: skip
+
+
+@pytest.mark.backends("asyncpg", "psycopg")
+@pytest.mark.parametrize("type_", STANDARD_TYPES, ids=lambda each: type(each).__name__)
+async def test_standard_names_that_postgresql_lacks_are_refused(
+    database_url: str, type_: Any
+) -> None:
+    """SQLAlchemy writes them as they are, and PostgreSQL's error names no column."""
+    metadata = table_of(Column("id", Integer, primary_key=True), Column("ships", type_))
+    message = await refusal_of(database_url, metadata)
+    assert f'Column "harbour.ships": PostgreSQL does not have the type {type_!r}. Write' in message
+
+
+@pytest.mark.backends("mariadb")
+@pytest.mark.parametrize("type_", [sa.LargeBinary(16), sa.LargeBinary(), sa.Text()])
+async def test_primary_keys_of_any_length_are_refused_on_mysql(
+    database_url: str, type_: Any
+) -> None:
+    """Its own error says nothing of what to write; other columns may be so."""
+    log = Column("log", sa.Text, unique=True)
+    metadata = table_of(Column("ships", type_, primary_key=True), log)
+    message = await refusal_of(database_url, metadata)
+    assert 'Column "harbour.ships" is of any length, and MariaDB has no such' in message
+    assert "log" not in message
+
+
 async def test_a_column_without_a_type_is_refused(database_url: str) -> None:
     """In SQLAlchemy's words, with the place."""
     metadata = table_of(Column("id", Integer, primary_key=True), Column("ships"))

@@ -38,10 +38,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, UserDefinedType
 from sqlalchemy_utils.types.bit import BitType  # type: ignore[import-untyped]
 
 from ormolu import ConfigurationError, Database, resource
+from ormolu.query import Field
 from tests.fixtures.apps import client_of
 from tests.fixtures.backends import Backend
 from tests.resources.twins import Twins, twins_of
@@ -334,3 +335,40 @@ async def test_a_search_vector_is_shown_and_not_written(twin_urls: tuple[str, st
     async with twins_of(twin_urls, model.metadata, resource(model)) as twins:
         assert (await twins.send("POST", "/things", json={"value": "a"})).status_code == 422
         assert (await twins.send("POST", "/things", json={})).status_code == 201
+
+
+class Shouted(TypeDecorator[str]):
+    """Text in large letters, of which SQLAlchemy may keep no statements."""
+
+    impl = String(20)
+    cache_ok = False
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else value.upper()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else value.lower()
+
+
+async def test_a_variant_with_code_of_its_own_is_read_by_it(
+    backend: Backend, twin_urls: tuple[str, str]
+) -> None:
+    """What the code cannot read takes no list down, as with any decorator."""
+    model = model_of(String(20).with_variant(Shouted(), dialect_of(backend)))
+    async with twins_of(twin_urls, model.metadata, resource(model)) as twins:
+        made = await twins.send("POST", "/things", json={"value": "ab"})
+        assert made.json() == {"id": 1, "value": "ab"}
+        assert (await twins.send("GET", "/things")).json()["items"] == [made.json()]
+
+
+class Unsaid(UserDefinedType[Any]):
+    """Says nothing of its values in Python."""
+
+    cache_ok = True
+
+
+@pytest.mark.parametrize("annotation", [uuid.UUID, list[int], "Word"])
+def test_an_annotation_that_no_named_type_has_says_nothing(annotation: Any) -> None:
+    """The decorated type does, as where there is none."""
+    type_ = String(20).with_variant(Unsaid(), "postgresql")
+    assert Field("value", type_, annotation=annotation).kind.family == "text"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,6 +21,14 @@ _BACKENDS = {"mariadb": "MariaDB", "mysql": "MySQL", "postgresql": "PostgreSQL",
 
 # Values of these are lists or objects, which every backend keeps as JSON.
 _NESTED = ("ARRAY", "HSTORE", "JSONB", "RANGE")
+
+# Standard names that PostgreSQL does not know, though SQLAlchemy writes them: what to write.
+_PLAIN = {
+    "BINARY": "LargeBinary", "BLOB": "LargeBinary", "DATETIME": "DateTime", "DOUBLE": "Double",
+    "NVARCHAR": "Unicode", "VARBINARY": "LargeBinary",
+}  # fmt: skip
+
+_LONG = re.compile(r"(TINY|MEDIUM|LONG)?(BLOB|TEXT)$")
 
 
 def check_places(connection: Connection, metadata: MetaData) -> None:
@@ -79,14 +88,38 @@ def _lacks(dialect: Dialect, column: Column[Any]) -> Iterator[str]:
     words = None if column.system else _why_no_type(dialect, column)
     if words is not None:
         yield f"{place}: {words}"
+    elif not column.system:
+        yield from _too_long_for_keys(dialect, column, place)
     yield from _uncounted(dialect, column, place)
+
+
+def _name_of_type(dialect: Dialect, column: Column[Any]) -> str:
+    """Return what stands in the DDL for a column's type, without what is in its brackets."""
+    written = dialect.type_compiler_instance.process(column.type, type_expression=column)
+    return written.partition("(")[0]
+
+
+def _too_long_for_keys(dialect: Dialect, column: Column[Any], place: str) -> Iterator[str]:
+    """Say which columns of any length are a primary key, which MySQL does not make of them."""
+    is_mysql = dialect.name in {"mysql", "mariadb"}
+    if is_mysql and column.primary_key and _LONG.match(_name_of_type(dialect, column)):
+        yield (
+            f"{place} is of any length, and {_name(dialect)} has no such primary key. Write "
+            "BINARY, VARBINARY or String with a length, at most 255."
+        )
 
 
 def _why_no_type(dialect: Dialect, column: Column[Any]) -> str | None:
     """Say why a column has no type here, and what to write; None if it has one."""
     type_: TypeEngine[Any] = column.type
     try:
-        dialect.type_compiler_instance.process(type_, type_expression=column)
+        name = _name_of_type(dialect, column)
+        if dialect.name == "postgresql" and name in _PLAIN:
+            plain = _PLAIN[name]
+            return (
+                f"PostgreSQL does not have the type {type_!r}. Write {plain}, and this one for the "
+                f'others alone: mapped_column({plain}().with_variant({type_!r}, "mysql"))'
+            )
         is_there = not isinstance(type_, NamedType) or hasattr(dialect, "has_type")
     except (AssertionError, AttributeError, UnsupportedCompilationError):
         is_there = False

@@ -97,6 +97,9 @@ def named_types(type_: TypeEngine[Any]) -> list[TypeEngine[Any]]:
 
 def is_named_apart(type_: TypeEngine[Any]) -> bool:
     """Tell whether a program names a type of its own for some database."""
+    if not isinstance(type_, TypeDecorator):
+        # Most are so, and this is asked of each column of each list.
+        return bool(variants_of(type_))
     return any(
         bool(variants_of(each)) or _is_overridden(each, ("load_dialect_impl",))
         for each in _layers(type_)
