@@ -9,6 +9,7 @@ from ormolu.query._filters import Filters, operators_of, spellings_of
 from ormolu.query._guards import fetch_rows, guard, guard_each, is_guarded, is_unlimited
 from ormolu.query._kept_back import is_secret_hint, revealed
 from ormolu.query._members import member_texts
+from ormolu.query._parentheses import in_parentheses, is_written
 from ormolu.query._plain import is_plain, plain_type
 from ormolu.query._selection import (
     FetchChildren,
@@ -66,6 +67,7 @@ __all__ = [
     "foreign_type",
     "guard",
     "guard_each",
+    "in_parentheses",
     "is_guarded",
     "is_json",
     "is_one_of",
@@ -74,6 +76,7 @@ __all__ = [
     "is_secret_hint",
     "is_text",
     "is_unlimited",
+    "is_written",
     "kept_values",
     "make_row",
     "member_texts",

@@ -20,6 +20,7 @@ from sqlalchemy.types import TypeEngine
 
 from ormolu.errors import RefusedError
 from ormolu.query._kinds import Kind, kind_of
+from ormolu.query._parentheses import in_parentheses
 from ormolu.query._stored import undecorated
 from ormolu.query._text import equals
 
@@ -63,7 +64,7 @@ class Field:
         if isinstance(self.type, mysql.DOUBLE) and attribute.type is not self.type:
             # SQLAlchemy would make decimals of it, rounded to ten places.
             return sa.type_coerce(attribute, self.type)
-        return attribute
+        return in_parentheses(attribute) if self.is_computed else attribute
 
     @cached_property
     def kind(self) -> Kind:

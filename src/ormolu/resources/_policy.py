@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     ColumnExpressionArgument,
     Dialect,
@@ -23,11 +24,11 @@ from sqlalchemy.sql.elements import ColumnClause
 from sqlalchemy.sql.selectable import FromClause, SelectBase
 
 from ormolu.errors import UsageError
-from ormolu.query import nearest
+from ormolu.query import in_parentheses, nearest
 from ormolu.resources._columns import every_name_of
 from ormolu.sessions import kept_with
 
-__all__ = ["EVERYTHING", "Policy", "checked_policy"]
+__all__ = ["EVERYTHING", "Policy", "checked_policy", "kept_apart"]
 
 # A column of booleans is a condition too.
 Rows = ColumnExpressionArgument[bool] | bool
@@ -119,6 +120,44 @@ def checked_policy(found: Any, model: type[Any]) -> Policy:
             )
             raise UsageError(message)
     return _of_columns(found, inspect(model))
+
+
+def kept_apart(policy: Policy, place: int) -> Policy:
+    """Return a policy whose conditions stand beside any others, and mean the same there.
+
+    Two parameters of one name are one to SQLAlchemy: in a statement of two policies both would have
+    the value of the last, and an UPDATE takes one that is called like a column for its new value.
+    And it writes text as it is: an OR in it would reach as far as the statement does.
+
+    Args:
+        policy: A policy, checked.
+        place: Of it among those of a request.
+    """
+    visible, writable = (
+        _apart(rows, f"policy_{place}_{name}")
+        for name, rows in (("visible", policy.visible), ("writable", policy.writable))
+    )
+    if visible is policy.visible and writable is policy.writable:
+        return policy
+    return replace(policy, visible=visible, writable=writable)
+
+
+def _apart(rows: Any, prefix: str) -> Any:
+    if rows is None or isinstance(rows, bool):
+        return rows
+    rows = _condition(rows)
+
+    def rename(bind: BindParameter[Any]) -> None:
+        if _has_name(bind):
+            bind.key = f"{prefix}_{bind.key}"
+
+    if any(map(_has_name, visitors.iterate(rows))):
+        rows = visitors.cloned_traverse(rows, {}, {"bindparam": rename})
+    return in_parentheses(rows)
+
+
+def _has_name(part: Any) -> bool:
+    return isinstance(part, BindParameter) and not part.unique
 
 
 def _of_columns(policy: Policy, mapper: Mapper[Any]) -> Policy:

@@ -22,7 +22,7 @@ from ormolu.resources._idempotency import idempotency_table
 from ormolu.resources._lists import Page, read_members
 from ormolu.resources._mapped import check_relations, mapper_of, operations_of, path_of_table
 from ormolu.resources._operations import Operations
-from ormolu.resources._policy import Policy, checked_policy
+from ormolu.resources._policy import Policy, checked_policy, kept_apart
 from ormolu.resources._registry import Registry, made
 from ormolu.resources._requests import read_key_values
 from ormolu.resources._router import ResourceRouter
@@ -200,10 +200,11 @@ class Resource(ResourceRouter):
         exposure = exposure_for(self, session)
         found: Policies | None = None
         if policies is not None:
+            models = {each: each.declaration.model for each in exposure.reached}
             found = {
-                each: checked_policy(policies[each.declaration.model], each.declaration.model)
-                for each in exposure.reached
-                if each.declaration.model in policies
+                each: kept_apart(checked_policy(policies[model], model), place)
+                for place, (each, model) in enumerate(models.items())
+                if model in policies
             }
         return Operations(exposure, session, found, is_raw=True)
 

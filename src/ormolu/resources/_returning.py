@@ -38,6 +38,7 @@ from sqlalchemy.sql.elements import (
 )
 from sqlalchemy.sql.selectable import SelectBase
 
+from ormolu.query import is_written
 from ormolu.sessions import kept_with
 
 __all__ = ["as_returned", "can_return"]
@@ -56,7 +57,7 @@ def can_return(columns: Sequence[Any], dialect: Dialect) -> bool:
     # Not every backend takes a subquery there, none sees the new row in it, and the ORM does not
     # find there what is written as text.
     parts = (part for column in columns for part in visitors.iterate(column))
-    return not any(isinstance(part, SelectBase) or _is_text(part) for part in parts)
+    return not any(isinstance(part, SelectBase) or is_written(part) for part in parts)
 
 
 def as_returned(column: Any, mapper: Mapper[Any], dialect: Dialect) -> Any:
@@ -98,13 +99,8 @@ def _is_part_right(part: Any) -> bool:
             is_decimal = isinstance(part.type, Float) or not _is_decimal(part)
             return part.computed is None and is_decimal
         case ColumnClause():
-            return bool(part.is_literal) and not _is_text(part)
+            return bool(part.is_literal) and not is_written(part)
         case BinaryExpression() | UnaryExpression() | ExpressionClauseList():
             return part.operator in _ARITHMETIC
         case _:
             return isinstance(part, (BindParameter, Grouping, Label, TypeCoerce))
-
-
-def _is_text(part: Any) -> bool:
-    """Tell whether a part is SQL as text, other than a number."""
-    return isinstance(part, ColumnClause) and part.is_literal and not part.name.isdigit()

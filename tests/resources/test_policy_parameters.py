@@ -1,0 +1,161 @@
+"""The values in policies: each condition has its own, whatever its parameters are called."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI, Header
+from sqlalchemy import ForeignKey, MetaData, String, bindparam, exists, or_, select, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from ormolu import Database, Model, Policy, resource
+from tests.fixtures.apps import client_of
+
+pytestmark = pytest.mark.anyio
+
+
+class Base(Model):
+    __abstract__ = True
+    metadata = MetaData()
+
+
+class Shelf(Base):
+    __tablename__ = "shelves"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant: Mapped[int]
+    label: Mapped[str | None] = mapped_column(String(9))
+    books: Mapped[list[Book]] = relationship(back_populates="shelf")
+
+
+class Book(Base):
+    __tablename__ = "books"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant: Mapped[int]
+    shelf_id: Mapped[int] = mapped_column(ForeignKey("shelves.id"))
+    shelf: Mapped[Shelf] = relationship(back_populates="books")
+
+
+WAYS: dict[str, Callable[[Any, int], Any]] = {
+    "bindparam": lambda model, value: model.tenant == bindparam("tenant", value),
+    "text": lambda model, value: text(f"{model.__tablename__}.tenant = :tenant").bindparams(
+        tenant=value
+    ),
+    "subquery": lambda model, value: model.id.in_(
+        select(model.id).where(model.tenant == bindparam("tenant", value))
+    ),
+    "literal": lambda model, value: model.tenant == value,
+}
+
+
+def of_shelves(x_way: Annotated[str, Header()]) -> Policy:
+    return Policy(visible=WAYS[x_way](Shelf, 1))
+
+
+def of_books(x_way: Annotated[str, Header()]) -> Policy:
+    return Policy(visible=WAYS[x_way](Book, 2))
+
+
+@pytest.fixture(params=WAYS)
+async def client(
+    database_url: str, request: pytest.FixtureRequest
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client who sees the shelves of tenant 1 and the books of tenant 2."""
+    app = FastAPI()
+    db = Database(database_url, metadata=Base.metadata)
+    db.attach(app)
+    app.include_router(resource(Shelf, policy=of_shelves, includes={"books"}, writable={"id"}))
+    app.include_router(resource(Book, policy=of_books, includes={"shelf"}))
+    async with client_of(app) as found:
+        async with db.unit_of_work() as session:
+            session.add_all([Shelf(id=1, tenant=1), Shelf(id=2, tenant=2)])
+            await session.flush()
+            places = {1: (1, 1), 2: (2, 1), 3: (2, 2)}
+            session.add_all([Book(id=key, tenant=tenant, shelf_id=shelf)
+                             for key, (tenant, shelf) in places.items()])  # fmt: skip
+        found.headers["X-Way"] = request.param
+        yield found
+
+
+async def test_two_policies_in_one_statement(client: httpx2.AsyncClient) -> None:
+    """Parameters of one name have the value that their own policy gave them."""
+    books = (await client.get("/books?include=shelf")).json()["items"]
+    assert [(each["id"], each["shelf"] and each["shelf"]["id"]) for each in books] == [
+        (2, 1), (3, None),
+    ]  # fmt: skip
+    shelves = (await client.get("/shelves?include=books&books.id__ge=1")).json()["items"]
+    assert [(each["id"], [book["id"] for book in each["books"]]) for each in shelves] == [(1, [2])]
+    assert (await client.get("/books?shelf.id=2")).json()["items"] == []
+
+
+async def test_a_parameter_that_is_called_like_a_column(client: httpx2.AsyncClient) -> None:
+    """It is no value of that column in a write."""
+    assert (await client.patch("/shelves/1", json={"tenant": 1})).status_code == 200
+    assert (await client.patch("/shelves/1", json={"tenant": 2})).status_code == 403
+    assert (await client.patch("/shelves/2", json={"tenant": 1})).status_code == 404
+    assert (await client.post("/shelves", json={"id": 7, "tenant": 2})).status_code == 403
+    assert (await client.post("/shelves", json={"id": 8, "tenant": 1})).status_code == 201
+    assert (await client.delete("/shelves/2")).status_code == 404
+
+
+def _shared(mine: int, seen: int) -> Policy:
+    """Return a policy of which both conditions hold one parameter."""
+    own = Shelf.tenant == mine
+    return Policy(visible=or_(own, Shelf.label == "all"), writable=own)
+
+
+def _apart(mine: int, seen: int) -> Policy:
+    """Return a policy of the same SQL, whose conditions have a parameter each."""
+    return Policy(
+        visible=or_(Shelf.tenant == seen, Shelf.label == "all"), writable=Shelf.tenant == mine
+    )
+
+
+KINDS: dict[str, Callable[[int, int], Policy]] = {
+    "shared": _shared,
+    "apart": _apart,
+    "text": lambda mine, seen: Policy(
+        visible=text("tenant = :t OR label = 'all'").bindparams(t=seen),
+        writable=text("tenant = :t").bindparams(t=mine),
+    ),
+    "exists": lambda mine, seen: Policy(
+        visible=exists().where(Book.shelf_id == Shelf.id, Book.tenant == seen),
+        writable=Shelf.tenant == mine,
+    ),
+}
+
+
+def of_kind(
+    x_kind: Annotated[str, Header()], x_mine: Annotated[int, Header()],
+    x_seen: Annotated[int, Header()],
+) -> Policy:  # fmt: skip
+    return KINDS[x_kind](x_mine, x_seen)
+
+
+@pytest.mark.parametrize(
+    "order", [("shared", "apart"), ("apart", "shared"), ("text",), ("exists",)]
+)
+async def test_values_are_those_of_each_request(database_url: str, order: tuple[str, ...]) -> None:
+    """Whatever was kept of others, whose policies had the same SQL."""
+    app = FastAPI()
+    db = Database(database_url, metadata=Base.metadata)
+    db.attach(app)
+    app.include_router(resource(Shelf, policy=of_kind))
+    async with client_of(app) as client:
+        async with db.unit_of_work() as session:
+            session.add_all([Shelf(id=key, tenant=key) for key in (1, 2, 3)])
+            await session.flush()
+            session.add_all([Book(id=key, tenant=key, shelf_id=key) for key in (1, 2, 3)])
+        for kind in (*order, *order):
+            for mine, seen in ((1, 1), (2, 3), (3, 2), (1, 3), (2, 2)):
+                headers = {"X-Kind": kind, "X-Mine": str(mine), "X-Seen": str(seen)}
+                shown = mine if kind == "shared" else seen
+                found = (await client.get("/shelves", headers=headers)).json()["items"]
+                assert [each["id"] for each in found] == [shown]
+                read = await client.get(f"/shelves/{shown % 3 + 1}", headers=headers)
+                assert read.status_code == 404
+                body = {"label": "x"}
+                sent = await client.patch(f"/shelves/{shown}", json=body, headers=headers)
+                assert sent.status_code == (200 if mine == shown else 403)
