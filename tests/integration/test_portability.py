@@ -37,6 +37,7 @@ async def refusal_of(url: str, metadata: MetaData, **options: Any) -> str:
 POSTGRESQL_TYPES = [
     postgresql.ARRAY(Integer), sa.ARRAY(sa.String), postgresql.INET(), postgresql.TSVECTOR(),
     postgresql.HSTORE(), postgresql.INT8RANGE(), postgresql.BYTEA(), postgresql.CITEXT(),
+    postgresql.BIT(3),
 ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, Table, inspect
 from sqlalchemy import Sequence as NumberSequence
+from sqlalchemy.dialects.postgresql import BIT
 from sqlalchemy.dialects.postgresql.named_types import NamedType
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import CompileError, UnsupportedCompilationError
@@ -120,7 +121,9 @@ def _why_no_type(dialect: Dialect, column: Column[Any]) -> str | None:
                 f"PostgreSQL does not have the type {type_!r}. Write {plain}, and this one for the "
                 f'others alone: mapped_column({plain}().with_variant({type_!r}, "mysql"))'
             )
-        is_there = not isinstance(type_, NamedType) or hasattr(dialect, "has_type")
+        # MySQL has another BIT, of numbers.
+        is_own = isinstance(type_, NamedType) or isinstance(type_.dialect_impl(dialect), BIT)
+        is_there = not is_own or hasattr(dialect, "has_type")
     except (AssertionError, AttributeError, UnsupportedCompilationError):
         is_there = False
     except CompileError as error:
