@@ -159,3 +159,7 @@ async def test_values_are_those_of_each_request(database_url: str, order: tuple[
                 body = {"label": "x"}
                 sent = await client.patch(f"/shelves/{shown}", json=body, headers=headers)
                 assert sent.status_code == (200 if mine == shown else 403)
+                if mine != shown:
+                    # It may be written, if only it were to be seen.
+                    sent = await client.patch(f"/shelves/{mine}", json=body, headers=headers)
+                    assert sent.status_code == 404
