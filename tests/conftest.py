@@ -1,10 +1,19 @@
 """Fixtures for all tests; each subject has its file in tests/fixtures."""
 
 import gc
+import os
+import sys
 from itertools import count
 
 import pytest
 from fastapi.dependencies import models
+
+if sys.dont_write_bytecode:
+    # As in many containers. Each of the programs that tests start would compile all libraries
+    # anew, for longer than it then runs; here they are compiled once, beside the environment's.
+    sys.dont_write_bytecode, sys.pycache_prefix = False, os.path.join(sys.prefix, "pycache")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
 pytest_plugins = ["tests.fixtures.backends", "tests.fixtures.apps"]
 
