@@ -145,7 +145,9 @@ def names_of(library: str) -> list[str]:
 
 
 # Of these nobody can tell whether they are gone, or not there for once.
-UNSAID = frozenset({"_attributes_set", "_sa_original_init", "current_column"})
+UNSAID = frozenset(
+    {"_attributes_set", "_invalidate_schema_cache_asof", "_sa_original_init", "current_column"}
+)
 
 NAMES = {
     "fastapi": names_of("fastapi"),

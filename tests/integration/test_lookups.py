@@ -27,7 +27,9 @@ from sqlalchemy.orm import (
 )
 
 from ormolu import Database, Model
-from ormolu.sessions._lookups import _Direct
+from ormolu.sessions._borrowing import BorrowingSession
+from ormolu.sessions._compiled import CompiledQuery
+from tests.fixtures.backends import Backend
 
 
 class Base(Model):
@@ -198,27 +200,32 @@ async def test_listeners_hear_of_it(database_url: str) -> None:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The keys that were read past SQLAlchemy's connection."""
     keys: list[Any] = []
-    read = _Direct.read
+    fetch = BorrowingSession.fetch
 
-    def noted(self: _Direct, connection: Any, key: object) -> Any:
-        keys.append(key)
-        return read(self, connection, key)
+    def noted(
+        self: BorrowingSession, query: Any, parameters: Any, statement: Any, given: Any
+    ) -> Any:
+        keys.append(given["key"])
+        return fetch(self, query, parameters, statement, given)
 
-    monkeypatch.setattr(_Direct, "read", noted)
+    monkeypatch.setattr(BorrowingSession, "fetch", noted)
     return keys
 
 
-@pytest.mark.backends("sqlite")
-async def test_first_read_of_a_request_is_direct(database_url: str, reads: list[Any]) -> None:
-    """On SQLite, unless it may write, and until something else is sent."""
+async def test_reads_of_a_request_are_direct(database_url: str, reads: list[Any]) -> None:
+    """Unless it may write, and until something else is sent."""
     async with filled(database_url) as db:
+        async with db.unit_of_work(read_only=True) as session:
+            await session.get_one(Seat, (1, 2))
         async with db.unit_of_work(read_only=True) as session:
             assert (await session.get_one(Token, TOKEN)).id == TOKEN
             assert (await session.get_one(Tag, "1")).code == "1"
-        assert reads == [TOKEN]
+            await session.execute(text("SELECT 1"))
+            await session.get_one(Word, "Abc")
+        assert reads == [TOKEN, "1"]
         async with db.unit_of_work() as session:
             assert (await session.get_one(Tag, "1")).code == "1"
-    assert reads == [TOKEN]
+    assert reads == [TOKEN, "1"]
 
 
 @pytest.mark.backends("sqlite")
@@ -287,9 +294,10 @@ async def test_read_that_fails(database_url: str, reads: list[Any]) -> None:
     assert reads == ["\ud800", "1", TOKEN]
 
 
-@pytest.mark.backends("sqlite")
-async def test_read_that_is_cancelled(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its connection is thrown away, as SQLAlchemy does."""
+async def test_read_that_is_cancelled(
+    backend: Backend, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is thrown away, but for one of SQLite's, as that of any other statement."""
     async with filled(database_url) as db:
         reader = db._engines.opened.reader.sync_engine
         thrown: list[Any] = []
@@ -301,11 +309,11 @@ async def test_read_that_is_cancelled(database_url: str, monkeypatch: pytest.Mon
             raise asyncio.CancelledError
 
         with monkeypatch.context() as patch:
-            patch.setattr(_Direct, "read", cancel)
+            patch.setattr(CompiledQuery, "execute", cancel)
             with pytest.raises(asyncio.CancelledError):
                 async with db.unit_of_work(read_only=True) as session:
                     await session.get(Tag, "1")
-        assert thrown
+        assert bool(thrown) is not backend.is_sqlite
         async with db.unit_of_work(read_only=True) as session:
             assert await session.get(Tag, "1")
 

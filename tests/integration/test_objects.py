@@ -8,6 +8,7 @@ import enum
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -130,6 +131,17 @@ class Badge(Base):
     person_id: Mapped[int] = mapped_column(ForeignKey("object_people.id"))
 
 
+class Stray(Base):
+    """It may say who owned it for longer than that one is there."""
+
+    __tablename__ = "object_strays"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int]
+    owner: Mapped[Person | None] = relationship(
+        primaryjoin="foreign(Stray.owner_id) == Person.id", viewonly=True
+    )
+
+
 class Pen(Base):
     __tablename__ = "object_pens"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -185,7 +197,7 @@ class Versioned(Base):
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 
 
-PLAIN = (Person, Letter, Seat, Versioned, Part)
+PLAIN = (Person, Letter, Seat, Versioned, Part, Stray)
 
 
 class Deferred(Base):
@@ -277,6 +289,7 @@ async def filled(url: str) -> AsyncIterator[Database]:
                 )
             )  # fmt: skip
             session.add_all([Person(id=2, called="Bob"), Letter(id=3, reader_id=1)])
+            session.add_all([Stray(id=1, owner_id=1), Stray(id=2, owner_id=9)])
             session.add(Part(id=1, parts=[Part(id=2)]))
             await session.flush()
             session.add_all([Seat(place=1, row=2, price=3), Seat(place=2, row=1, price=4)])
@@ -366,6 +379,13 @@ STATEMENTS: dict[str, Callable[[], Any]] = {
         .options(selectinload(Person.letters), selectinload(Person.hats))
         .order_by(Person.id)
     ),
+    "with owners": lambda: select(Letter).options(selectinload(Letter.person)).order_by(Letter.id),
+    "with owners of nobody": lambda: (
+        select(Letter).where(Letter.id == 3).options(selectinload(Letter.person))
+    ),
+    "with owners that are gone": lambda: (
+        select(Stray).options(selectinload(Stray.owner)).order_by(Stray.id)
+    ),
 }
 LEFT_TO_SQLALCHEMY: dict[str, Callable[[], Any]] = {
     "two classes": lambda: select(Person, Letter).join(Person.letters).order_by(Letter.id),
@@ -409,9 +429,6 @@ LEFT_TO_SQLALCHEMY: dict[str, Callable[[], Any]] = {
     "with all lists": lambda: (
         select(Person).options(selectinload("*"), lazyload(Person.read)).order_by(Person.id)
     ),
-    "with owners": lambda: (
-        select(Letter).options(selectinload(Letter.person)).order_by(Letter.id)
-    ),
     "with those of its own class": lambda: (
         select(Part).options(selectinload(Part.parts)).order_by(Part.id)
     ),
@@ -451,9 +468,10 @@ LEFT_TO_SQLALCHEMY: dict[str, Callable[[], Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("is_read_only", [False, True], ids=["", "read_only"])
 @pytest.mark.parametrize("is_ours", [True, False], ids=["ours", "left"])
 async def test_it_loads_what_sqlalchemy_loads(
-    database_url: str, loads: Loads, is_ours: bool
+    database_url: str, loads: Loads, is_ours: bool, is_read_only: bool
 ) -> None:
     """The same rows of the same objects in the same state; twice in one session too."""
     statements = STATEMENTS if is_ours else LEFT_TO_SQLALCHEMY
@@ -461,7 +479,8 @@ async def test_it_loads_what_sqlalchemy_loads(
         for name, make in statements.items():
             loads.count = 0
             both = []
-            for begin in (db.unit_of_work, lambda: AsyncSession(db.engine)):
+            ours = partial(db.unit_of_work, read_only=is_read_only and name != "lock")
+            for begin in (ours, lambda: AsyncSession(db.engine)):
                 async with begin() as session:
                     first = (await session.execute(make())).unique().all()
                     again = (await session.execute(make())).unique().all()
@@ -718,7 +737,8 @@ async def test_attribute_that_is_added_later(database_url: str) -> None:
 def test_which_are_plain(class_: type[Any]) -> None:
     """Those without anything that needs SQLAlchemy's loading."""
     if class_ is not Letter:
-        assert (shape_of(inspect(class_)) is not None) is (class_ in PLAIN)
+        shape = shape_of(inspect(class_))
+        assert (shape is not None and not shape.is_heard) is (class_ in PLAIN)
 
 
 def test_class_with_a_state_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,12 +59,24 @@ def test_statements_and_mappers_without_their_names() -> None:
     assert seams.mapper_asked_for(column("a")) is None
     assert seams.session_key(NAMELESS) is None
     assert seams.owner_path(NAMELESS) is None
-    assert seams.selectin_column(NAMELESS, ()) is None
+    assert seams.selectin_columns(NAMELESS, ()) is None
+    assert seams.cache_key_of(NAMELESS) is None
+    assert seams.is_invalidated(NAMELESS)
+    assert not seams.knows_schema_time(SimpleNamespace(driver="asyncpg"))  # type: ignore[arg-type]
     assert seams.expired_names(NAMELESS) == []
     assert seams.variants_of(NAMELESS) == {}
     assert seams.count_attributes(SimpleNamespace(attrs=["a", "b"])) == 2  # type: ignore[arg-type]
     seams.note_owner(NAMELESS, object(), "key")
     assert seams.select_parts(select(Thing)) is not None
+
+
+def test_what_would_be_flushed_is_looked_at() -> None:
+    """Where the session does not tell it at once."""
+    unmodified = SimpleNamespace(check_modified=lambda: False)
+    session: Any = SimpleNamespace(new=[], deleted=[], identity_map=unmodified)
+    assert seams.is_clean(session)
+    session.new = [object()]
+    assert not seams.is_clean(session)
 
 
 def test_objects_are_added_by_the_public_way() -> None:

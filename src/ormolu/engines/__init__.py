@@ -3,16 +3,20 @@
 Knows SQLAlchemy's engines and pools; no session, no web framework.
 """
 
-from ormolu.engines._engines import EnginePair, Engines
+from ormolu.engines._borrowed import FAILURE, BorrowedConnection
+from ormolu.engines._engines import Engines
 from ormolu.engines._listeners import Listener
 from ormolu.engines._options import EngineOptions, Pooler
 from ormolu.engines._origins import made_by_program, unsent_value
+from ormolu.engines._pair import EnginePair
 from ormolu.engines._pool import FairPool
 from ormolu.engines._schema import SchemaMode
-from ormolu.engines._traces import bears_traces
+from ormolu.engines._traces import bears_traces, leaves_no_trace
 from ormolu.engines._url import read_url
 
 __all__ = [
+    "FAILURE",
+    "BorrowedConnection",
     "EngineOptions",
     "EnginePair",
     "Engines",
@@ -21,6 +25,7 @@ __all__ = [
     "Pooler",
     "SchemaMode",
     "bears_traces",
+    "leaves_no_trace",
     "made_by_program",
     "read_url",
     "unsent_value",

@@ -10,7 +10,7 @@ import asyncio
 import os
 import weakref
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -21,6 +21,7 @@ from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import configure_mappers
 
+from ormolu.engines._borrowed import repeat_failures
 from ormolu.engines._ddl import complete_ddl
 from ormolu.engines._errors import (
     open_connections,
@@ -37,6 +38,7 @@ from ormolu.engines._options import (
     set_session,
     silence_driver,
 )
+from ormolu.engines._pair import EnginePair
 from ormolu.engines._pasted import keep_alive
 from ormolu.engines._pool import (
     FairPool,
@@ -48,7 +50,6 @@ from ormolu.engines._pool import (
 from ormolu.engines._schema import SchemaMode, prepare_schema
 from ormolu.engines._server import Server
 from ormolu.engines._traces import note_traces
-from ormolu.engines._turns import Turns
 from ormolu.engines._url import Target, read_url
 from ormolu.errors import (
     ConfigurationError,
@@ -78,34 +79,6 @@ class _Kept(Protocol):
 
 
 _Closable = TypeVar("_Closable", bound=_Kept)
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnginePair:
-    """The two engines of one database on one event loop.
-
-    Attributes:
-        reader: For units of work that only read.
-        writer: For all others.
-        server: Whether it lives.
-        turns: When units of work begin.
-        made: What is made once for these engines, by what it is made from.
-    """
-
-    reader: AsyncEngine
-    writer: AsyncEngine
-    server: Server
-    turns: Turns = field(default_factory=Turns)
-    made: dict[Any, Any] = field(default_factory=dict)
-
-    def of(self, access: Access) -> AsyncEngine:
-        """Return the engine for a unit of work with this access."""
-        return self.writer if access is Access.WRITE else self.reader
-
-    async def dispose(self) -> None:
-        """Close all connections that are not in use."""
-        await self.reader.dispose()
-        await self.writer.dispose()
 
 
 class Engines:
@@ -327,6 +300,7 @@ class Engines:
         keep_alive(engine, self.target.keepalives)
         if access is Access.READ:
             check_reader(engine, self.target, self.options)
+            repeat_failures(engine)
         if self.options.pooler is None:
             # Behind a pooler nobody knows on which server connection a statement was.
             note_traces(engine)

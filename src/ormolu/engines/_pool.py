@@ -18,18 +18,22 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolRese
 from sqlalchemy.util import await_, greenlet_spawn
 
 from ormolu.controlled_delay import Patience
+from ormolu.engines._borrowed import BorrowedConnection
 from ormolu.engines._errors import forget_failure
 from ormolu.engines._line import Line
 from ormolu.engines._server import LineWatch, Server, answering_now
 from ormolu.engines._traces import remove_traces
 from ormolu.errors import DatabaseDownError, OverloadedError
-from ormolu.seams import has_open_transaction, tell_missing
+from ormolu.seams import has_open_transaction, is_invalidated, tell_missing
 
 __all__ = [
     "FairPool", "ping_idle_connections", "pool_class", "reset_on_return", "share_limit",
 ]  # fmt: skip
 
 _IDLE_SECONDS = 1.0
+
+# Kept with a server's connection: when it came back to the pool.
+_RETURNED_AT = "returned_at"
 
 # What SQLAlchemy's pool calls, and we write anew: it promises nobody that it does.
 _HOOKS = ("_do_get", "_do_return_conn")
@@ -45,6 +49,9 @@ class FairPool(AsyncAdaptedQueuePool):
     the queue again; under load a few requests would wait past any limit. Here a connection that
     comes back goes to the first one who waits. Of idle ones the last one that came back is used
     first: the others age, and the caches of few stay warm.
+
+    Attributes:
+        handed_over: Given to the next one who asks for a connection; see `borrow`.
     """
 
     def __init__(
@@ -58,6 +65,9 @@ class FairPool(AsyncAdaptedQueuePool):
         super().__init__(
             creator, pool_size=pool_size, max_overflow=max_overflow, timeout=timeout, **options
         )
+        self.handed_over: BorrowedConnection | None = None
+        self._lifetime: float = options.get("recycle", -1)
+        self._pings = bool(options.get("pre_ping"))
         self._size = pool_size
         self._capacity = pool_size + max_overflow
         self._in_use = 0
@@ -122,22 +132,71 @@ class FairPool(AsyncAdaptedQueuePool):
         """Send all away who wait, of a server that is dead."""
         self._line.fail(lambda: DatabaseDownError(message))
 
+    async def borrow(self, *, begins: bool) -> BorrowedConnection | None:
+        """Take a connection out that SQLAlchemy knows nothing of, in turn with all who ask.
+
+        Args:
+            begins: Whether its first statement begins a transaction.
+
+        Returns:
+            None if SQLAlchemy has to open one, or to look at the one that is there.
+
+        Raises:
+            OverloadedError: None came free in time.
+        """
+        if self._idle:
+            if not self._is_ready(self._idle[-1]):
+                return None
+            record: ConnectionPoolEntry | None = self._idle.pop()
+            self._in_use += 1
+            self._surplus.note_use()
+        elif self._in_use < self._capacity:
+            return None
+        else:
+            record = await self._line_up()
+        is_ready = record is not None and self._is_ready(record)
+        return BorrowedConnection(self, record, begins=begins, is_ready=is_ready)
+
+    async def _line_up(self) -> ConnectionPoolEntry | None:
+        """Return the connection that was waited for, or None: the place for one."""
+        if self._watch is not None:
+            self._watch.begin()
+        return await self._line.wait()
+
+    def _is_ready(self, record: ConnectionPoolEntry) -> bool:
+        """Tell whether a connection can be used without a look at it."""
+        if self._pings or is_invalidated(record):
+            return False
+        connected_at: float = getattr(record, "last_connect_time", 0.0)
+        if self._lifetime >= 0 and time.time() - connected_at > self._lifetime:
+            return False
+        if self._server is None or self._server.timeout is None:
+            return True
+        returned_at: float = record.info.get(_RETURNED_AT, 0.0)
+        return time.monotonic() - returned_at < _IDLE_SECONDS
+
+    def take_back(self, record: ConnectionPoolEntry | None) -> None:
+        """Take a connection back that was borrowed, or the place for one."""
+        if record is not None:
+            record.info[_RETURNED_AT] = time.monotonic()
+        self._pass_on(record)
+
     def _do_get(self) -> ConnectionPoolEntry:
         began_at = time.monotonic()
-        record, answering = None, answering_now()
-        if self._in_use < self._capacity:
+        answering = answering_now()
+        waited_for = None
+        if self.handed_over is not None:
+            waited_for, self.handed_over = self.handed_over.record, None
+        elif self._in_use < self._capacity:
             self._in_use += 1
         elif answering is not None and not answering.may_wait:
             message = f"All {self._capacity} connections are in use."
             raise OverloadedError(message)
         else:
-            if self._watch is not None:
-                self._watch.begin()
-            record = await_(self._line.wait())
+            waited_for = await_(self._line_up())
         if answering is not None:
             answering.begin()
-        if record is None:
-            record = self._take_or_open()
+        record = self._take_or_open() if waited_for is None else waited_for
         # Not `info`, which ends with the connection.
         assert record.record_info is not None
         record.record_info["waited"] = time.monotonic() - began_at
@@ -255,11 +314,11 @@ def ping_idle_connections(engine: Engine, server: Server) -> None:
 
     @event.listens_for(engine, "checkin")
     def _stamp(_connection: object, record: ConnectionPoolEntry) -> None:
-        record.info["returned_at"] = time.monotonic()
+        record.info[_RETURNED_AT] = time.monotonic()
 
     @event.listens_for(engine, "checkout")
     def _ping(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
-        if time.monotonic() - record.info.get("returned_at", time.monotonic()) < _IDLE_SECONDS:
+        if time.monotonic() - record.info.get(_RETURNED_AT, time.monotonic()) < _IDLE_SECONDS:
             return
         try:
             dialect.do_ping(connection)

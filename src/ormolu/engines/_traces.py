@@ -31,6 +31,7 @@ _QUERY = re.compile(
 # What only ends with its transaction, or is stored. LOCAL means SESSION to MySQL.
 _ALWAYS_QUIET = r"SAVEPOINT|RELEASE|ROLLBACK|SHOW|ALTER|DROP|TRUNCATE|CREATE(?!.*\bTEMP)"
 _QUIET = {
+    "mariadb": _ALWAYS_QUIET,
     "postgresql": rf"{_ALWAYS_QUIET}|LOCK|NOTIFY|SET\s+(?:LOCAL|TRANSACTION|CONSTRAINTS)",
     "mysql": _ALWAYS_QUIET,
 }
@@ -97,7 +98,7 @@ def leaves_no_trace(sql: str, dialect: str) -> bool:
 
     Args:
         sql: The statement as it is sent. What cannot be judged leaves traces.
-        dialect: "postgresql", "mysql" or "sqlite".
+        dialect: SQLAlchemy's name of it.
     """
     if dialect == "sqlite":
         return _SQLITE_LEAVES.match(sql) is None
@@ -120,8 +121,7 @@ def _judge(sql: str, dialect: str) -> bool:
 
 def note_traces(engine: Engine) -> None:
     """Note with each connection whether a statement has left something on it, until it is back."""
-    name = engine.dialect.name
-    dialect = "mysql" if name == "mariadb" else name
+    dialect = engine.dialect.name
 
     # Not `before_cursor_execute`: with a listener to a connection SQLAlchemy asks at 14 places
     # of each statement whether anybody listens there.

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NoReturn
 
-from sqlalchemy import Column, Result, Select, inspect
+from sqlalchemy import Column, Dialect, Result, Select, inspect
 from sqlalchemy.engine import result as results
 from sqlalchemy.ext.mutable import Mutable
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session, strategies
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeEngine
 
 from ormolu.seams._missing import tell_missing
@@ -19,23 +20,29 @@ __all__ = [
     "adder_of",
     "column_in_making",
     "compiled_parameters",
+    "cache_key_of",
     "count_attributes",
     "expired_names",
     "has_criteria",
     "initializer_below",
     "is_making_default",
+    "is_clean",
+    "is_invalidated",
+    "knows_schema_time",
     "mapper_asked_for",
     "note_owner",
     "owner_path",
     "result_maker",
     "select_parts",
-    "selectin_column",
+    "selectin_columns",
     "session_key",
+    "tell_schema_time",
     "variants_of",
 ]
 
 _LOADED = "it loads all objects itself, which takes longer"
 _UNLOCATED = "an error does not name the column whose value was not sent"
+_SENT = "it sends all statements itself, which takes longer"
 
 _read_select = attrgetter("_raw_columns", "_with_options", "_for_update_arg")
 _read_annotations = attrgetter("_annotations")
@@ -65,6 +72,52 @@ def mapper_asked_for(column: Any) -> Mapper[Any] | None:
     except AttributeError as error:
         return tell_missing("SQLAlchemy", error.name, _LOADED)
     return mapper if isinstance(mapper, Mapper) else None
+
+
+def cache_key_of(statement: Any) -> Any:
+    """Return the key by which SQLAlchemy caches a statement and the parameters apart from it.
+
+    Returns:
+        A tuple of the key, which can be hashed, the parameters, and values given to
+        `statement.params()` or None; None instead if the statement cannot be cached.
+    """
+    make = getattr(statement, "_generate_cache_key", None)
+    if make is None:
+        return tell_missing("SQLAlchemy", "_generate_cache_key", _SENT)
+    return make()
+
+
+def is_invalidated(record: ConnectionPoolEntry) -> bool:
+    """Tell whether a connection of a pool has to be opened anew before it is used."""
+    asked: Callable[[], bool] | None = getattr(record, "_is_hard_or_soft_invalidated", None)
+    if asked is None:
+        tell_missing("SQLAlchemy", "_is_hard_or_soft_invalidated", _SENT)
+        return True
+    return asked()
+
+
+def knows_schema_time(dialect: Dialect) -> bool:
+    """Tell whether `tell_schema_time` does all that there is to do."""
+    if dialect.driver != "asyncpg" or hasattr(dialect, "_invalidate_schema_cache_asof"):
+        return True
+    tell_missing("SQLAlchemy", "_invalidate_schema_cache_asof", _SENT)
+    return False
+
+
+def tell_schema_time(dialect: Dialect, cursor: Any) -> None:
+    """Tell a cursor of asyncpg since when what it knows of the schema may be wrong."""
+    since = getattr(dialect, "_invalidate_schema_cache_asof", None)
+    if since is not None:
+        cursor._invalidate_schema_cache_asof = since  # noqa: SLF001 -- as its own context does
+
+
+def is_clean(session: Session) -> bool:
+    """Tell whether nothing would be flushed."""
+    asked: Callable[[], bool] | None = getattr(session, "_is_clean", None)
+    if asked is not None:
+        return asked()
+    tell_missing("SQLAlchemy", "_is_clean", "what would be flushed is looked at one by one")
+    return not (session.new or session.deleted or session.identity_map.check_modified())
 
 
 def session_key(session: Session) -> int | None:
@@ -122,19 +175,24 @@ def owner_path(mapper: Mapper[Any]) -> Any:
         return tell_missing("SQLAlchemy", error.name, _LOADED)
 
 
-def selectin_column(property_: RelationshipProperty[Any], key: Any) -> Any:
-    """Return the column by which `selectinload` finds a list's objects, if it is one.
+def selectin_columns(property_: RelationshipProperty[Any], key: Any) -> tuple[Any, Any] | None:
+    """Return by which columns `selectinload` finds what is related, if it does so by one.
 
     Args:
-        property_: The list.
+        property_: The relation.
         key: Of the strategy.
+
+    Returns:
+        The column of the related table, and of a relation to one the owner's that holds its value.
     """
     try:
         strategy: Any = property_._get_strategy(key)  # noqa: SLF001 -- SQLAlchemy's own answer
-        columns: Any = strategy._query_info.pk_cols if strategy.omit_join else ()  # noqa: SLF001
+        found: Any = strategy._query_info if strategy.omit_join else None  # noqa: SLF001
+        columns: Any = () if found is None else found.pk_cols
+        held: Any = None if found is None else found.child_lookup_cols
     except AttributeError as error:
         return tell_missing("SQLAlchemy", error.name, _LOADED)
-    return columns[0] if len(columns) == 1 else None
+    return (columns[0], held[0] if held else None) if len(columns) == 1 else None
 
 
 def count_attributes(mapper: Mapper[Any]) -> int:

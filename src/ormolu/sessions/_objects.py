@@ -1,4 +1,4 @@
-"""Statements that ask for the objects of one plain class, and perhaps for lists of theirs.
+"""Statements that ask for the objects of one plain class, and perhaps for those related to them.
 
 SQLAlchemy prepares its loading anew with each statement, for eager loads, inheritance, refreshing
 and events. Where there is nothing of that the objects are made here, as its loading would make
@@ -7,95 +7,160 @@ them, in half the time. All else is left to SQLAlchemy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Result, Select
-from sqlalchemy.orm import Mapper, Session
+from sqlalchemy import Result, Select
+from sqlalchemy.orm import InstanceState, Mapper, Session, attributes
 from sqlalchemy.sql.base import ExecutableOption
 from sqlalchemy.sql.selectable import LABEL_STYLE_DEFAULT
 
-from ormolu.seams import mapper_asked_for, select_parts, session_key
-from ormolu.sessions._relations import relation_of
-from ormolu.sessions._shapes import shape_of
+from ormolu.seams import (
+    cache_key_of,
+    count_attributes,
+    is_clean,
+    mapper_asked_for,
+    select_parts,
+    session_key,
+)
+from ormolu.sessions._borrowing import BorrowingSession
+from ormolu.sessions._compiled import CompiledQuery, Parameters, UncompilableError, compile_query
+from ormolu.sessions._hearing import are_queries_heard
+from ormolu.sessions._relations import Relation, note_loading, owner_path_of, relation_of
+from ormolu.sessions._shapes import Shape, shape_of
 
 __all__ = ["load_objects"]
 
 
+class _Loading:
+    """How the objects of a statement are loaded, and of all statements that are like it.
+
+    Attributes:
+        shape: Of the objects.
+        relations: What is loaded of them besides.
+        query: The statement; None where SQLAlchemy has to send it.
+    """
+
+    def __init__(
+        self, mapper: Mapper[Any], relations: Sequence[Relation], shapes: Sequence[Shape]
+    ) -> None:
+        self.shape = shapes[0]
+        self.relations = relations
+        self.query: CompiledQuery | None = None
+        self._mappers = [mapper, *(each.mapper for each in relations)]
+        self._shapes = shapes
+        self._classes = {each.class_ for each in self._mappers}
+        self._counts = self._count()
+
+    def _count(self) -> list[int]:
+        return [count_attributes(each) for each in self._mappers]
+
+    @property
+    def is_current(self) -> bool:
+        """Tell whether its classes have the attributes that they had."""
+        return self._counts == self._count()
+
+    def is_possible(self, session: Session) -> bool:
+        """Tell whether nobody listens, and no class has objects yet, which would have to be kept.
+
+        Nor may one be loaded by two statements, of which the second would find those of the first.
+        """
+        if len(self._classes) < len(self._mappers) or any(each.is_heard for each in self._shapes):
+            return False
+        present = session.identity_map
+        if not len(present):
+            return True
+        return not any(key[0] in self._classes for key in present.keys())  # noqa: SIM118 -- no iteration
+
+
 def load_objects(
-    session: Session,
-    statement: object,
-    parameters: Mapping[str, Any] | None,
-    options: Sequence[ExecutableOption] = (),
-    read: Callable[[Connection], Sequence[Any]] | None = None,
+    session: BorrowingSession, statement: object, given: Mapping[str, Any] | None
 ) -> Result[Any] | None:
     """Execute a statement, and load the objects that it asks for.
 
     Args:
         session: Of the objects.
         statement: Any.
-        parameters: Of the statement.
-        options: Such as `selectinload`, beside those of the statement.
-        read: Returns the rows, if there is a way to them beside executing the statement.
+        given: Values by the names of the statement's parameters.
 
     Returns:
         None if nothing was done, as SQLAlchemy has to see to it: the statement asks for anything
         else, somebody listens, or objects of the class are there already.
     """
-    mapper, own_options = _asked_of(statement) if type(statement) is Select else (None, ())
-    if mapper is None or _is_heard(session) or _has_changes(session):
+    if type(statement) is not Select or statement.get_execution_options():
         return None
-    options = (*own_options, *options)
-    relations = [relation_of(mapper, option) for option in options]
-    loaded = [mapper, *(None if relation is None else relation.mapper for relation in relations)]
-    shape = shape_of(mapper)
-    if shape is None or not _can_load(session, loaded):
+    if session.execution_options or are_queries_heard(session):
         return None
-    assert isinstance(statement, Select)
-    connection = session.connection()
-    rows = read(connection) if read else connection.execute(statement, parameters).all()
-    objects = shape.load(session, rows)
-    for relation in relations:
-        assert relation is not None
-        relation.load(session, objects, options)
-    return shape.result(objects)
+    if not is_clean(session) or session_key(session) is None:
+        return None
+    loading, parameters = _loading_of(session, statement)
+    if loading is None or not loading.is_possible(session):
+        return None
+    if loading.query is None or parameters is None:
+        rows: Sequence[Any] = session.connection().execute(statement, given).all()
+    else:
+        rows = session.fetch(loading.query, parameters, statement, given)
+    objects = loading.shape.load(session, rows)
+    if loading.relations:
+        _load_relations(session, statement, loading, objects)
+    return loading.shape.result(objects)
 
 
-def _asked_of(statement: Select[Any]) -> tuple[Mapper[Any] | None, Sequence[ExecutableOption]]:
-    """Return whose objects a statement asks for, if for nothing else, and with what options."""
-    parts = select_parts(statement)
-    if parts is None:
-        return None, ()
-    columns, options, lock = parts
+def _load_relations(
+    session: BorrowingSession, statement: Select[Any], loading: _Loading, objects: list[Any]
+) -> None:
+    options = _parts_of(statement)[1]
+    states: dict[Any, InstanceState[Any]] = {}
+    for each in objects:
+        if each is not None:
+            state: Any = attributes.instance_state(each)
+            states[state.key] = state
+    owners = list(states.values())
+    note_loading(owners, options, owner_path_of(loading.relations))
+    for relation in loading.relations:
+        relation.load(session, owners, options)
+
+
+def _loading_of(
+    session: BorrowingSession, statement: Select[Any]
+) -> tuple[_Loading | None, Parameters | None]:
+    """Return how a statement is loaded, if we can, and its parameters, if it is compiled once."""
+    key = None if session.borrowed is None else cache_key_of(statement)
+    # Values that are given to `statement.params()` are not in its key.
+    if key is None or key[2] is not None:
+        return _make_loading(statement), None
+    loading = session.kept.get(key[0])
+    if loading is None or not loading.is_current:
+        loading = _make_loading(statement)
+        if loading is None:
+            return None, None
+        dialect = session.bind.dialect  # type: ignore[union-attr]
+        try:
+            loading.query = compile_query(statement, key, dialect)
+        except UncompilableError:
+            loading.query = None
+        session.kept[key[0]] = loading
+    return loading, key[1]
+
+
+def _make_loading(statement: Select[Any]) -> _Loading | None:
+    columns, options, lock = _parts_of(statement)
     is_plain = (
         len(columns) == 1
         and columns[0].is_selectable
         and lock is None
         and statement.get_label_style() is LABEL_STYLE_DEFAULT
-        and not statement.get_execution_options()
     )
-    return (mapper_asked_for(columns[0]) if is_plain else None), options
+    mapper = mapper_asked_for(columns[0]) if is_plain else None
+    if mapper is None:
+        return None
+    found = [relation_of(mapper, option) for option in options]
+    relations = [each for each in found if each is not None]
+    found_shapes = [shape_of(mapper), *(each.shape for each in relations)]
+    shapes = [each for each in found_shapes if each is not None]
+    is_ours = len(relations) == len(found) and len(shapes) == len(found_shapes)
+    return _Loading(mapper, relations, shapes) if is_ours else None
 
 
-def _is_heard(session: Session) -> bool:
-    heard = session.dispatch
-    return bool(heard.do_orm_execute or heard.loaded_as_persistent or session.execution_options)
-
-
-def _has_changes(session: Session) -> bool:
-    """Tell whether anything would be flushed before the statement."""
-    return bool(session.new or session.deleted or session.identity_map.check_modified())
-
-
-def _can_load(session: Session, mappers: Sequence[Mapper[Any] | None]) -> bool:
-    """Tell whether all classes are plain, and have no object yet, which would have to be kept.
-
-    Nor may one be loaded by two statements, of which the second would find those of the first.
-    """
-    if len(set(mappers)) < len(mappers) or session_key(session) is None:
-        return False
-    present = {key[0] for key in session.identity_map.keys()}  # noqa: SIM118 -- no iteration
-    return all(
-        mapper is not None and mapper.class_ not in present and shape_of(mapper) is not None
-        for mapper in mappers
-    )
+def _parts_of(statement: Select[Any]) -> tuple[Sequence[Any], Sequence[ExecutableOption], Any]:
+    return select_parts(statement) or ((), (), None)

@@ -1,92 +1,198 @@
-"""Lists of objects that refer to their owner, as `selectinload` reads them."""
+"""Objects related to others, as `selectinload` reads them: with one more statement for all.
+
+Knows what SQLAlchemy's loading does with them; not whose statement asked for them.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.orm import (
     InstanceState,
     Load,
     Mapper,
     RelationshipDirection,
     RelationshipProperty,
-    Session,
     attributes,
 )
 from sqlalchemy.sql.base import ExecutableOption
 
-from ormolu.seams import has_criteria, owner_path, selectin_column
+from ormolu.seams import cache_key_of, count_attributes, has_criteria, owner_path, selectin_columns
+from ormolu.sessions._borrowing import BorrowingSession
+from ormolu.sessions._compiled import CompiledQuery, UncompilableError, compile_query
 from ormolu.sessions._kept import kept_with
-from ormolu.sessions._shapes import shape_of
+from ormolu.sessions._shapes import Shape, shape_of
 
-__all__ = ["Relation", "relation_of"]
+__all__ = ["Relation", "note_loading", "owner_path_of", "relation_of"]
 
 _SELECTIN = (("lazy", "selectin"),)
 
-# As many owners at once as SQLAlchemy asks for.
+# As many keys at once as SQLAlchemy asks for.
 _CHUNK = 500
 
 # The parameter of the statement.
 _KEYS = "keys"
 
+States = Sequence[InstanceState[Any]]
 
-class Relation:
-    """A list whose objects hold the key of their owner in one column.
+
+class Relation(ABC):
+    """A relation whose objects are found by the values of one column.
 
     Attributes:
-        mapper: Of the objects in the list.
+        mapper: Of the objects.
+        owner_path: The path at which SQLAlchemy loads their owners.
     """
 
-    def __init__(self, property_: RelationshipProperty[Any], column: Any, path: Any) -> None:
-        """Take what refers to the owner, and the path at which that is loaded."""
-        self.mapper: Mapper[Any] = property_.mapper
-        self._name = property_.key
-        self._column = self.mapper.get_property_by_column(column).key
-        self._statement = (
-            select(self.mapper.class_)
-            .where(column.in_(bindparam(_KEYS, expanding=True)))
-            .order_by(*(property_.order_by or ()))
-        )
-        # As SQLAlchemy's loading sets it.
-        self._owner_path = path
-        self._path = self._owner_path[property_][self.mapper]
-
-    def load(
-        self, session: Session, owners: Sequence[Any], options: Sequence[ExecutableOption]
+    def __init__(
+        self,
+        property_: RelationshipProperty[Any],
+        column: ColumnElement[Any],
+        path: Any,
     ) -> None:
-        """Read the lists of some owners.
+        """Take the column, of the related objects, and the path of the owners."""
+        self.mapper: Mapper[Any] = property_.mapper
+        self.owner_path = path
+        self._name = property_.key
+        self._column = column
+        self._order = property_.order_by or ()
+        self._path = path[property_][self.mapper]
+        self._statement = self._where(column.in_(bindparam(_KEYS, expanding=True)))
+
+    @property
+    def shape(self) -> Shape | None:
+        """Return the shape of the objects; None if SQLAlchemy has to see to their loading."""
+        return shape_of(self.mapper)
+
+    def _where(self, condition: ColumnElement[bool]) -> Select[Any]:
+        return select(self.mapper.class_).where(condition).order_by(*self._order)
+
+    @abstractmethod
+    def load(
+        self, session: BorrowingSession, owners: States, options: Sequence[ExecutableOption]
+    ) -> None:
+        """Read what is related to some owners.
 
         Args:
-            session: Of the owners; it must have no object of the lists' class.
-            owners: They may be the same, or None.
+            session: Of the owners; it must have no object of the relation's class.
+            owners: Each once.
             options: With which they are loaded, and will be if they are refreshed.
         """
-        shape = shape_of(self.mapper)
+
+    def _find(
+        self, session: BorrowingSession, keys: Sequence[Any], options: Sequence[ExecutableOption]
+    ) -> list[Any]:
+        shape = self.shape
         assert shape is not None
-        states: dict[Any, InstanceState[Any]] = {}
-        for owner in owners:
-            if owner is not None:
-                state: Any = attributes.instance_state(owner)
-                states[state.key[1][0]] = state
-        _note(states.values(), options, self._owner_path)
+        found = shape.load(session, self._fetch(session, keys))
+        note_loading(map(attributes.instance_state, found), options, self._path)
+        return found
+
+    def _fetch(self, session: BorrowingSession, keys: Sequence[Any]) -> Sequence[Any]:
+        query = None if session.borrowed is None else self._query(session, _size_for(len(keys)))
+        if query is None:
+            return session.connection().execute(self._statement, {_KEYS: keys}).all()
+        return query.fetch(session, keys)
+
+    def _query(self, session: BorrowingSession, size: int) -> _KeysQuery | None:
+        subject = (self, size, count_attributes(self.mapper))
+        if subject not in session.kept:
+            session.kept[subject] = self._compile(session, size)
+        query: _KeysQuery | None = session.kept[subject]
+        return query
+
+    def _compile(self, session: BorrowingSession, size: int) -> _KeysQuery | None:
+        parameters = [bindparam(f"{_KEYS}_{n}", type_=self._column.type) for n in range(size)]
+        statement = self._where(self._column.in_(parameters))
+        key = cache_key_of(statement)
+        try:
+            query = compile_query(statement, key, session.bind.dialect)  # type: ignore[union-attr]
+        except UncompilableError:
+            return None
+        return _KeysQuery(statement, query, key[1])
+
+
+class _KeysQuery:
+    """The statement for so many keys."""
+
+    def __init__(self, statement: Select[Any], query: CompiledQuery, parameters: Any) -> None:
+        self._statement = statement
+        self._query = query
+        self._parameters = parameters
+
+    def fetch(self, session: BorrowingSession, keys: Sequence[Any]) -> Sequence[Any]:
+        """Return the rows for some keys; the last one stands in the places that are left."""
+        parameters = self._parameters
+        values = [*keys, *[keys[-1]] * (len(parameters) - len(keys))]
+        given = {each.key: value for each, value in zip(parameters, values, strict=True)}
+        return session.fetch(self._query, parameters, self._statement, given)
+
+
+class _List(Relation):
+    """A list of objects that hold the key of their owner in one column."""
+
+    def __init__(self, property_: RelationshipProperty[Any], column: Any, path: Any) -> None:
+        super().__init__(property_, column, path)
+        self._key_name = self.mapper.get_property_by_column(column).key
+
+    def load(
+        self, session: BorrowingSession, owners: States, options: Sequence[ExecutableOption]
+    ) -> None:
+        """Set the list of each owner."""
+        states: dict[Any, Any] = {_key_of(state): state for state in owners}
         keys = list(states)
         for start in range(0, len(keys), _CHUNK):
             chunk = keys[start : start + _CHUNK]
             lists: dict[Any, list[Any]] = {key: [] for key in chunk}
-            rows = session.connection().execute(self._statement, {_KEYS: chunk}).all()
-            found = shape.load(session, rows)
-            _note(map(attributes.instance_state, found), options, self._path)
-            for each in found:
+            for each in self._find(session, chunk, options):
                 # One found for a key in other letters is nobody's, as to SQLAlchemy.
-                lists.get(each.__dict__[self._column], []).append(each)
+                lists.get(each.__dict__[self._key_name], []).append(each)
             for key, list_ in lists.items():
                 attributes.set_committed_value(states[key].obj(), self._name, list_)
 
 
+class _One(Relation):
+    """An object whose key its owners hold in one column."""
+
+    def __init__(
+        self, property_: RelationshipProperty[Any], column: Any, path: Any, *, held_in: Any
+    ) -> None:
+        super().__init__(property_, column, path)
+        self._held_in = property_.parent.get_property_by_column(held_in).key
+
+    def load(
+        self, session: BorrowingSession, owners: States, options: Sequence[ExecutableOption]
+    ) -> None:
+        """Set the object of each owner, or None."""
+        values: defaultdict[Any, list[dict[str, Any]]] = defaultdict(list)
+        for state in owners:
+            values[state.dict[self._held_in]].append(state.dict)
+        keys = [key for key in values if key is not None]
+        found: dict[Any, Any] = {}
+        for start in range(0, len(keys), _CHUNK):
+            for each in self._find(session, keys[start : start + _CHUNK], options):
+                found[_key_of(attributes.instance_state(each))] = each
+        for key, holders in values.items():
+            for each in holders:
+                # What `set_committed_value` does with an object that was loaded just now.
+                each[self._name] = found.get(key)
+
+
+def _key_of(state: Any) -> Any:
+    return state.key[1][0]
+
+
+def _size_for(count: int) -> int:
+    """Return for how many keys the statement is that is sent for so many: there are few."""
+    return min(1 << (count - 1).bit_length(), _CHUNK)
+
+
 def relation_of(owner: Mapper[Any], option: ExecutableOption) -> Relation | None:
-    """Return the list that an option asks for, if it is a plain one and all that is asked for."""
+    """Return the relation that an option asks for, if it is a plain one and all it asks for."""
     if type(option) is not Load or len(option.context) != 1:
         return None
     element: Any = option.context[0]
@@ -105,15 +211,26 @@ def relation_of(owner: Mapper[Any], option: ExecutableOption) -> Relation | None
 
 
 def _make_relation(property_: RelationshipProperty[Any]) -> Relation | None:
-    is_list = property_.direction is RelationshipDirection.ONETOMANY and property_.uselist
-    if not is_list or property_.collection_class not in {None, list}:
+    path, columns = owner_path(property_.parent), selectin_columns(property_, _SELECTIN)
+    if path is None or columns is None:
         return None
-    column, path = selectin_column(property_, _SELECTIN), owner_path(property_.parent)
-    is_mapped = any(each is column for each in property_.mapper.columns)
-    return Relation(property_, column, path) if is_mapped and path is not None else None
+    column, held_in = columns
+    if not any(each is column for each in property_.mapper.columns):
+        return None
+    if property_.direction is RelationshipDirection.ONETOMANY:
+        is_list = property_.uselist and property_.collection_class in {None, list}
+        return _List(property_, column, path) if is_list else None
+    is_held = any(each is held_in for each in property_.parent.columns)
+    is_one = property_.direction is RelationshipDirection.MANYTOONE and not property_.uselist
+    return _One(property_, column, path, held_in=held_in) if is_one and is_held else None
 
 
-def _note(states: Iterable[InstanceState[Any]], options: Sequence[Any], path: Any) -> None:
+def owner_path_of(relations: Sequence[Relation]) -> Any:
+    """Return the path at which SQLAlchemy loads the owners of relations."""
+    return relations[0].owner_path
+
+
+def note_loading(states: Iterable[InstanceState[Any]], options: Sequence[Any], path: Any) -> None:
     """Note how objects were loaded, so that they are refreshed alike."""
     for state in states:
         state.load_options = tuple(options)

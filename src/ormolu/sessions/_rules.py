@@ -5,17 +5,16 @@ Knows whether it may write; neither tasks nor connections.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import event, inspect
 from sqlalchemy.exc import MissingGreenlet, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
 
 from ormolu.errors import LazyLoadError, ReadOnlyError
 from ormolu.seams import expired_names
+from ormolu.sessions._borrowing import BorrowingSession
 from ormolu.sessions._lookups import KEY, lookup_of
 from ormolu.sessions._objects import load_objects
 
@@ -27,13 +26,10 @@ _NO_LOCK = (None, False)
 _BUFFERED = {"prebuffer_rows": True}
 
 
-class RulesSession(Session):
+class RulesSession(BorrowingSession):
     """The part below AsyncSession, which every statement and every flush passes."""
 
     is_read_only = False
-    # Returns what is made once for the engine, if nobody listens to statements; set where some of
-    # them need not pass a connection of SQLAlchemy's then.
-    made: Callable[[], dict[Any, Any] | None] | None = None
     _last_select: Any = None
 
     @property
@@ -90,12 +86,11 @@ class RulesSession(Session):
         lookup = lookup_of(self, entity, ident) if is_plain else None
         if lookup is None:
             return super().get(entity, ident, options=options, **more)
-        self._note(lookup.statement)
-        made = None if self.made is None or self.in_transaction() else self.made()
-        read = None if made is None else partial(lookup.read, key=ident, made=made)
-        result = load_objects(self, lookup.statement, {KEY: ident}, options or (), read)
+        statement = lookup.options(*options) if options else lookup
+        self._note(statement)
+        result = load_objects(self, statement, {KEY: ident})
         if result is None:
-            result = super().execute(lookup.statement.options(*options or ()), {KEY: ident})
+            result = super().execute(statement, {KEY: ident})
         return result.unique().scalars().one_or_none()
 
 

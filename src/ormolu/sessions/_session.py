@@ -20,7 +20,10 @@ from sqlalchemy.util import greenlet_spawn
 
 from ormolu.engines import EnginePair, Engines, FairPool, bears_traces
 from ormolu.errors import ConcurrentUseError, RolledBackError, SessionClosedError
+from ormolu.seams import is_clean
+from ormolu.sessions._hearing import are_transactions_heard
 from ormolu.sessions._rules import RulesSession
+from ormolu.sessions._savepoints import Savepoint
 from ormolu.transactions import Access
 
 __all__ = ["CLOSED", "UnitSession", "engine_of"]
@@ -86,8 +89,6 @@ class UnitSession(AsyncSession):
         self.engines: Engines = engines
         self._access = access
         self._engine: Engine | None = None
-        # What it has now; None where the driver takes it with the first statement.
-        self._connection: Connection | None = None
         self._is_brief = is_brief
         self._lets_go = access is Access.READ and (is_brief or engines.reads_in_autocommit)
         self._has_connection = False
@@ -188,19 +189,37 @@ class UnitSession(AsyncSession):
         self._is_in_transaction = "isolation_level" in options
         pair = self.engines.current or await self.engines.open()
         engine = pair.of(self._access)
-        self.bind, self._engine = engine, engine.sync_engine
+        if self._engine is not engine.sync_engine:
+            self.bind, self._engine = engine, engine.sync_engine
+        if self.engines.begins_with_first_statement and not options:
+            await pair.turns.take()
+        if not options and await self._borrow(pair):
+            self._has_connection = True
+            return
         if self.engines.begins_with_first_statement and not options:
             # The pool and the driver limit the wait themselves.
             self._has_connection = True
-            if self._access is Access.READ:
-                # Not by a method of this: a session that reaches itself is the collector's to end.
-                self.rules.made = functools.partial(_made_unheard, self.engines, pair)
-            await pair.turns.take()
             return
         async with pair.server.answering():
             connection = self.sync_session.connection
-            self._connection = await greenlet_spawn(connection, execution_options=options)
+            self.rules.connected = await greenlet_spawn(connection, execution_options=options)
         self._has_connection = True
+
+    async def _borrow(self, pair: EnginePair) -> bool:
+        """Read over a connection that SQLAlchemy knows nothing of, unless somebody listens."""
+        engines, rules, engine = self.engines, self.rules, pair.reader.sync_engine
+        begins = engines.begins_with_first_statement
+        is_reader = self._access is Access.READ and (begins or engines.reads_in_autocommit)
+        if not is_reader or rules.in_transaction() or are_transactions_heard(rules):
+            return False
+        if engines.listeners.are_there(engine) or not isinstance(engine.pool, FairPool):
+            return False
+        rules.kept = pair.kept
+        rules.borrowed = borrowed = await engine.pool.borrow(begins=begins)
+        if borrowed is not None and not borrowed.is_ready:
+            async with pair.server.answering():
+                await greenlet_spawn(rules.hand_over)
+        return borrowed is not None
 
     def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
         """Return the engine that the statements go to, before the first of them too.
@@ -222,13 +241,17 @@ class UnitSession(AsyncSession):
 
     async def _let_go(self) -> None:
         """Give the connection back until the next statement, unless that needs the same one."""
-        connection, transaction = self._connection, self.sync_session.get_transaction()
+        if self.rules.borrowed is not None:
+            self._has_connection = False
+            self.rules.give_back()
+            return
+        connection, transaction = self.rules.connected, self.sync_session.get_transaction()
         if transaction is None:
             return
         if self._has_options or self._is_end_heard() or bears_traces(connection):
             self._lets_go = False
             return
-        self._connection = None
+        self.rules.connected = None
         self._has_connection = False
         # Not `close` of the session, which forgets its objects.
         await greenlet_spawn(transaction.close)
@@ -248,7 +271,7 @@ class UnitSession(AsyncSession):
     def begin_nested(self) -> AsyncSessionTransaction:
         """Open a SAVEPOINT."""
         self.check_open()
-        return _Savepoint(self)
+        return Savepoint(self)
 
     def add(self, instance: object, *, _warn: bool = True) -> None:
         """Add an object, unless the unit of work has ended."""
@@ -306,7 +329,7 @@ class UnitSession(AsyncSession):
     @property
     def has_changes(self) -> bool:
         """Tell whether a flush would send something."""
-        return bool(self.new or self.deleted or self.dirty)
+        return not is_clean(self.sync_session)
 
     @property
     def ends_at_once(self) -> bool:
@@ -316,11 +339,11 @@ class UnitSession(AsyncSession):
         """
         if self._access is not Access.READ or self._user is not None:
             return False
-        if self.sync_session.get_transaction() is None:
+        if self.rules.borrowed is not None or self.sync_session.get_transaction() is None:
             return True
         if not self.engines.reads_end_at_once or self._engine is None or self._has_options:
             return False
-        return not (self._is_end_heard() or bears_traces(self._connection))
+        return not (self._is_end_heard() or bears_traces(self.rules.connected))
 
     def _is_end_heard(self) -> bool:
         """Tell whether the program listens to ends of transactions, which may fail, or wait."""
@@ -350,41 +373,6 @@ async def engine_of(session: AsyncSession) -> Engine:
         await session.take_connection()
     bind = session.get_bind()
     return bind if isinstance(bind, Engine) else bind.engine
-
-
-def _made_unheard(engines: Engines, pair: EnginePair) -> dict[Any, Any] | None:
-    return None if engines.listeners.are_there(pair.reader.sync_engine) else pair.made
-
-
-class _Savepoint(AsyncSessionTransaction):
-    """A SAVEPOINT that may be the first thing its unit of work sends.
-
-    What waits for the commit since then is forgotten with a ROLLBACK to it.
-    """
-
-    def __init__(self, session: UnitSession) -> None:
-        super().__init__(session, nested=True)
-        self._unit = session
-
-    async def start(self, is_ctxmanager: bool = False) -> _Savepoint:
-        with self._unit.in_use():
-            await self._unit.take_transaction()
-            await super().start(is_ctxmanager=is_ctxmanager)
-        self._waiting = len(self._unit.callbacks)
-        return self
-
-    async def rollback(self) -> None:
-        await super().rollback()
-        del self._unit.callbacks[self._waiting :]
-
-    async def __aexit__(self, type_: Any, value: Any, traceback: Any) -> None:
-        is_kept = False
-        try:
-            await super().__aexit__(type_, value, traceback)
-            is_kept = type_ is None
-        finally:
-            if not is_kept:
-                del self._unit.callbacks[self._waiting :]
 
 
 _run_sync = _one_task_at_a_time(AsyncSession.run_sync)

@@ -88,9 +88,11 @@ class Shape:
 
 
 def shape_of(mapper: Mapper[Any]) -> Shape | None:
-    """Return the shape of a class; None if SQLAlchemy has to see to its loading."""
-    shape = kept_with(mapper, _make_shape, mapper)
-    return None if shape is None or shape.is_heard else shape
+    """Return the shape of a class; None if SQLAlchemy has to see to its loading.
+
+    Nor may it be used while the program listens to its objects.
+    """
+    return kept_with(mapper, _make_shape, mapper)
 
 
 def _make_shape(mapper: Mapper[Any]) -> Shape | None:
