@@ -142,6 +142,17 @@ class Stray(Base):
     )
 
 
+class Wardrobe(Base):
+    __tablename__ = "object_wardrobes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("object_people.id"))
+    hat_id: Mapped[int | None] = mapped_column(ForeignKey("object_hats.id"))
+    badge_id: Mapped[int | None] = mapped_column(ForeignKey("object_badges.id"))
+    owner: Mapped[Person | None] = relationship()
+    hat: Mapped[Hat | None] = relationship()
+    badge: Mapped[Badge | None] = relationship()
+
+
 class Pen(Base):
     __tablename__ = "object_pens"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -197,7 +208,7 @@ class Versioned(Base):
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 
 
-PLAIN = (Person, Letter, Seat, Versioned, Part, Stray)
+PLAIN = (Person, Letter, Seat, Versioned, Part, Stray, Wardrobe)
 
 
 class Deferred(Base):
@@ -290,6 +301,7 @@ async def filled(url: str) -> AsyncIterator[Database]:
             )  # fmt: skip
             session.add_all([Person(id=2, called="Bob"), Letter(id=3, reader_id=1)])
             session.add_all([Stray(id=1, owner_id=1), Stray(id=2, owner_id=9)])
+            session.add_all([Wardrobe(id=1, owner_id=1, badge_id=1), Wardrobe(id=2, hat_id=2)])
             session.add(Part(id=1, parts=[Part(id=2)]))
             await session.flush()
             session.add_all([Seat(place=1, row=2, price=3), Seat(place=2, row=1, price=4)])
@@ -387,6 +399,31 @@ STATEMENTS: dict[str, Callable[[], Any]] = {
         select(Stray).options(selectinload(Stray.owner)).order_by(Stray.id)
     ),
 }
+# Where a session writes they are left to SQLAlchemy.
+JOINED: dict[str, Callable[[], Any]] = {
+    "with a joined owner": lambda: (
+        select(Letter).options(joinedload(Letter.person)).order_by(Letter.id)
+    ),
+    "with an owner that must be there": lambda: (
+        select(Letter).options(joinedload(Letter.person, innerjoin=True)).order_by(Letter.id)
+    ),
+    "with a joined owner that is gone": lambda: (
+        select(Stray).options(joinedload(Stray.owner)).order_by(Stray.id)
+    ),
+    "with a joined owner, by another one": lambda: (
+        select(Letter)
+        .join(Letter.person)
+        .where(Person.called == "Ann")
+        .options(joinedload(Letter.person))
+        .order_by(Letter.id)
+        .limit(1)
+    ),
+    "with two of them, the other way round": lambda: (
+        select(Wardrobe)
+        .options(joinedload(Wardrobe.hat), joinedload(Wardrobe.owner), selectinload(Wardrobe.badge))
+        .order_by(Wardrobe.id)
+    ),
+}
 LEFT_TO_SQLALCHEMY: dict[str, Callable[[], Any]] = {
     "two classes": lambda: select(Person, Letter).join(Person.letters).order_by(Letter.id),
     "column": lambda: select(Person.called).order_by(Person.id),
@@ -469,12 +506,14 @@ LEFT_TO_SQLALCHEMY: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("is_read_only", [False, True], ids=["", "read_only"])
-@pytest.mark.parametrize("is_ours", [True, False], ids=["ours", "left"])
+@pytest.mark.parametrize(
+    "statements", [STATEMENTS, JOINED, LEFT_TO_SQLALCHEMY], ids=["ours", "joined", "left"]
+)
 async def test_it_loads_what_sqlalchemy_loads(
-    database_url: str, loads: Loads, is_ours: bool, is_read_only: bool
+    database_url: str, loads: Loads, statements: dict[str, Any], is_read_only: bool
 ) -> None:
     """The same rows of the same objects in the same state; twice in one session too."""
-    statements = STATEMENTS if is_ours else LEFT_TO_SQLALCHEMY
+    is_ours = statements is STATEMENTS or (is_read_only and statements is JOINED)
     async with filled(database_url) as db:
         for name, make in statements.items():
             loads.count = 0

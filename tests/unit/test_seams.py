@@ -61,6 +61,7 @@ def test_statements_and_mappers_without_their_names() -> None:
     assert seams.owner_path(NAMELESS) is None
     assert seams.selectin_columns(NAMELESS, ()) is None
     assert seams.cache_key_of(NAMELESS) is None
+    assert seams.result_columns(NAMELESS) is None
     assert seams.is_invalidated(NAMELESS)
     assert not seams.knows_schema_time(SimpleNamespace(driver="asyncpg"))  # type: ignore[arg-type]
     assert seams.expired_names(NAMELESS) == []

@@ -18,20 +18,21 @@ from ormolu.seams._missing import tell_missing
 __all__ = [
     "add_strategy",
     "adder_of",
+    "cache_key_of",
     "column_in_making",
     "compiled_parameters",
-    "cache_key_of",
     "count_attributes",
     "expired_names",
     "has_criteria",
     "initializer_below",
-    "is_making_default",
     "is_clean",
     "is_invalidated",
+    "is_making_default",
     "knows_schema_time",
     "mapper_asked_for",
     "note_owner",
     "owner_path",
+    "result_columns",
     "result_maker",
     "select_parts",
     "selectin_columns",
@@ -156,6 +157,14 @@ def result_maker(mapper: Mapper[Any]) -> Callable[[Iterable[Any]], Result[Any]] 
         return results.IteratorResult(description, iter(objects), _source_supports_scalars=True)
 
     return make
+
+
+def result_columns(compiled: Any) -> list[Column[Any] | None] | None:
+    """Return of which column each value in a compiled query's rows is, None for an expression."""
+    entries = getattr(compiled, "_result_columns", None)
+    if entries is None:
+        return tell_missing("SQLAlchemy", "_result_columns", _SENT)
+    return [next((each for each in told[2] if isinstance(each, Column)), None) for told in entries]
 
 
 def has_criteria(element: Any) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select
+from sqlalchemy import Connection, Dialect, Engine, Select
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.util.concurrency import in_greenlet
 
@@ -73,6 +73,12 @@ class BorrowingSession(Session):
         borrowed, self.borrowed = self.borrowed, None
         assert borrowed is not None
         self.connected = borrowed.hand_over(self.connection)
+
+    @property
+    def dialect(self) -> Dialect:
+        """Return that of its engine."""
+        assert self.bind is not None
+        return self.bind.dialect
 
     def give_back(self) -> None:
         """End what was read over the borrowed connection, if there is one."""

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Dialect, Select, bindparam
+from sqlalchemy import BindParameter, Column, ColumnElement, Dialect, Select, bindparam, select
 from sqlalchemy.engine.interfaces import BindTyping
+from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.compiler import WARN_LINTING, SQLCompiler
 
 from ormolu.engines import leaves_no_trace
-from ormolu.seams import knows_schema_time, tell_schema_time
+from ormolu.seams import knows_schema_time, result_columns, tell_schema_time
 
-__all__ = ["CompiledQuery", "Parameters", "UncompilableError", "compile_query"]
+__all__ = ["CompiledQuery", "Parameters", "UncompilableError", "columns_of", "compile_query"]
 
 # The parameters of one statement, in the order in which SQLAlchemy finds them in it.
 Parameters = Sequence[BindParameter[Any]]
@@ -117,22 +118,42 @@ class CompiledQuery:
         ]
 
 
-def compile_query(statement: Select[Any], key: Any, dialect: Dialect) -> CompiledQuery:
+def compile_query(
+    statement: Select[Any], key: Any, dialect: Dialect, mappers: Sequence[Mapper[Any]]
+) -> CompiledQuery:
     """Compile a query of the ORM's.
 
     Args:
-        statement: For objects of one plain class.
+        statement: For objects of one plain class, and those that are joined to them.
         key: What `cache_key_of` returns of it.
         dialect: Of the engine.
+        mappers: Of these classes: their columns are those of the rows, one class after the other.
 
     Raises:
-        UncompilableError: It cannot be sent without SQLAlchemy.
+        UncompilableError: It cannot be sent without SQLAlchemy, or has other columns.
     """
     linting = dialect.compiler_linting | WARN_LINTING
     compiled = statement.compile(dialect=dialect, cache_key=key, linting=linting)
     assert isinstance(compiled, SQLCompiler)
-    types = [column.type for column in statement.selected_columns]
-    return CompiledQuery(compiled, key[1], types)
+    columns = [(mapper, each) for mapper in mappers for each in columns_of(mapper)]
+    found = result_columns(compiled)
+    if found is None or len(found) != len(columns) or not all(map(_is_of, found, columns)):
+        message = "Its columns are not those of its classes."
+        raise UncompilableError(message)
+    return CompiledQuery(compiled, key[1], [column.type for _, column in columns])
+
+
+def columns_of(mapper: Mapper[Any]) -> Sequence[ColumnElement[Any]]:
+    """Return the columns of a class in the order in which a query has them."""
+    return list(select(mapper.class_).selected_columns)
+
+
+def _is_of(found: Column[Any] | None, expected: tuple[Mapper[Any], ColumnElement[Any]]) -> bool:
+    """Tell whether a column of the rows is one of a class: of its table, or of an alias of that."""
+    mapper, column = expected
+    if found is None or found.key != column.key:
+        return False
+    return mapper.local_table in (found.table, getattr(found.table, "element", None))
 
 
 def _check(compiled: SQLCompiler) -> None:

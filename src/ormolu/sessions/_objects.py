@@ -8,6 +8,7 @@ them, in half the time. All else is left to SQLAlchemy.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Result, Select
@@ -24,9 +25,20 @@ from ormolu.seams import (
     session_key,
 )
 from ormolu.sessions._borrowing import BorrowingSession
-from ormolu.sessions._compiled import CompiledQuery, Parameters, UncompilableError, compile_query
+from ormolu.sessions._compiled import (
+    CompiledQuery,
+    Parameters,
+    UncompilableError,
+    columns_of,
+    compile_query,
+)
 from ormolu.sessions._hearing import are_queries_heard
-from ormolu.sessions._relations import Relation, note_loading, owner_path_of, relation_of
+from ormolu.sessions._relations import (
+    FetchedRelation,
+    JoinedRelation,
+    note_loading,
+    relation_of,
+)
 from ormolu.sessions._shapes import Shape, shape_of
 
 __all__ = ["load_objects"]
@@ -37,18 +49,30 @@ class _Loading:
 
     Attributes:
         shape: Of the objects.
-        relations: What is loaded of them besides.
+        joined: What stands in their rows besides, with where it does.
+        fetched: What is read for them after that.
+        owner_path: Where SQLAlchemy loads them; None if nothing is related to them.
+        mappers: Of what is in a row.
         query: The statement; None where SQLAlchemy has to send it.
     """
 
     def __init__(
-        self, mapper: Mapper[Any], relations: Sequence[Relation], shapes: Sequence[Shape]
+        self,
+        mapper: Mapper[Any],
+        shape: Shape,
+        relations: Sequence[FetchedRelation | JoinedRelation],
     ) -> None:
-        self.shape = shapes[0]
-        self.relations = relations
+        self.shape = shape
+        joined = [each for each in relations if isinstance(each, JoinedRelation)]
+        places = list(mapper.attrs.keys())
+        joined.sort(key=lambda each: places.index(each.name))
+        self.mappers = [mapper, *(each.mapper for each in joined)]
+        self.joined = list(zip(joined, _slices(self.mappers)[1:], strict=True))
+        self.fetched = [each for each in relations if isinstance(each, FetchedRelation)]
+        self.owner_path = relations[0].owner_path if relations else None
         self.query: CompiledQuery | None = None
         self._mappers = [mapper, *(each.mapper for each in relations)]
-        self._shapes = shapes
+        self._shapes = [shape, *(each.shape for each in relations)]
         self._classes = {each.class_ for each in self._mappers}
         self._counts = self._count()
 
@@ -65,7 +89,9 @@ class _Loading:
 
         Nor may one be loaded by two statements, of which the second would find those of the first.
         """
-        if len(self._classes) < len(self._mappers) or any(each.is_heard for each in self._shapes):
+        if len(self._classes) < len(self._mappers) or (self.joined and self.query is None):
+            return False
+        if any(each is None or each.is_heard for each in self._shapes):
             return False
         present = session.identity_map
         if not len(present):
@@ -101,24 +127,30 @@ def load_objects(
     else:
         rows = session.fetch(loading.query, parameters, statement, given)
     objects = loading.shape.load(session, rows)
-    if loading.relations:
-        _load_relations(session, statement, loading, objects)
+    if loading.owner_path is not None:
+        _load_relations(session, statement, loading, objects, rows)
     return loading.shape.result(objects)
 
 
 def _load_relations(
-    session: BorrowingSession, statement: Select[Any], loading: _Loading, objects: list[Any]
+    session: BorrowingSession,
+    statement: Select[Any],
+    loading: _Loading,
+    objects: Sequence[Any],
+    rows: Sequence[Any],
 ) -> None:
     options = _parts_of(statement)[1]
-    states: dict[Any, InstanceState[Any]] = {}
+    owners: dict[Any, InstanceState[Any]] = {}
     for each in objects:
         if each is not None:
             state: Any = attributes.instance_state(each)
-            states[state.key] = state
-    owners = list(states.values())
-    note_loading(owners, options, owner_path_of(loading.relations))
-    for relation in loading.relations:
-        relation.load(session, owners, options)
+            owners[state.key] = state
+    states = list(owners.values())
+    note_loading(states, options, loading.owner_path)
+    for joined, place in loading.joined:
+        joined.take(session, objects, [row[place] for row in rows], options)
+    for fetched in loading.fetched:
+        fetched.load(session, states, options)
 
 
 def _loading_of(
@@ -134,11 +166,8 @@ def _loading_of(
         loading = _make_loading(statement)
         if loading is None:
             return None, None
-        dialect = session.bind.dialect  # type: ignore[union-attr]
-        try:
-            loading.query = compile_query(statement, key, dialect)
-        except UncompilableError:
-            loading.query = None
+        with suppress(UncompilableError):
+            loading.query = compile_query(statement, key, session.dialect, loading.mappers)
         session.kept[key[0]] = loading
     return loading, key[1]
 
@@ -154,12 +183,21 @@ def _make_loading(statement: Select[Any]) -> _Loading | None:
     mapper = mapper_asked_for(columns[0]) if is_plain else None
     if mapper is None:
         return None
+    shape = shape_of(mapper)
     found = [relation_of(mapper, option) for option in options]
     relations = [each for each in found if each is not None]
-    found_shapes = [shape_of(mapper), *(each.shape for each in relations)]
-    shapes = [each for each in found_shapes if each is not None]
-    is_ours = len(relations) == len(found) and len(shapes) == len(found_shapes)
-    return _Loading(mapper, relations, shapes) if is_ours else None
+    is_ours = shape is not None and len(relations) == len(found)
+    return _Loading(mapper, shape, relations) if is_ours and shape is not None else None
+
+
+def _slices(mappers: Sequence[Mapper[Any]]) -> list[slice]:
+    """Return where each class stands in a row of all."""
+    found, start = [], 0
+    for mapper in mappers:
+        end = start + len(columns_of(mapper))
+        found.append(slice(start, end))
+        start = end
+    return found
 
 
 def _parts_of(statement: Select[Any]) -> tuple[Sequence[Any], Sequence[ExecutableOption], Any]:

@@ -1,4 +1,4 @@
-"""Objects related to others, as `selectinload` reads them: with one more statement for all.
+"""Objects related to others: of one more statement for all, or joined to the rows of their owners.
 
 Knows what SQLAlchemy's loading does with them; not whose statement asked for them.
 """
@@ -17,6 +17,7 @@ from sqlalchemy.orm import (
     Mapper,
     RelationshipDirection,
     RelationshipProperty,
+    Session,
     attributes,
 )
 from sqlalchemy.sql.base import ExecutableOption
@@ -27,9 +28,10 @@ from ormolu.sessions._compiled import CompiledQuery, UncompilableError, compile_
 from ormolu.sessions._kept import kept_with
 from ormolu.sessions._shapes import Shape, shape_of
 
-__all__ = ["Relation", "note_loading", "owner_path_of", "relation_of"]
+__all__ = ["FetchedRelation", "JoinedRelation", "note_loading", "relation_of"]
 
 _SELECTIN = (("lazy", "selectin"),)
+_JOINED = (("lazy", "joined"),)
 
 # As many keys at once as SQLAlchemy asks for.
 _CHUNK = 500
@@ -40,33 +42,74 @@ _KEYS = "keys"
 States = Sequence[InstanceState[Any]]
 
 
-class Relation(ABC):
-    """A relation whose objects are found by the values of one column.
+class Relation:
+    """A relation whose objects are loaded together with their owners.
 
     Attributes:
         mapper: Of the objects.
+        name: Of the relation, with its owners.
         owner_path: The path at which SQLAlchemy loads their owners.
     """
 
-    def __init__(
-        self,
-        property_: RelationshipProperty[Any],
-        column: ColumnElement[Any],
-        path: Any,
-    ) -> None:
-        """Take the column, of the related objects, and the path of the owners."""
+    def __init__(self, property_: RelationshipProperty[Any], path: Any) -> None:
+        """Take the path of the owners."""
         self.mapper: Mapper[Any] = property_.mapper
+        self.name: str = property_.key
         self.owner_path = path
-        self._name = property_.key
-        self._column = column
-        self._order = property_.order_by or ()
         self._path = path[property_][self.mapper]
-        self._statement = self._where(column.in_(bindparam(_KEYS, expanding=True)))
 
     @property
     def shape(self) -> Shape | None:
         """Return the shape of the objects; None if SQLAlchemy has to see to their loading."""
         return shape_of(self.mapper)
+
+    def _load(
+        self, session: Session, rows: Sequence[Any], options: Sequence[ExecutableOption]
+    ) -> list[Any]:
+        """Return an object for each row, None where there is none."""
+        shape = self.shape
+        assert shape is not None
+        objects = shape.load(session, rows)
+        there = (each for each in objects if each is not None)
+        note_loading(map(attributes.instance_state, there), options, self._path)
+        return objects
+
+
+class JoinedRelation(Relation):
+    """A relation to one whose object stands in its owner's row, as `joinedload` asks for it."""
+
+    def take(
+        self,
+        session: Session,
+        owners: Sequence[Any],
+        rows: Sequence[Any],
+        options: Sequence[ExecutableOption],
+    ) -> None:
+        """Set the object of each owner, or None.
+
+        Args:
+            session: Of the owners; it must have no object of the relation's class.
+            owners: One for each row, or None.
+            rows: What is of the relation in them.
+            options: With which they are loaded, and will be if they are refreshed.
+        """
+        for owner, each in zip(owners, self._load(session, rows, options), strict=True):
+            if owner is not None:
+                # What `set_committed_value` does with an object that was loaded just now.
+                owner.__dict__[self.name] = each
+
+
+class FetchedRelation(Relation, ABC):
+    """A relation whose objects are found by the values of one column, as `selectinload` does."""
+
+    def __init__(
+        self, property_: RelationshipProperty[Any], path: Any, column: ColumnElement[Any]
+    ) -> None:
+        """Take the column, of the related objects, and the path of the owners."""
+        super().__init__(property_, path)
+        self._column = column
+        self._order = property_.order_by or ()
+        self._statement = self._where(column.in_(bindparam(_KEYS, expanding=True)))
 
     def _where(self, condition: ColumnElement[bool]) -> Select[Any]:
         return select(self.mapper.class_).where(condition).order_by(*self._order)
@@ -86,11 +129,7 @@ class Relation(ABC):
     def _find(
         self, session: BorrowingSession, keys: Sequence[Any], options: Sequence[ExecutableOption]
     ) -> list[Any]:
-        shape = self.shape
-        assert shape is not None
-        found = shape.load(session, self._fetch(session, keys))
-        note_loading(map(attributes.instance_state, found), options, self._path)
-        return found
+        return self._load(session, self._fetch(session, keys), options)
 
     def _fetch(self, session: BorrowingSession, keys: Sequence[Any]) -> Sequence[Any]:
         query = None if session.borrowed is None else self._query(session, _size_for(len(keys)))
@@ -110,7 +149,7 @@ class Relation(ABC):
         statement = self._where(self._column.in_(parameters))
         key = cache_key_of(statement)
         try:
-            query = compile_query(statement, key, session.bind.dialect)  # type: ignore[union-attr]
+            query = compile_query(statement, key, session.dialect, [self.mapper])
         except UncompilableError:
             return None
         return _KeysQuery(statement, query, key[1])
@@ -132,11 +171,11 @@ class _KeysQuery:
         return session.fetch(self._query, parameters, self._statement, given)
 
 
-class _List(Relation):
+class _List(FetchedRelation):
     """A list of objects that hold the key of their owner in one column."""
 
-    def __init__(self, property_: RelationshipProperty[Any], column: Any, path: Any) -> None:
-        super().__init__(property_, column, path)
+    def __init__(self, property_: RelationshipProperty[Any], path: Any, column: Any) -> None:
+        super().__init__(property_, path, column)
         self._key_name = self.mapper.get_property_by_column(column).key
 
     def load(
@@ -152,16 +191,19 @@ class _List(Relation):
                 # One found for a key in other letters is nobody's, as to SQLAlchemy.
                 lists.get(each.__dict__[self._key_name], []).append(each)
             for key, list_ in lists.items():
-                attributes.set_committed_value(states[key].obj(), self._name, list_)
+                owner = states[key].obj()
+                attributes.set_committed_value(owner, self.name, ())
+                # Past what SQLAlchemy does with each object of a list, which is no event here.
+                list.extend(owner.__dict__[self.name], list_)
 
 
-class _One(Relation):
+class _One(FetchedRelation):
     """An object whose key its owners hold in one column."""
 
     def __init__(
-        self, property_: RelationshipProperty[Any], column: Any, path: Any, *, held_in: Any
+        self, property_: RelationshipProperty[Any], path: Any, column: Any, *, held_in: Any
     ) -> None:
-        super().__init__(property_, column, path)
+        super().__init__(property_, path, column)
         self._held_in = property_.parent.get_property_by_column(held_in).key
 
     def load(
@@ -179,7 +221,7 @@ class _One(Relation):
         for key, holders in values.items():
             for each in holders:
                 # What `set_committed_value` does with an object that was loaded just now.
-                each[self._name] = found.get(key)
+                each[self.name] = found.get(key)
 
 
 def _key_of(state: Any) -> Any:
@@ -191,26 +233,28 @@ def _size_for(count: int) -> int:
     return min(1 << (count - 1).bit_length(), _CHUNK)
 
 
-def relation_of(owner: Mapper[Any], option: ExecutableOption) -> Relation | None:
+def relation_of(
+    owner: Mapper[Any], option: ExecutableOption
+) -> FetchedRelation | JoinedRelation | None:
     """Return the relation that an option asks for, if it is a plain one and all it asks for."""
     if type(option) is not Load or len(option.context) != 1:
         return None
     element: Any = option.context[0]
-    if element.strategy != _SELECTIN or len(element.path.path) != 3:
+    make = _MAKERS.get(element.strategy)
+    if make is None or len(element.path.path) != 3:
         return None
     asked, property_, target = element.path.path
+    asks_for = {name for name, value in element.local_opts.items() if value}
     is_plain = (
         asked is owner
         and target is property_.mapper
         and not has_criteria(element)
-        and not any(element.local_opts.values())
+        and asks_for <= _OPTIONS[element.strategy]
     )
-    if not is_plain:
-        return None
-    return kept_with(owner, _make_relation, property_)
+    return kept_with(owner, make, property_) if is_plain else None
 
 
-def _make_relation(property_: RelationshipProperty[Any]) -> Relation | None:
+def _make_fetched(property_: RelationshipProperty[Any]) -> FetchedRelation | None:
     path, columns = owner_path(property_.parent), selectin_columns(property_, _SELECTIN)
     if path is None or columns is None:
         return None
@@ -219,15 +263,25 @@ def _make_relation(property_: RelationshipProperty[Any]) -> Relation | None:
         return None
     if property_.direction is RelationshipDirection.ONETOMANY:
         is_list = property_.uselist and property_.collection_class in {None, list}
-        return _List(property_, column, path) if is_list else None
+        return _List(property_, path, column) if is_list else None
     is_held = any(each is held_in for each in property_.parent.columns)
-    is_one = property_.direction is RelationshipDirection.MANYTOONE and not property_.uselist
-    return _One(property_, column, path, held_in=held_in) if is_one and is_held else None
+    return (
+        _One(property_, path, column, held_in=held_in) if is_held and _is_one(property_) else None
+    )
 
 
-def owner_path_of(relations: Sequence[Relation]) -> Any:
-    """Return the path at which SQLAlchemy loads the owners of relations."""
-    return relations[0].owner_path
+def _make_joined(property_: RelationshipProperty[Any]) -> JoinedRelation | None:
+    path = owner_path(property_.parent)
+    return JoinedRelation(property_, path) if path is not None and _is_one(property_) else None
+
+
+def _is_one(property_: RelationshipProperty[Any]) -> bool:
+    return property_.direction is RelationshipDirection.MANYTOONE and not property_.uselist
+
+
+# By the strategy of an option: what makes its relation, and what else it may ask for.
+_MAKERS: dict[Any, Any] = {_SELECTIN: _make_fetched, _JOINED: _make_joined}
+_OPTIONS: dict[Any, frozenset[str]] = {_SELECTIN: frozenset(), _JOINED: frozenset({"innerjoin"})}
 
 
 def note_loading(states: Iterable[InstanceState[Any]], options: Sequence[Any], path: Any) -> None:
