@@ -41,13 +41,21 @@ class Direct:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        execute = CompiledQuery.execute
+        self.at_once = 0
+        execute, execute_at_once = CompiledQuery.execute, CompiledQuery.execute_at_once
 
         def counted(*args: Any) -> Any:
             self.count += 1
             return execute(*args)
 
+        def counted_at_once(*args: Any) -> Any:
+            rows = execute_at_once(*args)
+            self.count += rows is not None
+            self.at_once += rows is not None
+            return rows
+
         monkeypatch.setattr(CompiledQuery, "execute", counted)
+        monkeypatch.setattr(CompiledQuery, "execute_at_once", counted_at_once)
 
 
 @pytest.fixture
@@ -80,6 +88,35 @@ async def test_every_way_is_direct(database_url: str, direct: Direct, way: str) 
             await WAYS[way](session)
             assert (direct.count, in_use(db)) == (1, 1)
         assert in_use(db) == 0
+
+
+@pytest.mark.backends("sqlite")
+@pytest.mark.parametrize("way", ["execute", "scalars", "scalar"])
+async def test_short_reads_need_no_greenlet(database_url: str, direct: Direct, way: str) -> None:
+    """On SQLite, once they have shown that they are short; what they return is the same."""
+    async with filled(database_url) as db:
+        found = set()
+        for _ in range(20):
+            async with db.unit_of_work(read_only=True) as session:
+                result = await WAYS[way](session)
+                found.add(result.id if way == "scalar" else len(result.all()))
+    assert len(found) == 1
+    assert 0 < direct.at_once < direct.count == 20
+
+
+@pytest.mark.backends("sqlite")
+async def test_short_read_that_fails(database_url: str, direct: Direct) -> None:
+    """It is executed again where its error is told, and what follows is read."""
+    async with filled(database_url) as db:
+        for _ in range(5):
+            async with db.unit_of_work(read_only=True) as session:
+                await session.scalars(BY_ID)
+        async with db.unit_of_work() as session:
+            await session.execute(text("ALTER TABLE notes RENAME TO others"))
+        with pytest.raises(DBAPIError, match="no such table"):
+            async with db.unit_of_work(read_only=True) as session:
+                await session.scalars(BY_ID)
+    assert direct.count == 6
 
 
 async def test_same_statement_with_other_values(database_url: str, direct: Direct) -> None:

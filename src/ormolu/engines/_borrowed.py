@@ -7,12 +7,14 @@ does. Where one is needed after all, SQLAlchemy takes this connection, with the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Engine, event
 from sqlalchemy.engine.interfaces import ExecutionContext
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from ormolu.sqlite import Connection
 
 __all__ = ["FAILURE", "BorrowedConnection", "Lender", "repeat_failures"]
 
@@ -63,6 +65,20 @@ class BorrowedConnection:
         self.record = record
         self.is_ready = is_ready
         self.dbapi_connection: Any = None if record is None else record.dbapi_connection
+
+    def read_at_once(self, sql: str, values: Any) -> Sequence[Any] | None:
+        """Return the rows of a query that waits for nothing, outside of a greenlet.
+
+        Returns:
+            None if it may have to wait. After rows `pause` is to be awaited.
+        """
+        connection = self.dbapi_connection
+        return connection.read_at_once(sql, values) if type(connection) is Connection else None
+
+    def pause(self) -> Awaitable[None]:
+        """Return what lets other tasks run, if one has read at once for long."""
+        pause: Awaitable[None] = self.dbapi_connection.pause()
+        return pause
 
     def give_back(self) -> None:
         """Roll back what was begun, and give the connection back; waits for nothing."""

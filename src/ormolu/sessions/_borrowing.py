@@ -62,6 +62,28 @@ class BorrowingSession(Session):
             raise
         return query.read(rows)
 
+    def fetch_at_once(
+        self, query: CompiledQuery, parameters: Parameters, given: Mapping[str, Any] | None
+    ) -> Sequence[Any] | None:
+        """Return the rows of a query that waits for nothing, outside of a greenlet.
+
+        Returns:
+            None if `fetch` has to do it: it may have to wait, or has failed, in which case it
+            fails again there.
+        """
+        assert self.borrowed is not None
+        try:
+            arguments = query.arguments(parameters, given)
+            rows = query.execute_at_once(self.borrowed, arguments)
+        except Exception:
+            return None
+        return None if rows is None else query.read(rows)
+
+    async def pause(self) -> None:
+        """Let other tasks run, if this one has read at once for long."""
+        if self.borrowed is not None:
+            await self.borrowed.pause()
+
     def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
         """Return where statements go; SQLAlchemy asks before it takes a connection."""
         if self.borrowed is not None and in_greenlet():

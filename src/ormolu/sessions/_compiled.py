@@ -13,7 +13,7 @@ from sqlalchemy.engine.interfaces import BindTyping
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.compiler import WARN_LINTING, SQLCompiler
 
-from ormolu.engines import leaves_no_trace
+from ormolu.engines import BorrowedConnection, leaves_no_trace
 from ormolu.seams import knows_schema_time, result_columns, tell_schema_time
 
 __all__ = ["CompiledQuery", "Parameters", "UncompilableError", "columns_of", "compile_query"]
@@ -94,6 +94,11 @@ class CompiledQuery:
             self._is_read_as_is = not any(self._readers)
         cursor.close()
         return rows
+
+    def execute_at_once(self, borrowed: BorrowedConnection, arguments: Any) -> Sequence[Any] | None:
+        """Send the query, and return the driver's rows; None if that may have to wait."""
+        # What the columns are a cursor tells.
+        return None if self._readers is None else borrowed.read_at_once(self._text, arguments)
 
     def read(self, rows: Sequence[Any]) -> Sequence[Any]:
         """Return the values in rows that the driver returned."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-__all__ = ["are_queries_heard", "are_transactions_heard"]
+__all__ = ["are_ends_heard", "are_queries_heard", "are_transactions_heard"]
 
 _QUERIES = attrgetter("do_orm_execute", "loaded_as_persistent")
 
@@ -21,6 +21,8 @@ _TRANSACTIONS = attrgetter(
     "after_begin", "after_commit", "after_rollback", "after_soft_rollback",
     "after_transaction_create", "after_transaction_end", "before_commit",
 )  # fmt: skip
+
+_ENDS = attrgetter("after_rollback", "after_soft_rollback", "after_transaction_end")
 
 # Where SQLAlchemy keeps a session's own listeners, in its `__dict__`.
 _PLACE = "dispatch"
@@ -34,6 +36,11 @@ def are_queries_heard(session: Session) -> bool:
 def are_transactions_heard(session: Session) -> bool:
     """Tell whether the program hears of the beginnings and ends of transactions."""
     return any(_TRANSACTIONS(_listeners_of(session)))
+
+
+def are_ends_heard(session: Session) -> bool:
+    """Tell whether the program hears of a ROLLBACK."""
+    return any(_ENDS(_listeners_of(session)))
 
 
 def _listeners_of(session: Session) -> Any:

@@ -41,7 +41,7 @@ from ormolu.sessions._relations import (
 )
 from ormolu.sessions._shapes import Shape, shape_of
 
-__all__ = ["load_objects"]
+__all__ = ["load_at_once", "load_objects"]
 
 
 class _Loading:
@@ -113,23 +113,60 @@ def load_objects(
         None if nothing was done, as SQLAlchemy has to see to it: the statement asks for anything
         else, somebody listens, or objects of the class are there already.
     """
-    if type(statement) is not Select or statement.get_execution_options():
+    loading, parameters = _prepare(session, statement)
+    if loading is None:
         return None
-    if session.execution_options or are_queries_heard(session):
-        return None
-    if not is_clean(session) or session_key(session) is None:
-        return None
-    loading, parameters = _loading_of(session, statement)
-    if loading is None or not loading.is_possible(session):
-        return None
+    assert isinstance(statement, Select)
     if loading.query is None or parameters is None:
         rows: Sequence[Any] = session.connection().execute(statement, given).all()
     else:
         rows = session.fetch(loading.query, parameters, statement, given)
+    return _result_of(session, statement, loading, rows)
+
+
+def load_at_once(
+    session: BorrowingSession, statement: object, given: Mapping[str, Any] | None
+) -> Result[Any] | None:
+    """Do the same where nothing has to be waited for, outside of a greenlet.
+
+    Returns:
+        None if nothing was done: `load_objects` may be able to.
+    """
+    if session.borrowed is None:
+        return None
+    loading, parameters = _prepare(session, statement)
+    if loading is None or loading.query is None or parameters is None or loading.fetched:
+        return None
+    rows = session.fetch_at_once(loading.query, parameters, given)
+    if rows is None:
+        return None
+    assert isinstance(statement, Select)
+    return _result_of(session, statement, loading, rows)
+
+
+def _result_of(
+    session: BorrowingSession, statement: Select[Any], loading: _Loading, rows: Sequence[Any]
+) -> Result[Any]:
     objects = loading.shape.load(session, rows)
     if loading.owner_path is not None:
         _load_relations(session, statement, loading, objects, rows)
     return loading.shape.result(objects)
+
+
+def _prepare(
+    session: BorrowingSession, statement: object
+) -> tuple[_Loading | None, Parameters | None]:
+    """Return how a statement is loaded, if it is by us, and its parameters, if it is compiled."""
+    if type(statement) is not Select or statement.get_execution_options():
+        return None, None
+    if session.execution_options or are_queries_heard(session):
+        return None, None
+    if not is_clean(session) or session_key(session) is None:
+        return None, None
+    loading, parameters = _loading_of(session, statement)
+    if loading is None or not loading.is_possible(session):
+        return None, None
+    return loading, parameters
 
 
 def _load_relations(

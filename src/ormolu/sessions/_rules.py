@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import event, inspect
+from sqlalchemy import Result, event, inspect
 from sqlalchemy.exc import MissingGreenlet, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,14 +16,15 @@ from ormolu.errors import LazyLoadError, ReadOnlyError
 from ormolu.seams import expired_names
 from ormolu.sessions._borrowing import BorrowingSession
 from ormolu.sessions._lookups import KEY, lookup_of
-from ormolu.sessions._objects import load_objects
+from ormolu.sessions._objects import load_at_once, load_objects
 
 __all__ = ["RulesSession", "are_sessions_heard", "has_flush_listeners"]
 
 _NO_LOCK = (None, False)
 
 # What AsyncSession adds to the options of each statement.
-_BUFFERED = {"prebuffer_rows": True}
+_BUFFERED = {"execution_options": {"prebuffer_rows": True}}
+_NOTHING = {**_BUFFERED, "bind_arguments": None}
 
 
 class RulesSession(BorrowingSession):
@@ -67,6 +68,13 @@ class RulesSession(BorrowingSession):
         result = self._load(statement, params, options)
         return super().scalars(statement, params, **options) if result is None else result.scalars()
 
+    def execute_at_once(self, statement: Any, params: Any) -> Result[Any] | None:
+        """Execute a statement that waits for nothing, outside of a greenlet; None if it may."""
+        if self.borrowed is None or not (params is None or type(params) is dict):
+            return None
+        self._note(statement)
+        return load_at_once(self, statement, params)
+
     def _load(self, statement: Any, params: Any, options: Mapping[str, Any]) -> Any:
         """Return the result of a statement whose objects SQLAlchemy need not load, or None."""
         self._note(statement)
@@ -105,9 +113,9 @@ def _refuse_flush(session: RulesSession, _context: object, _objects: object) -> 
 
 def _are_plain(options: Mapping[str, Any]) -> bool:
     """Tell whether the arguments of a statement, beside its parameters, ask for nothing."""
-    asked = {name for name, value in options.items() if value}
-    return not asked or (
-        asked == {"execution_options"} and options["execution_options"] == _BUFFERED
+    return options == _NOTHING or {name: value for name, value in options.items() if value} in (
+        {},
+        _BUFFERED,
     )
 
 

@@ -21,7 +21,7 @@ from sqlalchemy.util import greenlet_spawn
 from ormolu.engines import EnginePair, Engines, FairPool, bears_traces
 from ormolu.errors import ConcurrentUseError, RolledBackError, SessionClosedError
 from ormolu.seams import is_clean
-from ormolu.sessions._hearing import are_transactions_heard
+from ormolu.sessions._hearing import are_ends_heard, are_transactions_heard
 from ormolu.sessions._rules import RulesSession
 from ormolu.sessions._savepoints import Savepoint
 from ormolu.transactions import Access
@@ -347,13 +347,9 @@ class UnitSession(AsyncSession):
 
     def _is_end_heard(self) -> bool:
         """Tell whether the program listens to ends of transactions, which may fail, or wait."""
-        heard = self.sync_session.dispatch
-        return bool(
-            heard.after_rollback
-            or heard.after_soft_rollback
-            or heard.after_transaction_end
-            or (self._engine is not None and self.engines.listeners.hear_ends(self._engine))
-        )
+        if are_ends_heard(self.sync_session):
+            return True
+        return self._engine is not None and self.engines.listeners.hear_ends(self._engine)
 
     def end_at_once(self) -> None:
         """Roll back and close for good, without ever giving way to another task."""
@@ -375,11 +371,28 @@ async def engine_of(session: AsyncSession) -> Engine:
     return bind if isinstance(bind, Engine) else bind.engine
 
 
+async def _execute(self: UnitSession, statement: Any, params: Any = None, **options: Any) -> Any:
+    """Execute a statement as AsyncSession does, at once if it need not wait."""
+    result = None if any(options.values()) else self.rules.execute_at_once(statement, params)
+    if result is None:
+        return await AsyncSession.execute(self, statement, params, **options)
+    await self.rules.pause()
+    return result
+
+
+async def _scalar(self: UnitSession, statement: Any, params: Any = None, **options: Any) -> Any:
+    """Return a statement's first value."""
+    return (await _execute(self, statement, params, **options)).scalar()
+
+
 _run_sync = _one_task_at_a_time(AsyncSession.run_sync)
 
 # Only what sends statements itself: the other methods of AsyncSession call these.
 for _name in (
-    "delete", "delete_all", "execute", "flush", "get", "get_one",
-    "merge", "merge_all", "refresh", "scalar",
+    "delete", "delete_all", "flush", "get", "get_one", "merge", "merge_all", "refresh",
 ):  # fmt: skip
     setattr(UnitSession, _name, _one_task_at_a_time(getattr(AsyncSession, _name)))
+
+for _name, _method in (("execute", _execute), ("scalar", _scalar)):
+    _guarded = functools.update_wrapper(_one_task_at_a_time(_method), getattr(AsyncSession, _name))
+    setattr(UnitSession, _name, _guarded)

@@ -4,8 +4,9 @@ Works with any engine: `create_async_engine("sqlite+ormolu:///app.db")`. Knows s
 SQLAlchemy; nothing of Ormolu above it.
 """
 
+from ormolu.sqlite._connection import Connection
 from ormolu.sqlite._dialect import SQLiteDialect_ormolu
 from ormolu.sqlite._foreign import prepare_connections
 from ormolu.sqlite._memory import MemoryFile, memory_file
 
-__all__ = ["MemoryFile", "SQLiteDialect_ormolu", "memory_file", "prepare_connections"]
+__all__ = ["Connection", "MemoryFile", "SQLiteDialect_ormolu", "memory_file", "prepare_connections"]

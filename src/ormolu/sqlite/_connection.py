@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.util import await_, greenlet_spawn
 
-from ormolu.sqlite._bindings import CACHED, Bindings
+from ormolu.sqlite._bindings import CACHED, Bindings, size_of
 from ormolu.sqlite._calls import READ_AT_ONCE, Call, Outbox, outbox_of
 from ormolu.sqlite._cursor import Cursor, StreamCursor
 from ormolu.sqlite._handle import Handle, Stream
@@ -219,20 +219,43 @@ class Connection(AdaptedConnection):
         if short is None:
             return self.run_statement(sql, action)
         kind = kind_of(sql)
+        result = self._run_alone(sql, action, short, kind)
+        if result is not NOT_DONE:
+            await_(self.pause())
+            return result  # type: ignore[no-any-return]
         is_short = short.has(sql) and self._transaction.can_begin_again(kind)
-        if is_short and kind is Kind.READ and self._transaction.begin == "read only":
-            # Nothing to line up for: no call that could have to wait.
-            result = self._mailbox.run_alone(
-                lambda: self._handle.run_at_once(sql, action, short, READ_AT_ONCE)
-            )
-            if result is not NOT_DONE:
-                await_(self._pauses.after_statement(is_holding=False))
-                return result  # type: ignore[no-any-return]
-            is_short = short.has(sql)
         call = self._new_call(partial(self._handle.run_whole, sql, action, short), kind)
         if is_short:
             call.at_once = partial(self._handle.run_at_once, sql, action, short)
         return self._wait(call)  # type: ignore[no-any-return]
+
+    def _run_alone(
+        self, sql: str, action: Callable[[Any], _T], short: ShortStatements, kind: Kind
+    ) -> Any:
+        """Run a short read that has nothing to line up for at once, or return `NOT_DONE`."""
+        is_reader = kind is Kind.READ and self._transaction.begin == "read only"
+        if not (is_reader and short.has(sql) and self._transaction.can_begin_again(kind)):
+            return NOT_DONE
+        return self._mailbox.run_alone(
+            lambda: self._handle.run_at_once(sql, action, short, READ_AT_ONCE)
+        )
+
+    def read_at_once(self, sql: str, parameters: Sequence[Any]) -> list[Any] | None:
+        """Return the rows of a short query, without a greenlet; `pause` has to be awaited then.
+
+        Returns:
+            None if it may have to wait: a cursor has to execute it.
+        """
+        if self._short is None:
+            return None
+        action: Any = partial(_fetch_all, sql, parameters)
+        action = self.bindings.releasing(action, size_of(parameters))
+        rows = self._run_alone(sql, action, self._short, kind_of(sql))
+        return None if rows is NOT_DONE else rows
+
+    def pause(self) -> Awaitable[None]:
+        """Return what lets others run, if this task has gone from read to read for long."""
+        return self._pauses.after_statement(is_holding=False)
 
     def run_action(self, action: Callable[[Any], _T]) -> _T:
         """Call a function with the sqlite3 connection in its thread, and wait for it."""
@@ -350,3 +373,7 @@ class Connection(AdaptedConnection):
         (self._mailbox.close if is_last else self._mailbox.put)(call)
         assert call.future is not None
         await_(call.future)
+
+
+def _fetch_all(sql: str, parameters: Sequence[Any], sqlite: Any) -> Any:
+    return sqlite.execute(sql, parameters).fetchall()
