@@ -144,17 +144,19 @@ class FairPool(AsyncAdaptedQueuePool):
         Raises:
             OverloadedError: None came free in time.
         """
+        record: ConnectionPoolEntry | None
         if self._idle:
-            if not self._is_ready(self._idle[-1]):
+            is_ready = self._is_ready(self._idle[-1])
+            if not is_ready:
                 return None
-            record: ConnectionPoolEntry | None = self._idle.pop()
+            record = self._idle.pop()
             self._in_use += 1
             self._surplus.note_use()
         elif self._in_use < self._capacity:
             return None
         else:
             record = await self._line_up()
-        is_ready = record is not None and self._is_ready(record)
+            is_ready = record is not None and self._is_ready(record)
         return BorrowedConnection(self, record, begins=begins, is_ready=is_ready)
 
     async def _line_up(self) -> ConnectionPoolEntry | None:
@@ -167,9 +169,10 @@ class FairPool(AsyncAdaptedQueuePool):
         """Tell whether a connection can be used without a look at it."""
         if self._pings or is_invalidated(record):
             return False
-        connected_at: float = getattr(record, "last_connect_time", 0.0)
-        if self._lifetime >= 0 and time.time() - connected_at > self._lifetime:
-            return False
+        if self._lifetime >= 0:
+            connected_at: float = getattr(record, "last_connect_time", 0.0)
+            if time.time() - connected_at > self._lifetime:
+                return False
         if self._server is None or self._server.timeout is None:
             return True
         returned_at: float = record.info.get(_RETURNED_AT, 0.0)

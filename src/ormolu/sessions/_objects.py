@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Result, Select
-from sqlalchemy.orm import InstanceState, Mapper, Session, attributes
+from sqlalchemy.orm import Mapper, Session, attributes
 from sqlalchemy.sql.base import ExecutableOption
 from sqlalchemy.sql.selectable import LABEL_STYLE_DEFAULT
 
@@ -36,7 +36,6 @@ from ormolu.sessions._hearing import are_queries_heard
 from ormolu.sessions._relations import (
     FetchedRelation,
     JoinedRelation,
-    note_loading,
     relation_of,
 )
 from ormolu.sessions._shapes import Shape, shape_of
@@ -147,9 +146,17 @@ def load_at_once(
 def _result_of(
     session: BorrowingSession, statement: Select[Any], loading: _Loading, rows: Sequence[Any]
 ) -> Result[Any]:
-    objects = loading.shape.load(session, rows)
-    if loading.owner_path is not None:
-        _load_relations(session, statement, loading, objects, rows)
+    if loading.owner_path is None:
+        return loading.shape.result(loading.shape.load(session, rows))
+    options = _parts_of(statement)[1]
+    objects = loading.shape.load(session, rows, options, loading.owner_path)
+    for joined, place in loading.joined:
+        joined.take(session, objects, [row[place] for row in rows], options)
+    if loading.fetched:
+        there = {id(each): each for each in objects if each is not None}
+        owners = [attributes.instance_state(each) for each in there.values()]
+        for fetched in loading.fetched:
+            fetched.load(session, owners, options)
     return loading.shape.result(objects)
 
 
@@ -167,27 +174,6 @@ def _prepare(
     if loading is None or not loading.is_possible(session):
         return None, None
     return loading, parameters
-
-
-def _load_relations(
-    session: BorrowingSession,
-    statement: Select[Any],
-    loading: _Loading,
-    objects: Sequence[Any],
-    rows: Sequence[Any],
-) -> None:
-    options = _parts_of(statement)[1]
-    owners: dict[Any, InstanceState[Any]] = {}
-    for each in objects:
-        if each is not None:
-            state: Any = attributes.instance_state(each)
-            owners[state.key] = state
-    states = list(owners.values())
-    note_loading(states, options, loading.owner_path)
-    for joined, place in loading.joined:
-        joined.take(session, objects, [row[place] for row in rows], options)
-    for fetched in loading.fetched:
-        fetched.load(session, states, options)
 
 
 def _loading_of(

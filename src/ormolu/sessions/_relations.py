@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, select
@@ -28,7 +28,7 @@ from ormolu.sessions._compiled import CompiledQuery, UncompilableError, compile_
 from ormolu.sessions._kept import kept_with
 from ormolu.sessions._shapes import Shape, shape_of
 
-__all__ = ["FetchedRelation", "JoinedRelation", "note_loading", "relation_of"]
+__all__ = ["FetchedRelation", "JoinedRelation", "relation_of"]
 
 _SELECTIN = (("lazy", "selectin"),)
 _JOINED = (("lazy", "joined"),)
@@ -69,10 +69,7 @@ class Relation:
         """Return an object for each row, None where there is none."""
         shape = self.shape
         assert shape is not None
-        objects = shape.load(session, rows)
-        there = (each for each in objects if each is not None)
-        note_loading(map(attributes.instance_state, there), options, self._path)
-        return objects
+        return shape.load(session, rows, options, self._path)
 
 
 class JoinedRelation(Relation):
@@ -182,19 +179,23 @@ class _List(FetchedRelation):
         self, session: BorrowingSession, owners: States, options: Sequence[ExecutableOption]
     ) -> None:
         """Set the list of each owner."""
-        states: dict[Any, Any] = {_key_of(state): state for state in owners}
+        states: dict[Any, Any] = {state.key[1][0]: state for state in owners}  # type: ignore[index]
         keys = list(states)
         for start in range(0, len(keys), _CHUNK):
             chunk = keys[start : start + _CHUNK]
             lists: dict[Any, list[Any]] = {key: [] for key in chunk}
             for each in self._find(session, chunk, options):
+                list_ = lists.get(each.__dict__[self._key_name])
                 # One found for a key in other letters is nobody's, as to SQLAlchemy.
-                lists.get(each.__dict__[self._key_name], []).append(each)
+                if list_ is not None:
+                    list_.append(each)
             for key, list_ in lists.items():
-                owner = states[key].obj()
-                attributes.set_committed_value(owner, self.name, ())
-                # Past what SQLAlchemy does with each object of a list, which is no event here.
-                list.extend(owner.__dict__[self.name], list_)
+                self._set(states[key], list_)
+
+    def _set(self, state: InstanceState[Any], objects: list[Any]) -> None:
+        # Past what SQLAlchemy does with each object of a list, which is no event here.
+        set_list: Any = state.manager[self.name].impl.set_committed_value
+        list.extend(set_list(state, state.dict, ()), objects)
 
 
 class _One(FetchedRelation):
@@ -282,10 +283,3 @@ def _is_one(property_: RelationshipProperty[Any]) -> bool:
 # By the strategy of an option: what makes its relation, and what else it may ask for.
 _MAKERS: dict[Any, Any] = {_SELECTIN: _make_fetched, _JOINED: _make_joined}
 _OPTIONS: dict[Any, frozenset[str]] = {_SELECTIN: frozenset(), _JOINED: frozenset({"innerjoin"})}
-
-
-def note_loading(states: Iterable[InstanceState[Any]], options: Sequence[Any], path: Any) -> None:
-    """Note how objects were loaded, so that they are refreshed alike."""
-    for state in states:
-        state.load_options = tuple(options)
-        state.load_path = path

@@ -85,6 +85,9 @@ class UnitSession(AsyncSession):
         """
         super().__init__(expire_on_commit=False, close_resets_only=False)
         self.callbacks: list[Callable[[], Any]] = []
+        assert isinstance(self.sync_session, RulesSession)
+        # The part below, which holds the rules.
+        self.rules: RulesSession = self.sync_session
         self.rules.is_read_only = access is Access.READ
         self.engines: Engines = engines
         self._access = access
@@ -98,12 +101,6 @@ class UnitSession(AsyncSession):
         self._user: asyncio.Task[Any] | None = None
         self._ender: asyncio.Task[Any] | None = None
         self._freed: asyncio.Event | None = None
-
-    @property
-    def rules(self) -> RulesSession:
-        """Return the part below, which holds the rules."""
-        assert isinstance(self.sync_session, RulesSession)
-        return self.sync_session
 
     @contextmanager
     def in_use(self) -> Iterator[None]:

@@ -57,7 +57,13 @@ class Shape:
         missing = [part is None for part in key]
         return all(missing) if self._is_partial_allowed else any(missing)
 
-    def load(self, session: Session, rows: Sequence[Sequence[Any]]) -> list[Any]:
+    def load(
+        self,
+        session: Session,
+        rows: Sequence[Sequence[Any]],
+        options: Sequence[Any] = (),
+        path: Any = None,
+    ) -> list[Any]:
         """Return an object for each row, None where its key is missing, as in an outer join.
 
         What SQLAlchemy's loading makes, too, without what it asks itself for each row.
@@ -65,12 +71,15 @@ class Shape:
         Args:
             session: Where they will belong; it must have none of this class.
             rows: In the order of the names.
+            options: With which they are loaded, so that they are refreshed alike.
+            path: At which SQLAlchemy loads them with these options; None without any.
         """
         # Each look-up and each call more is felt: a list has hundreds of rows.
         objects, found = [], dict[Any, Any]()
         class_, manager, names, key_of = self._class, self._manager, self._names, self._key_of
         make, session_id = class_.__new__, session.hash_key
         add, state_name = adder_of(session), manager.STATE_ATTR
+        asked = tuple(options)
         for row in rows:
             key: Any = key_of(row)
             loaded = found.get(key)
@@ -82,6 +91,8 @@ class Shape:
                 values.update(zip(names, row))  # noqa: B905 -- twice as fast
                 state.key = identity = (class_, key, None)
                 state.session_id = session_id
+                if path is not None:
+                    state.load_options, state.load_path = asked, path
                 add(state, identity)
             objects.append(loaded)
         return objects

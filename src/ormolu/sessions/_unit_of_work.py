@@ -92,7 +92,8 @@ class UnitOfWork:
             else:
                 await run_to_completion(_commit(session))
         finally:
-            await self._end_reads()
+            if self._reads is not None:
+                await self._end_reads()
 
     async def rollback(self) -> None:
         """Roll back and close the session for good; never fails, never is interrupted."""
@@ -101,7 +102,8 @@ class UnitOfWork:
             if session is not None:
                 await _end_unchanged(session)
         finally:
-            await self._end_reads()
+            if self._reads is not None:
+                await self._end_reads()
 
     async def _end_reads(self) -> None:
         reads, self._reads = self._reads, None
