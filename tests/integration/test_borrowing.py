@@ -156,6 +156,18 @@ async def test_every_end_gives_it_back(database_url: str, end: str) -> None:
         assert (session.in_transaction(), in_use(db)) == (False, 0)
 
 
+async def test_invalidated_connection_is_thrown_away(database_url: str) -> None:
+    """As one of SQLAlchemy's is."""
+    thrown: list[Any] = []
+    async with filled(database_url) as db:
+        reader = db._engines.opened.reader.sync_engine
+        event.listen(reader, "invalidate", lambda *_args: thrown.append(1))
+        async with db.unit_of_work(read_only=True) as session:
+            await session.scalars(BY_ID)
+            await session.invalidate()
+        assert (thrown, in_use(db)) == ([1], 0)
+
+
 async def test_transaction_is_shown(database_url: str) -> None:
     """It is one that SQLAlchemy knows, once it is asked for."""
     async with filled(database_url) as db, db.unit_of_work(read_only=True) as session:

@@ -94,6 +94,16 @@ class BorrowedConnection:
         finally:
             self._pool.take_back(self.record)
 
+    def discard(self) -> None:
+        """Throw the connection away; in a greenlet, as some drivers have to wait for that."""
+        if self._is_ours:
+            self._is_ours = False
+            try:
+                if self.record is not None:
+                    self.record.invalidate()
+            finally:
+                self._pool.take_back(self.record)
+
     def hand_over(self, connect: Callable[[], _T]) -> _T:
         """Let SQLAlchemy have the connection as it is; in a greenlet.
 
@@ -114,11 +124,8 @@ class BorrowedConnection:
     def __del__(self) -> None:
         """Close a connection whose borrower was forgotten: nobody knows what is open on it."""
         if self._is_ours:
-            self._is_ours = False
             _log.warning("A session was not closed; its connection is discarded.")
-            if self.record is not None:
-                self.record.invalidate()
-            self._pool.take_back(self.record)
+            self.discard()
 
 
 def repeat_failures(engine: Engine) -> None:

@@ -108,6 +108,13 @@ class BorrowingSession(Session):
         if borrowed is not None:
             borrowed.give_back()
 
+    def invalidate(self) -> None:
+        """Close the session, and throw its connections away."""
+        borrowed, self.borrowed = self.borrowed, None
+        if borrowed is not None:
+            borrowed.discard()
+        super().invalidate()
+
     def in_transaction(self) -> bool:
         """Tell whether anything was read or sent."""
         return self.borrowed is not None or super().in_transaction()
@@ -129,5 +136,5 @@ def _ending(name: str) -> Callable[..., Any]:
     return end
 
 
-for _name in ("close", "commit", "invalidate", "reset", "rollback"):
+for _name in ("close", "commit", "reset", "rollback"):
     setattr(BorrowingSession, _name, _ending(_name))
