@@ -266,6 +266,8 @@ async def test_python_calls_show_what_their_application_does(stored: str) -> Non
 @pytest.mark.backends("sqlite")
 async def test_python_calls_in_a_script(stored: str) -> None:
     """Without an application all resources that are in none speak for each other."""
+    # Those of other tests, too, as long as they are there.
+    gc.collect()
     mine, others = orders(), [customers(hidden={"phone"})]
     db = Database(stored, metadata=Base.metadata)
     async with db, db.unit_of_work(read_only=True) as session:
