@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.ext.mutable import MutableSet
-from sqlalchemy.orm import Mapped, MappedAsDataclass, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from ormolu import Database, Model, resource
@@ -272,6 +272,33 @@ async def test_what_a_dataclass_makes_is_there_when_it_computes(
     async with twins_of(twin_urls, Base.metadata, resource(Parcel)) as twins:
         made = await twins.send("POST", "/parcels", json={"name": "a"})
         assert made.json() == {"id": 1, "name": "a", "label": "a/1", "marks": ["new"]}
+
+
+async def test_a_default_that_no_constructor_asks_for_is_the_column_s(
+    twin_urls: tuple[str, str],
+) -> None:
+    """SQLAlchemy's mark of it is no value of a row, neither in a row nor in a batch."""
+
+    class Plain(MappedAsDataclass, DeclarativeBase):
+        metadata = MetaData()
+
+    class Note(Plain):
+        __tablename__ = "notes"
+        id: Mapped[int] = mapped_column(primary_key=True, init=False)
+        text: Mapped[str] = mapped_column(String(9))
+        seen: Mapped[datetime | None] = mapped_column(default=None, init=False)
+        state: Mapped[str] = mapped_column(String(9), default="new", init=False)
+        words: Mapped[list[str]] = mapped_column(JSON, default_factory=lambda: ["a"], init=False)
+
+    async with twins_of(twin_urls, Plain.metadata, resource(Note, path="/notes")) as twins:
+        made = await twins.send("POST", "/notes", json={"text": "x"})
+        rest = {"text": "x", "seen": None, "state": "new", "words": ["a"]}
+        assert made.json() == {"id": 1, **rest}
+        step = {"op": "create", "data": {"text": "x"}}
+        done = await twins.send("POST", "/notes:batch", json={"operations": [step, step]})
+        assert [each["body"] for each in done.json()["results"]] == [
+            {"id": 2, **rest}, {"id": 3, **rest},
+        ]  # fmt: skip
 
 
 class NetworkBase(Model):

@@ -81,12 +81,18 @@ def _maker_of(field: Any) -> Callable[[], Any] | None:
     if isinstance(field, FieldInfo):
         has_default = not field.is_required() and field.get_default() is not None
         return _calling(field) if field.default_factory or has_default else None
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory  # type: ignore[no-any-return]
-    # SQLAlchemy's own mark says that the column has the default.
-    is_marked = isinstance(field.default, LoaderCallableStatus)
-    is_none = field.default is dataclasses.MISSING or field.default is None or is_marked
-    return None if is_none else lambda: field.default
+    make = field.default_factory
+    if make is not dataclasses.MISSING:
+        # Where the field is not asked for, what makes SQLAlchemy's mark is its own.
+        is_own = str(make.__module__).startswith("sqlalchemy.")
+        return None if is_own and _is_mark(make()) else make
+    is_none = field.default is dataclasses.MISSING or field.default is None
+    return None if is_none or _is_mark(field.default) else lambda: field.default
+
+
+def _is_mark(value: Any) -> bool:
+    """Tell whether a value is SQLAlchemy's mark: the column has the default, if there is one."""
+    return isinstance(value, LoaderCallableStatus)
 
 
 def _calling(field: FieldInfo) -> Callable[[], Any]:
