@@ -7,13 +7,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench._content import USERS
 from bench._databases import Database
+from bench._groups import GROUPS, Group
 from bench._load import Load
 from bench._options import Options
-from bench._place import Place, take_place
+from bench._place import Place
 from bench._programs import Program, chosen
-from bench._rows import ROWS
 from bench._servers import Server, serve
 
 __all__ = ["Contender", "start"]
@@ -37,21 +36,29 @@ class Contender:
 
     def load(self, row: str) -> Load:
         """Return the load of a row."""
-        return Load(self.server.port, ROWS[row], self.program.path(row), self.folder)
+        return Load(self.server.port, self.program.request(row), self.folder)
+
+    @property
+    def group(self) -> Group:
+        """The group that it is measured in."""
+        return GROUPS[self.program.group]
+
+    def count(self) -> int:
+        """Return how many rows the table has that creates make longer; 0 without a database."""
+        return self.database.count(self.group.counted) if self.database else 0
 
 
 @contextmanager
-def start(options: Options) -> Iterator[tuple[list[Contender], Place]]:
-    """Start every program that is to be measured, and fill its tables."""
+def start(group: str, options: Options, place: Place) -> Iterator[list[Contender]]:
+    """Start every program of a group that is to be measured, and fill its tables."""
     with ExitStack() as stack:
-        place = stack.enter_context(take_place(options.folder, options.backends))
         contenders = []
-        for name, program in chosen(options.programs).items():
+        for name, program in chosen(options.programs, group).items():
             backends: list[str | None] = [None]
             if program.has_database:
                 backends = [each for each in options.backends if each in program.backends]
             contenders += [_start(stack, name, program, each, place) for each in backends]
-        yield contenders, place
+        yield contenders
 
 
 def _start(
@@ -68,7 +75,7 @@ def _start(
     url = database.url(program.sqlite) if database else None
     server = stack.enter_context(serve(program, url, place))
     if database is not None:
-        database.fill(USERS)
+        database.fill(GROUPS[program.group].tables)
     return Contender(
         name=name, program=program, backend=backend, server=server,
         database=database, folder=place.folder,

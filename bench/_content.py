@@ -4,10 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["POSTS_EACH", "USERS", "created", "user", "user_with_posts", "users"]
+from bench._tables import Table
+
+__all__ = [
+    "POSTS_EACH",
+    "TABLES",
+    "USERS",
+    "created",
+    "user",
+    "user_with_posts",
+    "users",
+    "users_table",
+]
 
 USERS = 10_000
 POSTS_EACH = 3
+
+
+def users_table(rows: int) -> Table:
+    """Return the table of so many users."""
+    return Table("users", {"id": "n", "name": "'User ' || n"}, rows)
+
+
+_POST = {
+    "id": "n",
+    "title": "'Post ' || n",
+    "user_id": f"(n + {POSTS_EACH - 1}) / {POSTS_EACH}",
+}
+TABLES = (users_table(USERS), Table("posts", _POST, USERS * POSTS_EACH))
 
 
 def user(number: int) -> dict[str, Any]:

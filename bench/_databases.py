@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import psycopg
 
-from bench._content import POSTS_EACH
+from bench._tables import Table
 from tests.backends import PostgreSQL
 
 __all__ = ["Database", "DurablePostgreSQL", "create_database", "disk_folder", "start_postgresql"]
@@ -25,6 +25,7 @@ _FILL = {
     ),
     "postgresql": ("", "generate_series(1, {last}) AS numbers(n)"),
 }
+_COUNT = "SELECT count(*) FROM {}"
 _MEMORY_FILE_SYSTEMS = {"tmpfs", "ramfs"}
 
 
@@ -62,25 +63,23 @@ class Database(ABC):
         """Execute statements and commit."""
 
     @abstractmethod
-    def count(self) -> int:
-        """Return how many users are stored."""
+    def count(self, table: str) -> int:
+        """Return how many rows a table has."""
 
     @abstractmethod
     def version(self) -> str:
         """Return the version of what stores."""
 
-    def fill(self, users: int, *, with_posts: bool = True) -> None:
+    def fill(self, tables: Iterable[Table]) -> None:
         """Fill the tables that the program has made."""
-        people = self._insert("users (id, name)", "n, 'User ' || n", users)
-        title = f"n, 'Post ' || n, (n + {POSTS_EACH - 1}) / {POSTS_EACH}"
-        posts = self._insert("posts (id, title, user_id)", title, users * POSTS_EACH)
-        self.execute(people, *([posts] if with_posts else []), *self._afterwards())
+        filled = list(tables)
+        self.execute(*map(self._insert, filled), *self._afterwards(filled))
 
-    def _insert(self, into: str, what: str, last: int) -> str:
-        head, source = (text.format(last=last) for text in _FILL[self.backend])
-        return f"{head} INSERT INTO {into} SELECT {what} FROM {source}"
+    def _insert(self, table: Table) -> str:
+        head, source = (text.format(last=table.rows) for text in _FILL[self.backend])
+        return f"{head} INSERT INTO {table.target} SELECT {table.values} FROM {source}"
 
-    def _afterwards(self) -> list[str]:
+    def _afterwards(self, _filled: Iterable[Table]) -> list[str]:
         return ["ANALYZE"]
 
 
@@ -97,9 +96,9 @@ class _SQLite(Database):
             for statement in statements:
                 connection.execute(statement)
 
-    def count(self) -> int:
+    def count(self, table: str) -> int:
         with closing(sqlite3.connect(self.path, timeout=30)) as connection:
-            (number,) = connection.execute("SELECT count(*) FROM users").fetchone()
+            (number,) = connection.execute(_COUNT.format(table)).fetchone()
         return int(number)
 
     def version(self) -> str:
@@ -120,9 +119,9 @@ class _OnPostgreSQL(Database):
             for statement in statements:
                 connection.execute(statement.encode())
 
-    def count(self) -> int:
+    def count(self, table: str) -> int:
         with psycopg.connect(self._plain_url()) as connection:
-            found = connection.execute("SELECT count(*) FROM users").fetchone()
+            found = connection.execute(_COUNT.format(table).encode()).fetchone()
         return int(found[0]) if found else 0
 
     def version(self) -> str:
@@ -133,9 +132,9 @@ class _OnPostgreSQL(Database):
     def _plain_url(self) -> str:
         return self.server.url(self.name, "psycopg").replace("+psycopg", "")
 
-    def _afterwards(self) -> list[str]:
+    def _afterwards(self, filled: Iterable[Table]) -> list[str]:
         restart = "SELECT setval(pg_get_serial_sequence('{0}', 'id'), max(id)) FROM {0}"
-        return [restart.format("users"), restart.format("posts"), "VACUUM ANALYZE"]
+        return [*(restart.format(table.name) for table in filled), "VACUUM ANALYZE"]
 
 
 def create_database(backend: str, name: str, folder: Path, server: PostgreSQL | None) -> Database:

@@ -7,8 +7,11 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import groupby
+from pathlib import Path
 
+from bench._callers import CALLERS, TENANTS
 from bench._figures import Figures
+from bench._groups import GROUPS
 from bench._options import Options
 from bench._plot import plot
 from bench._programs import PROGRAMS, ROOT
@@ -24,26 +27,45 @@ def write(figures: Sequence[Figures], machine: Sequence[str], options: Options) 
     """Write the page and a plot for each backend."""
     page = ROOT / "docs" / "benchmarks.md"
     parts = [
-        _INTRODUCTION.read_text().format(foreign=options.foreign, repeats=options.repeats),
+        _introduction(options),
         _conditions(machine, options),
     ]
-    most = max(options.connections)
-    for backend in options.backends:
-        here = _of_backend(figures, backend, options)
-        crowded = [one for one in here if one.connections == most]
-        name = f"benchmarks-{backend}.svg"
-        title = f"{backend_title(backend)}: requests a second, as multiples of the guide's program"
-        (page.parent / name).write_text(plot(f"{title}, {most} connections", crowded))
-        parts += [f"## {backend_title(backend)}\n", f"![{title}]({name})\n"]
-        parts.append(f"Times the guide's program, {most} connections:\n\n{_summary(crowded)}\n")
-        parts.append(_details(here, backend, options.windows))
+    for group in options.measured_groups():
+        for backend in options.backends:
+            here = _of_backend(figures, group, backend, options)
+            parts += _section(here, group, backend, options, page.parent)
     page.write_text("\n".join(parts))
 
 
-def _of_backend(figures: Sequence[Figures], backend: str, options: Options) -> list[Figures]:
+def _introduction(options: Options) -> str:
+    return _INTRODUCTION.read_text().format(
+        foreign=options.foreign, repeats=options.repeats, tenants=TENANTS, callers=CALLERS
+    )
+
+
+def _section(
+    figures: Sequence[Figures], name: str, backend: str, options: Options, folder: Path
+) -> list[str]:
+    group, most = GROUPS[name], max(options.connections_of(name))
+    crowded = [one for one in figures if one.connections == most]
+    heading, file = group.backend_title(backend_title(backend)), f"{group.plots}-{backend}.svg"
+    title = f"{heading}: requests a second, as multiples of {group.baseline_title}"
+    (folder / file).write_text(plot(f"{title}, {most} connections", crowded))
+    return [
+        f"## {heading}\n",
+        f"![{title}]({file})\n",
+        f"Times {group.baseline_title}, {most} connections:\n\n{_summary(crowded)}\n",
+        _details(figures, backend, options.windows),
+    ]
+
+
+def _of_backend(
+    figures: Sequence[Figures], group: str, backend: str, options: Options
+) -> list[Figures]:
     # Those without a database are in the figures once for each backend, with its ratios.
-    own = [one for one in figures if one.contender.backend == backend]
-    free = [one for one in figures if one.contender.backend is None]
+    here = [one for one in figures if one.contender.program.group == group]
+    own = [one for one in here if one.contender.backend == backend]
+    free = [one for one in here if one.contender.backend is None]
     step, at = len(options.backends), options.backends.index(backend)
     cells = [list(cell) for _, cell in groupby(free, key=lambda one: (one.row, one.connections))]
     return own + [one for cell in cells for one in _part(cell, step, at)]
@@ -62,7 +84,7 @@ def _conditions(machine: Sequence[str], options: Options) -> str:
     return f"`{command}` on {day}, {windows}:\n\n{lines}\n"
 
 
-def _summary(figures: list[Figures]) -> str:
+def _summary(figures: Sequence[Figures]) -> str:
     rows = [row for row in ROWS if any(one.row == row for one in figures)]
     lines = [("program", *(ROWS[row].title for row in rows))]
     for name, program in PROGRAMS.items():
@@ -72,7 +94,7 @@ def _summary(figures: list[Figures]) -> str:
     return align(lines)
 
 
-def _details(figures: list[Figures], backend: str, windows: int) -> str:
+def _details(figures: Sequence[Figures], backend: str, windows: int) -> str:
     tables = []
     for row in ROWS:
         ours = sorted(

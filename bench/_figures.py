@@ -1,4 +1,4 @@
-"""Figures from windows: medians, spreads, and ratios to the guide in the same run."""
+"""Figures from windows: medians, spreads, and ratios to the baseline in the same run."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ def _over(one: Series, rate: float | None) -> float | None:
 def _figures(cell: Cell, one: Series, medians: dict[str, float]) -> Figures:
     windows = one.windows
     rates = [window.rate for window in windows]
+    group = one.contender.group
     requests = sum(window.outcome.requests for window in windows)
     took = sum(window.server_seconds for window in windows)
     outcomes = [window.outcome for window in windows]
@@ -63,8 +64,8 @@ def _figures(cell: Cell, one: Series, medians: dict[str, float]) -> Figures:
         rate=_rate(one),
         least=min(rates),
         most=max(rates),
-        ratio=_over(one, medians.get("guide")),
-        share=_over(one, medians.get("constant")),
+        ratio=_over(one, medians.get(one.contender.program.baseline or group.baseline)),
+        share=_over(one, medians.get(group.reference)),
         p50=statistics.median(outcome.p50 for outcome in outcomes) / 1000,
         p99=statistics.median(outcome.p99 for outcome in outcomes) / 1000,
         server_microseconds=took / max(1, requests) * _MICROSECONDS,

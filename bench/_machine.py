@@ -18,6 +18,7 @@ __all__ = ["describe"]
 
 _PACKAGES = ("fastapi", "pydantic", "sqlalchemy", "uvicorn", "uvloop", "httptools")
 _DRIVERS = ("aiosqlite", "asyncpg")
+_TOKENS = ("pyjwt",)
 _SYNCS = 200
 _PEERS = ("fastcrud", "advanced-alchemy")
 
@@ -29,7 +30,7 @@ def describe(contenders: list[Contender], cores: Cores) -> list[str]:
         f"server on core {cores.server}; wrk on core {cores.load}, where PostgreSQL runs too",
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
         f"PostgreSQL {_postgresql(contenders)}",
-        ", ".join(f"{name} {version(name)}" for name in _PACKAGES + _DRIVERS),
+        ", ".join(f"{name} {version(name)}" for name in _PACKAGES + _DRIVERS + _TOKENS),
         f"one sync of the disk: {_sync_milliseconds(contenders[0].folder):.2f} ms (median)",
     ]
     peer = next((one for one in contenders if one.program.is_peer), None)

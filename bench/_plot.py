@@ -1,4 +1,4 @@
-"""One plot as SVG: bars of ratios to the guide, readable on light and on dark pages."""
+"""One plot as SVG: bars of ratios to the baseline, readable on light and on dark pages."""
 
 from __future__ import annotations
 

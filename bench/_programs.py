@@ -6,6 +6,9 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench._requests import Request
+from bench._rows import ROWS
+
 __all__ = ["PROGRAMS", "ROOT", "Program", "chosen", "peers_python"]
 
 ROOT = Path(__file__).parents[1]
@@ -16,13 +19,17 @@ class Program:
     """One way to write the API.
 
     `list_key` is where a list's rows are, if not at the top. `is_peer` means the peers' own
-    environment, `is_ours` that an error of it fails the run.
+    environment, `is_ours` that an error of it fails the run. `baseline` is the program that it is
+    compared with, if not the one of its group.
     """
 
     title: str
     app: str
+    group: str = "open"
+    baseline: str | None = None
     sqlite: str = "sqlite+aiosqlite"
     paths: dict[str, str] = field(default_factory=dict)
+    bodies: dict[str, str] = field(default_factory=dict)
     list_key: str | None = None
     has_database: bool = True
     backends: tuple[str, ...] = ("sqlite", "postgresql")
@@ -30,10 +37,17 @@ class Program:
     is_peer: bool = False
     is_ours: bool = False
     answers_patch: bool = True
+    keeps_tenants_apart: bool = True
 
-    def path(self, row: str) -> str:
-        """Return the path for a row, with `{id}` and `{limit}` in it."""
-        return {**_PATHS, **self.paths}[row]
+    def request(self, row: str) -> Request:
+        """Return what it is asked for a row."""
+        asked = ROWS[row]
+        return Request(
+            method=asked.method,
+            path=self.paths.get(row, asked.path),
+            body=self.bodies.get(row, asked.body),
+            headers=asked.headers,
+        )
 
     @property
     def python(self) -> Path:
@@ -41,13 +55,8 @@ class Program:
         return peers_python() if self.is_peer else Path(sys.executable)
 
 
-_PATHS = {
-    "point": "/users/{id}",
-    "list": "/users/?limit={limit}",
-    "include": "/users/{id}/posts",
-    "patch": "/users/{id}",
-    "create": "/users/",
-}
+# By hand, the list with relations is an endpoint, and the order is written in the statement.
+_BY_HAND = {"notes": "/notes?status=open&limit=20", "notes-related": "/notes/related?limit=20"}
 
 PROGRAMS = {
     "constant": Program(
@@ -124,6 +133,70 @@ PROGRAMS = {
         list_key="items",
         is_peer=True,
     ),
+    "caller-alone": Program(
+        title="FastAPI with the caller, without a database",
+        app="bench.programs.with_users.no_database:app",
+        group="users",
+        paths=_BY_HAND,
+        has_database=False,
+    ),
+    "plain": Program(
+        title="plain code by hand",
+        app="bench.programs.with_users.plain:app",
+        group="users",
+        paths=_BY_HAND,
+    ),
+    "by-hand": Program(
+        title="Ormolu by hand, `where` and `selectinload`",
+        app="bench.programs.with_users.handwritten:app",
+        group="users",
+        paths=_BY_HAND,
+        sqlite="sqlite",
+        is_ours=True,
+    ),
+    "with-policy": Program(
+        title="Ormolu, `resource(Note, policy=own)`",
+        app="bench.programs.with_users.with_policy:app",
+        group="users",
+        sqlite="sqlite",
+        list_key="items",
+        is_ours=True,
+    ),
+    "behind-router": Program(
+        title="Ormolu, behind a router's dependency only",
+        app="bench.programs.with_users.behind_router:app",
+        group="users",
+        sqlite="sqlite",
+        # Without a policy it is the client that asks for its tenant's rows.
+        paths={
+            "notes": f"{ROWS['notes'].path}&tenant_id={{tenant}}",
+            "notes-related": f"{ROWS['notes-related'].path}&tenant_id={{tenant}}",
+        },
+        bodies={
+            "create-note": (
+                '{"title":"Note {number}","author_id":3,"body":"written","tenant_id":{tenant}}'
+            )
+        },
+        list_key="items",
+        is_ours=True,
+        keeps_tenants_apart=False,
+    ),
+    "plain-loading": Program(
+        title="plain code that loads the user",
+        app="bench.programs.with_users.plain_loading:app",
+        group="users",
+        paths=_BY_HAND,
+        baseline="plain-loading",
+    ),
+    "policy-loading": Program(
+        title="Ormolu with a policy that loads the user",
+        app="bench.programs.with_users.policy_loading:app",
+        group="users",
+        baseline="plain-loading",
+        sqlite="sqlite",
+        list_key="items",
+        is_ours=True,
+    ),
 }
 
 
@@ -132,9 +205,10 @@ def peers_python() -> Path:
     return ROOT / "bench" / "peers" / ".venv" / "bin" / "python"
 
 
-def chosen(names: tuple[str, ...]) -> dict[str, Program]:
-    """Return the programs that can run, and print which ones cannot."""
-    programs = {name: PROGRAMS[name] for name in PROGRAMS if name in names}
+def chosen(names: tuple[str, ...], group: str) -> dict[str, Program]:
+    """Return the programs of a group that can run, and print which ones cannot."""
+    of_group = {name: each for name, each in PROGRAMS.items() if each.group == group}
+    programs = {name: each for name, each in of_group.items() if name in names}
     missing = [name for name, program in programs.items() if not program.python.exists()]
     if missing:
         print(f"Left out, for they have no environment: {', '.join(missing)}. Use `make bench`.")

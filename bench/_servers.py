@@ -17,6 +17,7 @@ from typing import Any
 from bench._place import Place
 from bench._processors import cpu_seconds, use_core
 from bench._programs import ROOT, Program
+from bench._requests import Request
 
 __all__ = ["Server", "serve"]
 
@@ -33,11 +34,10 @@ class Server:
     port: int
     process: int
 
-    def ask(self, method: str, path: str, content: object = None) -> tuple[int, Any, int]:
+    def ask(self, request: Request) -> tuple[int, Any, int]:
         """Send one request; return the status, the JSON of the answer, and its length."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        body = None if content is None else json.dumps(content)
-        connection.request(method, path, body, {"Content-Type": "application/json"})
+        connection.request(request.method, request.path, request.body, request.all_headers)
         answer = connection.getresponse()
         text = answer.read()
         connection.close()

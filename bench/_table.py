@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench._figures import Figures
+from bench._groups import Group
+from bench._programs import PROGRAMS
 from bench._rows import ROWS
 
 __all__ = ["align", "backend_title", "render"]
 
 _TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-_HEAD = (
-    "program", "connections", "req/s", "min..max", "x guide",
-    "of constant", "p50 ms", "p99 ms",
-    "server us/req", "MiB", "notes",
-)  # fmt: skip
 
 
 def backend_title(backend: str) -> str:
@@ -28,7 +25,16 @@ def render(figures: Sequence[Figures], backend: str, windows: int) -> str:
     `windows` is how many each program should have had.
     """
     title = f"\n{backend_title(backend)}: {ROWS[figures[0].row].title}\n"
-    return f"{title}\n{align([_HEAD, *(_line(one, windows) for one in figures)])}"
+    head = _head(figures[0].contender.group)
+    return f"{title}\n{align([head, *(_line(one, windows) for one in figures)])}"
+
+
+def _head(group: Group) -> tuple[str, ...]:
+    return (
+        "program", "connections", "req/s", "min..max", group.ratio_head,
+        group.share_head, "p50 ms", "p99 ms",
+        "server us/req", "MiB", "notes",
+    )  # fmt: skip
 
 
 def _line(one: Figures, windows: int) -> tuple[str, ...]:
@@ -51,6 +57,9 @@ def _notes(one: Figures, windows: int) -> str:
     notes = [] if one.is_clean else ["no clean window"]
     if one.is_clean and one.windows < windows:
         notes.append(f"{one.windows} of {windows} windows")
+    program = one.contender.program
+    if program.baseline not in {None, one.contender.name}:
+        notes.append(f"over {PROGRAMS[program.baseline].title}")
     if one.errors:
         notes.append(f"{one.errors} errors")
     return ", ".join(notes)

@@ -56,13 +56,13 @@ class Cell:
     series: list[Series]
 
 
-def measure(contenders: list[Contender], options: Options) -> Iterator[Cell]:
-    """Measure row after row; creates come last, for they make the tables longer."""
-    for row in (name for name in ROWS if name in options.rows):
+def measure(group: str, contenders: list[Contender], options: Options) -> Iterator[Cell]:
+    """Measure the rows of a group, one after the other."""
+    for row in options.rows_of(group):
         for contender in contenders:
             contender.load(row).run(_WARM_UP_CONNECTIONS, 1, seed=0)
             contender.server.settle()
-        for connections in options.connections:
+        for connections in options.connections_of(group):
             yield _measure_cell(contenders, row, connections, options)
 
 
@@ -104,9 +104,7 @@ def _measure_window(contender: Contender, row: str, connections: int, seconds: i
 
 
 def _count(contender: Contender, row: str) -> int:
-    if contender.database is None or not ROWS[row].stores:
-        return 0
-    return contender.database.count()
+    return contender.count() if ROWS[row].stores else 0
 
 
 def _check_stored(one: Series, row: str, connections: int, before: int) -> None:

@@ -14,12 +14,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench._content import users_table
 from bench._load import Load, require_wrk
 from bench._options import BACKENDS, some_of
 from bench._place import Place, take_place
 from bench._processors import Meter
 from bench._programs import PROGRAMS
-from bench._rows import ROWS
+from bench._requests import Request
 from bench._servers import Server, serve
 from bench._table import align, backend_title
 
@@ -47,7 +48,8 @@ class Subject:
     def measure(self, what: str, seconds: int, turn: int) -> None:
         """Note the median time of one window."""
         meter = Meter()
-        load = Load(self.server.port, ROWS["point"], self.paths[what], self.folder, self.users)
+        request = Request(path=self.paths[what])
+        load = Load(self.server.port, request, self.folder, self.users)
         outcome = load.run(1, seconds, seed=turn)
         if outcome.refused or outcome.broken:
             message = f"{self.users:,} rows on {self.backend}: {what} was refused"
@@ -95,7 +97,7 @@ def _serve(stack: ExitStack, backend: str, users: int, place: Place) -> Subject:
     database = place.create_database(backend, f"growth_{users}")
     program = PROGRAMS["resource"]
     server = stack.enter_context(serve(program, database.url(program.sqlite), place))
-    database.fill(users, with_posts=False)
+    database.fill([users_table(users)])
     print(f"{backend_title(backend)}: {users:,} users are stored.", flush=True)
     paths = {
         "point read": "/users/{id}",
@@ -111,7 +113,7 @@ def _far_page(server: Server, users: int) -> str:
     cursor = ""
     while ahead:
         step = min(ahead, ROWS_A_STEP)
-        _, page, _ = server.ask("GET", f"/users?limit={step}{cursor}")
+        _, page, _ = server.ask(Request(path=f"/users?limit={step}{cursor}"))
         cursor = f"&cursor={page['next_cursor']}"
         ahead -= step
     return f"/users?limit={PAGE}{cursor}"

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from bench._content import USERS
+from bench._groups import GROUPS
 from bench._load import Load, require_wrk
 from bench._options import BACKENDS, some_of
 from bench._place import Place, take_place
 from bench._programs import PROGRAMS
-from bench._rows import ROWS
+from bench._requests import Request
+from bench._rows import rows_of
 from bench._servers import Server, serve
 from bench._table import align, backend_title
 
@@ -53,17 +54,17 @@ def _watch(name: str, backend: str, place: Place, seconds: int) -> Iterator[tupl
     watched = replace(program, app="bench.programs.watched:app")
     url, module = database.url(program.sqlite), program.app.partition(":")[0]
     with serve(watched, url, place, WATCHED=module) as server:
-        database.fill(USERS)
-        for row in ROWS:
-            load = Load(server.port, ROWS[row], program.path(row), place.folder)
+        database.fill(GROUPS[program.group].tables)
+        for row in rows_of(program.group):
+            load = Load(server.port, program.request(row), place.folder)
             yield program.title, *_measure(server, load, row, seconds)
 
 
 def _measure(server: Server, load: Load, row: str, seconds: int) -> tuple[str, ...]:
     load.run(CONNECTIONS, 1, seed=0)
-    server.ask("GET", "/stalls")
+    server.ask(Request(path="/stalls"))
     outcome = load.run(CONNECTIONS, seconds, seed=1)
-    waits = sorted(server.ask("GET", "/stalls")[1])
+    waits = sorted(server.ask(Request(path="/stalls"))[1])
     late = sum(wait > 20 for wait in waits)
     figures = (statistics.median(waits), waits[int(len(waits) * 0.999)], waits[-1])
     ratio = outcome.p99 / outcome.p50
