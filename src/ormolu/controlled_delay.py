@@ -15,8 +15,8 @@ __all__ = ["SHORT", "STANDING", "ControlledDelay", "Patience"]
 # Seconds after which a line that was never empty is a standing one: more comes than is served.
 STANDING = 10.0
 
-# Seconds that a newcomer waits in a standing line: a short answer is of more use than a late one.
-SHORT = 1.0
+# Seconds that a newcomer waits in a standing line: an answer that comes later is of little use.
+SHORT = 5.0
 
 
 class Patience(NamedTuple):

@@ -59,14 +59,14 @@ class RenamedLoader(importlib.machinery.SourceFileLoader):
 def make_app(url: str) -> Any:
     """Return an application with a resource, its relations, and routes by hand."""
     # After the library is renamed.
-    from fastapi import FastAPI
+    from fastapi import FastAPI, Request
     from sqlalchemy import JSON, ForeignKey, select
     from sqlalchemy.exc import InvalidRequestError
     from sqlalchemy.orm import Mapped, mapped_column, relationship, selectinload
 
-    from ormolu import Database, LazyLoadError, Model, SessionDep, resource
+    from ormolu import Database, LazyLoadError, Model, Policy, SessionDep, resource
 
-    globals().update(Mapped=Mapped, SessionDep=SessionDep)
+    globals().update(Request=Request, Mapped=Mapped, Policy=Policy, SessionDep=SessionDep)
 
     class Author(Model):
         __tablename__ = "authors"
@@ -80,6 +80,9 @@ def make_app(url: str) -> Any:
         author_id: Mapped[int] = mapped_column(ForeignKey("authors.id"))
         title: Mapped[str]
 
+    async def own_books(request: Request) -> Policy:
+        return Policy(visible=Book.author_id == int(request.headers.get("x-author", 1)))
+
     class Diary(Model):
         __tablename__ = "diaries"
         id: Mapped[int] = mapped_column(primary_key=True)
@@ -92,9 +95,11 @@ def make_app(url: str) -> Any:
     globals().update(Author=Author, Book=Book)
     app = FastAPI()
     Database(url).attach(app)
-    app.include_router(resource(Author, includes=["books"]))
-    app.include_router(resource(Book))
+    books = resource(Book)
+    app.include_router(resource(Author, includes={"books": books}))
+    app.include_router(books)
     app.include_router(resource(Diary))
+    app.include_router(resource(Book, path="/own", policy=own_books))
 
     @app.get("/hand")
     async def read(session: SessionDep) -> list[Any]:
@@ -165,6 +170,9 @@ REQUESTS: list[tuple[str, str, Any]] = [
     ("GET", "/authors?include=books", None),
     ("GET", "/authors?include=books", None),
     ("PATCH", "/authors/1", {"name": "Eve"}),
+    ("GET", "/own/1", None),
+    ("GET", "/own/2", None),
+    ("PATCH", "/own/1", {"title": "Two"}),
     ("GET", "/hand", None),
     ("POST", "/hand", None),
     ("GET", "/hand", None),

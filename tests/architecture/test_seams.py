@@ -35,7 +35,7 @@ SEAMS = {
 # Without an underscore, and yet nowhere in its documentation.
 UNDOCUMENTED = {
     "fastapi": ("dependency_overrides_provider", "get_dependant", "iter_route_contexts",
-                "original_router"),
+                "original_router", "request_params_to_args", "solve_dependencies"),
     "sqlalchemy": ("compiled_parameters", "current_column", "current_parameters"),
 }  # fmt: skip
 

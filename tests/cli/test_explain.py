@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -69,10 +69,10 @@ def test_open_resource_has_doors() -> None:
 
 
 def test_reasons_are_told() -> None:
-    """A policy, hooks and a backend without lanes are named."""
+    """Hooks and a backend without lanes are named; a policy is asked by the door."""
     guarded = resource(Told, policy=lambda: Policy(visible=True))
     read = by_name(guarded.explain())["read"]
-    assert (read.reason, read.sql) == ("its policy is asked for each request", None)
+    assert (read.way, read.reason) == ("front door", None)
     hooked = by_name(resource(Told, hooks={"before_create": hook}).explain())
     assert (hooked["create"].reason, hooked["read"].way) == (
         "it has hooks: before_create",
@@ -94,17 +94,26 @@ def test_values_that_a_statement_needs() -> None:
     assert reason.startswith("its door cannot be made (TypeError: ")
 
 
+async def ending() -> AsyncIterator[None]:
+    """Be a dependency that goes on when the answer is there."""
+    yield
+
+
 def test_application_has_reasons_of_its_own() -> None:
-    """Dependencies and earlier routes of the application are named, for each database once."""
+    """What only FastAPI can do is named, for each database once: then its route has the plan."""
     app = FastAPI()
     Database("sqlite://").attach(app)
     app.get("/told")(lambda: None)
     app.include_router(resource(Told))
     app.include_router(resource(Told, path="/more"), dependencies=[Depends(lambda: None)])
+    app.include_router(resource(Told, path="/most"), dependencies=[Depends(ending)])
     found = {(each.method, each.path): each for each in explain_application(app)}
     assert found["GET", "/told"].reason == "the earlier route /told matches it"
     assert found["GET", "/told/{id}"].way == "front door"
-    assert "dependencies" in str(found["GET", "/more/{id}"].reason)
+    assert found["GET", "/told"].way == "plan"
+    assert found["GET", "/more/{id}"].way == "front door"
+    assert "yield" in str(found["GET", "/most/{id}"].reason)
+    assert found["GET", "/most/{id}"].way == "plan"
 
 
 def test_second_database_is_its_own() -> None:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     literal,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects import mysql, sqlite
@@ -81,15 +82,33 @@ def test_key_as_it_is() -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        select(ROW).where(ROW.c.id.in_([1, 2])),
+        select(ROW).where(tuple_(ROW.c.id, ROW.c.n).in_([(1, 2), (3, 4)])),
         select(ROW).where(ROW.c.id == bindparam("missing")),
+        select(ROW).where(ROW.c.id == bindparam("inline", 1, literal_execute=True)),
     ],
-    ids=["list", "no value"],
+    ids=["pairs", "no value", "in its text"],
 )
 def test_statement_without_a_plan(statement: Any) -> None:
     """One whose text depends on its values, or that lacks one, has none."""
     with pytest.raises(UnplannableError):
         plan_of(statement, Integer())
+
+
+def test_list_of_slots() -> None:
+    """A list has a place for each of its values, and each goes through the type."""
+    some = bindparam("some", [Slot("a"), 3, Slot("b")], type_=Doubled(), expanding=True)
+    plan = plan_of(select(ROW.c.n).where(ROW.c.n.in_(some), ROW.c.id == Slot("id")), Integer())
+    assert plan.text.count("?") == 4
+    assert plan.arguments({"a": 1, "b": 2, "id": 9}) == [2, 6, 4, 9]
+    assert "IN" in plan_of(select(ROW.c.n).where(ROW.c.n.in_([])), Integer()).text
+
+
+def test_parameters_around_a_key() -> None:
+    """What is known is bound at once; the parts of a key come later, as they are."""
+    known = literal(Slot("n"), Doubled()) == ROW.c.n
+    plan = plan_of(select(ROW.c.n).where(known, ROW.c.id == Slot("key 0")), Integer())
+    complete = plan.arguments_around({"n": 4})
+    assert complete((7,)) == [8, 7]
 
 
 def test_defaults() -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import DateTime, Integer, Time, literal, select
 from ormolu.errors import OverloadedError
 from ormolu.lanes import NotDoneError, Plan, Slot, _sqlite
 from ormolu.lanes._held_lane import HeldLane
-from ormolu.resources import _read_doors
+from ormolu.resources import _read_works
 from tests.lanes.things import Served, Thing, database_of, execute, served, statuses, turns
 
 BOTH = pytest.mark.backends("sqlite", "asyncpg")
@@ -226,7 +226,7 @@ async def test_first_pages_of_any_number(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Query strings are remembered, a few of them, and each has its own page."""
-    monkeypatch.setattr(_read_doors, "_FIRST_PAGES", 3)
+    monkeypatch.setattr(_read_works, "_FIRST_PAGES", 3)
     async with served(database_url) as shop:
         await shop.fill(9)
         for _ in range(2):
@@ -246,6 +246,7 @@ async def test_turn_takes_reads_for_some_time(
         await shop.fill(1)
         await shop.client.get("/things/1")
         monkeypatch.setattr(_sqlite, "_TURN", seconds)
+        monkeypatch.setattr(_sqlite, "_AT_ONCE", 1)
         turn, done = 0, list[tuple[int, int]]()
 
         async def read(number: int) -> None:

@@ -112,13 +112,13 @@ async def test_owners_with_a_composite_key(twin_urls: Urls) -> None:
 
 
 async def test_rows_of_which_not_all_may_be_seen(twin_urls: Urls) -> None:
-    """Which of them depends on each request: the door leaves them to the session."""
+    """Which of them depends on each request: the door asks its policy, and shows no more."""
     async with twins_of(twin_urls, Base.metadata, boxes, secrets) as twins:
         await twins.execute("INSERT INTO boxes (id) VALUES (1)")
         await twins.execute("INSERT INTO secrets (id, box_id) VALUES (1, 1), (2, 1)")
-        answer = await twins.past("GET", "/boxes/1?include=secrets")
+        answer = await twins.through("GET", "/boxes/1?include=secrets")
         assert answer.json()["secrets"] == [{"id": 1, "box_id": 1}]
-        page = await twins.past("GET", "/boxes?include=secrets")
+        page = await twins.through("GET", "/boxes?include=secrets")
         assert [each["id"] for each in page.json()["items"][0]["secrets"]] == [1]
 
 

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from ormolu import Database, Policy, resource
+from ormolu import Database, Policy, SessionDep, resource
 from tests.fixtures.apps import client_of
 
 pytestmark = pytest.mark.anyio
@@ -35,8 +35,9 @@ class Book(Base):
     pages: Mapped[int | None]
 
 
-async def anything() -> Policy:
-    # Each request takes the session then.
+async def anything(session: SessionDep) -> Policy:
+    # Then the rest of the request is its business, too.
+    await session.connection()
     return Policy(visible=True, writable=Book.pages.is_(None) | (Book.pages > 0))
 
 

@@ -1,4 +1,4 @@
-"""Two applications with the same resources, rows and requests: one has the front door, one not."""
+"""Two applications with the same resources, rows and requests: by doors, and by the session."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ from fastapi import APIRouter, Depends, FastAPI
 from sqlalchemy import MetaData, Table
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ormolu import Database
+from ormolu import Database, SessionDep
 
-__all__ = ["Twins", "twins_of"]
+__all__ = ["Observer", "Twins", "by_the_session", "shown", "stored_rows", "twins_of"]
 
-# The gate notes it for those within who answer errors; what a door answers comes from before.
-_WITHIN = "ormolu.problems"
+# FastAPI notes it for those within; what a door answers does not come there.
+_WITHIN = "fastapi_middleware_astack"
 
 
-async def nothing() -> None:
-    """Depend on nothing, for each request: that alone leaves an application without doors."""
+async def by_the_session(session: SessionDep) -> None:
+    """Use the session of each request first: then all that follows is its business."""
+    await session.connection()
 
 
 class Observer:
     """ASGI middleware that counts the requests that a door has answered."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: Any) -> None:
         self.count = 0
-        self._app = app
+        self.app: Any = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and look at what became of its scope."""
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
         self.count += _WITHIN not in scope
 
 
@@ -126,7 +127,9 @@ class Twins:
 
     async def compare(self, *tables: Table) -> None:
         """Compare the rows of both databases, as they are stored."""
-        first, second = [[await _stored(db, table) for table in tables] for db in self.databases]
+        first, second = [
+            [await stored_rows(db, table) for table in tables] for db in self.databases
+        ]
         assert first == second, f"{first} is not {second}"
 
 
@@ -149,7 +152,7 @@ async def _call(app: ASGIApp, scope: Scope, messages: Sequence[dict[str, Any]]) 
     return sent[0]["status"], b"".join(each.get("body", b"") for each in sent[1:])
 
 
-async def _stored(db: Database, table: Table) -> list[str]:
+async def stored_rows(db: Database, table: Table) -> list[str]:
     preparer = db.engine.dialect.identifier_preparer
     shown = "CAST(stored AS text)"
     if db.engine.dialect.name == "sqlite":
@@ -182,7 +185,7 @@ async def twins_of(
     """Serve resources twice, each from a database of its own."""
     twins = Twins()
     async with AsyncExitStack() as stack:
-        for url, dependencies in zip(urls, ([], [Depends(nothing)]), strict=True):
+        for url, dependencies in zip(urls, ([], [Depends(by_the_session)]), strict=True):
             app = FastAPI(dependencies=dependencies)
             db = Database(url, metadata=metadata, pool_timeout=20.0)
             db.attach(app)

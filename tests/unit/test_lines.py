@@ -109,7 +109,7 @@ def test_line_that_does_not_move_is_given_up() -> None:
 
 
 def test_standing_line_sends_newcomers_away_soon() -> None:
-    """Where more come than are served, later ones wait a second; the first ones keep their time."""
+    """Where more come than are served, later ones wait 5 s; the first ones keep their time."""
 
     async def main(loop: OwnClock) -> None:
         waiters = Waiters(loop, Patience(30.0, 30.0))
@@ -117,14 +117,14 @@ def test_standing_line_sends_newcomers_away_soon() -> None:
         await asyncio.sleep(12)
         await waiters.come(2)
         await asyncio.sleep(5)
-        assert waiters.late == [(2, 13.0)]
+        assert waiters.late == [(2, 17.0)]
         assert waiters.line.serve("turn")
         assert waiters.line.serve("turn")
         assert not waiters.line.serve("turn")
         await waiters.come(3)
         await asyncio.sleep(40)
         assert waiters.served == [(0, 17.0), (1, 17.0)]
-        assert waiters.late == [(2, 13.0), (3, 47.0)]
+        assert waiters.late == [(2, 17.0), (3, 47.0)]
 
     run_on_own_clock(main)
 

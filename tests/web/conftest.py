@@ -10,5 +10,7 @@ from tests.web.doors import Passages
 def passages(monkeypatch: pytest.MonkeyPatch) -> Passages:
     """What became of the requests that found a door."""
     passages = Passages()
-    monkeypatch.setattr(Doors, "serve", passages.watch())
+    answer, ask = passages.watch()
+    monkeypatch.setattr(Doors, "answer", answer)
+    monkeypatch.setattr(Doors, "answer_asking", ask)
     return passages

@@ -71,18 +71,22 @@ class Passages:
         seen, self._seen = self._seen, []
         return seen
 
-    def watch(self) -> Any:
-        """Return a `Doors.serve` that notes what it does."""
-        serve = Doors.serve
+    def watch(self) -> tuple[Any, Any]:
+        """Return `answer` and `answer_asking` of doors that note what they do."""
+        answer, ask = Doors.answer, Doors.answer_asking
 
-        async def watched(
-            doors: Doors, entry: Any, scope: Scope, receive: Receive, send: Send
-        ) -> Receive | None:
-            passed_on = await serve(doors, entry, scope, receive, send)
-            self._seen.append(ANSWERED if passed_on is None else HANDED_OVER)
-            return passed_on
+        async def answering(doors: Doors, entry: Any, scope: Scope, body: Any) -> Any:
+            reply = await answer(doors, entry, scope, body)
+            if reply is not None:
+                self._seen.append(ANSWERED)
+            return reply
 
-        return watched
+        async def asking(doors: Doors, entry: Any, scope: Scope, body: Any) -> Any:
+            reply = await ask(doors, entry, scope, body)
+            self._seen.append(HANDED_OVER if reply is None else ANSWERED)
+            return reply
+
+        return answering, asking
 
 
 def database(url: str, **options: Any) -> Database:

@@ -140,7 +140,9 @@ class Failing:
         """Return the door."""
         return self
 
-    async def answer(self, _scope: Any, _body: Any) -> Reply | None:
+    is_open, is_guarded, is_outdated = True, False, False
+
+    async def answer(self, _scope: Any, _body: Any, _given: Any) -> Reply | None:
         """Fail."""
         raise self._error
 

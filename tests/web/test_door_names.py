@@ -57,4 +57,4 @@ async def test_without_a_name_there_are_no_doors(
     for explanations in (notes.explain(), explain_application(app)):
         (read,) = [each for each in explanations if each.operation == "read"]
         reason = f"this version of FastAPI has no {name}"
-        assert (read.way, read.reason) == ("session", reason)
+        assert (read.way, read.reason) == ("plan", reason)

@@ -37,8 +37,10 @@ TWICE = [HANDED_OVER, ANSWERED]
 @pytest.mark.parametrize(
     ("method", "path", "headers", "expected"),
     [
-        ("GET", "/pages/1", {"if-none-match": '"1"'}, [HANDED_OVER] * 2),
-        ("GET", "/pages/1", {"if-match": '"1"'}, [HANDED_OVER] * 2),
+        ("GET", "/pages/1", {"if-none-match": '"1"'}, [ANSWERED] * 2),
+        ("GET", "/pages/1", {"if-match": '"1"'}, [ANSWERED] * 2),
+        ("GET", "/pages/1", {"if-match": '"7"'}, [HANDED_OVER] * 2),
+        ("GET", "/pages/1", {"if-match": "7"}, [HANDED_OVER] * 2),
         ("GET", "/pages/1?fields=text", {}, TWICE),
         ("GET", "/pages/1?colour=red", {}, [HANDED_OVER] * 2),
         ("GET", "/pages/1?fields=text&fields=id", {}, [HANDED_OVER] * 2),
@@ -72,6 +74,28 @@ async def test_what_is_left_to_the_session(
             without.status_code,
             without.headers.raw,
         )
+
+
+async def test_changes_of_a_version(database_url: str, passages: Passages) -> None:
+    """A door changes and deletes the row of the version that it should have, and no other."""
+    app = app_with(database_url)
+    app.include_router(pages)
+    async with client_of(app) as client:
+        await client.post("/pages", json={"text": "a"})
+        passages.take()
+        found = []
+        for method, tags, more in (
+            ("PATCH", '"1"', {}), ("PATCH", '"1"', {}), ("PATCH", '"1", "2"', {}),
+            ("PATCH", "*", {"prefer": "return=minimal"}), ("DELETE", '"3"', {}),
+            ("DELETE", '"4"', {}), ("DELETE", '"4"', {}),
+        ):  # fmt: skip
+            given: Any = {"json": {"text": tags}} if method == "PATCH" else {}
+            headers = {"if-match": tags, **more}
+            found.append(await client.request(method, "/pages/1", headers=headers, **given))
+    assert [each.status_code for each in found] == [200, 412, 200, 204, 412, 204, 404]
+    assert found[3].headers["etag"] == '"4"'
+    expected = [ANSWERED, HANDED_OVER, HANDED_OVER, ANSWERED, HANDED_OVER, ANSWERED, HANDED_OVER]
+    assert passages.take() == expected
 
 
 @pytest.mark.parametrize("path", ["/people/1?include=team,pets", "/people?include=team,pets",
@@ -156,4 +180,4 @@ async def test_survey_tells_of_middleware_within_the_gate(database_url: str) -> 
     assert next(each.reason for each in survey(app, db._engines)) is None
     app.user_middleware.append(Middleware(Plain))
     reasons = {each.reason for each in survey(app, db._engines)}
-    assert reasons == {"its session is not this database's"}
+    assert reasons == {"middleware of the program's own is within the gate"}

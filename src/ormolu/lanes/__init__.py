@@ -5,9 +5,18 @@ Knows engines and drivers; no session, no request. What a lane cannot do the ses
 
 from ormolu.lanes._lane import Item, NotDoneError
 from ormolu.lanes._lanes import Lanes, lanes_of, why_no_lanes, why_no_lanes_for
-from ormolu.lanes._plan import Plan, PointPlan, Read, Slot, UnplannableError, numbered
+from ormolu.lanes._plan import (
+    NO_VALUES,
+    Plan,
+    PointPlan,
+    Read,
+    Slot,
+    UnplannableError,
+    Values,
+    numbered,
+)
 
 __all__ = [
-    "Item", "Lanes", "NotDoneError", "Plan", "PointPlan", "Read", "Slot", "UnplannableError",
-    "lanes_of", "numbered", "why_no_lanes", "why_no_lanes_for",
+    "NO_VALUES", "Item", "Lanes", "NotDoneError", "Plan", "PointPlan", "Read", "Slot",
+    "UnplannableError", "Values", "lanes_of", "numbered", "why_no_lanes", "why_no_lanes_for",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any
 
 from ormolu.controlled_delay import ControlledDelay, Patience
 from ormolu.errors import OutcomeUnknownError, OverloadedError
-from ormolu.lanes._plan import Plan
+from ormolu.lanes._plan import NO_VALUES, Plan, Values
 
 __all__ = ["Item", "Lane", "NotDoneError"]
 
@@ -36,10 +36,15 @@ class Item:
         size: Bytes that it holds, about.
         key: Key of the row that is written, empty for a new one; or the keys that are read.
         make: What to make of the rows of a read, for all that ask for the same.
+        values: Of the parameters of a read by keys, beside these.
+        reread: Makes the parameters of a plan's `reread`, of the key that a write returned.
         began_at: When it began to wait, on the monotonic clock.
     """
 
-    __slots__ = ("arguments", "began_at", "future", "key", "make", "plan", "size")
+    __slots__ = (
+        "arguments", "began_at", "future", "key", "make", "plan", "reread", "size",
+        "values",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -49,6 +54,7 @@ class Item:
         size: int = 0,
         key: Sequence[Any] = (),
         make: Callable[[Any], Any] | None = None,
+        values: Values = NO_VALUES,
     ) -> None:
         self.plan: Plan = plan
         self.arguments: Sequence[Any] = arguments
@@ -56,6 +62,10 @@ class Item:
         self.size: int = size
         self.key: tuple[Any, ...] = tuple(key)
         self.make: Callable[[Any], Any] | None = make
+        self.values: Values = values
+        # Here and not where it is written: a type of the program's own may look at the request.
+        again = plan.reread
+        self.reread = None if again is None else again.arguments_around(values)
         self.began_at: float = 0.0
 
     def resolve(self, result: Any) -> None:

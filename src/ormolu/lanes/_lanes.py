@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from ormolu.engines import Engines
 from ormolu.errors import NoUnitOfWorkError
 from ormolu.lanes._lane import Item, NotDoneError
-from ormolu.lanes._plan import Plan, PointPlan, Read
+from ormolu.lanes._plan import NO_VALUES, Plan, PointPlan, Read, Values
 from ormolu.lanes._postgresql import PostgreSQLLanes
 from ormolu.lanes._sqlite import SQLiteLanes
 
@@ -37,11 +37,15 @@ class Lanes(Protocol):
         """
         ...
 
-    async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
-        """Return the row with a key."""
+    async def fetch_one(
+        self, plan: PointPlan, key: Sequence[Any], values: Values = NO_VALUES
+    ) -> Sequence[Any] | None:
+        """Return the row with a key, for the other values of the plan."""
         ...
 
-    async def fetch_of(self, plan: Plan, keys: Sequence[Any]) -> Sequence[Any]:
+    async def fetch_of(
+        self, plan: Plan, keys: Sequence[Any], values: Values = NO_VALUES
+    ) -> Sequence[Any]:
         """Return the rows that belong to some keys, those of each key in the plan's order."""
         ...
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, Dialect
 from sqlalchemy.exc import InvalidRequestError
@@ -15,9 +16,13 @@ from sqlalchemy.sql import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import Float, Numeric, TypeDecorator, TypeEngine
 
-__all__ = ["Plan", "PointPlan", "Read", "Slot", "UnplannableError", "numbered"]
+__all__ = [
+    "NO_VALUES", "Plan", "PointPlan", "Read", "Slot", "UnplannableError", "Values", "numbered",
+]  # fmt: skip
 
+# By the names of slots.
 Values = Mapping[str, Any]
+NO_VALUES: Values = MappingProxyType({})
 
 # Bytes that the rows of a read have at most: what has more is the session's.
 _ROOM = 16 * 1024 * 1024
@@ -69,6 +74,9 @@ class Plan:
         most_bytes: What the last column of its rows may be, if that tells how long they are, or
             whether they are too long; None without such a column.
         room: How many bytes its rows may have where the lane itself can count them.
+        allowed: Where, in the row of a write, 1 tells that the policy allows what is stored now; a
+            lane takes back what it does not. None where everything is allowed.
+        is_alone: Whether no two writes may be one statement: their rows would not be told apart.
     """
 
     def __init__(
@@ -81,6 +89,7 @@ class Plan:
         reread: Plan | None = None,
         most: int | None = None,
         most_bytes: int | None = None,
+        allowed: int | None = None,
     ) -> None:
         """Compile a statement.
 
@@ -92,26 +101,25 @@ class Plan:
             reread: See the attribute; its slots are for a key as it is stored.
             most: See the attribute.
             most_bytes: See the attribute.
+            allowed: See the attribute.
 
         Raises:
             UnplannableError: Its text depends on its values.
         """
         compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
         assert isinstance(compiled, SQLCompiler)
-        if compiled.post_compile_params or compiled.literal_execute_params:
-            message = "a list of values makes another text each time"
-            raise UnplannableError(message)
-        self.text: str = compiled.string
+        self.text, parameters = _written(compiled)
         self.key: slice | None = key
         self.reread: Plan | None = reread
         self.most: int | None = most
         self.most_bytes: int | None = most_bytes
         self.room: int = _ROOM
+        self.allowed: int | None = allowed
+        self.is_alone: bool = False
         defaults = _defaults_of(compiled)
-        self._sources = [
-            _source_of(compiled, name, defaults, dialect) for name in compiled.positiontup or ()
-        ]
-        self._is_key = _takes_key(compiled, dialect)
+        self._sources = [_source_of(each, defaults, dialect) for each in parameters]
+        self._names = [each.slot for each in parameters]
+        self._is_key = _takes_key(parameters, dialect)
         self._readers = [_reader_of(type_, dialect) for type_ in types]
         self._is_read_as_is = not any(self._readers)
 
@@ -123,9 +131,22 @@ class Plan:
         """
         return [source(values) for source in self._sources]
 
-    def key_arguments(self, key: Sequence[Any]) -> Sequence[Any]:
-        """Return the parameters for a key, if they are all that there is."""
-        return key if self._is_key else self.arguments(numbered(key))
+    def arguments_around(self, values: Values) -> Callable[[Sequence[Any]], list[Any]]:
+        """Return what makes the parameters of a key that comes later, of values that are here."""
+        made = [None if name in _KEYS else source(values)
+                for name, source in zip(self._names, self._sources, strict=True)]  # fmt: skip
+        places = [(place, _KEYS[name]) for place, name in enumerate(self._names) if name in _KEYS]
+
+        def complete(key: Sequence[Any]) -> list[Any]:
+            for place, part in places:
+                made[place] = key[part]
+            return made
+
+        return complete
+
+    def key_arguments(self, key: Sequence[Any], values: Values = NO_VALUES) -> Sequence[Any]:
+        """Return the parameters for a key, and for other values if there are any."""
+        return key if self._is_key else self.arguments({**values, **numbered(key)})
 
     def is_cut_off(self, rows: Sequence[Any]) -> bool:
         """Tell whether there are more rows than these, or they lack what is too long."""
@@ -160,6 +181,9 @@ class PointPlan:
     many: Plan | None = None
 
 
+# Which part of a key stands in a slot.
+_KEYS: dict[str | None, int] = {f"key {number}": number for number in range(64)}
+
 # A plan and its parameters.
 Read = tuple[Plan, Sequence[Any]]
 
@@ -169,12 +193,61 @@ def numbered(key: Sequence[Any]) -> dict[str, Any]:
     return {f"key {index}": part for index, part in enumerate(key)}
 
 
-def _takes_key(compiled: SQLCompiler, dialect: Dialect) -> bool:
+class _Parameter(NamedTuple):
+    """A parameter of a statement, in its order.
+
+    Attributes:
+        name: What the compiler calls it.
+        bind: What it was made of; a list is one of these.
+        value: Of it.
+    """
+
+    name: str
+    bind: BindParameter[Any]
+    value: Any
+
+    @property
+    def slot(self) -> str | None:
+        """Return the slot that it stands in, if it does."""
+        return self.value.name if isinstance(self.value, Slot) else None
+
+
+def _written(compiled: SQLCompiler) -> tuple[str, list[_Parameter]]:
+    """Return the text of a statement and its parameters; of lists, those that they have now.
+
+    Raises:
+        UnplannableError: Values stand in the text.
+    """
+    late = compiled.post_compile_params
+    if compiled.literal_execute_params or any(not each.expanding for each in late):
+        message = "values stand in its text, which is another one each time"
+        raise UnplannableError(message)
+    text, names = compiled.string, [*(compiled.positiontup or ())]
+    lists: dict[str, Sequence[Any]] = {}
+    members: dict[str, tuple[str, int]] = {}
+    if late:
+        state = compiled.construct_expanded_state(escape_names=False)
+        text, names = state.statement, [*(state.positiontup or ())]
+        for key, parts in state.parameter_expansion.items():
+            lists[key] = compiled.binds[key].value or ()
+            if len(parts) != len(lists[key]):
+                message = "a list of pairs has several parameters for each"
+                raise UnplannableError(message)
+            members |= {part: (key, place) for place, part in enumerate(parts)}
+    found = []
+    for name in names:
+        key, place = members.get(name, (name, None))
+        bind = compiled.binds[key]
+        value = bind.value if place is None else lists[key][place]
+        found.append(_Parameter(name, bind, value))
+    return text, found
+
+
+def _takes_key(parameters: Sequence[_Parameter], dialect: Dialect) -> bool:
     """Tell whether the parameters are the parts of a key, in order, as they are."""
-    binds = [compiled.binds[name] for name in compiled.positiontup or ()]
-    names = [bind.value.name for bind in binds if isinstance(bind.value, Slot)]
-    is_plain = not any(_writer_of(bind, dialect) for bind in binds)
-    return is_plain and names == list(numbered(names)) and len(names) == len(binds)
+    names = [each.slot for each in parameters if each.slot is not None]
+    is_plain = not any(_writer_of(each.bind, dialect) for each in parameters)
+    return is_plain and names == list(numbered(names)) and len(names) == len(parameters)
 
 
 def _writer_of(bind: BindParameter[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
@@ -184,17 +257,17 @@ def _writer_of(bind: BindParameter[Any], dialect: Dialect) -> Callable[[Any], An
 
 
 def _source_of(
-    compiled: SQLCompiler, name: str, defaults: Mapping[str, Any], dialect: Dialect
+    parameter: _Parameter, defaults: Mapping[str, Any], dialect: Dialect
 ) -> Callable[[Values], Any]:
     """Return what makes one parameter of the values.
 
     Raises:
         UnplannableError: It has none.
     """
-    bind = compiled.binds[name]
+    name, bind, fixed = parameter
     write = _writer_of(bind, dialect)
-    if isinstance(bind.value, Slot):
-        return _slot_source(bind.value.name, write)
+    if parameter.slot is not None:
+        return _slot_source(parameter.slot, write)
     if name in defaults:
         return _default_source(defaults[name], write)
     if bind.required:
@@ -203,7 +276,6 @@ def _source_of(
     if bind.callable is not None:
         message = f"the parameter {name!r} is computed each time"
         raise UnplannableError(message)
-    fixed = bind.value
     # Written each time: a type of the program's own may look at the request.
     return lambda _values: fixed if write is None else write(fixed)
 

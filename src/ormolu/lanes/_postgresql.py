@@ -15,7 +15,7 @@ from ormolu.engines import Engines
 from ormolu.lanes._held import Held
 from ormolu.lanes._held_lane import HeldLane, by_plan
 from ormolu.lanes._lane import Item, NotDoneError
-from ormolu.lanes._plan import Plan, PointPlan, Read
+from ormolu.lanes._plan import NO_VALUES, Plan, PointPlan, Read, Values
 from ormolu.lanes._postgresql_writes import WriteLane
 from ormolu.transactions import Access
 
@@ -65,25 +65,29 @@ class PostgreSQLLanes:
         made: _T = await lane.put(*reads[0], make)
         return made
 
-    async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
+    async def fetch_one(
+        self, plan: PointPlan, key: Sequence[Any], values: Values = NO_VALUES
+    ) -> Sequence[Any] | None:
         """Return the row with a key, None if there is none.
 
         Raises:
             NotDoneError: As `fetch`.
         """
         if plan.many is None:
-            rows = await self.fetch(((plan.one, plan.one.key_arguments(key)),), _as_is)
+            rows = await self.fetch(((plan.one, plan.one.key_arguments(key, values)),), _as_is)
         else:
-            rows = await self.fetch_of(plan.many, key)
+            rows = await self.fetch_of(plan.many, key, values)
         return rows[0] if rows else None
 
-    async def fetch_of(self, plan: Plan, keys: Sequence[Any]) -> Sequence[Any]:
+    async def fetch_of(
+        self, plan: Plan, keys: Sequence[Any], values: Values = NO_VALUES
+    ) -> Sequence[Any]:
         """Return the rows that belong to some keys.
 
         Raises:
             NotDoneError: As `fetch`, or there are more than the plan returns.
         """
-        rows: Sequence[Any] = await self._points.put_keys(plan, keys)
+        rows: Sequence[Any] = await self._points.put_keys(plan, keys, values)
         return rows
 
     async def write(self, item: Item) -> Sequence[Any] | None:
@@ -148,9 +152,9 @@ class _KeyLane(_RowLane):
 
     batch = _ITEMS
 
-    async def put_keys(self, plan: Plan, keys: Sequence[Any]) -> Sequence[Any]:
+    async def put_keys(self, plan: Plan, keys: Sequence[Any], values: Values) -> Sequence[Any]:
         self._check_short(plan)
-        rows: Sequence[Any] = await self._lane.put(Item(plan, (), key=keys))
+        rows: Sequence[Any] = await self._lane.put(Item(plan, (), key=keys, values=values))
         return rows
 
     async def _send(self, batch: list[Item]) -> None:
@@ -158,16 +162,17 @@ class _KeyLane(_RowLane):
             if plan.key is None:
                 await super()._send(items)
                 continue
-            for group in _of_few_keys(items):
-                await self._settle(group, self._send_keys)
+            for alike in _of_same_values(items):
+                for group in _of_few_keys(alike):
+                    await self._settle(group, self._send_keys)
 
     async def _send_keys(self, group: list[Item]) -> None:
-        plan = group[0].plan
+        plan, values = group[0].plan, group[0].values
         assert plan.key is not None
         place = plan.key.start
         keys = list({key for item in group for key in item.key})
         found: dict[Any, list[Any]] = {}
-        rows = await self._read(plan.text, plan.arguments({"keys": keys}))
+        rows = await self._read(plan.text, plan.arguments({**values, "keys": keys}))
         if plan.is_cut_off(rows):
             raise NotDoneError
         for row in rows:
@@ -180,10 +185,22 @@ def _alike(batch: list[Item]) -> Iterable[list[Item]]:
     """Return items by what they ask for, in the order of the first of each."""
     groups: dict[Any, list[Item]] = {}
     for item in batch:
-        is_exact = all(type(value) in _EXACT for value in item.arguments)
-        asked = (item.plan, *item.arguments) if is_exact else id(item)
-        groups.setdefault(asked, []).append(item)
+        groups.setdefault((item.plan, _exact(item, item.arguments)), []).append(item)
     return groups.values()
+
+
+def _of_same_values(items: list[Item]) -> Iterable[list[Item]]:
+    """Return reads by keys in groups that may be one statement: of the same other values."""
+    groups: dict[Any, list[Item]] = {}
+    for item in items:
+        groups.setdefault(_exact(item, [*item.values.values()]), []).append(item)
+    return groups.values()
+
+
+def _exact(item: Item, values: Sequence[Any]) -> Any:
+    """Return what is equal for items of equal values; the item's own where that is not sure."""
+    is_exact = all(type(value) in _EXACT for value in values)
+    return tuple([(type(value), value) for value in values]) if is_exact else id(item)
 
 
 def _of_few_keys(items: list[Item]) -> list[list[Item]]:

@@ -149,10 +149,13 @@ def _is_rolled_back(connection: Any, error: Exception) -> bool:
 
 
 def _paired(group: list[Item], rows: Sequence[Any]) -> list[Any]:
-    """Give each item its row: the rows come in the items' order, but not one for each."""
+    """Give each item its row: the rows come in the items' order, but not one for each.
+
+    Of one item alone it is the row that there is; none of an INSERT is missing here.
+    """
     place = group[0].plan.key
-    if place is None:
-        return list(rows)
+    if place is None or len(group) == 1:
+        return [*rows, None] if len(rows) < len(group) else list(rows)
     found = {tuple(row[place]): row for row in rows}
     return [found.get(item.key) for item in group]
 
@@ -164,6 +167,8 @@ def _without_repeats(items: list[Item]) -> list[list[Item]]:
     """
     if items[0].plan.key is None:
         return [items]
+    if items[0].plan.is_alone:
+        return [[item] for item in items]
     groups: list[dict[Any, Item]] = []
     for item in items:
         for group in groups:

@@ -10,18 +10,16 @@ import asyncio
 import json
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy.util import greenlet_spawn
-
 from ormolu.engines import Engines
-from ormolu.errors import OutcomeUnknownError, OverloadedError
 from ormolu.lanes._bans import Bans
 from ormolu.lanes._held import Held
-from ormolu.lanes._lane import Item, Lane, NotDoneError
-from ormolu.lanes._plan import Plan, PointPlan, Read, numbered
+from ormolu.lanes._lane import Item, NotDoneError
+from ormolu.lanes._plan import NO_VALUES, Plan, PointPlan, Read, Values
+from ormolu.lanes._sqlite_writes import WriteLane
 from ormolu.sqlite._connection import Connection
 from ormolu.sqlite._cursor import fetch_within
 from ormolu.transactions import Access
@@ -37,11 +35,8 @@ _ROUNDS = 15
 # for several times; but nothing else happens meanwhile.
 _TURN = 0.003
 
-# Writes of one transaction: whoever comes next waits for all of them.
-_BATCH = 128
-
-# Seconds between writes that give up together; later ones of a batch go on waiting.
-_TOGETHER = 0.1
+# Those who came too late for a turn, and read in a later one: as many as that has time for.
+_AT_ONCE = 16
 
 _T = TypeVar("_T")
 
@@ -56,7 +51,7 @@ class SQLiteLanes:
     def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
         self.is_closed = False
         self._reads = _Reads(engines, is_heard)
-        self._writes = _Writes(engines, is_heard)
+        self._writes = WriteLane(engines, is_heard)
 
     async def fetch(self, reads: Sequence[Read], make: Callable[..., _T]) -> _T:
         """Return what is made of the rows of some reads of one snapshot; see `Lanes`.
@@ -68,7 +63,9 @@ class SQLiteLanes:
         made: _T = self._reads.share(reads, make)
         return made
 
-    async def fetch_one(self, plan: PointPlan, key: Sequence[Any]) -> Sequence[Any] | None:
+    async def fetch_one(
+        self, plan: PointPlan, key: Sequence[Any], values: Values = NO_VALUES
+    ) -> Sequence[Any] | None:
         """Return the row with a key, None if there is none.
 
         Raises:
@@ -76,17 +73,19 @@ class SQLiteLanes:
         """
         # A statement for each key costs less here than one for all, which takes a list apart.
         await self._reads.take_turn()
-        rows = self._reads.fetch(plan.one, plan.one.key_arguments(key))
+        rows = self._reads.fetch(plan.one, plan.one.key_arguments(key, values))
         return rows[0] if rows else None
 
-    async def fetch_of(self, plan: Plan, keys: Sequence[Any]) -> Sequence[Any]:
+    async def fetch_of(
+        self, plan: Plan, keys: Sequence[Any], values: Values = NO_VALUES
+    ) -> Sequence[Any]:
         """Return the rows that belong to some keys, in the snapshot of the last read.
 
         Raises:
             NotDoneError: As `fetch`, or there are more than the plan returns.
         """
         # As the rows whose keys they are, of which another snapshot may have none.
-        arguments = plan.arguments({"keys": json.dumps(keys)})
+        arguments = plan.arguments({**values, "keys": json.dumps(keys)})
         rows = self._reads.fetch(plan, arguments, is_latest=False)
         if plan.is_cut_off(rows):
             raise NotDoneError
@@ -129,6 +128,7 @@ class _Reads:
         # What was read in this snapshot, and is the same for all who ask for it.
         self._shared: dict[tuple[Any, ...], Any] = {}
         self._written_before = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._rounds = 0
         self._longest = self._room = 0
         self._bans = Bans()
@@ -139,11 +139,27 @@ class _Reads:
         Raises:
             NotDoneError: There is no connection, or no longer.
         """
-        # A turn of the event loop is what it waits for.
-        while self._is_snapshot_open and time.perf_counter() > self._end_at:  # noqa: ASYNC110
-            await asyncio.sleep(0)
+        is_late = self._is_snapshot_open and time.perf_counter() > self._end_at
+        if is_late or self._waiting:
+            await self._wait()
         if not self.is_open:
             await self.open()
+
+    async def _wait(self) -> None:
+        if not self._waiting:
+            self._loop.call_soon(self._admit)
+        future = self._loop.create_future()
+        self._waiting.append(future)
+        await future
+
+    def _admit(self) -> None:
+        """Let some of those who wait read in the next turn of the event loop."""
+        for _ in range(min(_AT_ONCE, len(self._waiting))):
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(None)
+        if self._waiting:
+            self._loop.call_soon(self._admit)
 
     async def open(self) -> None:
         connection = await self._held.take()
@@ -229,140 +245,3 @@ class _Reads:
             self._sqlite = self._cursor = None
             self.is_open = False
         await self._held.give_back()
-
-
-class _Writes:
-    """Writes, all that wait in one transaction: each is done or not on its own."""
-
-    def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
-        self._held = Held(engines, Access.WRITE, is_heard)
-        patience = engines.options.patience
-        self._lane = Lane(self._run_batch, patience=patience, batch=_BATCH)
-
-    async def put(self, item: Item) -> Sequence[Any] | None:
-        rows: Sequence[Any] = await self._lane.put(item)
-        return rows[0] if rows else None
-
-    async def _run_batch(self, batch: list[Item]) -> None:
-        if self._held.is_heard:
-            raise NotDoneError
-        connection = await self._held.take()
-        assert isinstance(connection, Connection)
-        # A statement alone is a transaction; what runs as one here is the batch.
-        connection.level = "AUTOCOMMIT"
-        await self._settle(connection, batch)
-
-    async def _settle(self, connection: Connection, batch: list[Item]) -> None:
-        """Send what goes together, and give each item its outcome."""
-        # In the writers' line the first one stands for all.
-        connection.waited = time.monotonic() - batch[0].began_at
-        try:
-            outcomes = await _send(connection, batch)
-        except _VoidError:
-            if len(batch) > 1:
-                # Nothing of it is stored: each is done again alone.
-                for item in batch:
-                    await self._settle(connection, [item])
-            else:
-                batch[0].fail(NotDoneError())
-        except OverloadedError as error:
-            await self._wait_on(connection, batch, error)
-        except Exception as error:
-            for item in batch:
-                item.fail(error)
-        else:
-            self._lane.move()
-            for item, outcome in zip(batch, outcomes, strict=True):
-                if outcome is None:
-                    item.fail(NotDoneError())
-                else:
-                    item.resolve(outcome)
-
-    async def _wait_on(
-        self, connection: Connection, batch: list[Item], error: OverloadedError
-    ) -> None:
-        """Give those up who have waited as long as the first one; the others go on waiting."""
-        late = [item for item in batch if item.began_at <= batch[0].began_at + _TOGETHER]
-        for item in late:
-            item.fail(error)
-        if waiting := batch[len(late) :]:
-            await self._settle(connection, waiting)
-
-    async def close(self) -> None:
-        await self._lane.close()
-        await self._held.give_back()
-
-
-class _VoidError(Exception):
-    """A transaction is rolled back, and nothing of its batch is stored."""
-
-
-async def _send(connection: Connection, batch: list[Item]) -> list[Any]:
-    """Run a batch as one transaction; return rows for each item, None for one that failed.
-
-    Raises:
-        _VoidError: Nothing is stored.
-        OutcomeUnknownError: All or nothing is stored.
-        OverloadedError: Nothing is stored: the lock did not come free.
-    """
-    progress = _Progress()
-    action: Callable[[Any], list[Any]] = partial(_run_all, batch, progress)
-    action = connection.bindings.releasing(action, sum(item.size for item in batch))
-    try:
-        return await greenlet_spawn(connection.run_statement, "INSERT", action)
-    except Exception as error:
-        name = getattr(error, "sqlite_errorname", None) or ""
-        if name.startswith("SQLITE_BUSY"):
-            # Of BEGIN, or of COMMIT in another journal, which is rolled back.
-            raise OverloadedError(str(error)) from error
-        if progress.is_at_commit and name.startswith("SQLITE_IOERR"):
-            message = "The log could not be synced; the change may be stored or not."
-            raise OutcomeUnknownError(message) from error
-        raise _VoidError from error
-
-
-class _Progress:
-    """How far a batch has come.
-
-    Attributes:
-        is_at_commit: Whether all statements are done.
-    """
-
-    is_at_commit = False
-
-
-def _run_all(batch: list[Item], progress: _Progress, sqlite: Any) -> list[Any]:
-    outcomes = [_run_one(item, sqlite) for item in batch]
-    progress.is_at_commit = True
-    return outcomes
-
-
-def _run_one(item: Item, sqlite: Any) -> Any:
-    """Run one statement; return its rows, None if it failed and is undone.
-
-    Raises:
-        _VoidError: It failed, and only the end of the transaction undoes it.
-    """
-    changes = sqlite.total_changes
-    plan = item.plan
-    try:
-        rows = sqlite.execute(plan.text, item.arguments).fetchall()
-        if plan.reread is not None and rows:
-            key = plan.reread.arguments(numbered(rows[0]))
-            rows = sqlite.execute(plan.reread.text, key).fetchall()
-    except Exception:
-        # Only the statement is undone, unless SQLite ended the whole transaction, a trigger raised
-        # FAIL, or its text is no UTF-8: that is read when all is done.
-        if not sqlite.in_transaction or sqlite.total_changes != changes:
-            raise _VoidError from None
-        return None
-    if not rows and sqlite.total_changes != changes:
-        # RAISE(IGNORE): the row was left out, and what the trigger did before is there.
-        raise _VoidError
-    try:
-        for row in rows:
-            plan.read(row)
-    except Exception as error:
-        # Odd values of another's making: the answer will be an error, and nothing stored.
-        raise _VoidError from error
-    return rows

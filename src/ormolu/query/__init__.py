@@ -34,7 +34,7 @@ from ormolu.query._sorting import (
     sort_expressions,
 )
 from ormolu.query._stored import stored_type, undecorated
-from ormolu.query._text import is_one_of
+from ormolu.query._text import equals, is_one_of
 from ormolu.query._types import is_json, is_text
 from ormolu.query._variants import foreign_type
 from ormolu.query._views import Field, Location, Relation, Shape, View, entry_of, nearest, refuse
@@ -63,6 +63,7 @@ __all__ = [
     "children_statement",
     "compile_condition",
     "entry_of",
+    "equals",
     "fetch_rows",
     "foreign_type",
     "guard",

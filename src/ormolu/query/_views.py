@@ -198,6 +198,10 @@ class View:
         pairs = zip(columns, key, strict=True)
         return and_(*[equals(column, value, dialect) for column, value in pairs])
 
+    def conditions(self, *asked: ColumnElement[bool]) -> list[ColumnElement[bool]]:
+        """Return the conditions of rows that are asked for, and visible."""
+        return [*asked] if self.visible is None else [self.visible, *asked]
+
     def seen_through(self, entity: Any) -> ColumnElement[bool] | None:
         """Return the condition that a row of an alias of the model is visible; None for all."""
         if self.visible is None:

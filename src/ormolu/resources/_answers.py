@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from ormolu.query import plain_value
+from ormolu.query import View, plain_value
 from ormolu.resources._conditions import Conditions, etag_of, prefers_minimal
 from ormolu.resources._idempotency import Answer
 from ormolu.resources._lists import Page
@@ -23,7 +23,7 @@ from ormolu.resources._writes import Written
 
 __all__ = [
     "as_response", "digest_of", "encode", "headers_of", "list_answer", "next_link", "path_of",
-    "read_answer", "written_answer",
+    "read_answer", "variant_of", "written_answer",
 ]  # fmt: skip
 
 # Letters of what is kept of a request.
@@ -104,6 +104,12 @@ def written_answer(
         headers["Preference-Applied"] = "return=minimal"
         return Answer(201 if is_new else 204, headers, b"")
     return Answer(201 if is_new else 200, headers, encode(body))
+
+
+def variant_of(view: View, whole: View) -> str:
+    """Return what tells the form of a whole row apart: who is shown less has another tag."""
+    is_whole = view.members == whole.members
+    return "" if is_whole else digest_of("\0".join(view.members).encode())
 
 
 def digest_of(content: bytes) -> str:

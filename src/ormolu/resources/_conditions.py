@@ -13,8 +13,8 @@ from pydantic_core import to_jsonable_python
 from ormolu.errors import RefusedError
 
 __all__ = [
-    "Conditions", "etag_of", "prefers_minimal", "read_conditions", "unescaped_version",
-    "version_text",
+    "Conditions", "check_version", "etag_of", "prefers_minimal", "read_conditions",
+    "unescaped_version", "version_text",
 ]  # fmt: skip
 
 # One element of a list of tags, which may be empty (RFC 9110, 5.6.1). Blanks are read in one way
@@ -112,6 +112,17 @@ def _read_tags(lines: Sequence[str], name: str) -> list[tuple[bool, str]] | None
             tags.append((found[1] is not None, found[2]))
         position = found.end()
     return tags
+
+
+def check_version(conditions: Conditions, version: Any) -> None:
+    """Check that a row is of a version that If-Match names.
+
+    Raises:
+        RefusedError: It is not.
+    """
+    expected = conditions.versions
+    if expected is not None and (version is None or version_text(version) not in expected):
+        raise RefusedError("precondition_failed", "The row is of another version.")
 
 
 def prefers_minimal(lines: Sequence[str]) -> bool:

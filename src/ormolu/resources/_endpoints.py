@@ -12,11 +12,16 @@ from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from ormolu.resources._answers import as_response
+from ormolu.resources._exposures import apart
+from ormolu.resources._frontdoor import DoorMaker
+from ormolu.resources._guarded import answer_beside
 from ormolu.resources._placing import Asked, Asking, parameter
+from ormolu.resources._requests import RequestBody
 from ormolu.resources._routes import Call, Endpoint
-from ormolu.web import answer_problems, call_columns, raise_failure
+from ormolu.web import Reply, answer_problems, call_columns, note_privacy
 
 __all__ = ["endpoint_function", "operation_id"]
 
@@ -40,13 +45,18 @@ def endpoint_function(
     async def answer(
         request: Request, response: Response, session: AsyncSession, asked: Asked
     ) -> Response:
-        call_columns(request.scope, partial(_call_column, endpoint, asked))
-        raise_failure(request.scope)
-        call = Call(request, session, asked.exposure, asked.policies)
-        call.privacy = asked.privacy
-        if is_guarded:
-            call.note_policies()
-        made = as_response(request, await endpoint.handler(call))
+        scope = request.scope
+        call_columns(scope, partial(_call_column, endpoint, asked))
+        if is_guarded and asked.privacy is not None:
+            note_privacy(scope, asked.privacy)
+        body = RequestBody(request)
+        reply = await answer_beside(session, maker, scope, body, asked)
+        if reply is None:
+            call = Call(request, body, session, asked.exposure, apart(asked.policies))
+            call.privacy = asked.privacy
+            made = as_response(request, await endpoint.handler(call))
+        else:
+            made = _response_of(reply, scope)
         # What dependencies set, as FastAPI adds it to what it makes of other endpoints' values.
         made.raw_headers.extend(response.raw_headers)
         return made
@@ -65,7 +75,17 @@ def endpoint_function(
     answer.asking = asking  # type: ignore[attr-defined]
     if is_guarded:
         answer.privacy = asking.privacy_in  # type: ignore[attr-defined]
+    maker = DoorMaker(endpoint.name, asking, answer, session)
+    answer.door = maker  # type: ignore[attr-defined]
     return answer
+
+
+def _response_of(reply: Reply, scope: Scope) -> Response:
+    """Return what Starlette sends; for HEAD the headers alone."""
+    made = Response(status_code=reply.status)
+    made.body = b"" if scope["method"] == "HEAD" else reply.body
+    made.raw_headers = [*reply.headers]
+    return made
 
 
 def _call_column(endpoint: Endpoint, asked: Asked, column: Any, name: str) -> str | None:

@@ -16,13 +16,14 @@ from ormolu.lanes import why_no_lanes_for
 from ormolu.resources._applications import find_resources
 from ormolu.resources._exposures import Exposure
 from ormolu.resources._frontdoor import DoorMaker
+from ormolu.resources._kept_works import open_for_all
 from ormolu.sessions import are_sessions_heard
 from ormolu.transactions import Access
-from ormolu.web import NoDoorError, survey, why_no_doors
+from ormolu.web import NoDoorError, Survey, survey, why_no_doors, why_not_asked
 
 __all__ = ["Explanation", "explain_application", "explain_door"]
 
-Way = Literal["front door", "session"]
+Way = Literal["front door", "plan", "session"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +34,13 @@ class Explanation:
         operation: Its name.
         method: HTTP method.
         path: Path, with its parameters.
-        way: "front door": a plan answers, past FastAPI; "session": FastAPI's route does, with the
-            session of its unit of work.
-        reason: Why it is the session; None for the front door.
-        sql: The statement that the door sends for a usual request: of a list the one that reads
-            its rows, of a write the one for all columns that a client may send. None where the
-            session answers.
+        way: "front door": a plan answers, past FastAPI's routing, after the dependencies that the
+            route has; "plan": one does after FastAPI has called the route; "session": the session
+            of the request's unit of work does.
+        reason: Why it is no front door; None if it is one.
+        sql: The statement that is sent for a usual request: of a list the one that reads its rows,
+            of a write the one for all columns that a client may send; without the conditions of a
+            policy. None where the session answers.
     """
 
     operation: str
@@ -75,12 +77,20 @@ def _explain_routes(app: FastAPI, engines: Engines) -> Iterator[Explanation]:
         context, maker = route.context, route.maker
         if not context.include_in_schema or not isinstance(maker, DoorMaker):
             continue
+        exposure = registry.exposure(maker.declaration)
         access = Access.READ if maker.is_read else Access.WRITE
-        reason = route.reason or _why_heard(engines, access)
+        lacking = route.lacking or _why_heard(engines, access)
+        detour = route.reason or _why_not_asked(route, exposure)
         for method in sorted(context.methods):
-            asked = (method, context.path_format)
-            exposure = registry.exposure(maker.declaration)
-            yield explain_door(maker, exposure, asked, engines.target.url, reason=reason)
+            asked, url = (method, context.path_format), engines.target.url
+            yield explain_door(maker, exposure, asked, url, lacking=lacking, detour=detour)
+
+
+def _why_not_asked(route: Survey, exposure: Exposure) -> str | None:
+    """Return why only FastAPI can call what a route depends on, beside its session."""
+    has_policies = any(each.declaration.policy for each in exposure.reached)
+    is_asked = has_policies or route.calls is not None
+    return why_not_asked(route.context, route.maker.session) if is_asked else None
 
 
 def _why_heard(engines: Engines, access: Access) -> str | None:
@@ -101,7 +111,8 @@ def explain_door(
     asked: tuple[str, str],
     url: str | URL,
     *,
-    reason: str | None = None,
+    lacking: str | None = None,
+    detour: str | None = None,
 ) -> Explanation:
     """Explain one operation.
 
@@ -110,14 +121,16 @@ def explain_door(
         exposure: What is shown.
         asked: Method and path.
         url: Of a database.
-        reason: Why there is no door, if that is known.
+        lacking: Why no plan can answer, if that is known.
+        detour: Why its requests have to go by FastAPI's route, if they have.
     """
     target = read_url(url)
     dialect = _dialect_of(target.url)
-    reason = reason or why_no_doors() or why_no_lanes_for(target.driver)
+    reason = lacking or why_no_lanes_for(target.driver)
+    detour = detour or why_no_doors()
     sql = None
     try:
-        sql = maker.open(exposure, dialect, None).usual.text
+        sql = open_for_all(maker.name, exposure, dialect).usual.text
     except NoDoorError as error:
         # What the resource itself says tells more.
         reason = str(error)
@@ -128,8 +141,8 @@ def explain_door(
         operation=maker.name,
         method=asked[0],
         path=asked[1],
-        way="front door" if reason is None else "session",
-        reason=reason,
+        way="session" if reason else "plan" if detour else "front door",
+        reason=reason or detour,
         sql=sql if reason is None else None,
     )
 

@@ -18,7 +18,7 @@ from ormolu.errors import ConfigurationError
 from ormolu.query import Relation, View
 from ormolu.resources._declaration import Declaration, Names
 from ormolu.resources._mapped import is_ambiguous
-from ormolu.resources._policy import EVERYTHING, Policy
+from ormolu.resources._policy import EVERYTHING, Policy, kept_apart
 from ormolu.resources._relatives import Guard
 from ormolu.resources._schemas import Schemas, schemas_of
 from ormolu.resources._shaping import Public, public_of
@@ -26,7 +26,7 @@ from ormolu.resources._shaping import Public, public_of
 if TYPE_CHECKING:
     from ormolu.resources._registry import Registry
 
-__all__ = ["Exposure", "Policies"]
+__all__ = ["Exposure", "Policies", "apart"]
 
 Policies = Mapping["Exposure", Policy]
 
@@ -40,6 +40,7 @@ class Exposure:
         guards: What speaks for the model if it has no resource of its own.
         is_declared: Whether the program declared it, and not what is shown without a declaration.
         shown: The schema of a row in the document that was made last.
+        works: What answers its requests, once there were some.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Exposure:
         self.guards: tuple[Guard, ...] = guards
         self.is_declared = is_declared
         self.shown: Any = None
+        self.works: Any = None
         self._open_views: dict[bool, View] = {}
 
     @property
@@ -170,6 +172,13 @@ class Exposure:
             message = f"{name} has a policy: give policies={{{name}: Policy(...)}} for this call."
             raise ConfigurationError(message)
         return policies[self]
+
+
+def apart(policies: Policies) -> Policies:
+    """Return policies whose conditions stand beside each other, and mean the same there."""
+    return {
+        each: kept_apart(policy, place) for place, (each, policy) in enumerate(policies.items())
+    }
 
 
 class _ViewMaker:

@@ -1,40 +1,82 @@
-"""The front door: requests answered by a plan, past FastAPI, wherever that makes no difference.
+"""The front door: requests answered by a work, past FastAPI, wherever that makes no difference.
 
-A door answers successes only. Whatever it does not know, does not find or is not sure of it hands
-over, and FastAPI's route answers as if there were no door.
+Whatever a work hands over FastAPI's route answers as if there were no door.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy import Dialect
-from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import Scope
 
 from ormolu.engines import Engines
-from ormolu.lanes import Lanes, UnplannableError
+from ormolu.lanes import Lanes
 from ormolu.resources._applications import find_resources
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._exposures import Exposure
+from ormolu.resources._grants import EVERYBODY
+from ormolu.resources._guarded import answer_by_work
+from ormolu.resources._kept_works import open_for_all
 from ormolu.resources._mapped import check_columns
-from ormolu.resources._opening import OpenDoor, Opening, WatchedDoor
-from ormolu.resources._placing import Asking
-from ormolu.resources._read_doors import ListDoor, ReadDoor
+from ormolu.resources._placing import Asked, Asking, place
 from ormolu.resources._variants import check_variants
-from ormolu.resources._write_doors import CreateDoor, DeleteDoor, UpdateDoor
-from ormolu.web import Door, NoDoorError
+from ormolu.resources._works import Work
+from ormolu.transactions import Access
+from ormolu.web import Door, LanesAtHand, Reply, Sent, units_of
 
 __all__ = ["DoorMaker"]
 
-_DOORS: dict[str, type[OpenDoor]] = {
-    "create": CreateDoor,
-    "delete": DeleteDoor,
-    "list": ListDoor,
-    "read": ReadDoor,
-    "update": UpdateDoor,
-}
+
+@dataclass(frozen=True, kw_only=True)
+class _Door:
+    """Answers the requests of a route.
+
+    Attributes:
+        maker: What made it.
+        engines: The database.
+        exposure: What is shown.
+        work: What answers whoever asks; None where the route depends on more than the session.
+        at_hand: Where plans run.
+        is_guarded: Whether who asks with what dependencies return may get more.
+    """
+
+    maker: DoorMaker
+    engines: Engines
+    exposure: Exposure
+    work: Work | None
+    at_hand: LanesAtHand
+    is_guarded: bool
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether it has answers for whoever asks."""
+        return self.work is not None
+
+    @property
+    def is_outdated(self) -> bool:
+        """Tell whether what is shown has to be looked at anew."""
+        return self.exposure.registry.is_outdated
+
+    async def answer(
+        self, scope: Scope, body: Sent, given: Mapping[str, Any] | None
+    ) -> Reply | None:
+        """Answer a request; None hands it over, and so does an error of a request."""
+        if given is not None:
+            asked: Asked = given["asked"]
+            access = Access.READ if self.maker.is_read else Access.WRITE
+            if asked.exposure is not self.exposure or not units_of(scope)[
+                self.engines
+            ].leaves_nothing(access):
+                return None
+            return await answer_by_work(self.maker.name, scope, body, self.at_hand, asked)
+        if self.work is None:
+            return None
+        self.work.opening.hybrids.check()
+        return await self.work.answer(scope, body, self.at_hand.lanes, EVERYBODY)
 
 
 class DoorMaker:
@@ -85,24 +127,13 @@ class DoorMaker:
             NoDoorError: There is none.
         """
         dialect = engines.opened.reader.sync_engine.dialect
-        exposure = find_resources(app).registry.exposure(self.declaration)
-        return self.open(exposure, dialect, lanes)
-
-    def open(
-        self, exposure: Exposure, dialect: Dialect, lanes: Lanes | None
-    ) -> OpenDoor | WatchedDoor:
-        """Return the door to what is shown, or one that only explains itself, without lanes.
-
-        Raises:
-            NoDoorError: There is none.
-        """
-        kind = _DOORS.get(self.name)
-        if kind is None:
-            message = "it is of more than one statement"
-            raise NoDoorError(message)
-        try:
-            opening = Opening(exposure, dialect, lanes)
-            door = kind(opening)
-            return WatchedDoor(door) if opening.hybrids else door
-        except (UnplannableError, SQLAlchemyError) as error:
-            raise NoDoorError(str(error)) from error
+        exposure = place(app).exposure(self.declaration)
+        work = open_for_all(self.name, exposure, dialect)
+        return _Door(
+            maker=self,
+            engines=engines,
+            exposure=exposure,
+            work=work if self.declaration.policy is None else None,
+            at_hand=LanesAtHand(lanes, dialect),
+            is_guarded=any(each.declaration.policy for each in exposure.reached),
+        )

@@ -327,10 +327,9 @@ def page_statement(
 
 
 def _conditions(view: View, condition: Condition | None, dialect: Dialect) -> list[Any]:
-    conditions = [] if view.visible is None else [view.visible]
-    if condition is not None:
-        conditions.append(compile_condition(condition, view.model, dialect))
-    return conditions
+    if condition is None:
+        return view.conditions()
+    return view.conditions(compile_condition(condition, view.model, dialect))
 
 
 async def _count(

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Dialect, any_, func, literal, select
 
-from ormolu.lanes import Lanes, NotDoneError, Plan, Slot, UnplannableError
+from ormolu.lanes import Lanes, NotDoneError, Plan, Slot, UnplannableError, Values
 from ormolu.query import (
     Budget,
     Field,
@@ -72,8 +72,16 @@ class Nested:
         self._plans = plans
         self._limits = limits
 
-    async def items(self, lanes: Lanes, plan: Plan, raw: Sequence[Any]) -> list[Row]:
+    async def items(
+        self, lanes: Lanes, plan: Plan, raw: Sequence[Any], values: Values
+    ) -> list[Row]:
         """Return the rows of an answer.
+
+        Args:
+            lanes: Where the statements run.
+            plan: Of the rows that were asked for.
+            raw: These.
+            values: Of the slots in policies.
 
         Raises:
             NotDoneError: A relation has more rows than an answer shows, which has to be said.
@@ -84,7 +92,7 @@ class Nested:
             part: Part, hop: tuple[Relation, Selection], owners: list[Any], _most: int
         ) -> tuple[Sequence[Sequence[Any]], Part, int, int]:
             child, root, width = self._plans[id(part), hop[0].name]
-            found = await lanes.fetch_of(child, [key[0] for key in owners])
+            found = await lanes.fetch_of(child, [key[0] for key in owners], values)
             return [child.read(row) for row in found], root, width, 0
 
         rows = Rows(fetch, Budget(*self._limits))

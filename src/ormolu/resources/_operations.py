@@ -7,10 +7,8 @@ sees everything that the declaration shows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Literal
 
-from pydantic import ValidationError
 from sqlalchemy import Dialect
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,13 +17,14 @@ from ormolu.errors import RefusedError
 from ormolu.faults import fault_of
 from ormolu.query import Budget, Location, Row, Rows, Selection, View, children_of, refuse
 from ormolu.resources._blame import blaming
-from ormolu.resources._conditions import Conditions, unescaped_version, version_text
+from ormolu.resources._conditions import Conditions
 from ormolu.resources._declaration import Declaration, Names
 from ormolu.resources._exposures import Exposure, Policies
 from ormolu.resources._hooks import HookName, run_hook
 from ormolu.resources._lists import ListLimits, ListQuery, Page, fetch_page
 from ormolu.resources._statements import ANY_VERSION, Key, Versions, read_statement
 from ormolu.resources._values import NewRow, Values
+from ormolu.resources._versions import read_versions
 from ormolu.resources._writes import Writer, Written, stale
 from ormolu.sessions import after_commit, engine_of
 
@@ -332,30 +331,7 @@ class Operations:
         Raises:
             RefusedError: The rows of this resource have no version.
         """
-        expected = conditions.versions
-        if expected is not None and self.declaration.traits.version is None:
-            message = f"A {self.declaration.name} has no version to compare If-Match with."
-            raise RefusedError("precondition_failed", message)
-        return Versions(
-            among=None if expected is None else self._read_versions(expected),
-            besides=self._read_versions(conditions.unseen_versions),
-            is_there=conditions.is_there,
-            is_absent=conditions.is_absent,
-        )
-
-    def _read_versions(self, texts: Sequence[str]) -> list[Any]:
-        """Return the versions that texts of tags mean, without those that no row can have."""
-        name = self.declaration.traits.version
-        if name is None:
-            return []
-        adapter, found = self.declaration.attributes[name].field.filtered, []
-        for text in texts:
-            with suppress(ValidationError):
-                version = adapter.validate_strings(unescaped_version(text))
-                # A tag is opaque: "003" and "%33" are none of version 3.
-                if version_text(version) == text:
-                    found.append(version)
-        return found
+        return read_versions(self.declaration, conditions)
 
     def not_found(self) -> RefusedError:
         """Return the error for a row that is not there."""

@@ -23,7 +23,7 @@ from ormolu.resources._applications import Found, all_of, find_resources
 from ormolu.resources._collisions import collisions_in
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._exposures import Exposure, Policies
-from ormolu.resources._policy import checked_policy, kept_apart
+from ormolu.resources._policy import checked_policy
 from ormolu.web import Privacy, contexts_of, dependant_of, dependencies_of, solve
 
 __all__ = ["Asked", "Asking", "Placed", "opened", "parameter", "place"]
@@ -123,8 +123,7 @@ class Asking:
         for index, reference in enumerate(self._guarded):
             each = reference()
             assert each is not None
-            policy = checked_policy(found[f"policy_{index}"], each.declaration.model)
-            policies[each] = kept_apart(policy, index)
+            policies[each] = checked_policy(found[f"policy_{index}"], each.declaration.model)
         return Asked(exposure, policies, self.privacy)
 
 

@@ -6,8 +6,7 @@ where it writes what `encode` would: whole numbers, text, booleans. Sends nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -22,7 +21,7 @@ from sqlalchemy import (
     select,
 )
 
-from ormolu.lanes import Plan, PointPlan, Read, Slot, UnplannableError, numbered
+from ormolu.lanes import Plan, PointPlan, Slot, UnplannableError, numbered
 from ormolu.query import (
     Field,
     Part,
@@ -42,83 +41,25 @@ from ormolu.resources._declaration import Declaration
 from ormolu.resources._legible import is_legible
 from ormolu.resources._lists import ListQuery, page_statement
 from ormolu.resources._nested import Nested, is_mapped, nested_in, plan_of
-from ormolu.resources._policy import EVERYTHING
+from ormolu.resources._planned import Content, PagePlan, RowPlan
+from ormolu.resources._policy import Policy
 from ormolu.resources._sqlite_json import MOST_IN_JSON, in_json, is_in_json, row_number_of, within
-from ormolu.resources._statements import ANY_VERSION, Statements, read_statement
+from ormolu.resources._statements import ANY_VERSION, Statements, Versions, read_statement
 
-__all__ = ["PagePlan", "Plans", "RowPlan"]
-
-Content = Callable[[Sequence[Any]], bytes]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RowPlan:
-    """A statement for one row, and what its answer shows.
-
-    Attributes:
-        plan: What reads or writes it.
-        content: From a row of the statement to the body.
-        version: Where in a row the version is; None without one.
-        key: Where in a row the key is; nowhere where SQLite has read it into the JSON.
-        nested: What makes the body instead, if relations to many are in it.
-    """
-
-    plan: Plan
-    content: Content
-    version: int | None
-    key: slice
-    nested: Nested | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class PagePlan:
-    """The statements for one page of a list.
-
-    Attributes:
-        rows: The rows; or one row with the JSON of all of them.
-        content: From the rows to the JSON of the items.
-        ends: The last row, and the one after it; None if `rows` has them.
-        sort_values: From the last row to the values that the cursor holds.
-        most_bytes: What the values of a page may have in all.
-        parts: How many rows of an answer are made of one of these, at most.
-        nested: What makes the items instead, if relations to many are in them.
-    """
-
-    rows: Plan
-    content: Content
-    ends: Plan | None
-    sort_values: Callable[[Sequence[Any]], Sequence[Any]]
-    parts: int = 1
-    most_bytes: int = 0
-    nested: Nested | None = None
-
-    def reads(self, size: int, values: Mapping[str, Any]) -> Sequence[Read]:
-        """Return what to read of one snapshot: else the next page begins where none has ended.
-
-        Args:
-            size: Rows, at most.
-            values: Of the other slots.
-        """
-        if self.ends is None:
-            values = {**values, "limit": size + 1, "longest": self.most_bytes // (size + 1)}
-            return ((self.rows, self.rows.arguments(values)),)
-        values = {**values, "limit": size, "last": size - 1, "longest": self.most_bytes // size}
-        return ((self.rows, self.rows.arguments(values)), (self.ends, self.ends.arguments(values)))
-
-    def split(self, size: int, *found: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-        """Return the rows of the page; and its last one, with the one after it if there is one."""
-        rows = found[0]
-        return (rows, found[1]) if self.ends is not None else (rows[:size], rows[size - 1 :])
+__all__ = ["Plans"]
 
 
 class Plans:
     """Makes the plans of one resource for one dialect."""
 
-    def __init__(self, declaration: Declaration, view: View, dialect: Dialect) -> None:
+    def __init__(
+        self, declaration: Declaration, view: View, dialect: Dialect, policy: Policy
+    ) -> None:
         self._declaration = declaration
         self._view = view
         self._dialect = dialect
-        self._statements = Statements(dialect, declaration, view, EVERYTHING)
+        self._is_guarded = not policy.is_open
+        self._statements = Statements(dialect, declaration, view, policy)
         self._version = declaration.traits.version
         self._row_number = row_number_of(declaration.mapper.local_table)
 
@@ -145,7 +86,8 @@ class Plans:
             columns = [] if self._version is None else [self._version_column()]
             json = self._json([each.on(self._view.model) for each in selection.fields],
                               selection.fields)  # fmt: skip
-            statement = select(*columns, json).select_from(self._view.model).where(is_row)
+            statement = select(*columns, json).select_from(self._view.model)
+            statement = statement.where(*self._view.conditions(is_row))
             place = len(columns)
             plan = self._plan(statement)
             return RowPlan(plan=plan, content=_text_at(place), version=version, key=slice(0))
@@ -160,7 +102,10 @@ class Plans:
             return encode(shown(selection, made))
 
         nested = self._nested(root)
-        return RowPlan(plan=plan, content=content, version=version, key=key, nested=nested)
+        return RowPlan(
+            plan=plan, content=content, version=version, key=key, nested=nested,
+            has_relations=bool(selection.children),
+        )  # fmt: skip
 
     def page(self, query: ListQuery, after: Collection[int] | None) -> PagePlan:
         """Return the plan for one page.
@@ -265,21 +210,20 @@ class Plans:
         statement = self._statements.insert({name: Slot(name) for name in sorted(names)})
         return self._returning(statement, is_insert=True)
 
-    def update(self, names: Collection[str]) -> RowPlan:
-        """Return the plan that changes these columns of one row.
+    def update(self, names: Collection[str], versions: Versions = ANY_VERSION) -> RowPlan:
+        """Return the plan that changes these columns of one row, if that is of a version.
 
         Raises:
             UnplannableError: The statement cannot return the row.
         """
-        self._check_keys()
         stored = self._statements.stored({name: Slot(name) for name in sorted(names)}, is_new=False)
-        statement = self._statements.update(_key_slots(self._view), stored, ANY_VERSION)
+        statement = self._statements.update(_key_slots(self._view), stored, versions)
         if self._dialect.name == "postgresql":
             statement = statement.where(*self._are_legible(names))
         return self._returning(statement, is_insert=False)
 
-    def delete(self) -> Plan:
-        """Return the plan that deletes one row, and returns its key.
+    def delete(self, versions: Versions = ANY_VERSION) -> Plan:
+        """Return the plan that deletes one row, if that is of a version, and returns its key.
 
         Raises:
             UnplannableError: The statement cannot return anything.
@@ -287,11 +231,12 @@ class Plans:
         if not self._dialect.delete_returning:
             message = "the backend does not tell what it deleted"
             raise UnplannableError(message)
-        self._check_keys()
-        statement = self._statements.delete(_key_slots(self._view), ANY_VERSION)
+        statement = self._statements.delete(_key_slots(self._view), versions)
         keys = self._statements.keys()
         types, place = [key.type for key in keys], slice(0, len(keys))
-        return Plan(statement.returning(*keys), types, self._dialect, key=place)
+        plan = Plan(statement.returning(*keys), types, self._dialect, key=place)
+        plan.is_alone = not self._are_keys_mapped()
+        return plan
 
     def _are_legible(self, changed: Collection[str]) -> list[ColumnElement[bool]]:
         """Return the conditions that what stays as it is in a row can be read."""
@@ -300,22 +245,14 @@ class Plans:
         conditions = [is_legible(field.on(view.model), self._dialect) for field in kept]
         return [each for each in conditions if each is not None]
 
-    def _check_keys(self) -> None:
-        """Check that rows which several requests write together can be told apart by their keys.
+    def _are_keys_mapped(self) -> bool:
+        """Tell whether rows that several requests write together are told apart by their keys.
 
-        Raises:
-            UnplannableError: The backend may take two keys for one that are not equal here.
+        The backend may take two keys for one that are not equal here.
         """
-        are_mapped = all(is_mapped(key, self._dialect) for key in self._view.keys)
-        if self._dialect.name == "postgresql" and not are_mapped:
-            message = "the backend compares keys of this type in ways of its own"
-            raise UnplannableError(message)
+        return all(is_mapped(key, self._dialect) for key in self._view.keys)
 
     def _returning(self, statement: Any, *, is_insert: bool) -> RowPlan:
-        can_return = self._statements.can_return(is_insert=is_insert)
-        if not can_return and self._dialect.name != "sqlite":
-            message = "the statement that writes a row cannot return it"
-            raise UnplannableError(message)
         selection = Selection(self._view, self._view.members)
         is_json = self._has_json(selection)
         shown = self._statements.shown()
@@ -326,14 +263,24 @@ class Plans:
         columns = [*shown, *keys]
         if self._version is not None:
             columns.append(self._version_column())
+        version = None if self._version is None else len(columns) - 1
+        allowed = len(columns) if self._is_guarded else None
+        if self._is_guarded:
+            columns.append(self._statements.insisted())
+        can_return = self._statements.can_return(is_insert=is_insert)
+        if not can_return and self._dialect.name != "sqlite":
+            message = "the statement that writes a row cannot return it"
+            raise UnplannableError(message)
         types = [column.type for column in columns]
         width = len(shown)
         key = slice(width, width + len(keys))
         returned = self._statements.returning(columns if can_return else keys)
         plan = Plan(
             statement.returning(*returned), types, self._dialect, key=None if is_insert else key,
-            reread=None if can_return else self._reread(columns, types),
+            reread=None if can_return else self._reread(columns, types), allowed=allowed,
         )  # fmt: skip
+
+        plan.is_alone = not (is_insert or self._are_keys_mapped())
 
         def content(row: Sequence[Any]) -> bytes:
             return encode(dict(zip(selection.keys, plan.read(row)[:width], strict=True)))
@@ -341,7 +288,7 @@ class Plans:
         return RowPlan(
             plan=plan,
             content=_text_at(0) if is_json else content,
-            version=None if self._version is None else len(columns) - 1,
+            version=version,
             key=key,
         )
 

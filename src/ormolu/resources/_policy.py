@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
@@ -26,12 +27,26 @@ from sqlalchemy.sql.selectable import FromClause, SelectBase
 from ormolu.errors import UsageError
 from ormolu.query import in_parentheses, nearest
 from ormolu.resources._columns import every_name_of
+from ormolu.resources._recent import Recent
+from ormolu.seams import structure_of
 from ormolu.sessions import kept_with
 
 __all__ = ["EVERYTHING", "Policy", "checked_policy", "kept_apart"]
 
 # A column of booleans is a condition too.
 Rows = ColumnExpressionArgument[bool] | bool
+
+
+class Structure(NamedTuple):
+    """What a policy is but for the values in it, and these.
+
+    Attributes:
+        key: Equal for policies that differ in values alone.
+        values: In the order in which its conditions have them.
+    """
+
+    key: Hashable
+    values: Sequence[BindParameter[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,15 +83,36 @@ class Policy:
     @property
     def seen(self) -> ColumnElement[bool] | None:
         """Return the condition of visible rows, None for all."""
-        return None if self.visible is True else _condition(self.visible)
+        return None if self.visible is True else as_condition(self.visible)
 
     @property
     def touched(self) -> ColumnElement[bool] | None:
         """Return the condition of rows that may be written, None for all."""
         if self.is_open:
             return None
-        writable = self.visible if self.writable is None else self.writable
-        return and_(_condition(self.visible), _condition(writable))
+        return and_(*map(as_condition, self.conditions))
+
+    @cached_property
+    def structure(self) -> Structure | None:
+        """Return what it is but for the values in its conditions; None if nobody can tell."""
+        key: list[Any] = [
+            frozenset(self.hidden), frozenset(self.read_only), (*self.assign,)
+        ]  # fmt: skip
+        values: list[BindParameter[Any]] = []
+        for rows in self.conditions:
+            found = None if isinstance(rows, bool) else structure_of(rows)
+            if found is None and not isinstance(rows, bool):
+                return None
+            key.append(rows if found is None else found[0])
+            values += () if found is None else found[1]
+        return Structure(tuple(key), values)
+
+    @cached_property
+    def conditions(self) -> tuple[ColumnElement[bool] | bool, ...]:
+        """Return which rows are visible; and which of them writable, if that is not the same."""
+        if self.writable is None or self.writable is self.visible:
+            return (condition_of(self.visible),)
+        return condition_of(self.visible), condition_of(self.writable)
 
     def identity(self, dialect: Dialect) -> str:
         """Return a digest that two requests share if their policies allow the same."""
@@ -91,7 +127,13 @@ class Policy:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def _condition(rows: Rows) -> ColumnElement[bool]:
+def condition_of(rows: Rows) -> ColumnElement[bool] | bool:
+    """Return which rows are meant: an SQL condition, or all or none."""
+    return rows if isinstance(rows, (ColumnElement, bool)) else and_(rows)
+
+
+def as_condition(rows: Rows) -> ColumnElement[bool]:
+    """Return which rows are meant as an SQL condition."""
     if isinstance(rows, bool):
         return true() if rows else false()
     return and_(rows)
@@ -109,6 +151,26 @@ def checked_policy(found: Any, model: type[Any]) -> Policy:
             f"{type(found).__name__}. For everything write Policy(visible=True)."
         )
         raise UsageError(message)
+    mapper = inspect(model)
+    structure, right_ones = found.structure, kept_with(mapper, _right_ones_of, mapper)
+    if structure is not None and right_ones.get(structure.key) is not None:
+        return found
+    checked = _checked(found, model)
+    if structure is not None and checked is found:
+        right_ones.put(structure.key, True)
+    return checked
+
+
+def _right_ones_of(_mapper: Mapper[Any]) -> Recent[bool]:
+    """Return the structures of policies of a class in which nothing is wrong."""
+    return Recent(_STRUCTURES)
+
+
+# A program has a few: one for each role, say.
+_STRUCTURES = 100
+
+
+def _checked(found: Policy, model: type[Any]) -> Policy:
     _check_tables(found, inspect(model))
     known = inspect(model).all_orm_descriptors.keys()
     for name in (*found.hidden, *found.read_only, *found.assign):
@@ -133,10 +195,11 @@ def kept_apart(policy: Policy, place: int) -> Policy:
         policy: A policy, checked.
         place: Of it among those of a request.
     """
-    visible, writable = (
-        _apart(rows, f"policy_{place}_{name}")
-        for name, rows in (("visible", policy.visible), ("writable", policy.writable))
-    )
+    visible = _apart(policy.visible, f"policy_{place}_visible")
+    if policy.writable is policy.visible:
+        writable = visible
+    else:
+        writable = _apart(policy.writable, f"policy_{place}_writable")
     if visible is policy.visible and writable is policy.writable:
         return policy
     return replace(policy, visible=visible, writable=writable)
@@ -145,7 +208,7 @@ def kept_apart(policy: Policy, place: int) -> Policy:
 def _apart(rows: Any, prefix: str) -> Any:
     if rows is None or isinstance(rows, bool):
         return rows
-    rows = _condition(rows)
+    rows = as_condition(rows)
 
     def rename(bind: BindParameter[Any]) -> None:
         if _has_name(bind):

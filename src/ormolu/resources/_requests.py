@@ -15,8 +15,8 @@ from ormolu.query import Field, Location, entry_of, member_texts, refuse
 from ormolu.resources._json import read_json
 
 __all__ = [
-    "MAX_BODY", "may_have_slash", "read_body", "read_key", "read_key_value", "read_key_values",
-    "read_object", "read_query",
+    "MAX_BODY", "RequestBody", "may_have_slash", "read_body", "read_key", "read_key_value",
+    "read_key_values", "read_object", "read_query",
 ]  # fmt: skip
 
 MAX_BODY = 1024 * 1024
@@ -137,7 +137,44 @@ def read_query(scope: Scope) -> dict[str, list[str]]:
     return found
 
 
-async def read_body(request: Request, *, is_patch: bool = False) -> tuple[bytes, Any]:
+class RequestBody:
+    """The body of a request, which is read once and can be had again."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._raw: bytes | None = None
+        self._error: Exception | None = None
+
+    async def read(self, most: int) -> bytes | None:
+        """Return it; None if it is larger than that.
+
+        Raises:
+            Exception: It does not come: the client has gone, say.
+        """
+        if self._error is not None:
+            raise self._error
+        if self._raw is None:
+            try:
+                self._raw = await self._read(most)
+            except Exception as error:
+                self._error = error
+                raise
+        return self._raw if len(self._raw) <= most else None
+
+    async def _read(self, most: int) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in self._request.stream():
+            size += len(chunk)
+            chunks.append(chunk)
+            if size > most:
+                break
+        return b"".join(chunks)
+
+
+async def read_body(
+    request: Request, body: RequestBody, *, is_patch: bool = False
+) -> tuple[bytes, Any]:
     """Read a JSON body, raw and as a value.
 
     Raises:
@@ -151,14 +188,9 @@ async def read_body(request: Request, *, is_patch: bool = False) -> tuple[bytes,
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > MAX_BODY:
         raise _too_large()
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise _too_large()
-        chunks.append(chunk)
-    raw = b"".join(chunks)
+    raw = await body.read(MAX_BODY)
+    if raw is None:
+        raise _too_large()
     return raw, read_json(raw, ("body",))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.applications import Starlette
 from starlette.datastructures import URL
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
@@ -26,7 +27,14 @@ from ormolu.resources._placing import Asking, opened, place
 from ormolu.resources._registry import made
 from ormolu.resources._requests import read_key
 from ormolu.resources._routes import Endpoint, endpoints_of
-from ormolu.web import answer_problems, contexts_of, only_read, route_path
+from ormolu.web import (
+    answer_problems,
+    answers_in,
+    contexts_of,
+    only_read,
+    raise_failure,
+    route_path,
+)
 
 __all__ = ["ResourceRouter"]
 
@@ -97,7 +105,6 @@ class ResourceRouter(APIRouter):
         declaration = self.declaration
         function: Any = endpoint_function(endpoint, self._asking, self._session)
         function.describe = describer_of(endpoint, self._asking)
-        function.door = DoorMaker(endpoint.name, self._asking, function, self._session)
         shown, *others = endpoint.methods
         path = base + endpoint.path
         self.makers[shown, path] = function.door
@@ -158,6 +165,34 @@ class ResourceRoute(APIRoute):
 
     is_ormolu = True
     declaration: Declaration
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, unless a door that was asked first found that it must fail.
+
+        Raises:
+            Exception: What kept the door from answering: a dependency's refusal, say.
+        """
+        raise_failure(scope)
+        await super().handle(scope, receive, send)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request; what a door has asked already is not asked again."""
+        ask_and_answer = super().get_route_handler()
+        function: Any = self.endpoint
+
+        async def handle(request: Request) -> Response:
+            answers = answers_in(request.scope)
+            if answers is None:
+                return await ask_and_answer(request)
+            response = Response()
+            response.raw_headers = answers.headers
+            session = await function.door.session(request)
+            made: Response = await function(
+                request=request, response=response, session=session, **answers.values
+            )
+            return made
+
+        return handle
 
 
 class RowRoute(ResourceRoute):

@@ -17,20 +17,20 @@ from ormolu.errors import RefusedError
 from ormolu.query import Selection, read_selection, refuse, shown
 from ormolu.resources import _idempotency as idempotency
 from ormolu.resources._answers import (
-    digest_of,
     encode,
     headers_of,
     list_answer,
     path_of,
     read_answer,
+    variant_of,
     written_answer,
 )
 from ormolu.resources._batches import Failure, Outcome, read_batch, run_batch
 from ormolu.resources._conditions import (
     Conditions,
+    check_version,
     prefers_minimal,
     read_conditions,
-    version_text,
 )
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._exposures import Exposure, Policies
@@ -38,6 +38,7 @@ from ormolu.resources._idempotency import Answer
 from ormolu.resources._lists import read_members, read_parameters
 from ormolu.resources._operations import Operations
 from ormolu.resources._requests import (
+    RequestBody,
     may_have_slash,
     read_body,
     read_key,
@@ -84,9 +85,15 @@ class Call:
     privacy: Privacy | None = None
 
     def __init__(
-        self, request: Request, session: AsyncSession, exposure: Exposure, policies: Policies
+        self,
+        request: Request,
+        body: RequestBody,
+        session: AsyncSession,
+        exposure: Exposure,
+        policies: Policies,
     ) -> None:
         self.request = request
+        self.body = body
         self.session = session
         self._exposure = exposure
         self.declaration = exposure.declaration
@@ -112,10 +119,7 @@ class Call:
     @property
     def variant(self) -> str:
         """Return what tells the form of a whole row apart: who is shown less has another tag."""
-        members = self.operations.view.members
-        if members == self._exposure.view(None).members:
-            return ""
-        return digest_of("\0".join(members).encode())
+        return variant_of(self.operations.view, self._exposure.view(None))
 
     def note_policies(self) -> None:
         """Note that the answer depends on policies: the resource's own, or of its relations."""
@@ -199,7 +203,7 @@ async def _list(call: Call) -> Answer:
 
 async def _query(call: Call) -> Answer:
     call.parameters()
-    _, body = await read_body(call.request)
+    _, body = await read_body(call.request, call.body)
     operations = call.operations
     query = read_members(operations.view, read_object(body), operations.limits)
     return await _page(call, query)
@@ -222,21 +226,13 @@ async def _read(call: Call) -> Answer:
     selection = read_selection(view, given.get("fields"), given.get("include"), locations)
     key, conditions = call.key, call.conditions
     row, version, truncated = await call.operations.read(key, selection)
-    _check_version(call, conditions, version)
+    check_version(conditions, version)
     if selection.children:
         call.note_policies()
     content = encode(shown(selection, row))
     call.operations.budget(("query",)).check_body(content)
     variant = None if given else call.variant
     return read_answer(content, version, truncated, conditions, variant)
-
-
-def _check_version(call: Call, conditions: Conditions, version: Any) -> None:
-    expected = conditions.versions
-    if expected is None:
-        return
-    if version is None or version_text(version) not in expected:
-        raise RefusedError("precondition_failed", "The row is of another version.")
 
 
 async def _create(call: Call) -> Answer:
@@ -252,7 +248,7 @@ async def _create(call: Call) -> Answer:
     is_ignored = given.get("on_match") == "ignore"
     if "on_conflict" in given:
         call.operations.check_upsert(("query",), is_ignored=is_ignored)
-    raw, body = await read_body(call.request)
+    raw, body = await read_body(call.request, call.body)
     values, versions = read_object(body), call.operations.read_versions(conditions)
 
     async def work() -> Answer:
@@ -269,7 +265,7 @@ async def _create(call: Call) -> Answer:
 
 async def _update(call: Call) -> Answer:
     call.parameters()
-    raw, body = await read_body(call.request, is_patch=True)
+    raw, body = await read_body(call.request, call.body, is_patch=True)
     key, values = call.key, read_object(body)
     versions = call.versions(call.conditions)
 
@@ -282,7 +278,7 @@ async def _update(call: Call) -> Answer:
 
 async def _replace(call: Call) -> Answer:
     call.parameters()
-    raw, body = await read_body(call.request)
+    raw, body = await read_body(call.request, call.body)
     key, values, conditions = call.key, read_object(body), call.conditions
     find_versions = call.operations.read_versions if conditions.is_absent else call.versions
     versions = find_versions(conditions)
@@ -310,7 +306,7 @@ async def _batch(call: Call) -> Answer:
     if call.conditions.has_match:
         message = "If-Match cannot hold for many rows: give each operation its if_match."
         raise RefusedError("precondition_failed", message)
-    raw, body = await read_body(call.request)
+    raw, body = await read_body(call.request, call.body)
     declaration, operations = call.declaration, call.operations
     allowed = [name for name in ("create", "update", "delete") if name in declaration.operations]
     allowed += ["upsert"] if declaration.on_match else []

@@ -12,57 +12,26 @@ from typing import Any, Generic, TypeVar
 
 from ormolu.lanes import NotDoneError
 
-__all__ = ["Recent", "Shapes"]
+__all__ = ["SHAPES", "Shapes"]
 
 _T = TypeVar("_T")
 
 # Shapes of requests whose plans are kept; a shape is planned when it comes for the second time.
-_SHAPES = 200
+SHAPES = 200
 # Letters of a shape: a plan is some ten times as long.
 _LETTERS = 1000
-
-
-class Recent(Generic[_T]):
-    """The values that were used lately, by short keys.
-
-    Looking for one that is used all the time costs no more than it does in a dict: they are in two
-    halves, and what is found in the older one moves to the newer.
-    """
-
-    def __init__(self, most: int) -> None:
-        """Begin with none.
-
-        Args:
-            most: How many are kept, at most.
-        """
-        self._half = most // 2
-        self._new: dict[Any, _T] = {}
-        self._old: dict[Any, _T] = {}
-
-    def __len__(self) -> int:
-        """Return how many are kept."""
-        return len(self._new) + len(self._old)
-
-    def get(self, key: Hashable) -> _T | None:
-        """Return the value of a key, if it is still there."""
-        value = self._new.get(key)
-        if value is None:
-            value = self._old.pop(key, None)
-            if value is not None:
-                self.put(key, value)
-        return value
-
-    def put(self, key: Hashable, value: _T) -> None:
-        """Keep a value, and forget what was not used for long."""
-        if len(self._new) >= self._half:
-            self._new, self._old = {}, self._new
-        self._new[key] = value
 
 
 class Shapes(Generic[_T]):
     """The plans of those shapes of a request that came more than once, the latest of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = SHAPES) -> None:
+        """Begin with none.
+
+        Args:
+            most: How many are kept.
+        """
+        self._most = most
         self._plans: OrderedDict[Hashable, _T] = OrderedDict()
         self._seen: OrderedDict[Hashable, None] = OrderedDict()
 
@@ -84,7 +53,7 @@ class Shapes(Generic[_T]):
         if not is_common and not self._is_known(shape):
             raise NotDoneError
         plan = self._plans[shape] = make()
-        if len(self._plans) > _SHAPES:
+        if len(self._plans) > self._most:
             self._plans.popitem(last=False)
         return plan
 
@@ -93,7 +62,7 @@ class Shapes(Generic[_T]):
             return True
         if _letters_of(shape) <= _LETTERS:
             self._seen[shape] = None
-            if len(self._seen) > _SHAPES:
+            if len(self._seen) > self._most:
                 self._seen.popitem(last=False)
         return False
 

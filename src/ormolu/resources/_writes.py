@@ -11,6 +11,7 @@ from sqlalchemy import (
     CHAR,
     NCHAR,
     ClauseElement,
+    ColumnElement,
     Dialect,
     Enum,
     Integer,
@@ -234,7 +235,7 @@ class Writer:
         Raises:
             RefusedError: It is not there.
         """
-        statement = self._seen(self._statements.row(self._statements.is_key(key)), is_latest)
+        statement = self._seen(self._statements.row(), is_latest, self._statements.is_key(key))
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
             raise self.not_found()
@@ -244,13 +245,12 @@ class Writer:
         """Return the key of the visible row with these values of a unique key."""
         statement = select(*self._statements.keys()).select_from(self._model)
         same = [getattr(self._model, name) == value for name, value in values.items()]
-        statement = statement.where(*same)
-        row = (await self._session.execute(self._seen(statement, is_latest))).one_or_none()
+        statement = self._seen(statement, is_latest, *same)
+        row = (await self._session.execute(statement)).one_or_none()
         return None if row is None else tuple(row)
 
-    def _seen(self, statement: Any, is_latest: bool) -> Any:
-        if self._view.visible is not None:
-            statement = statement.where(self._view.visible)
+    def _seen(self, statement: Any, is_latest: bool, *asked: ColumnElement[bool]) -> Any:
+        statement = statement.where(*self._view.conditions(*asked))
         return self._latest(statement) if is_latest else statement
 
     def _latest(self, statement: Any) -> Any:
@@ -289,9 +289,7 @@ class Writer:
         if self._traits.version is not None:
             columns.append(getattr(self._model, self._traits.version))
         statement = select(*columns).select_from(self._model)
-        statement = statement.where(self._statements.is_key(key))
-        if self._view.visible is not None:
-            statement = statement.where(self._view.visible)
+        statement = statement.where(*self._view.conditions(self._statements.is_key(key)))
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
             return self.not_found()

@@ -29,6 +29,7 @@ from ormolu.seams._sqlalchemy import (
     select_parts,
     selectin_columns,
     session_key,
+    structure_of,
     tell_schema_time,
     variants_of,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "select_parts",
     "selectin_columns",
     "session_key",
+    "structure_of",
     "tell_missing",
     "tell_schema_time",
     "transport_of",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NoReturn
 
-from sqlalchemy import Column, Dialect, Result, Select, inspect
+from sqlalchemy import BindParameter, ClauseElement, Column, Dialect, Result, Select, inspect
 from sqlalchemy.engine import result as results
 from sqlalchemy.ext.mutable import Mutable
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session, strategies
@@ -37,6 +37,7 @@ __all__ = [
     "select_parts",
     "selectin_columns",
     "session_key",
+    "structure_of",
     "tell_schema_time",
     "variants_of",
 ]
@@ -46,6 +47,7 @@ _UNLOCATED = "an error does not name the column whose value was not sent"
 _SENT = "it sends all statements itself, which takes longer"
 
 _read_select = attrgetter("_raw_columns", "_with_options", "_for_update_arg")
+_read_key = attrgetter("_generate_cache_key")
 _read_annotations = attrgetter("_annotations")
 _read_criteria = attrgetter("_extra_criteria")
 _read_path = attrgetter("_path_registry")
@@ -64,6 +66,18 @@ def select_parts(statement: Select[Any]) -> tuple[Sequence[Any], Sequence[Any], 
     except AttributeError as error:
         return tell_missing("SQLAlchemy", error.name, _LOADED)
     return parts
+
+
+def structure_of(element: ClauseElement) -> tuple[Any, Sequence[BindParameter[Any]]] | None:
+    """Return what an SQL expression is apart from its values, and these; None if nobody can tell.
+
+    Two expressions of the same structure have the same text, for whatever values.
+    """
+    try:
+        key = _read_key(element)()
+    except AttributeError as error:
+        return tell_missing("SQLAlchemy", error.name, "policies are compiled for each request")
+    return None if key is None else (key.key, key.bindparams)
 
 
 def mapper_asked_for(column: Any) -> Mapper[Any] | None:

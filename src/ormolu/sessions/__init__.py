@@ -4,9 +4,10 @@ Knows engines; no web framework.
 """
 
 from ormolu.sessions._after_commit import after_commit
+from ormolu.sessions._engine_of import engine_of
 from ormolu.sessions._kept import kept_with
 from ormolu.sessions._rules import are_sessions_heard, has_flush_listeners
-from ormolu.sessions._session import UnitSession, engine_of
+from ormolu.sessions._session import UnitSession
 from ormolu.sessions._unit_of_work import UnitOfWork
 
 __all__ = [

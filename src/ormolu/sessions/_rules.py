@@ -12,6 +12,7 @@ from sqlalchemy import Result, event, inspect
 from sqlalchemy.exc import MissingGreenlet, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ormolu.engines import leaves_no_trace
 from ormolu.errors import LazyLoadError, ReadOnlyError
 from ormolu.seams import expired_names
 from ormolu.sessions._borrowing import BorrowingSession
@@ -19,6 +20,9 @@ from ormolu.sessions._lookups import KEY, lookup_of
 from ormolu.sessions._objects import load_at_once, load_objects
 
 __all__ = ["RulesSession", "are_sessions_heard", "has_flush_listeners"]
+
+# The backend of which most statements leave something on a connection.
+_STRICTEST = "postgresql"
 
 _NO_LOCK = (None, False)
 
@@ -31,6 +35,8 @@ class RulesSession(BorrowingSession):
     """The part below AsyncSession, which every statement and every flush passes."""
 
     is_read_only = False
+    # Whether it was sent what is no query, and may have told its connection to be something.
+    has_told = False
     _last_select: Any = None
 
     @property
@@ -84,8 +90,12 @@ class RulesSession(BorrowingSession):
     def _note(self, statement: Any) -> None:
         if getattr(statement, "is_select", False):
             self._last_select = statement
+        elif getattr(statement, "is_text", False) and leaves_no_trace(statement.text, _STRICTEST):
+            return
         elif self.is_read_only and getattr(statement, "is_dml", False):
             raise ReadOnlyError(_read_only_message(_entity_of(statement) or "a table"))
+        else:
+            self.has_told = True
 
     def get(self, entity: Any, ident: Any, *, options: Any = None, **more: Any) -> Any:
         """Return the object with a primary key, as SQLAlchemy does."""
@@ -157,9 +167,13 @@ def has_flush_listeners(session: AsyncSession) -> bool:
     return any(each is not _refuse_flush and not _is_idle(each) for each in listeners)
 
 
-def are_sessions_heard() -> bool:
-    """Tell whether the program listens to sessions, which may add to what they send."""
-    heard = _UNUSED.dispatch
+def are_sessions_heard(session: AsyncSession | None = None) -> bool:
+    """Tell whether the program listens to sessions, which may add to what they send.
+
+    Args:
+        session: One that it may listen to alone; None for what all have in common.
+    """
+    heard = (_UNUSED if session is None else session.sync_session).dispatch
     others = sum(len(getattr(heard, name)) for name in _SESSION_EVENTS) - _OUR_LISTENERS
     idle = (*heard.before_flush, *heard.after_flush) if others else ()
     return others != sum(map(_is_idle, idle))

@@ -22,11 +22,12 @@ from ormolu.engines import EnginePair, Engines, FairPool, bears_traces
 from ormolu.errors import ConcurrentUseError, RolledBackError, SessionClosedError
 from ormolu.seams import is_clean
 from ormolu.sessions._hearing import are_ends_heard, are_transactions_heard
+from ormolu.sessions._misuses import CLOSED, CONCURRENT
 from ormolu.sessions._rules import RulesSession
 from ormolu.sessions._savepoints import Savepoint
 from ormolu.transactions import Access
 
-__all__ = ["CLOSED", "UnitSession", "engine_of"]
+__all__ = ["UnitSession"]
 
 _T = TypeVar("_T")
 
@@ -35,16 +36,6 @@ _TAKE_OVER_SECONDS = 1.0
 
 # SQLAlchemy's code for a transaction whose connection broke, which is no mistake of the program's.
 _LOST_CONNECTION = "8s2b"
-
-CLOSED = (
-    "The unit of work of this session has ended: its answer was being sent. In a background task, "
-    "a stream or a WebSocket write `async with db.unit_of_work() as session: ...`"
-)
-
-_CONCURRENT = (
-    "Two tasks use one session at once. Await one after the other, or give each task a session of "
-    "its own: `async with db.unit_of_work() as session: ...`"
-)
 
 
 def _one_task_at_a_time(method: Callable[..., Awaitable[_T]]) -> Callable[..., Awaitable[_T]]:
@@ -97,6 +88,7 @@ class UnitSession(AsyncSession):
         self._has_connection = False
         self._has_options = False
         self._is_in_transaction = False
+        self._is_lent = False  # To the program: its connection, or the session below.
         self._is_closed = False
         self._user: asyncio.Task[Any] | None = None
         self._ender: asyncio.Task[Any] | None = None
@@ -122,7 +114,7 @@ class UnitSession(AsyncSession):
         if self._ender is not None and self._ender is not task:
             raise SessionClosedError(CLOSED)
         if self._user is not None and self._user is not task:
-            raise ConcurrentUseError(_CONCURRENT)
+            raise ConcurrentUseError(CONCURRENT)
         outer, self._user = self._user, task
         return outer
 
@@ -147,7 +139,7 @@ class UnitSession(AsyncSession):
             ConcurrentUseError: A task is.
         """
         if self._user is not None:
-            raise ConcurrentUseError(_CONCURRENT)
+            raise ConcurrentUseError(CONCURRENT)
 
     async def take_over(self) -> None:
         """Let no other task in any more, and wait for one that is inside.
@@ -284,12 +276,14 @@ class UnitSession(AsyncSession):
         """Return the connection; the options apply if it is the first use."""
         with self.in_use():
             self._lets_go = False
+            self._is_lent = True
             await self.take_connection(**(execution_options or {}))
             return await super().connection(bind_arguments, **kw)
 
     async def run_sync(self, *args: Any, **kwargs: Any) -> Any:
         """Call a function with the session below, whose connection it may keep."""
         self._lets_go = False
+        self._is_lent = True
         return await _run_sync(self, *args, **kwargs)
 
     async def stream(self, *args: Any, **kwargs: Any) -> Any:
@@ -329,6 +323,20 @@ class UnitSession(AsyncSession):
         return not is_clean(self.sync_session)
 
     @property
+    def is_untouched(self) -> bool:
+        """Tell whether it has nothing that its end could still undo, or commit."""
+        is_used = self.sync_session.in_transaction() or self.callbacks or self.has_changes
+        return not (is_used or self._user)
+
+    @property
+    def has_only_read(self) -> bool:
+        """Tell whether another connection sees, and is told, all that this one is."""
+        if self._access is not Access.READ or self._user or self.has_changes:
+            return False
+        is_bound = self._is_lent or self._is_in_transaction or self.rules.has_told
+        return not (is_bound or bears_traces(self.rules.connected))
+
+    @property
     def ends_at_once(self) -> bool:
         """Tell whether `end_at_once` will do: nobody is inside, and nothing has to be waited for.
 
@@ -358,14 +366,6 @@ class UnitSession(AsyncSession):
         """Close for good; what was not committed is rolled back."""
         self._is_closed = True
         await super().close()
-
-
-async def engine_of(session: AsyncSession) -> Engine:
-    """Return the engine that a session's statements go to."""
-    if isinstance(session, UnitSession):
-        await session.take_connection()
-    bind = session.get_bind()
-    return bind if isinstance(bind, Engine) else bind.engine
 
 
 async def _execute(self: UnitSession, statement: Any, params: Any = None, **options: Any) -> Any:

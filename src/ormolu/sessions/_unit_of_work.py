@@ -14,7 +14,8 @@ from ormolu.engines import Engines
 from ormolu.errors import OutcomeUnknownError, SessionClosedError, UsageError
 from ormolu.faults import fault_of
 from ormolu.sessions._callbacks import run_callbacks, run_to_completion
-from ormolu.sessions._session import CLOSED, UnitSession
+from ormolu.sessions._misuses import CLOSED
+from ormolu.sessions._session import UnitSession
 from ormolu.transactions import Access
 
 __all__ = ["UnitOfWork"]
@@ -62,6 +63,22 @@ class UnitOfWork:
         if self._reads is None:
             self._reads = UnitSession(self._engines, Access.READ, is_brief=True)
         return self._reads
+
+    def leaves_nothing(self, access: Access) -> bool:
+        """Tell whether work could be done beside it, and nobody could tell.
+
+        Args:
+            access: Of that work. To read, nothing may have been written, nor told to the
+                connection; to write, nothing may have been done at all.
+        """
+        session = self._session
+        if session is None:
+            return not self._is_over
+        return session.has_only_read if access is Access.READ else session.is_untouched
+
+    def is_of(self, session: AsyncSession) -> bool:
+        """Tell whether a session is the one that this unit of work commits."""
+        return session is self._session and not self._is_over
 
     @property
     def last_entity(self) -> str | None:

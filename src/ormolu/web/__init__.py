@@ -14,38 +14,47 @@ from ormolu.web._dependency import (
     request_session,
     session_of,
 )
-from ormolu.web._door import Body, Door, NoDoorError, Reply
-from ormolu.web._doors import raise_failure
+from ormolu.web._door import Door, NoDoorError, Reply, Sent
+from ormolu.web._doors import is_handed_over, raise_failure
 from ormolu.web._fastapi import dependant_of, dependencies_of, route_path, solve, why_no_doors
 from ormolu.web._handlers import ProblemReach, answer_problems
+from ormolu.web._lanes import LanesAtHand, attempt, lanes_for
 from ormolu.web._openapi import Describer, problem_reference
 from ormolu.web._outer import Outer, hear_outer, outer_routers
 from ormolu.web._privacy import Privacy, note_privacy
 from ormolu.web._problems import problems_of
-from ormolu.web._survey import survey
+from ormolu.web._questions import answers_in, why_not_asked
+from ormolu.web._survey import Survey, survey
 from ormolu.web._tables import Table, contexts_of, mounted_in, routers_in
+from ormolu.web._units import units_of
 
 __all__ = [
-    "Body",
     "Describer",
     "Door",
+    "LanesAtHand",
     "NoDoorError",
     "Outer",
     "Privacy",
     "ProblemReach",
     "ReadSessionDep",
     "Reply",
+    "Sent",
     "SessionDep",
+    "Survey",
     "Table",
     "answer_problems",
+    "answers_in",
     "application_of",
     "attach",
     "attached_applications",
+    "attempt",
     "call_columns",
     "contexts_of",
     "dependant_of",
     "dependencies_of",
     "hear_outer",
+    "is_handed_over",
+    "lanes_for",
     "mounted_in",
     "note_privacy",
     "only_read",
@@ -60,5 +69,7 @@ __all__ = [
     "session_of",
     "solve",
     "survey",
+    "units_of",
     "why_no_doors",
+    "why_not_asked",
 ]

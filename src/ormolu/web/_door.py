@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from fastapi import FastAPI
@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope
 from ormolu.engines import Engines
 from ormolu.lanes import Lanes
 
-__all__ = ["Body", "Door", "DoorMaker", "NoDoorError", "Reply"]
+__all__ = ["Body", "Door", "DoorMaker", "NoDoorError", "Reply", "Sent"]
 
 
 class Reply(NamedTuple):
@@ -22,11 +22,21 @@ class Reply(NamedTuple):
         status: HTTP status.
         headers: Names in lower case, and values.
         body: Bytes.
+        is_over_relations: Whether it depends on rows of other models.
     """
 
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
+    is_over_relations: bool = False
+
+
+class Sent(Protocol):
+    """The body of a request."""
+
+    async def read(self, most: int) -> bytes | None:
+        """Return it; None if it is larger than that, or does not come."""
+        ...
 
 
 class Body:
@@ -34,49 +44,61 @@ class Body:
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._chunks: list[bytes] = []
-        self._is_more: bool | None = None
+        # Of each message that came.
+        self._parts: list[bytes] = []
+        self._is_more = True
         self._end: Message | Exception | None = None
 
     async def read(self, most: int) -> bytes | None:
         """Return the body; None if it is larger than that, or does not come."""
-        size = 0
-        while True:
-            try:
-                message = await self._receive()
-            except Exception as error:
-                # Of middleware that counts, say: it is for the application's handlers.
-                self._end = error
+        size = sum(map(len, self._parts))
+        while self._is_more and size <= most:
+            await self._keep_next()
+            if self._end is not None:
                 return None
-            if message["type"] != "http.request":
-                self._end = message
-                return None
-            chunk = message.get("body", b"")
-            self._is_more = bool(message.get("more_body", False))
-            size += len(chunk)
-            if chunk:
-                self._chunks.append(chunk)
-            if size > most:
-                return None
-            if not self._is_more:
-                return self._join()
+            size += len(self._parts[-1])
+        return self._join(0) if size <= most else None
 
-    async def receive(self) -> Message:
-        """Return what was read, as one message, and then what comes.
+    def replay(self, *, is_kept: bool = False) -> Receive:
+        """Return what receives all that came, as one message, and then what comes.
 
-        Raises:
-            Exception: What kept the body from being read.
+        Args:
+            is_kept: Whether that can be received again.
         """
-        if self._is_more is not None:
-            more, self._is_more = self._is_more, None
-            return {"type": "http.request", "body": self._join(), "more_body": more}
-        end, self._end = self._end, None
-        if isinstance(end, Exception):
-            raise end
-        return await self._receive() if end is None else end
+        given, is_ended = 0, False
 
-    def _join(self) -> bytes:
-        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        async def receive() -> Message:
+            nonlocal given, is_ended
+            if is_kept and given == len(self._parts) and self._is_more and self._end is None:
+                await self._keep_next()
+            if given < len(self._parts):
+                body, given = self._join(given), len(self._parts)
+                return {"type": "http.request", "body": body, "more_body": self._is_more}
+            if self._end is None or is_ended:
+                return await self._receive()
+            is_ended = True
+            if isinstance(self._end, Exception):
+                raise self._end
+            return self._end
+
+        return receive
+
+    async def _keep_next(self) -> None:
+        try:
+            message = await self._receive()
+        except Exception as error:
+            # Of middleware that counts, say: it is for the application's handlers.
+            self._end = error
+            return
+        if message["type"] != "http.request":
+            self._end = message
+            return
+        self._parts.append(message.get("body", b""))
+        self._is_more = bool(message.get("more_body", False))
+
+    def _join(self, start: int) -> bytes:
+        parts = self._parts[start:]
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class Door(Protocol):
@@ -84,13 +106,29 @@ class Door(Protocol):
 
     Attributes:
         is_outdated: Whether it has to be made anew.
+        is_open: Whether it has answers for whoever asks, before FastAPI's dependencies are called.
+        is_guarded: Whether it has more for who asks with what these return.
     """
 
     @property
     def is_outdated(self) -> bool: ...
 
-    async def answer(self, scope: Scope, body: Body) -> Reply | None:
+    @property
+    def is_open(self) -> bool: ...
+
+    @property
+    def is_guarded(self) -> bool: ...
+
+    async def answer(
+        self, scope: Scope, body: Sent, given: Mapping[str, Any] | None
+    ) -> Reply | None:
         """Answer a request; None hands it over, and then nothing was changed.
+
+        Args:
+            scope: Of the request.
+            body: Of it.
+            given: What the dependencies of the route returned, by its parameters; None if they
+                were not asked.
 
         Raises:
             UnavailableError: There is no outcome, and none to be had by trying again.

@@ -10,34 +10,35 @@ import asyncio
 import logging
 import re
 import threading
-import traceback
-import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.types import Receive, Scope, Send
+from starlette.requests import Request
+from starlette.types import Scope
 
 from ormolu.engines import Engines
-from ormolu.errors import RefusedError, UnavailableError
-from ormolu.lanes import Lanes, NotDoneError, UnplannableError, lanes_of
+from ormolu.lanes import Lanes, NotDoneError, lanes_of
 from ormolu.sessions import are_sessions_heard
-from ormolu.web._door import Body, Door, DoorMaker, NoDoorError
+from ormolu.web._door import Body, Door, DoorMaker, NoDoorError, Reply
 from ormolu.web._fastapi import context_in_scope, route_contexts, route_path, why_no_doors
+from ormolu.web._lanes import attempt
+from ormolu.web._questions import Questions, why_not_asked
 from ormolu.web._survey import are_bytes_counted, maker_of, survey_route
 from ormolu.web._tables import Table
 
-__all__ = ["Doors", "raise_failure"]
+__all__ = ["Doors", "Entry", "is_handed_over", "raise_failure"]
 
 _log = logging.getLogger("ormolu")
 
 _FAILURE_KEY = "ormolu.failure"
+_HANDED_OVER_KEY = "ormolu.handed_over"
 _FASTAPI_TELEMETRY = "fastapi.telemetry"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Entry:
+class Entry:
     """A door in its place.
 
     Attributes:
@@ -56,6 +57,9 @@ class _Entry:
         dependant: What FastAPI calls for the function, to which a program may add.
         width: How many dependencies it has by itself.
         state: What the route has of its own; a method in it is the program's.
+        is_open: Whether nothing has to be asked before some requests are answered.
+        questions: Asks what the route depends on; None if nothing but the session, or if only
+            FastAPI can.
     """
 
     name: str
@@ -73,6 +77,8 @@ class _Entry:
     dependant: Any
     width: int
     state: Mapping[str, Any]
+    is_open: bool
+    questions: Questions | None
 
     def is_shut(self, scope: Scope, path: str) -> bool:
         """Tell whether something else is concerned with a request."""
@@ -108,7 +114,7 @@ class _Opened:
         # Places of routes, by method and path, or what comes before the last part of it.
         self._exact: dict[tuple[str, str], int] = {}
         self._below: dict[tuple[str, str], int] = {}
-        self._entries: dict[int, _Entry | None] = {}
+        self._entries: dict[int, Entry | None] = {}
         for place, context in enumerate(self._contexts):
             if is_next and maker_of(context) is not None:
                 self._note(place, context)
@@ -135,7 +141,7 @@ class _Opened:
         """Tell whether no request will be answered by these any more."""
         return self._lanes.is_closed or self._loop is asyncio.get_running_loop()
 
-    def find(self, method: str, path: str) -> _Entry | None:
+    def find(self, method: str, path: str) -> Entry | None:
         """Return the door at a path."""
         place = self._exact.get((method, path))
         if place is None:
@@ -150,7 +156,7 @@ class _Opened:
             self.is_outdated = True
         return entry
 
-    def _make(self, place: int) -> _Entry | None:
+    def _make(self, place: int) -> Entry | None:
         context = self._contexts[place]
         found = survey_route(self._app, self._engines, context, self._contexts[:place])
         if found.reason is not None:
@@ -164,7 +170,12 @@ class _Opened:
             # A fault of ours, or of a type of the program's own: the route does without the door.
             _log.warning("%s: its door cannot be made (%s).", name, type(error).__name__)
             return None
-        return _Entry(
+        is_open = door.is_open and found.calls is None
+        is_asked = door.is_guarded or found.calls is not None
+        is_asked = is_asked and why_not_asked(context, found.maker.session) is None
+        if not (is_open or is_asked):
+            return None
+        return Entry(
             name=name,
             door=door,
             maker=found.maker,
@@ -180,6 +191,8 @@ class _Opened:
             dependant=context.dependant,
             width=len(context.dependant.dependencies),
             state=vars(context.original_route),
+            is_open=is_open,
+            questions=Questions(context, found.maker.session) if is_asked else None,
         )
 
 
@@ -195,12 +208,11 @@ class Doors:
         """
         self._engines = engines
         self._is_next = is_next
-        self._told: weakref.WeakSet[DoorMaker] = weakref.WeakSet()
         self._opened: _Opened | None = None
         # One for each event loop, as there may be several at once, in threads of their own.
         self._all: list[_Opened] = []
 
-    def find(self, scope: Scope) -> _Entry | None:
+    def find(self, scope: Scope) -> Entry | None:
         """Return the door for a request, if nothing else is concerned with it."""
         opened, app = self._opened, scope.get("app")
         if opened is None or not opened.is_right(app):
@@ -215,45 +227,36 @@ class Doors:
             return self.find(scope)
         return None if entry is None or entry.is_shut(scope, path) else entry
 
-    async def serve(
-        self, entry: _Entry, scope: Scope, receive: Receive, send: Send
-    ) -> Receive | None:
-        """Answer a request; or return from where FastAPI receives it."""
-        body = Body(receive)
-        try:
-            reply = await entry.door.answer(scope, body)
-        except (NotDoneError, RefusedError, UnplannableError):
-            return body.receive
-        except UnavailableError as error:
-            # Not to be tried again; raised, and answered, where all errors are.
-            scope[_FAILURE_KEY] = error
-            return body.receive
-        except Exception as error:
-            self._tell(entry, error)
-            if not entry.maker.is_read:
-                # As above: nobody knows what came of it.
-                scope[_FAILURE_KEY] = error
-            # Else code of the program's own, such as a type, may have failed: it will there too.
-            return body.receive
-        if reply is None:
-            return body.receive
-        _leave_traces(entry, scope)
-        status, headers, content = reply
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
-        return None
+    async def answer(self, entry: Entry, scope: Scope, body: Body) -> Reply | None:
+        """Return the answer for whoever asks; None if FastAPI has to call what the route needs."""
+        if not entry.is_open:
+            return None
+        reply = await _attempt(entry, scope, body, None)
+        if reply is not None:
+            _leave_traces(entry, scope)
+        return reply
 
-    def _tell(self, entry: _Entry, error: Exception) -> None:
-        """Log what a door did not expect, the first time: each of its requests may meet it."""
-        if entry.maker in self._told:
-            return
-        self._told.add(entry.maker)
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        _log.warning(
-            "%s: its door failed with %s (%s, line %s in %s); FastAPI's route answers. "
-            "This is said once.",
-            entry.name, type(error).__name__, place.filename, place.lineno, place.name,
-        )  # fmt: skip
+    async def answer_asking(self, entry: Entry, scope: Scope, body: Body) -> Reply | None:
+        """Return the answer for who asks, by what the route depends on; None hands it over.
+
+        The route raises then what a dependency raised, or has what they returned.
+        """
+        if entry.questions is None or _FAILURE_KEY in scope:
+            return None
+        if not entry.pattern.match(route_path(scope)):
+            # Of too few keys, say: another route's, or nobody's.
+            return None
+        _leave_traces(entry, scope)
+        try:
+            answers = await entry.questions.ask(Request(scope, body.replay(is_kept=True)))
+        except Exception as error:
+            scope[_FAILURE_KEY] = error
+            return None
+        reply = await _attempt(entry, scope, body, answers.values)
+        if reply is not None:
+            # As FastAPI adds it to what it makes of other routes' values.
+            reply.headers.extend(answers.headers)
+        return reply
 
     def _right(self, app: Any) -> _Opened | None:
         """Return the doors of an application on the running event loop, opened anew if need be."""
@@ -275,7 +278,21 @@ class Doors:
         return _Opened(app, self._engines, lanes, is_next=self._is_next(app.router))
 
 
-def _leave_traces(entry: _Entry, scope: Scope) -> None:
+async def _attempt(
+    entry: Entry, scope: Scope, body: Body, given: Mapping[str, Any] | None
+) -> Reply | None:
+    try:
+        reply = await attempt(entry.door.answer(scope, body, given), entry.maker, entry.name)
+    except Exception as error:
+        # Not to be tried again; raised, and answered, where all errors are.
+        scope[_FAILURE_KEY] = error
+        return None
+    if reply is None:
+        scope[_HANDED_OVER_KEY] = True
+    return reply
+
+
+def _leave_traces(entry: Entry, scope: Scope) -> None:
     """Say where a request went, for middleware that asks after its answer."""
     scope["route"], scope["endpoint"] = entry.route, entry.endpoint
     scope.setdefault("router", entry.provider.router)
@@ -287,6 +304,11 @@ def _leave_traces(entry: _Entry, scope: Scope) -> None:
         found[entry.names[0]] = scope["path"].rpartition("/")[2]
     elif entry.names:
         found.update(entry.pattern.match(route_path(scope)).groupdict())
+
+
+def is_handed_over(scope: Scope) -> bool:
+    """Tell whether a door has tried to answer a request on a lane, and could not."""
+    return _HANDED_OVER_KEY in scope
 
 
 def raise_failure(scope: Scope) -> None:

@@ -5,6 +5,8 @@ Where one is gone, `why_no_doors` says so, once in the log too, and requests go 
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
@@ -27,9 +29,14 @@ __all__ = [
     "dependants_behind",
     "dependencies_of",
     "included_in",
+    "is_awaited",
+    "is_body_counted",
+    "parameter_reader",
+    "read_dependant",
     "route_contexts",
     "route_path",
     "solve",
+    "solver",
     "version_of",
     "why_no_doors",
 ]
@@ -67,6 +74,13 @@ _read_context = attrgetter(
     "_route_context", "app", "dependant.call", "dependant.dependencies", "dependencies",
     "dependency_overrides_provider", "endpoint", "include_in_schema", "methods", "original_route",
     "param_convertors", "path_format", "path_regex",
+)  # fmt: skip
+read_dependant = attrgetter(
+    "background_tasks_param_name", "body_params", "call", "concurrency", "cookie_params",
+    "dependencies", "header_params", "http_connection_param_name", "name", "own_oauth_scopes",
+    "parent_oauth_scopes", "path_params", "query_params", "request_param_name",
+    "response_param_name", "scope", "security_scopes_param_name", "use_cache",
+    "websocket_param_name",
 )  # fmt: skip
 _read_dependant = attrgetter("call", "cookie_params", "dependencies", "header_params")
 
@@ -174,6 +188,36 @@ def dependencies_of(route: Any) -> list[Any]:
     return found
 
 
+def parameter_reader() -> Any:
+    """Return what reads the parameters of a function from a request; None if there is none."""
+    found = _find("fastapi.dependencies.utils", "request_params_to_args")
+    told = "it reads the dependencies of a guarded route anew for each request"
+    return found or tell_missing("FastAPI", "request_params_to_args", told)
+
+
+def is_awaited(call: Any) -> bool:
+    """Tell whether FastAPI awaits what a function returns, and so calls it here.
+
+    As FastAPI does, through partial functions and wrappers; an object is called by its class.
+    """
+    plain = call
+    while isinstance(plain, functools.partial):
+        plain = plain.func
+    for each in (plain, inspect.unwrap(plain)):
+        if inspect.isroutine(each) and inspect.iscoroutinefunction(each):
+            return True
+    if inspect.isclass(inspect.unwrap(plain)):
+        return False
+    return inspect.iscoroutinefunction(inspect.unwrap(getattr(plain, "__call__", plain)))  # noqa: B004 -- as FastAPI
+
+
+def solver() -> Any:
+    """Return what calls the dependencies of a request; None if there is none. Asked for each."""
+    found = _find("fastapi.dependencies.utils", "solve_dependencies")
+    told = "guarded requests go by its routes; those made by hand of a resource's are refused"
+    return found or tell_missing("FastAPI", "solve_dependencies", told)
+
+
 async def solve(request: Request, call: Callable[..., Any]) -> Any:
     """Return what a function returns that FastAPI calls for a request, with what it asks for.
 
@@ -181,10 +225,8 @@ async def solve(request: Request, call: Callable[..., Any]) -> Any:
         ConfigurationError: The installed FastAPI cannot be asked for that.
         RequestValidationError: Something that it asks for is missing or wrong.
     """
-    ask = _find("fastapi.dependencies.utils", "solve_dependencies")
+    ask = solver()
     if ask is None:
-        told = "routes that are made by hand of a guarded resource's are refused"
-        tell_missing("FastAPI", "solve_dependencies", told)
         message = "This version of FastAPI has no solve_dependencies: include the resource itself."
         raise ConfigurationError(message)
     places = "".join(f"/{{{name}}}" for name in request.path_params)
@@ -196,6 +238,11 @@ async def solve(request: Request, call: Callable[..., Any]) -> Any:
     if solved.errors:
         raise RequestValidationError(solved.errors)
     return await call(**solved.values)
+
+
+def is_body_counted(scope: Scope) -> bool:
+    """Tell whether the bytes of a request's body are counted, and it may be refused for them."""
+    return _find("starlette.middleware.body_limit", "MAX_BODY_SIZE_SCOPE_KEY") in scope
 
 
 def dependants_behind(call: Callable[..., Any]) -> list[Any] | None:

@@ -7,6 +7,8 @@ after the answer, or without having seen the answer's status.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
@@ -20,7 +22,8 @@ from ormolu.transactions import access_of_method, is_committed
 from ormolu.web._collector import Freezer
 from ormolu.web._constraints import callers_of
 from ormolu.web._dependency import request_session
-from ormolu.web._doors import Doors
+from ormolu.web._door import Body, Reply
+from ormolu.web._doors import Doors, Entry
 from ormolu.web._fastapi import LAYERS
 from ormolu.web._outer import note_outer
 from ormolu.web._privacy import expect_privacy, tell_caches
@@ -71,23 +74,45 @@ class Gate:
             # A mounted application that is attached too: the outer gate's unit of work serves.
             await self._app(scope, receive, send)
             return
+        entry = self._find_door(scope, is_inner=bool(units))
+        if entry is None:
+            await self._run(scope, receive, send, partial(self._app, scope, receive))
+            return
+        body = Body(receive)
+        reply = await self._doors.answer(entry, scope, body)
+        if reply is not None:
+            await _send_reply(reply, send)
+            return
+        await self._run(scope, receive, send, partial(self._ask_door, entry, scope, body))
+
+    def _find_door(self, scope: Scope, *, is_inner: bool) -> Entry | None:
         entry = self._doors.find(scope)
-        if entry is not None and units and entry.maker.session is request_session:
+        if entry is not None and is_inner and entry.maker.session is request_session:
             # Of an application that this one is mounted in: its session is the request's.
-            entry = None
-        if entry is not None:
-            passed_on = await self._doors.serve(entry, scope, receive, send)
-            if passed_on is None:
-                return
-            receive = passed_on
+            return None
+        return entry
+
+    async def _ask_door(self, entry: Entry, scope: Scope, body: Body, send: Send) -> None:
+        """Answer by a door that asks what the route depends on, or else by the route."""
+        reply = await self._doors.answer_asking(entry, scope, body)
+        if reply is None:
+            await self._app(scope, body.replay(), send)
+        else:
+            await _send_reply(reply, send)
+
+    async def _run(
+        self, scope: Scope, receive: Receive, send: Send, answer: Callable[[Send], Awaitable[None]]
+    ) -> None:
+        """Give a request its unit of work, and end that before the answer leaves."""
         scope.setdefault(PROBLEMS_KEY, self._problems)
         expect_privacy(scope)
         # Here already, since a route may have a copy of the scope.
         callers_of(scope)
-        units[self._engines] = unit = UnitOfWork(self._engines, access_of_method(scope["method"]))
+        unit = UnitOfWork(self._engines, access_of_method(scope["method"]))
+        open_units(scope)[self._engines] = unit
         exchange = _Exchange(unit, scope, send)
         try:
-            await self._app(scope, receive, exchange.send)
+            await answer(exchange.send)
         except Exception as error:
             # After a failed COMMIT this is only what the stack above made of that error.
             if exchange.commit_error is None:
@@ -103,6 +128,12 @@ class Gate:
             tell_caches(scope, start)
             response.raw_headers = start["headers"]
             await response(scope, receive, send)
+
+
+async def _send_reply(reply: Reply, send: Send) -> None:
+    start = {"status": reply.status, "headers": reply.headers}
+    await send({"type": "http.response.start", **start})
+    await send({"type": "http.response.body", "body": reply.body})
 
 
 class _Exchange:

@@ -23,6 +23,9 @@ __all__ = ["Privacy", "expect_privacy", "note_privacy", "tell_caches"]
 _KEY = "ormolu.privacy"
 
 
+_SAID = frozenset({b"cache-control", b"vary"})
+
+
 class Privacy:
     """What is said of answers that depend on what some dependencies return.
 
@@ -44,8 +47,16 @@ class Privacy:
             found.update(name for each in dependants for name in _headers_of(each))
         return sorted(found)
 
+    @cached_property
+    def _lines(self) -> Sequence[tuple[bytes, bytes]]:
+        vary = ", ".join(self.vary).encode("latin-1")
+        return [(b"cache-control", b"private, no-cache"), *([(b"vary", vary)] if vary else [])]
+
     def add_to(self, headers: MutableHeaders) -> None:
         """Add what the program itself has not said."""
+        if not any(name.lower() in _SAID for name, _ in headers.raw):
+            headers.raw.extend(self._lines)
+            return
         headers.setdefault("Cache-Control", "private, no-cache")
         said = [name.strip() for line in headers.getlist("vary") for name in line.split(",")]
         known = {name.lower() for name in said}

@@ -37,13 +37,18 @@ class Survey:
         context: The route, as it is included.
         maker: What would make the door.
         reason: Why it has none; None if that is up to the maker.
+        lacking: Why no plan of this database can answer its requests, even with the route's help.
+        calls: What FastAPI calls for each request, beside what its function asks for; None if that
+            is nothing.
         rivals: Patterns of earlier routes that may match the same path.
     """
 
     context: Any
     maker: DoorMaker
     reason: str | None
-    rivals: tuple[re.Pattern[str], ...]
+    rivals: tuple[re.Pattern[str], ...] = ()
+    lacking: str | None = None
+    calls: str | None = None
 
 
 def survey(app: FastAPI, engines: Engines) -> list[Survey]:
@@ -82,12 +87,16 @@ def survey_route(app: FastAPI, engines: Engines, context: Any, earlier: Sequence
     """Look at a route that could have a door, and those that come before it."""
     maker = maker_of(context)
     assert maker is not None
-    lacking = why_no_doors() or why_no_lanes(engines) or _why_none(app)
-    if lacking is not None:
-        return Survey(context=context, maker=maker, reason=lacking, rivals=())
+    lacking = why_no_lanes(engines)
+    if lacking is None and not _gives(app, engines, maker.session):
+        lacking = "its session is not this database's"
+    reason = lacking or why_no_doors() or _why_none(app)
+    if reason is not None:
+        return Survey(context=context, maker=maker, reason=reason, lacking=lacking)
     rivals, blocker = _rivals_of(context, earlier)
     reason = blocker or _why_not(app, engines, context, maker)
-    return Survey(context=context, maker=maker, reason=reason, rivals=rivals)
+    calls = None if reason is not None else _calls_beside(context)
+    return Survey(context=context, maker=maker, reason=reason, rivals=rivals, calls=calls)
 
 
 def _why_none(app: FastAPI) -> str | None:
@@ -100,15 +109,14 @@ def _why_none(app: FastAPI) -> str | None:
 
 
 def _why_not(app: FastAPI, engines: Engines, context: Any, maker: DoorMaker) -> str | None:
+    """Return why a request of a route has to go by FastAPI's own way to it."""
     if type(context.original_route) is not APIRoute and not _is_ours(context.original_route):
         return "its route is of a class of the program's own"
     is_counted = maker.reads_body and are_bytes_counted(context)
     reasons = (
-        (not _gives(app, engines, maker.session), "its session is not this database's"),
+        (not _is_next(app, engines), "middleware of the program's own is within the gate"),
         (context.dependency_overrides_provider is not app, "its route is not included"),
         (context.dependant.call is not context.endpoint, "its function is wrapped"),
-        (context.dependencies, "dependencies of the application or a router run for each request"),
-        (_has_more(context), "dependencies were added to its route"),
         (
             _is_handled(context.original_route) or not _is_made_by_fastapi(context.app),
             "its route is handled in a way of the program's own",
@@ -117,6 +125,12 @@ def _why_not(app: FastAPI, engines: Engines, context: Any, maker: DoorMaker) -> 
         (is_counted, "FastAPI counts the bytes of its body (max_body_size)"),
     )
     return next((reason for is_so, reason in reasons if is_so), None)
+
+
+def _calls_beside(context: Any) -> str | None:
+    if context.dependencies:
+        return "dependencies of the application or a router run for each request"
+    return "dependencies were added to its route" if _has_more(context) else None
 
 
 def _is_ours(route: Any) -> bool:
@@ -155,14 +169,21 @@ def are_bytes_counted(context: Any) -> bool:
 
 
 def _gives(app: FastAPI, engines: Engines, session: Callable[..., Any]) -> bool:
-    """Tell whether a session dependency gives sessions of a database, with nothing in between."""
-    owners = [each.kwargs.get("engines") for each in app.user_middleware]
-    if engines not in owners or None in owners[owners.index(engines) :]:
-        # Middleware within the gate would be passed by.
-        return False
+    """Tell whether a session dependency gives the sessions of a database."""
     if session is request_session:
-        return next(owner for owner in owners if owner is not None) is engines
+        return next(filter(None, _owners(app)), None) is engines
     return getattr(getattr(session, "__self__", None), "_engines", None) is engines
+
+
+def _is_next(app: FastAPI, engines: Engines) -> bool:
+    """Tell whether no middleware is within the gate of a database: it would be passed by."""
+    owners = _owners(app)
+    return engines in owners and None not in owners[owners.index(engines) :]
+
+
+def _owners(app: FastAPI) -> list[Engines | None]:
+    found: Any = [each.kwargs.get("engines") for each in app.user_middleware]
+    return list(found)
 
 
 def _rivals_of(

@@ -1,4 +1,8 @@
-"""What the doors of one resource share, and what keeps it from having them."""
+"""What the works of one resource share, and what keeps it from having them.
+
+A work answers the requests of one operation by plans, on a lane. It answers successes only: what
+it does not know, does not find or is not sure of it hands over to the session's way.
+"""
 
 from __future__ import annotations
 
@@ -13,49 +17,66 @@ from starlette.types import Scope
 
 from ormolu.lanes import Lanes, Plan
 from ormolu.query import is_plain, plain_type
+from ormolu.resources._answers import variant_of
 from ormolu.resources._columns import has_events
-from ormolu.resources._exposures import Exposure
+from ormolu.resources._conditions import Conditions, read_conditions
+from ormolu.resources._exposures import Exposure, Policies
+from ormolu.resources._grants import Grant
 from ormolu.resources._hybrids import Hybrids
 from ormolu.resources._plans import Plans
 from ormolu.resources._requests import read_key
-from ormolu.web import Body, NoDoorError, Reply
+from ormolu.resources._shapes import SHAPES
+from ormolu.web import NoDoorError, Reply, Sent
 
-__all__ = ["OpenDoor", "Opening", "WatchedDoor", "asks_for", "headers_for", "json_headers"]
+__all__ = [
+    "NO_CONDITIONS", "Opening", "Work", "asks_for", "conditions_of", "headers_for", "json_headers",
+    "lines_of", "raw_headers",
+]  # fmt: skip
+
+NO_CONDITIONS = Conditions()
+
 
 _JSON_HEADER = (b"content-type", b"application/json")
 
 
 class Opening:
-    """What the doors of one resource to one database share.
+    """What the works of one resource in one database share, for policies of one structure.
 
     Attributes:
         declaration: What was declared.
         exposure: What is shown of it, and of what its relations lead to.
         view: What may be seen.
+        shapes: How many shapes of requests have plans that are kept, of one operation.
+        variant: What tells the form of a whole row apart from what others are shown.
         plans: The plans.
-        lanes: Where they run.
         dialect: What they are written for.
         hybrids: What Python computes for the statements.
     """
 
-    def __init__(self, exposure: Exposure, dialect: Dialect, lanes: Any):
+    def __init__(self, exposure: Exposure, dialect: Dialect, policies: Policies | None) -> None:
         """Look at what a resource shows.
+
+        Args:
+            exposure: What is shown.
+            dialect: Of the engine.
+            policies: With slots for their values; None for whoever asks before FastAPI does.
 
         Raises:
             NoDoorError: That depends on each request.
         """
         self.declaration = declaration = exposure.declaration
-        if declaration.policy is not None:
+        if policies is None and declaration.policy is not None:
             message = "its policy is asked for each request"
             raise NoDoorError(message)
         self.exposure = exposure
-        self.view = exposure.view(None)
-        if any(each.declaration.policy is not None for each in exposure.reached):
+        self.view = exposure.view(policies)
+        if policies is None and any(each.declaration.policy for each in exposure.reached):
             # What relations lead to depends on each request.
             self.view = replace(self.view, relations={})
+        self.shapes = SHAPES if policies is None else SHAPES // 4
+        self.variant = variant_of(self.view, exposure.view(None))
         self.hybrids = Hybrids(each.view(None) for each in exposure.reached)
-        self.plans = Plans(declaration, self.view, dialect)
-        self.lanes: Lanes = lanes
+        self.plans = Plans(declaration, self.view, dialect, exposure.policy(policies))
         self.dialect = dialect
 
     @cached_property
@@ -102,13 +123,10 @@ class Opening:
         if named:
             message = f"it has hooks: {', '.join(named)}"
             raise NoDoorError(message)
-        if declaration.require_if_match and operation != "create":
-            message = "each change asks for the version first"
-            raise NoDoorError(message)
 
 
-class OpenDoor:
-    """A door.
+class Work:
+    """Answers the requests of one operation.
 
     Attributes:
         usual: The plan that a usual request is answered by.
@@ -118,7 +136,6 @@ class OpenDoor:
 
     def __init__(self, opening: Opening) -> None:
         self.opening = opening
-        self.lanes = opening.lanes
         self.declaration = opening.declaration
         keys = self.declaration.keys
         type_ = plain_type(keys[0].type, opening.dialect)
@@ -126,13 +143,15 @@ class OpenDoor:
         is_number = isinstance(type_, sa.Integer) and not isinstance(type_, sa.SmallInteger)
         self._has_number = len(keys) == 1 and is_number
 
-    @property
-    def is_outdated(self) -> bool:
-        """Tell whether what is shown has to be looked at anew."""
-        return self.opening.exposure.registry.is_outdated
+    async def answer(self, scope: Scope, body: Sent, lanes: Lanes, grant: Grant) -> Reply | None:
+        """Answer a request; None hands it over, and so does an error of a request.
 
-    async def answer(self, scope: Scope, body: Body) -> Reply | None:
-        """Answer a request; None hands it over, and so does an error of a request."""
+        Args:
+            scope: Of the request.
+            body: Of it.
+            lanes: Where plans run.
+            grant: What the caller is allowed.
+        """
         raise NotImplementedError
 
     def key(self, scope: Scope) -> tuple[Any, ...]:
@@ -147,23 +166,18 @@ class OpenDoor:
         return read_key(scope, self.declaration.keys, self.declaration.name)
 
 
-class WatchedDoor:
-    """A door that is shut once its statements would be other ones."""
+def lines_of(scope: Scope, name: bytes) -> list[str]:
+    """Return the lines of a header."""
+    return [value.decode("latin-1") for each, value in scope["headers"] if each == name]
 
-    def __init__(self, door: OpenDoor) -> None:
-        self._door = door
-        self._hybrids = door.opening.hybrids
-        self.usual: Plan = door.usual
 
-    @property
-    def is_outdated(self) -> bool:
-        """Tell whether what is shown has to be looked at anew."""
-        return self._door.is_outdated
+def conditions_of(scope: Scope) -> Conditions:
+    """Return what If-Match and If-None-Match say.
 
-    async def answer(self, scope: Scope, body: Body) -> Reply | None:
-        """Answer a request, as the door does."""
-        self._hybrids.check()
-        return await self._door.answer(scope, body)
+    Raises:
+        RefusedError: One is not a list of tags.
+    """
+    return read_conditions(lines_of(scope, b"if-match"), lines_of(scope, b"if-none-match"))
 
 
 def asks_for(scope: Scope, names: frozenset[bytes]) -> bool:
@@ -182,6 +196,10 @@ def json_headers(content: bytes) -> list[tuple[bytes, bytes]]:
 
 def headers_for(named: Mapping[str, str], content: bytes) -> list[tuple[bytes, bytes]]:
     """Return the headers of a JSON body, with others."""
-    ours = [(name.lower().encode("latin-1"), value.encode("latin-1"))
+    return [*raw_headers(named), *json_headers(content)]
+
+
+def raw_headers(named: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Return headers as ASGI has them."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1"))
             for name, value in named.items()]  # fmt: skip
-    return [*ours, *json_headers(content)]

@@ -1,4 +1,4 @@
-"""The doors that read: one row by its key, one page of a list."""
+"""The works that read: one row by its key, one page of a list."""
 
 from __future__ import annotations
 
@@ -8,18 +8,36 @@ from typing import Any, NamedTuple
 
 from starlette.types import Scope
 
-from ormolu.lanes import NotDoneError, PointPlan, Read, UnplannableError
+from ormolu.lanes import (
+    Lanes,
+    NotDoneError,
+    PointPlan,
+    Read,
+    UnplannableError,
+    Values,
+)
 from ormolu.query import Cursors, are_cut, read_selection
 from ormolu.resources._answers import encode, next_link, read_answer
-from ormolu.resources._conditions import Conditions
+from ormolu.resources._conditions import check_version
+from ormolu.resources._grants import Grant
 from ormolu.resources._lists import ListLimits, ListQuery, read_parameters
-from ormolu.resources._opening import OpenDoor, Opening, asks_for, headers_for, json_headers
-from ormolu.resources._plans import PagePlan, RowPlan
+from ormolu.resources._planned import PagePlan, RowPlan
+from ormolu.resources._recent import Recent
 from ormolu.resources._requests import read_query
-from ormolu.resources._shapes import Recent, Shapes
-from ormolu.web import Body, Reply
+from ormolu.resources._shapes import Shapes
+from ormolu.resources._works import (
+    NO_CONDITIONS,
+    Opening,
+    Work,
+    asks_for,
+    conditions_of,
+    headers_for,
+    json_headers,
+    raw_headers,
+)
+from ormolu.web import Reply, Sent
 
-__all__ = ["ListDoor", "ReadDoor"]
+__all__ = ["ListWork", "ReadWork"]
 
 # Query strings of first pages that are kept, and their bytes, at most.
 _FIRST_PAGES, _SHORT = 256, 200
@@ -28,47 +46,50 @@ _NULLS = 4
 
 # Headers that ask for more than the row.
 _CONDITIONS = frozenset({b"if-match", b"if-none-match"})
-_NONE = Conditions()
 
 
 # A plan, what its answer shows, and whether that is all of the row.
 _Point = tuple[PointPlan, RowPlan, bool]
 
 
-class ReadDoor(OpenDoor):
+class ReadWork(Work):
     """One row by its key."""
 
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening)
-        self._shapes: Shapes[_Point] = Shapes()
+        self._shapes: Shapes[_Point] = Shapes(opening.shapes)
         self._whole = self._plan(b"")
         point, _, _ = self._whole
         self.usual = point.many or point.one
 
-    async def answer(self, scope: Scope, body: Body) -> Reply | None:
-        if asks_for(scope, _CONDITIONS):
-            return None
+    async def answer(self, scope: Scope, body: Sent, lanes: Lanes, grant: Grant) -> Reply | None:
+        conditions = conditions_of(scope) if asks_for(scope, _CONDITIONS) else NO_CONDITIONS
         query = scope["query_string"]
         if query:
             found = self._shapes.find(query, lambda: self._plan(query), is_common=False)
         else:
             found = self._whole
         point, plan, is_whole = found
-        row = await self.lanes.fetch_one(point, self.key(scope))
+        row = await lanes.fetch_one(point, self.key(scope), grant.values)
         if row is None:
             return None
         if plan.nested is None:
             content = plan.content(row)
         else:
-            (item,) = await plan.nested.items(self.lanes, plan.plan, [row])
+            (item,) = await plan.nested.items(lanes, plan.plan, [row], grant.values)
             content = encode(item)
         if len(content) > self.declaration.max_bytes:
             return None
-        if plan.version is None:
-            return Reply(200, json_headers(content), content)
-        version = plan.plan.read(row)[plan.version]
-        answer = read_answer(content, version, (), _NONE, "" if is_whole else None)
-        return Reply(200, headers_for(answer.headers, content), content)
+        has_relations = plan.has_relations
+        if plan.version is None and conditions is NO_CONDITIONS:
+            return Reply(200, json_headers(content), content, has_relations)
+        version = None if plan.version is None else plan.plan.read(row)[plan.version]
+        check_version(conditions, version)
+        variant = self.opening.variant if is_whole else None
+        answer = read_answer(content, version, (), conditions, variant)
+        if answer.status != 200:
+            return Reply(answer.status, raw_headers(answer.headers), b"", has_relations)
+        return Reply(200, headers_for(answer.headers, content), content, has_relations)
 
     def _plan(self, query: bytes) -> _Point:
         given = _once(read_query({"query_string": query}), {"fields", "include"})
@@ -97,22 +118,32 @@ class _Asked(NamedTuple):
 
     Attributes:
         plan: The statements for it.
-        reads: They, with their parameters.
+        size: Rows of the page, at most.
+        values: Of the cursor.
+        reads: The statements with their parameters, for callers without policies.
         make: From their rows to the JSON of the items and the next cursor; to the rows instead, if
             the plan has relations to fetch for them.
+        is_over_relations: Whether the answer depends on rows of other models.
     """
 
     plan: PagePlan
-    reads: Sequence[Read]
+    size: int
+    values: Values
+    reads: Sequence[Read] | None
     make: Callable[..., tuple[Any, str | None]]
+    is_over_relations: bool
+
+    def reads_for(self, grant: Grant) -> Sequence[Read]:
+        """Return the statements with their parameters."""
+        return self.reads or self.plan.reads(self.size, {**self.values, **grant.values})
 
 
-class ListDoor(OpenDoor):
+class ListWork(Work):
     """One page of a list."""
 
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening)
-        self._shapes: Shapes[_Shape] = Shapes()
+        self._shapes: Shapes[_Shape] = Shapes(opening.shapes)
         declaration = self.declaration
         self._most_rows, self._most_bytes = declaration.limits
         self._limits = ListLimits(declaration.max_limit, declaration.max_offset)
@@ -123,34 +154,35 @@ class ListDoor(OpenDoor):
         shape.plans.put(None, page)
         self.usual = page.rows
 
-    async def answer(self, scope: Scope, body: Body) -> Reply | None:
+    async def answer(self, scope: Scope, body: Sent, lanes: Lanes, grant: Grant) -> Reply | None:
         if asks_for(scope, _CONDITIONS):
             return None
         raw: bytes = scope["query_string"]
         is_shared = self.opening.is_shared
         asked = self._first_pages.get(raw)
         if asked is None:
-            asked = self._ask(scope)
+            asked = self._ask(scope, grant)
             if is_shared and b"cursor" not in raw and len(raw) <= _SHORT:
                 self._first_pages.put(raw, asked)
+        reads = asked.reads_for(grant)
         if is_shared:
-            items, cursor = await self.lanes.fetch(asked.reads, asked.make)
+            items, cursor = await lanes.fetch(reads, asked.make)
         else:
             # The rows alone: the rest is made here, in the context of this request.
-            items, cursor = asked.make(*await self.lanes.fetch(asked.reads, _as_they_are))
+            items, cursor = asked.make(*await lanes.fetch(reads, _as_they_are))
         if asked.plan.nested is not None:
-            found = await asked.plan.nested.items(self.lanes, asked.plan.rows, items)
+            found = await asked.plan.nested.items(lanes, asked.plan.rows, items, grant.values)
             items = encode(found)
         ended = b"null" if cursor is None else b'"%b"' % cursor.encode()
         content = b'{"items":%b,"next_cursor":%b}' % (items, ended)
         if len(content) > self._most_bytes:
             return None
-        if cursor is None:
-            return Reply(200, json_headers(content), content)
-        link = next_link(scope, cursor).encode("latin-1")
-        return Reply(200, [(b"link", link), *json_headers(content)], content)
+        headers = json_headers(content)
+        if cursor is not None:
+            headers.insert(0, (b"link", next_link(scope, cursor).encode("latin-1")))
+        return Reply(200, headers, content, asked.is_over_relations)
 
-    def _ask(self, scope: Scope) -> _Asked:
+    def _ask(self, scope: Scope, grant: Grant) -> _Asked:
         given = read_query(scope)
         limit, cursor = given.pop("limit", None), given.pop("cursor", None)
         shape = self._find(tuple((name, *values) for name, values in given.items()))
@@ -163,7 +195,9 @@ class ListDoor(OpenDoor):
         if size * plan.parts > self._most_rows:
             raise NotDoneError
         make = partial(self._make, plan, shape.cursors, size)
-        return _Asked(plan, plan.reads(size, values), make)
+        # They may be kept, and a policy's values are another caller's next time.
+        reads = None if grant.values else plan.reads(size, values)
+        return _Asked(plan, size, values, reads, make, shape.query.is_over_relations)
 
     def _make(
         self, plan: PagePlan, cursors: Cursors, size: int, *found: Sequence[Any]

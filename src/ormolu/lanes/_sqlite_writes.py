@@ -1,0 +1,179 @@
+"""Writes of SQLite: what waits together is one transaction, each done or not on its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy.util import greenlet_spawn
+
+from ormolu.engines import Engines
+from ormolu.errors import OutcomeUnknownError, OverloadedError
+from ormolu.lanes._held import Held
+from ormolu.lanes._lane import Item, Lane, NotDoneError
+from ormolu.sqlite._connection import Connection
+from ormolu.transactions import Access
+
+__all__ = ["WriteLane"]
+
+# Writes of one transaction: whoever comes next waits for all of them.
+_BATCH = 128
+
+# Seconds between writes that give up together; later ones of a batch go on waiting.
+_TOGETHER = 0.1
+
+
+class WriteLane:
+    """Writes, all that wait in one transaction: each is done or not on its own."""
+
+    def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
+        self._held = Held(engines, Access.WRITE, is_heard)
+        patience = engines.options.patience
+        self._lane = Lane(self._run_batch, patience=patience, batch=_BATCH)
+
+    async def put(self, item: Item) -> Sequence[Any] | None:
+        rows: Sequence[Any] = await self._lane.put(item)
+        return rows[0] if rows else None
+
+    async def _run_batch(self, batch: list[Item]) -> None:
+        if self._held.is_heard:
+            raise NotDoneError
+        connection = await self._held.take()
+        assert isinstance(connection, Connection)
+        # A statement alone is a transaction; what runs as one here is the batch.
+        connection.level = "AUTOCOMMIT"
+        await self._settle(connection, batch)
+
+    async def _settle(self, connection: Connection, batch: list[Item]) -> None:
+        """Send what goes together, and give each item its outcome."""
+        # In the writers' line the first one stands for all.
+        connection.waited = time.monotonic() - batch[0].began_at
+        try:
+            outcomes = await _send(connection, batch)
+        except _VoidError:
+            if len(batch) > 1:
+                # Nothing of it is stored: each is done again alone.
+                for item in batch:
+                    await self._settle(connection, [item])
+            else:
+                batch[0].fail(NotDoneError())
+        except OverloadedError as error:
+            await self._wait_on(connection, batch, error)
+        except Exception as error:
+            for item in batch:
+                item.fail(error)
+        else:
+            self._lane.move()
+            for item, outcome in zip(batch, outcomes, strict=True):
+                if outcome is None:
+                    item.fail(NotDoneError())
+                else:
+                    item.resolve(outcome)
+
+    async def _wait_on(
+        self, connection: Connection, batch: list[Item], error: OverloadedError
+    ) -> None:
+        """Give those up who have waited as long as the first one; the others go on waiting."""
+        late = [item for item in batch if item.began_at <= batch[0].began_at + _TOGETHER]
+        for item in late:
+            item.fail(error)
+        if waiting := batch[len(late) :]:
+            await self._settle(connection, waiting)
+
+    async def close(self) -> None:
+        await self._lane.close()
+        await self._held.give_back()
+
+
+class _VoidError(Exception):
+    """A transaction is rolled back, and nothing of its batch is stored."""
+
+
+async def _send(connection: Connection, batch: list[Item]) -> list[Any]:
+    """Run a batch as one transaction; return rows for each item, None for one that failed.
+
+    Raises:
+        _VoidError: Nothing is stored.
+        OutcomeUnknownError: All or nothing is stored.
+        OverloadedError: Nothing is stored: the lock did not come free.
+    """
+    progress = _Progress()
+    action: Callable[[Any], list[Any]] = partial(_run_all, batch, progress)
+    action = connection.bindings.releasing(action, sum(item.size for item in batch))
+    try:
+        return await greenlet_spawn(connection.run_statement, "INSERT", action)
+    except Exception as error:
+        name = getattr(error, "sqlite_errorname", None) or ""
+        if name.startswith("SQLITE_BUSY"):
+            # Of BEGIN, or of COMMIT in another journal, which is rolled back.
+            raise OverloadedError(str(error)) from error
+        if progress.is_at_commit and name.startswith("SQLITE_IOERR"):
+            message = "The log could not be synced; the change may be stored or not."
+            raise OutcomeUnknownError(message) from error
+        raise _VoidError from error
+
+
+class _Progress:
+    """How far a batch has come.
+
+    Attributes:
+        is_at_commit: Whether all statements are done.
+    """
+
+    is_at_commit = False
+
+
+def _run_all(batch: list[Item], progress: _Progress, sqlite: Any) -> list[Any]:
+    outcomes = [
+        _run_one(item, sqlite) if item.plan.allowed is None else _run_guarded(item, sqlite)
+        for item in batch
+    ]
+    progress.is_at_commit = True
+    return outcomes
+
+
+def _run_guarded(item: Item, sqlite: Any) -> Any:
+    """Run one statement, and take it back if the row is now one that may not be written.
+
+    Raises:
+        _VoidError: As `_run_one`.
+    """
+    sqlite.execute("SAVEPOINT guarded")
+    rows = _run_one(item, sqlite)
+    if rows and any(row[item.plan.allowed] != 1 for row in rows):
+        sqlite.execute("ROLLBACK TO guarded")
+        rows = None
+    sqlite.execute("RELEASE guarded")
+    return rows
+
+
+def _run_one(item: Item, sqlite: Any) -> Any:
+    """Run one statement; return its rows, None if it failed and is undone.
+
+    Raises:
+        _VoidError: It failed, and only the end of the transaction undoes it.
+    """
+    changes = sqlite.total_changes
+    plan = item.plan
+    try:
+        rows = sqlite.execute(plan.text, item.arguments).fetchall()
+        if plan.reread is not None and item.reread is not None and rows:
+            rows = sqlite.execute(plan.reread.text, item.reread(rows[0])).fetchall()
+    except Exception:
+        # Only the statement is undone, unless SQLite ended the whole transaction, a trigger raised
+        # FAIL, or its text is no UTF-8: that is read when all is done.
+        if not sqlite.in_transaction or sqlite.total_changes != changes:
+            raise _VoidError from None
+        return None
+    if not rows and sqlite.total_changes != changes:
+        # RAISE(IGNORE): the row was left out, and what the trigger did before is there.
+        raise _VoidError
+    try:
+        for row in rows:
+            plan.read(row)
+    except Exception as error:
+        # Odd values of another's making: the answer will be an error, and nothing stored.
+        raise _VoidError from error
+    return rows

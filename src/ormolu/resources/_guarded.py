@@ -1,0 +1,73 @@
+"""Requests whose policies were asked, answered by a work on a lane where that is no difference.
+
+FastAPI has called all that the route depends on. Then the work is done as for whoever asks; what
+only the session of the request can do, or does as nobody else, is left to that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.types import Scope
+
+from ormolu.resources._grants import grant_of
+from ormolu.resources._kept_works import Works
+from ormolu.resources._placing import Asked
+from ormolu.transactions import Access
+from ormolu.web import LanesAtHand, Reply, Sent, attempt, is_handed_over, lanes_for, note_privacy
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from ormolu.resources._frontdoor import DoorMaker
+
+__all__ = ["answer_beside", "answer_by_work"]
+
+
+async def answer_beside(
+    session: AsyncSession, maker: DoorMaker, scope: Scope, body: Sent, asked: Asked
+) -> Reply | None:
+    """Answer a request on a lane instead of in its session; None leaves it to that.
+
+    Raises:
+        UnavailableError: There is no outcome, and none to be had by trying again.
+        Exception: Of a write: nobody knows what came of it.
+    """
+    if is_handed_over(scope):
+        return None
+    at_hand = lanes_for(scope, session, Access.READ if maker.is_read else Access.WRITE)
+    if at_hand is None:
+        return None
+    name = f"{scope['method']} {asked.exposure.declaration.path}"
+    answer = answer_by_work(maker.name, scope, body, at_hand, asked)
+    return await attempt(answer, maker, name)
+
+
+async def answer_by_work(
+    name: str, scope: Scope, body: Sent, at_hand: LanesAtHand, asked: Asked
+) -> Reply | None:
+    """Answer a request; None hands it over, and so does an error of a request.
+
+    Args:
+        name: Of the operation.
+        scope: Of the request.
+        body: Of it.
+        at_hand: Where plans run.
+        asked: What the request's policies allow.
+    """
+    exposure, policies = asked.exposure, asked.policies
+    grant = grant_of(policies, exposure.policy(policies))
+    if grant is None:
+        return None
+    if exposure.works is None:
+        exposure.works = Works(exposure)
+    work = exposure.works.find(name, at_hand.dialect, policies, grant)
+    if work is None:
+        return None
+    work.opening.hybrids.check()
+    reply: Reply | None = await work.answer(scope, body, at_hand.lanes, grant)
+    if reply is None or asked.privacy is None:
+        return reply
+    if exposure.declaration.policy is not None or reply.is_over_relations:
+        note_privacy(scope, asked.privacy)
+    return reply

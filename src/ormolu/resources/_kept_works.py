@@ -1,0 +1,98 @@
+"""The works of a resource, kept by what its callers are allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Dialect
+from sqlalchemy.exc import SQLAlchemyError
+
+from ormolu.lanes import UnplannableError
+from ormolu.resources._exposures import Exposure, Policies
+from ormolu.resources._grants import Grant, template_of
+from ormolu.resources._policy import EVERYTHING
+from ormolu.resources._read_works import ListWork, ReadWork
+from ormolu.resources._recent import Recent
+from ormolu.resources._works import Opening, Work
+from ormolu.resources._write_works import CreateWork, DeleteWork, UpdateWork
+from ormolu.web import NoDoorError
+
+__all__ = ["Works", "open_for_all", "open_work"]
+
+_WORKS: dict[str, Callable[[Opening], Work]] = {
+    "create": CreateWork,
+    "delete": DeleteWork,
+    "list": ListWork,
+    "read": ReadWork,
+    "update": UpdateWork,
+}
+
+# Works that are kept, of all operations. A program has a few structures of policies: one for each
+# role, and one for each length of a list in it.
+_MOST = 128
+
+
+def open_work(name: str, exposure: Exposure, dialect: Dialect, policies: Policies | None) -> Work:
+    """Return the work of an operation.
+
+    Args:
+        name: Of the operation.
+        exposure: What is shown.
+        dialect: Of the engine.
+        policies: With slots for their values; None for whoever asks before FastAPI does.
+
+    Raises:
+        NoDoorError: There is none.
+    """
+    kind = _WORKS.get(name)
+    if kind is None:
+        message = "it is of more than one statement"
+        raise NoDoorError(message)
+    try:
+        return kind(Opening(exposure, dialect, policies))
+    except (UnplannableError, SQLAlchemyError) as error:
+        raise NoDoorError(str(error)) from error
+
+
+def open_for_all(name: str, exposure: Exposure, dialect: Dialect) -> Work:
+    """Return the work of an operation for whoever asks before FastAPI does.
+
+    Of a resource with a policy, for one who may see and touch everything: it tells whether there
+    are works for others, and explains them.
+
+    Raises:
+        NoDoorError: There is none.
+    """
+    policies = None
+    if exposure.declaration.policy is not None:
+        policies = {each: EVERYTHING for each in exposure.reached if each.declaration.policy}
+    return open_work(name, exposure, dialect, policies)
+
+
+class Works:
+    """The works of what is shown of one model, by what their callers are allowed."""
+
+    def __init__(self, exposure: Exposure) -> None:
+        self._exposure = exposure
+        self._kept: WeakKeyDictionary[Dialect, Recent[Work | NoDoorError]] = WeakKeyDictionary()
+
+    def find(self, name: str, dialect: Dialect, policies: Policies, grant: Grant) -> Work | None:
+        """Return the work of an operation for a caller; None if there is none."""
+        kept = self._kept.get(dialect)
+        if kept is None:
+            kept = self._kept[dialect] = Recent(_MOST)
+        found = kept.get((name, grant.key))
+        if found is None:
+            found = self._open(name, dialect, policies)
+            kept.put((name, grant.key), found)
+        return None if isinstance(found, NoDoorError) else found
+
+    def _open(self, name: str, dialect: Dialect, policies: Policies) -> Work | NoDoorError:
+        template = template_of(policies)
+        if template is None:
+            return NoDoorError("its policies cannot be kept apart from their values")
+        try:
+            return open_work(name, self._exposure, dialect, template)
+        except NoDoorError as error:
+            return error
