@@ -356,3 +356,13 @@ async def test_connection_that_two_ask_for(database_url: str) -> None:
         with pytest.raises(NotDoneError):
             await held.take()
         await held.give_back()
+
+
+def test_keys_that_come_later() -> None:
+    """What is known is bound at once, and the list of keys is bound once it is there."""
+    known = literal(Slot("n"), Doubled()) == ROW.c.n
+    some = ROW.c.id == literal(Slot("keys"), Doubled())
+    plan = plan_of(select(ROW.c.n).where(known, some), Integer())
+    arguments = plan.arguments_but_keys({"n": 4})
+    assert plan.with_keys(arguments, 5) == [8, 10]  # type: ignore[arg-type]
+    assert arguments == [8, None]

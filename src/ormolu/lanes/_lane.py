@@ -36,14 +36,12 @@ class Item:
         size: Bytes that it holds, about.
         key: Key of the row that is written, empty for a new one; or the keys that are read.
         make: What to make of the rows of a read, for all that ask for the same.
-        values: Of the parameters of a read by keys, beside these.
         reread: Makes the parameters of a plan's `reread`, of the key that a write returned.
         began_at: When it began to wait, on the monotonic clock.
     """
 
     __slots__ = (
         "arguments", "began_at", "future", "key", "make", "plan", "reread", "size",
-        "values",
     )  # fmt: skip
 
     def __init__(
@@ -56,13 +54,22 @@ class Item:
         make: Callable[[Any], Any] | None = None,
         values: Values = NO_VALUES,
     ) -> None:
+        """Describe it, in the context of the request that it is for.
+
+        Args:
+            plan: See the attribute.
+            arguments: See the attribute; of a read by keys, without these.
+            size: See the attribute.
+            key: See the attribute.
+            make: See the attribute.
+            values: What `reread` takes beside the key.
+        """
         self.plan: Plan = plan
         self.arguments: Sequence[Any] = arguments
         self.future: asyncio.Future[Any]
         self.size: int = size
         self.key: tuple[Any, ...] = tuple(key)
         self.make: Callable[[Any], Any] | None = make
-        self.values: Values = values
         # Here and not where it is written: a type of the program's own may look at the request.
         again = plan.reread
         self.reread = None if again is None else again.arguments_around(values)

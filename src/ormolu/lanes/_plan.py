@@ -131,6 +131,19 @@ class Plan:
         """
         return [source(values) for source in self._sources]
 
+    def arguments_but_keys(self, values: Values) -> list[Any]:
+        """Return the parameters for some values, without the list of keys that comes later."""
+        return [None if name == "keys" else source(values)
+                for name, source in zip(self._names, self._sources, strict=True)]  # fmt: skip
+
+    def with_keys(self, arguments: Sequence[Any], keys: Sequence[Any]) -> list[Any]:
+        """Return such parameters with the keys in their place."""
+        made, given = [*arguments], {"keys": keys}
+        for place, name in enumerate(self._names):
+            if name == "keys":
+                made[place] = self._sources[place](given)
+        return made
+
     def arguments_around(self, values: Values) -> Callable[[Sequence[Any]], list[Any]]:
         """Return what makes the parameters of a key that comes later, of values that are here."""
         made = [None if name in _KEYS else source(values)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
-from uuid import UUID
 
 from ormolu.engines import Engines
 from ormolu.lanes._held import Held
@@ -17,6 +16,7 @@ from ormolu.lanes._held_lane import HeldLane, by_plan
 from ormolu.lanes._lane import Item, NotDoneError
 from ormolu.lanes._plan import NO_VALUES, Plan, PointPlan, Read, Values
 from ormolu.lanes._postgresql_writes import WriteLane
+from ormolu.lanes._sharing import sameness_of
 from ormolu.transactions import Access
 
 __all__ = ["PostgreSQLLanes"]
@@ -27,9 +27,6 @@ _KEYS = 500
 
 # Reads of rows that are taken at once, to see which are the same.
 _READS = 64
-
-# Values that are equal here where they are to PostgreSQL; a time with its zone, say, is not.
-_EXACT = frozenset({bool, bytes, float, int, str, type(None), UUID})
 
 _T = TypeVar("_T")
 
@@ -154,7 +151,9 @@ class _KeyLane(_RowLane):
 
     async def put_keys(self, plan: Plan, keys: Sequence[Any], values: Values) -> Sequence[Any]:
         self._check_short(plan)
-        rows: Sequence[Any] = await self._lane.put(Item(plan, (), key=keys, values=values))
+        # Here and not where it is sent: a type of the program's own may look at the request.
+        arguments = plan.arguments_but_keys(values)
+        rows: Sequence[Any] = await self._lane.put(Item(plan, arguments, key=keys))
         return rows
 
     async def _send(self, batch: list[Item]) -> None:
@@ -162,17 +161,17 @@ class _KeyLane(_RowLane):
             if plan.key is None:
                 await super()._send(items)
                 continue
-            for alike in _of_same_values(items):
+            for alike in _alike(items):
                 for group in _of_few_keys(alike):
                     await self._settle(group, self._send_keys)
 
     async def _send_keys(self, group: list[Item]) -> None:
-        plan, values = group[0].plan, group[0].values
+        plan, arguments = group[0].plan, group[0].arguments
         assert plan.key is not None
         place = plan.key.start
         keys = list({key for item in group for key in item.key})
         found: dict[Any, list[Any]] = {}
-        rows = await self._read(plan.text, plan.arguments({**values, "keys": keys}))
+        rows = await self._read(plan.text, plan.with_keys(arguments, keys))
         if plan.is_cut_off(rows):
             raise NotDoneError
         for row in rows:
@@ -182,25 +181,12 @@ class _KeyLane(_RowLane):
 
 
 def _alike(batch: list[Item]) -> Iterable[list[Item]]:
-    """Return items by what they ask for, in the order of the first of each."""
+    """Return items by what they ask for, but for their keys, in the order of the first of each."""
     groups: dict[Any, list[Item]] = {}
     for item in batch:
-        groups.setdefault((item.plan, _exact(item, item.arguments)), []).append(item)
+        same = sameness_of(item.arguments)
+        groups.setdefault((item.plan, id(item) if same is None else same), []).append(item)
     return groups.values()
-
-
-def _of_same_values(items: list[Item]) -> Iterable[list[Item]]:
-    """Return reads by keys in groups that may be one statement: of the same other values."""
-    groups: dict[Any, list[Item]] = {}
-    for item in items:
-        groups.setdefault(_exact(item, [*item.values.values()]), []).append(item)
-    return groups.values()
-
-
-def _exact(item: Item, values: Sequence[Any]) -> Any:
-    """Return what is equal for items of equal values; the item's own where that is not sure."""
-    is_exact = all(type(value) in _EXACT for value in values)
-    return tuple([(type(value), value) for value in values]) if is_exact else id(item)
 
 
 def _of_few_keys(items: list[Item]) -> list[list[Item]]:

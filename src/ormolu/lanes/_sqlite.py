@@ -19,6 +19,7 @@ from ormolu.lanes._bans import Bans
 from ormolu.lanes._held import Held
 from ormolu.lanes._lane import Item, NotDoneError
 from ormolu.lanes._plan import NO_VALUES, Plan, PointPlan, Read, Values
+from ormolu.lanes._sharing import sameness_of
 from ormolu.lanes._sqlite_writes import WriteLane
 from ormolu.sqlite._connection import Connection
 from ormolu.sqlite._cursor import fetch_within
@@ -174,11 +175,14 @@ class _Reads:
 
     def share(self, reads: Sequence[Read], make: Callable[..., Any]) -> Any:
         self._bring_up_to_date()
-        asked = tuple([part for plan, arguments in reads for part in (plan, *arguments)])
-        if asked in self._shared:
+        sames = [sameness_of(arguments) for _, arguments in reads]
+        asked = (*[plan for plan, _ in reads], *sames)
+        if None not in sames and asked in self._shared:
             return self._shared[asked]
         rows = [self.fetch(*read, is_latest=False) for read in reads]
-        made = self._shared[asked] = make(*rows)
+        made = make(*rows)
+        if None not in sames:
+            self._shared[asked] = made
         return made
 
     def fetch(
