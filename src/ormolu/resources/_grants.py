@@ -116,7 +116,7 @@ def _slotted(element: Any, slots: Iterator[Slot]) -> Any:
 
     # As `params` of a statement does; each clone keeps its key, by which it is filled.
     options = {"maintain_key": True, "detect_subquery_cols": True}
-    made = visitors.cloned_traverse(element, options, {"bindparam": fill})
+    made: Any = visitors.cloned_traverse(element, options, {"bindparam": fill})
     # And then has one of its own: two conditions may have shared a parameter, or may not.
     made = visitors.cloned_traverse(made, {}, {})
     again = structure_of(made)
