@@ -94,6 +94,11 @@ class UnitSession(AsyncSession):
         self._ender: asyncio.Task[Any] | None = None
         self._freed: asyncio.Event | None = None
 
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether it was closed for good: by its unit of work, or by the program."""
+        return self._is_closed
+
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Hold the session for the current task; its own nested calls pass.

@@ -15,6 +15,7 @@ from ormolu.errors import OutcomeUnknownError, SessionClosedError, UsageError
 from ormolu.faults import fault_of
 from ormolu.sessions._callbacks import run_callbacks, run_to_completion
 from ormolu.sessions._misuses import CLOSED
+from ormolu.sessions._rules import are_sessions_heard
 from ormolu.sessions._session import UnitSession
 from ormolu.transactions import Access
 
@@ -69,11 +70,14 @@ class UnitOfWork:
 
         Args:
             access: Of that work. To read, nothing may have been written, nor told to the
-                connection; to write, nothing may have been done at all.
+                connection; to write, nothing may have been done at all. The program may not
+                listen to the session: to add conditions to what it reads, say.
         """
         session = self._session
         if session is None:
             return not self._is_over
+        if session.is_closed or are_sessions_heard(session):
+            return False
         return session.has_only_read if access is Access.READ else session.is_untouched
 
     def is_of(self, session: AsyncSession) -> bool:

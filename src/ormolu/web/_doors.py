@@ -51,6 +51,7 @@ class Entry:
         pattern: Of the path.
         context: What FastAPI keeps of the route, as it is included.
         rivals: Patterns of routes that come earlier, and may match the same path.
+        spelled: Patterns of later routes to which this one leaves paths that are no key of a row.
         provider: Whose `dependency_overrides` there may be.
         is_counted: Whether FastAPI counts the bytes of bodies.
         app: What FastAPI makes of the function, which a program may replace.
@@ -71,6 +72,7 @@ class Entry:
     pattern: Any
     context: Any
     rivals: tuple[re.Pattern[str], ...]
+    spelled: tuple[re.Pattern[str], ...]
     provider: Any
     is_counted: bool
     app: Any
@@ -158,7 +160,7 @@ class _Opened:
 
     def _make(self, place: int) -> Entry | None:
         context = self._contexts[place]
-        found = survey_route(self._app, self._engines, context, self._contexts[:place])
+        found = survey_route(self._app, self._engines, self._contexts, place)
         if found.reason is not None:
             return None
         name = f"{','.join(sorted(context.methods or ()))} {context.path_format}"
@@ -185,6 +187,7 @@ class _Opened:
             pattern=context.path_regex,
             context=context_in_scope(context),
             rivals=found.rivals,
+            spelled=found.spelled,
             provider=context.dependency_overrides_provider,
             is_counted=are_bytes_counted(context),
             app=context.app,
@@ -243,14 +246,15 @@ class Doors:
         """
         if entry.questions is None or _FAILURE_KEY in scope:
             return None
-        if not entry.pattern.match(route_path(scope)):
+        path = route_path(scope)
+        if not entry.pattern.match(path) or any(each.match(path) for each in entry.spelled):
             # Of too few keys, say: another route's, or nobody's.
             return None
         _leave_traces(entry, scope)
         try:
             answers = await entry.questions.ask(Request(scope, body.replay(is_kept=True)))
         except Exception as error:
-            scope[_FAILURE_KEY] = error
+            scope[_FAILURE_KEY] = entry.endpoint, error
             return None
         reply = await _attempt(entry, scope, body, answers.values)
         if reply is not None:
@@ -285,7 +289,7 @@ async def _attempt(
         reply = await attempt(entry.door.answer(scope, body, given), entry.maker, entry.name)
     except Exception as error:
         # Not to be tried again; raised, and answered, where all errors are.
-        scope[_FAILURE_KEY] = error
+        scope[_FAILURE_KEY] = entry.endpoint, error
         return None
     if reply is None:
         scope[_HANDED_OVER_KEY] = True
@@ -317,6 +321,6 @@ def raise_failure(scope: Scope) -> None:
     Raises:
         Exception: There was something.
     """
-    failure: Exception | None = scope.get(_FAILURE_KEY)
-    if failure is not None:
+    endpoint, failure = scope.get(_FAILURE_KEY, (None, None))
+    if failure is not None and endpoint is scope.get("endpoint"):
         raise failure

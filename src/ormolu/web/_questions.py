@@ -29,10 +29,12 @@ class Answers(NamedTuple):
     """What the dependencies of a request returned.
 
     Attributes:
-        values: By the parameters of the route's function.
+        endpoint: The route's function.
+        values: By the parameters of that.
         headers: What they add to the answer's.
     """
 
+    endpoint: Callable[..., Any]
     values: Mapping[str, Any]
     headers: list[tuple[bytes, bytes]]
 
@@ -51,6 +53,7 @@ class Questions:
         self._root = dependant_of(context.path_format, _answer_nothing)
         self._root.dependencies = _asked_by(context, session)
         self._step = step_of(self._root)
+        self._endpoint: Callable[..., Any] = context.endpoint
 
     async def ask(self, request: Request) -> Answers:
         """Return what the dependencies return for a request.
@@ -61,13 +64,15 @@ class Questions:
         """
         if self._step is not None:
             response = Response()
+            # As FastAPI has it: the status and the length are not known yet.
             del response.headers["content-length"]
+            response.status_code = None  # type: ignore[assignment]
             values, errors = await self._step.ask(request, response, {})
         else:
             values, errors, response = await self._solve(request)
         if errors:
             raise RequestValidationError(errors)
-        answers = request.scope[_KEY] = Answers(values, response.raw_headers)
+        answers = request.scope[_KEY] = Answers(self._endpoint, values, response.raw_headers)
         return answers
 
     async def _solve(self, request: Request) -> tuple[dict[str, Any], list[Any], Response]:
@@ -87,8 +92,10 @@ async def _answer_nothing() -> None:
 
 
 def answers_in(scope: Scope) -> Answers | None:
-    """Return what the dependencies of a request returned, if a door has asked."""
+    """Return what the dependencies of a request's route returned, if its door has asked."""
     answers: Answers | None = scope.get(_KEY)
+    if answers is None or answers.endpoint is not scope.get("endpoint"):
+        return None
     return answers
 
 

@@ -41,12 +41,14 @@ class Survey:
         calls: What FastAPI calls for each request, beside what its function asks for; None if that
             is nothing.
         rivals: Patterns of earlier routes that may match the same path.
+        spelled: Patterns of later routes to which this one leaves paths that are no key of a row.
     """
 
     context: Any
     maker: DoorMaker
     reason: str | None
     rivals: tuple[re.Pattern[str], ...] = ()
+    spelled: tuple[re.Pattern[str], ...] = ()
     lacking: str | None = None
     calls: str | None = None
 
@@ -55,7 +57,7 @@ def survey(app: FastAPI, engines: Engines) -> list[Survey]:
     """Look at all routes of an application that could have a door, in their order."""
     contexts = list(route_contexts(app.router.routes))
     return [
-        survey_route(app, engines, context, contexts[:place])
+        survey_route(app, engines, contexts, place)
         for place, context in enumerate(contexts)
         if maker_of(context) is not None
     ]
@@ -83,8 +85,16 @@ def check_routes(app: FastAPI, engines: Engines) -> None:
             maker.check(app, dialect)
 
 
-def survey_route(app: FastAPI, engines: Engines, context: Any, earlier: Sequence[Any]) -> Survey:
-    """Look at a route that could have a door, and those that come before it."""
+def survey_route(app: FastAPI, engines: Engines, contexts: Sequence[Any], place: int) -> Survey:
+    """Look at a route that could have a door, and at the others that its requests may be for.
+
+    Args:
+        app: The application.
+        engines: The database.
+        contexts: All routes, as they are included.
+        place: Of the route among them.
+    """
+    context = contexts[place]
     maker = maker_of(context)
     assert maker is not None
     lacking = why_no_lanes(engines)
@@ -93,10 +103,13 @@ def survey_route(app: FastAPI, engines: Engines, context: Any, earlier: Sequence
     reason = lacking or why_no_doors() or _why_none(app)
     if reason is not None:
         return Survey(context=context, maker=maker, reason=reason, lacking=lacking)
-    rivals, blocker = _rivals_of(context, earlier)
+    rivals, blocker = _rivals_of(context, contexts[:place])
     reason = blocker or _why_not(app, engines, context, maker)
     calls = None if reason is not None else _calls_beside(context)
-    return Survey(context=context, maker=maker, reason=reason, rivals=rivals, calls=calls)
+    return Survey(
+        context=context, maker=maker, reason=reason, rivals=rivals, calls=calls,
+        spelled=_spelled_in(context, contexts[place + 1 :]),
+    )  # fmt: skip
 
 
 def _why_none(app: FastAPI) -> str | None:
@@ -206,6 +219,19 @@ def _rivals_of(
         if "{" in path and _may_match(getattr(other, "path_format", ""), path):
             rivals.append(pattern)
     return tuple(rivals), None
+
+
+def _spelled_in(context: Any, later: Sequence[Any]) -> tuple[re.Pattern[str], ...]:
+    """Return the patterns of the program's own routes to which a route of rows leaves a path."""
+    spelled = []
+    for other in later:
+        path: str = getattr(other, "path_format", None) or "{"
+        methods = set(getattr(other, "methods", None) or ()) & context.methods
+        if "{" in path or not methods or _is_ours(other.original_route):
+            continue
+        if context.path_regex.match(path):
+            spelled.append(other.path_regex)
+    return tuple(spelled)
 
 
 def _may_match(other: str, path: str) -> bool:
