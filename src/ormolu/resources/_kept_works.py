@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Dialect
@@ -75,17 +75,20 @@ class Works:
 
     def __init__(self, exposure: Exposure) -> None:
         self._exposure = exposure
-        self._kept: WeakKeyDictionary[Dialect, Recent[Work | NoDoorError]] = WeakKeyDictionary()
+        self._kept: WeakKeyDictionary[Dialect, _Kept] = WeakKeyDictionary()
 
     def find(self, name: str, dialect: Dialect, policies: Policies, grant: Grant) -> Work | None:
-        """Return the work of an operation for a caller; None if there is none."""
+        """Return the work of an operation for a caller; None if there is none, or not yet."""
         kept = self._kept.get(dialect)
         if kept is None:
-            kept = self._kept[dialect] = Recent(_MOST)
-        found = kept.get((name, grant.key))
+            kept = self._kept[dialect] = _Kept()
+        key = name, grant.key
+        found = kept.works.get(key)
         if found is None:
+            if not kept.is_worth_a_work(key):
+                return None
             found = self._open(name, dialect, policies)
-            kept.put((name, grant.key), found)
+            kept.works.put(key, found)
         return None if isinstance(found, NoDoorError) else found
 
     def _open(self, name: str, dialect: Dialect, policies: Policies) -> Work | NoDoorError:
@@ -96,3 +99,28 @@ class Works:
             return open_work(name, self._exposure, dialect, template)
         except NoDoorError as error:
             return error
+
+
+class _Kept:
+    """The works for one dialect.
+
+    Attributes:
+        works: What was opened lately, and why there is none.
+    """
+
+    def __init__(self) -> None:
+        self.works: Recent[Work | NoDoorError] = Recent(_MOST)
+        self._seen: Recent[bool] = Recent(_MOST)
+        self._opened = 0
+
+    def is_worth_a_work(self, key: Hashable) -> bool:
+        """Tell whether to open one, which takes longer than a request does by its session.
+
+        The first ones are. Where there are more structures than are kept, those that come again
+        soon are, as each of the others would only put another one out.
+        """
+        if self._opened >= _MOST and self._seen.get(key) is None:
+            self._seen.put(key, True)
+            return False
+        self._opened += 1
+        return True

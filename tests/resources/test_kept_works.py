@@ -1,0 +1,47 @@
+"""Which works are kept where policies have many structures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ormolu import Model, Policy, resource
+from ormolu.resources._grants import grant_of
+from ormolu.resources._kept_works import Works
+from ormolu.resources._placing import place
+
+
+class Plot(Model):
+    __tablename__ = "kept_plots"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner: Mapped[int]
+
+
+def nobody() -> Policy:
+    return Policy()
+
+
+def test_structures_that_come_again() -> None:
+    """The first have works; later ones once they come for the second time, and soon."""
+    app, plots, dialect = FastAPI(), resource(Plot, policy=nobody), sqlite.dialect()
+    app.include_router(plots)
+    exposure = place(app).exposure(plots.declaration)
+    works = Works(exposure)
+
+    def find(first: int, second: int) -> Any:
+        rows = Plot.id.in_(range(first)) & Plot.owner.in_(range(second))
+        policies = {exposure: Policy(visible=rows)}
+        grant = grant_of(policies, policies[exposure])
+        assert grant is not None
+        return works.find("read", dialect, policies, grant)
+
+    assert all(find(1, n) is not None for n in range(100))
+    assert [find(n, 1) is not None for n in range(2, 60)].count(True) == 28
+    assert find(50, 2) is None
+    made = find(50, 2)
+    assert made is not None
+    assert find(50, 2) is made
