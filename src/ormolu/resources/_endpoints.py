@@ -17,11 +17,21 @@ from starlette.types import Scope
 from ormolu.resources._answers import as_response
 from ormolu.resources._exposures import apart
 from ormolu.resources._frontdoor import DoorMaker
-from ormolu.resources._guarded import answer_beside
+from ormolu.resources._guarded import answer_by_work
 from ormolu.resources._placing import Asked, Asking, parameter
 from ormolu.resources._requests import RequestBody
 from ormolu.resources._routes import Call, Endpoint
-from ormolu.web import Reply, answer_problems, call_columns, note_privacy
+from ormolu.transactions import Access
+from ormolu.web import (
+    Reply,
+    Sent,
+    answer_problems,
+    attempt,
+    call_columns,
+    is_handed_over,
+    lanes_for,
+    note_privacy,
+)
 
 __all__ = ["endpoint_function", "operation_id"]
 
@@ -78,6 +88,25 @@ def endpoint_function(
     maker = DoorMaker(endpoint.name, asking, answer, session)
     answer.door = maker  # type: ignore[attr-defined]
     return answer
+
+
+async def answer_beside(
+    session: AsyncSession, maker: DoorMaker, scope: Scope, body: Sent, asked: Asked
+) -> Reply | None:
+    """Answer a request on a lane instead of in its session; None leaves it to that.
+
+    Raises:
+        UnavailableError: There is no outcome, and none to be had by trying again.
+        Exception: Of a write: nobody knows what came of it.
+    """
+    if is_handed_over(scope):
+        return None
+    at_hand = lanes_for(scope, session, Access.READ if maker.is_read else Access.WRITE)
+    if at_hand is None:
+        return None
+    name = f"{scope['method']} {asked.exposure.declaration.path}"
+    answer = answer_by_work(maker.name, scope, body, at_hand, asked)
+    return await attempt(answer, maker, name)
 
 
 def _response_of(reply: Reply, scope: Scope) -> Response:

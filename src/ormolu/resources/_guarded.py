@@ -6,41 +6,14 @@ only the session of the request can do, or does as nobody else, is left to that.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from starlette.types import Scope
 
 from ormolu.resources._grants import grant_of
 from ormolu.resources._kept_works import Works
 from ormolu.resources._placing import Asked
-from ormolu.transactions import Access
-from ormolu.web import LanesAtHand, Reply, Sent, attempt, is_handed_over, lanes_for, note_privacy
+from ormolu.web import LanesAtHand, Reply, Sent, note_privacy
 
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncSession
-
-    from ormolu.resources._frontdoor import DoorMaker
-
-__all__ = ["answer_beside", "answer_by_work"]
-
-
-async def answer_beside(
-    session: AsyncSession, maker: DoorMaker, scope: Scope, body: Sent, asked: Asked
-) -> Reply | None:
-    """Answer a request on a lane instead of in its session; None leaves it to that.
-
-    Raises:
-        UnavailableError: There is no outcome, and none to be had by trying again.
-        Exception: Of a write: nobody knows what came of it.
-    """
-    if is_handed_over(scope):
-        return None
-    at_hand = lanes_for(scope, session, Access.READ if maker.is_read else Access.WRITE)
-    if at_hand is None:
-        return None
-    name = f"{scope['method']} {asked.exposure.declaration.path}"
-    answer = answer_by_work(maker.name, scope, body, at_hand, asked)
-    return await attempt(answer, maker, name)
+__all__ = ["answer_by_work"]
 
 
 async def answer_by_work(
