@@ -31,6 +31,7 @@ from ormolu.web import (
     is_handed_over,
     lanes_for,
     note_privacy,
+    raise_failure,
 )
 
 __all__ = ["endpoint_function", "operation_id"]
@@ -56,6 +57,8 @@ def endpoint_function(
         request: Request, response: Response, session: AsyncSession, asked: Asked
     ) -> Response:
         scope = request.scope
+        # A route that is made by hand of this function does not raise it earlier.
+        raise_failure(scope)
         call_columns(scope, partial(_call_column, endpoint, asked))
         if is_guarded and asked.privacy is not None:
             note_privacy(scope, asked.privacy)

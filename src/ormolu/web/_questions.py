@@ -19,6 +19,7 @@ from starlette.types import Scope
 
 from ormolu.web._fastapi import dependant_of, is_body_counted, solver
 from ormolu.web._steps import step_of
+from ormolu.web._survey import is_ours
 
 __all__ = ["Answers", "Questions", "answers_in", "may_refuse_later", "why_not_asked"]
 
@@ -103,6 +104,8 @@ def why_not_asked(context: Any, session: Callable[..., Any]) -> str | None:
     """Return why only FastAPI can call what a route depends on; None if it may be asked."""
     if solver() is None:
         return "this version of FastAPI has no solve_dependencies"
+    if not is_ours(context.original_route):
+        return "its route is made by hand, and would ask again"
     waiting, found = _asked_by(context, session), []
     while waiting:
         each = waiting.pop()

@@ -18,11 +18,18 @@ from ormolu.engines import Engines
 from ormolu.lanes import why_no_lanes
 from ormolu.web._dependency import request_session
 from ormolu.web._door import DoorMaker
-from ormolu.web._fastapi import MAKERS, dependant_of, route_contexts, why_no_doors
+from ormolu.web._fastapi import (
+    MAKERS,
+    context_in_scope,
+    dependant_of,
+    route_contexts,
+    why_no_doors,
+)
 from ormolu.web._tables import is_resource, routers_in
 
 __all__ = [
-    "Survey", "are_bytes_counted", "check_routes", "maker_of", "survey", "survey_route",
+    "Survey", "are_bytes_counted", "check_routes", "is_ours", "maker_of", "survey",
+    "survey_route",
 ]  # fmt: skip
 
 _METHODS = frozenset({"handle", "matches"})
@@ -123,12 +130,15 @@ def _why_none(app: FastAPI) -> str | None:
 
 def _why_not(app: FastAPI, engines: Engines, context: Any, maker: DoorMaker) -> str | None:
     """Return why a request of a route has to go by FastAPI's own way to it."""
-    if type(context.original_route) is not APIRoute and not _is_ours(context.original_route):
+    if type(context.original_route) is not APIRoute and not is_ours(context.original_route):
         return "its route is of a class of the program's own"
     is_counted = maker.reads_body and are_bytes_counted(context)
     reasons = (
         (not _is_next(app, engines), "middleware of the program's own is within the gate"),
-        (context.dependency_overrides_provider is not app, "its route is not included"),
+        (
+            context_in_scope(context) is None or context.dependency_overrides_provider is not app,
+            "its route is not included",
+        ),
         (context.dependant.call is not context.endpoint, "its function is wrapped"),
         (
             _is_handled(context.original_route) or not _is_made_by_fastapi(context.app),
@@ -146,7 +156,7 @@ def _calls_beside(context: Any) -> str | None:
     return "dependencies were added to its route" if _has_more(context) else None
 
 
-def _is_ours(route: Any) -> bool:
+def is_ours(route: Any) -> bool:
     """Tell whether a route is a resource's: it matches no more than FastAPI's do."""
     return getattr(type(route), "is_ormolu", False) is True
 
@@ -211,7 +221,7 @@ def _rivals_of(
         if is_disjoint or isinstance(other.original_route, WebSocketRoute):
             continue
         kind = type(other.original_route)
-        if kind.matches not in _MATCHING and not _is_ours(other.original_route):
+        if kind.matches not in _MATCHING and not is_ours(other.original_route):
             return (), "an earlier route matches in a way of its own"
         pattern = other.path_regex
         if "{" not in path and pattern.match(path):
@@ -227,7 +237,7 @@ def _spelled_in(context: Any, later: Sequence[Any]) -> tuple[re.Pattern[str], ..
     for other in later:
         path: str = getattr(other, "path_format", None) or "{"
         methods = set(getattr(other, "methods", None) or ()) & context.methods
-        if "{" in path or not methods or _is_ours(other.original_route):
+        if "{" in path or not methods or is_ours(other.original_route):
             continue
         if context.path_regex.match(path):
             spelled.append(other.path_regex)
