@@ -146,3 +146,18 @@ def test_answers_of_another_route() -> None:
     answers = Answers(first, {}, [])
     assert answers_in({"ormolu.answers": answers, "endpoint": first}) is answers
     assert answers_in({"ormolu.answers": answers, "endpoint": second}) is None
+
+
+async def test_names_that_are_hidden_later(database_url: str) -> None:
+    """A program may keep a policy, and change the set of names that it has."""
+    hidden: set[str] = set()
+    kept = Policy(visible=True, hidden=hidden)
+    app, db = FastAPI(), Database(database_url, metadata=Base.metadata)
+    db.attach(app)
+    app.include_router(resource(Crate, path="/crates", policy=lambda: kept))
+    async with client_of(app) as client:
+        await fill(db)
+        assert (await client.get("/crates/1")).json() == {"id": 1, "tenant": 1, "code": "c1"}
+        hidden.add("code")
+        assert (await client.get("/crates/1")).json() == {"id": 1, "tenant": 1}
+        assert "code" not in (await client.get("/crates")).text

@@ -92,12 +92,20 @@ class Policy:
             return None
         return and_(*map(as_condition, self.conditions))
 
-    @cached_property
+    @property
     def structure(self) -> Structure | None:
         """Return what it is but for the values in its conditions; None if nobody can tell."""
-        key: list[Any] = [
-            frozenset(self.hidden), frozenset(self.read_only), (*self.assign,)
-        ]  # fmt: skip
+        compared = self._compared
+        if compared is None:
+            return None
+        # Read each time: a program that keeps a policy may change the sets that it gave to it.
+        names = frozenset(self.hidden), frozenset(self.read_only), (*self.assign,)
+        return Structure((names, compared.key), compared.values)
+
+    @cached_property
+    def _compared(self) -> Structure | None:
+        """Return what its conditions are but for the values in them; None if nobody can tell."""
+        key: list[Any] = []
         values: list[BindParameter[Any]] = []
         for rows in self.conditions:
             found = None if isinstance(rows, bool) else structure_of(rows)
