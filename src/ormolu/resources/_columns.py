@@ -83,13 +83,15 @@ class Traits:
     Attributes:
         version: Name of the version attribute, None without one.
         constructor: What makes its objects.
-        is_plain: Whether one statement can write a row: no inheritance, no validators.
+        is_one_row: Whether an object is one row: of one table, no inheritance.
+        is_plain: Whether one statement can store it, too: no validators.
         has_cascades: Whether a DELETE has to look for other rows first.
         is_legible: Whether each attribute can be read of the class.
     """
 
     version: str | None
     constructor: Constructor
+    is_one_row: bool
     is_plain: bool
     has_cascades: bool
     is_legible: bool
@@ -176,16 +178,16 @@ def traits_of(mapper: Mapper[Any]) -> Traits:
     generator = mapper.version_id_generator
     is_number = version is not None and isinstance(version.type, sa.Integer)
     is_counted = is_number and callable(generator) and generator(41) == 42
-    is_plain = (
+    is_one_row = (
         len(mapper.tables) == 1
         and mapper.polymorphic_on is None
-        and not mapper.validators
         and (version is None or is_counted)
     )
     return Traits(
         version=None if version is None else mapper.get_property_by_column(version).key,
         constructor=constructor_of(mapper),
-        is_plain=is_plain,
+        is_one_row=is_one_row,
+        is_plain=is_one_row and not mapper.validators,
         has_cascades=any(
             relation.secondary is not None
             or (relation.cascade.delete and not relation.passive_deletes)
@@ -206,13 +208,18 @@ def _is_legible(mapper: Mapper[Any]) -> bool:
     return True
 
 
-def has_events(mapper: Mapper[Any]) -> bool:
-    """Tell whether the program listens to flushes or values, of which only the ORM tells."""
-    return events_of(mapper)()
+def has_events(mapper: Mapper[Any], *, is_delete: bool = False) -> bool:
+    """Tell whether the program listens to flushes or values, of which only the ORM tells.
+
+    Args:
+        mapper: Of the class.
+        is_delete: Whether no object is made of it, and no value is set.
+    """
+    return events_of(mapper, is_delete=is_delete)()
 
 
-def events_of(mapper: Mapper[Any]) -> Callable[[], bool]:
-    """Return what tells whether the program listens to a mapper by now."""
+def events_of(mapper: Mapper[Any], *, is_delete: bool = False) -> Callable[[], bool]:
+    """Return what tells whether the program listens to a mapper by now, as `has_events` does."""
     flushes: Any = mapper.dispatch
     objects = mapper.class_manager.dispatch
     # What tracks JSON for changes in place listens once, and to loads.
@@ -224,11 +231,10 @@ def events_of(mapper: Mapper[Any]) -> Callable[[], bool]:
 
     def are_there() -> bool:
         # SQLAlchemy itself listens to `init` once.
-        return (
-            any(len(getattr(flushes, name)) for name in _MAPPER_EVENTS)
-            or len(objects.init) > 1
-            or any(len(each.set) > own for each, own in values)
-        )
+        if any(len(getattr(flushes, name)) for name in _MAPPER_EVENTS):
+            return True
+        is_heard = len(objects.init) > 1 or any(len(each.set) > own for each, own in values)
+        return is_heard and not is_delete
 
     return are_there
 

@@ -100,22 +100,24 @@ class Opening:
         Raises:
             NoDoorError: The program has a part in it.
         """
-        declaration = self.declaration
+        declaration, traits = self.declaration, self.declaration.traits
+        # Of a row that is deleted nothing is shown, and nothing set.
+        is_delete = operation == "delete"
         own = [name for name, field in self.view.fields.items()
                if not is_plain(field.type, self.dialect)]  # fmt: skip
-        if own or self.view.shape is not None:
+        if not is_delete and (own or self.view.shape is not None):
             message = (
                 f"code of the program's own makes its answers: {', '.join(own) or 'public_model'}"
             )
             raise NoDoorError(message)
-        if not declaration.traits.is_plain:
+        if not (traits.is_one_row if is_delete else traits.is_plain):
             message = "its rows are written by the ORM: inheritance, validators, own versions"
             raise NoDoorError(message)
-        constructor = declaration.traits.constructor
+        constructor = traits.constructor
         if operation == "create" and constructor.is_own:
             message = f"its rows are made by its own {constructor.own_name}"
             raise NoDoorError(message)
-        if has_events(declaration.mapper):
+        if has_events(declaration.mapper, is_delete=is_delete):
             message = "the program listens to its mapper's events"
             raise NoDoorError(message)
         hooks = {f"before_{operation}", f"after_{operation}", "after_commit"}

@@ -43,11 +43,17 @@ _OF_VERSION = Versions(among=[Slot("expected version")])
 
 
 class _WriteWork(Work):
-    """A work that writes."""
+    """A work that writes.
+
+    Attributes:
+        is_delete: Whether there is no row after it.
+    """
+
+    is_delete = False
 
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening)
-        self._is_heard = events_of(self.declaration.mapper)
+        self._is_heard = events_of(self.declaration.mapper, is_delete=self.is_delete)
 
     async def answer(self, scope: Scope, body: Sent, lanes: Lanes, grant: Grant) -> Reply | None:
         if scope["query_string"] or asks_for(scope, _OTHER_WISHES):
@@ -235,6 +241,8 @@ class UpdateWork(_ValuesWork):
 
 class DeleteWork(_WriteWork):
     """The end of a row."""
+
+    is_delete = True
 
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening)

@@ -91,8 +91,10 @@ class Writer:
         self._shown = len(Selection(self._view, self._view.members).fields)
         self._traits = declaration.traits
         self._instances = Instances(session, declaration, self._statements)
-        is_heard = has_events(declaration.mapper) or has_flush_listeners(session)
-        self._is_plain = self._traits.is_plain and not is_heard
+        is_heard = has_flush_listeners(session)
+        self._is_plain = self._traits.is_plain and not (is_heard or has_events(declaration.mapper))
+        is_heard = is_heard or has_events(declaration.mapper, is_delete=True)
+        self._is_one_row = self._traits.is_one_row and not is_heard
 
     def check(self, values: Mapping[str, Any], index: int = 0) -> None:
         """Check that the backend keeps all values as they are.
@@ -221,7 +223,7 @@ class Writer:
         Raises:
             RefusedError: It is not there, not writable, or of another version.
         """
-        if not self._is_plain or self._traits.has_cascades:
+        if not self._is_one_row or self._traits.has_cascades:
             await self._instances.delete(await self._instance(key, versions))
             return
         statement = self._statements.delete(key, versions)
