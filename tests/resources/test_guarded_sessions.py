@@ -8,11 +8,13 @@ import pytest
 from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from sqlalchemy import MetaData, String, event, select
 from sqlalchemy.orm import Mapped, mapped_column, with_loader_criteria
+from sqlalchemy.util import immutabledict
 
 from ormolu import Database, Model, Policy, SessionDep, resource
 from ormolu.web import answers_in
 from ormolu.web._questions import Answers
 from tests.fixtures.apps import client_of
+from tests.lanes.things import execute
 
 pytestmark = pytest.mark.backends("sqlite", "asyncpg")
 
@@ -84,6 +86,27 @@ async def test_flushes_of_a_session(database_url: str) -> None:
         made = await client.post("/crates", json=body, headers={"X-Tenant": "1"})
         assert made.status_code == 201
     assert heard == ["flush"]
+
+
+async def of_tenant(session: SessionDep) -> None:
+    """Send what this session sends to the schema of a tenant."""
+    schemas = {"schema_translate_map": {None: "apart"}}
+    session.sync_session.execution_options = immutabledict(schemas)
+
+
+@pytest.mark.backends("asyncpg")
+async def test_options_of_a_session(database_url: str) -> None:
+    """They are those of what a resource reads and writes with it: the schema of a tenant, say."""
+    app, db = app_of(database_url, of_tenant)
+    async with client_of(app) as client:
+        await fill(db)
+        copy = "CREATE TABLE apart.session_crates (LIKE public.session_crates INCLUDING ALL)"
+        await execute(database_url, "CREATE SCHEMA apart", copy)
+        headers, body = {"X-Tenant": "1"}, {"id": 9, "tenant": 1, "code": "new"}
+        assert (await client.get("/crates", headers=headers)).json()["items"] == []
+        assert (await client.get("/crates/1", headers=headers)).status_code == 404
+        assert (await client.post("/crates", json=body, headers=headers)).status_code == 201
+        assert await execute(database_url, "SELECT code FROM apart.session_crates") == [("new",)]
 
 
 async def shut(session: SessionDep) -> None:

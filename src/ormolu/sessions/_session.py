@@ -89,15 +89,11 @@ class UnitSession(AsyncSession):
         self._has_options = False
         self._is_in_transaction = False
         self._is_lent = False  # To the program: its connection, or the session below.
-        self._is_closed = False
+        # For good: by its unit of work, or by the program.
+        self.is_closed = False
         self._user: asyncio.Task[Any] | None = None
         self._ender: asyncio.Task[Any] | None = None
         self._freed: asyncio.Event | None = None
-
-    @property
-    def is_closed(self) -> bool:
-        """Tell whether it was closed for good: by its unit of work, or by the program."""
-        return self._is_closed
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -167,7 +163,7 @@ class UnitSession(AsyncSession):
         Raises:
             SessionClosedError: It has ended.
         """
-        if self._is_closed:
+        if self.is_closed:
             raise SessionClosedError(CLOSED)
 
     async def take_connection(self, **options: Any) -> None:
@@ -313,7 +309,7 @@ class UnitSession(AsyncSession):
 
     def _commit_and_close(self) -> None:
         self.sync_session.commit()
-        self._is_closed = True
+        self.is_closed = True
         self.sync_session.close()
 
     async def rollback(self) -> None:
@@ -363,13 +359,13 @@ class UnitSession(AsyncSession):
 
     def end_at_once(self) -> None:
         """Roll back and close for good, without ever giving way to another task."""
-        self._is_closed = True
+        self.is_closed = True
         # Not in a greenlet: nothing of it is waited for.
         self.sync_session.close()
 
     async def close(self) -> None:
         """Close for good; what was not committed is rolled back."""
-        self._is_closed = True
+        self.is_closed = True
         await super().close()
 
 

@@ -71,12 +71,13 @@ class UnitOfWork:
         Args:
             access: Of that work. To read, nothing may have been written, nor told to the
                 connection; to write, nothing may have been done at all. The program may not
-                listen to the session: to add conditions to what it reads, say.
+                have a part in what the session sends: conditions added to it, say.
         """
         session = self._session
         if session is None:
             return not self._is_over
-        if session.is_closed or are_sessions_heard(session):
+        has_options = bool(session.rules.execution_options)
+        if session.is_closed or has_options or are_sessions_heard(session):
             return False
         return session.has_only_read if access is Access.READ else session.is_untouched
 
