@@ -62,8 +62,8 @@ class BorrowedConnection:
         self._pool = pool
         self._begins = begins
         self._is_ours = True
-        self.record = record
-        self.is_ready = is_ready
+        self.record: ConnectionPoolEntry | None = record
+        self.is_ready: bool = is_ready
         self.dbapi_connection: Any = None if record is None else record.dbapi_connection
 
     def read_at_once(self, sql: str, values: Any) -> Sequence[Any] | None:

@@ -72,6 +72,7 @@ class Item:
         self.make: Callable[[Any], Any] | None = make
         # Here and not where it is written: a type of the program's own may look at the request.
         again = plan.reread
+        self.reread: Callable[[Sequence[Any]], list[Any]] | None
         self.reread = None if again is None else again.arguments_around(values)
         self.began_at: float = 0.0
 

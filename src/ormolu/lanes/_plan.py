@@ -108,7 +108,8 @@ class Plan:
         """
         compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
         assert isinstance(compiled, SQLCompiler)
-        self.text, parameters = _written(compiled)
+        text, parameters = _written(compiled)
+        self.text: str = text
         self.key: slice | None = key
         self.reread: Plan | None = reread
         self.most: int | None = most

@@ -36,7 +36,7 @@ class RulesSession(BorrowingSession):
 
     is_read_only = False
     # Whether it was sent what is no query, and may have told its connection to be something.
-    has_told = False
+    has_told: bool = False
     _last_select: Any = None
 
     @property

@@ -90,7 +90,7 @@ class UnitSession(AsyncSession):
         self._is_in_transaction = False
         self._is_lent = False  # To the program: its connection, or the session below.
         # For good: by its unit of work, or by the program.
-        self.is_closed = False
+        self.is_closed: bool = False
         self._user: asyncio.Task[Any] | None = None
         self._ender: asyncio.Task[Any] | None = None
         self._freed: asyncio.Event | None = None

@@ -67,19 +67,19 @@ class Call:
         patience: Patience = _NONE,
         waited: float = 0.0,
     ) -> None:
-        self.function = function
+        self.function: Callable[[Call], Any] = function
         self.at_once: Callable[[Call], Any] | None = None
-        self.kind = kind
-        self.patience = patience
-        self.began_at = time.monotonic() - waited
-        self.outbox = outbox
+        self.kind: Kind = kind
+        self.patience: Patience = patience
+        self.began_at: float = time.monotonic() - waited
+        self.outbox: Outbox | None = outbox
         self.future: asyncio.Future[Any] | None = outbox.loop.create_future() if outbox else None
         self.place: Place | None = None
         self.timer: asyncio.TimerHandle | None = None
-        self.is_given_up = False
-        self.is_late = False
-        self.is_at_once = False
-        self.is_over = False
+        self.is_given_up: bool = False
+        self.is_late: bool = False
+        self.is_at_once: bool = False
+        self.is_over: bool = False
 
     def resolve(self, result: Any, error: BaseException | None) -> None:
         """Tell the caller, in the event loop's thread; one who has left is not told."""

@@ -55,13 +55,13 @@ class Connection(AdaptedConnection):
 
     def __init__(self, dbapi: Any, pragmas: Pragmas, cached: int) -> None:
         """Make a connection that `open` opens."""
-        self.bindings = Bindings(cached)
+        self.bindings: Bindings = Bindings(cached)
         self._is_plain = False
         self._short: ShortStatements | None = None
         self._pauses = Pauses()
         self._dbapi = dbapi
         self._pragmas = pragmas
-        self.waited = 0.0
+        self.waited: float = 0.0
         self._handle = Handle(dbapi, pragmas)
         self._transaction = self._handle.transaction
         self._mailbox = Mailbox(self._handle)

@@ -37,11 +37,11 @@ class Cursor:
     )  # fmt: skip
 
     def __init__(self, connection: Connection) -> None:
-        self.arraysize = 1
+        self.arraysize: int = 1
         self.description: Any = None
         self.lastrowid: int | None = None
         self.most_bytes: int | None = None
-        self.rowcount = -1
+        self.rowcount: int = -1
         self._connection = connection
         self._rows: Iterator[Any] = iter(())
 

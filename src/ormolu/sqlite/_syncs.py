@@ -32,8 +32,8 @@ class Syncs:
     """
 
     def __init__(self, path: str) -> None:
-        self.crew = Crew()
-        self.has_failed = False
+        self.crew: Crew = Crew()
+        self.has_failed: bool = False
         self._log = f"{path}-wal"
         self._guard = threading.Lock()
         self._waiting: list[tuple[Call, Any]] = []

@@ -31,7 +31,7 @@ class Place:
     __slots__ = ("_line", "_on_turn", "has_turn")
 
     def __init__(self, line: WriterLine, on_turn: Callable[[], None]) -> None:
-        self.has_turn = False
+        self.has_turn: bool = False
         self._line = line
         self._on_turn = on_turn
 
@@ -72,11 +72,11 @@ class WriterLine:
     """
 
     def __init__(self, path: str) -> None:
-        self.crew = Crew()
-        self.syncs = Syncs(path)
-        self.checkpoints = Checkpoints(path)
-        self.delay = ControlledDelay()
-        self.count = 0
+        self.crew: Crew = Crew()
+        self.syncs: Syncs = Syncs(path)
+        self.checkpoints: Checkpoints = Checkpoints(path)
+        self.delay: ControlledDelay = ControlledDelay()
+        self.count: int = 0
         self.locked_since: float | None = None
         self.has_log = True
         self._guard = threading.Lock()
