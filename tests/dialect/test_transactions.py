@@ -328,12 +328,12 @@ async def test_line_that_moves_is_waited_for(make: Make, engine: AsyncEngine) ->
     patient = make("?busy_timeout=0.1&line_timeout=60")
     async with engine.connect() as holder, patient.connect() as connection:
         await holder.execute(WRITE)
-        write = asyncio.create_task(connection.execute(WRITE))
         line = (await holder.get_raw_connection()).driver_connection.line  # type: ignore[union-attr]
+        # Later than the writer comes, however busy the machine is then.
+        line.delay.move(time.monotonic() + 3600)
+        write = asyncio.create_task(connection.execute(WRITE))
         while len(line._places) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0)
-        # Before the loop looks at its timers.
-        line.delay.move(time.monotonic())
         await asyncio.sleep(0.2)
         assert not write.done()
         await holder.commit()

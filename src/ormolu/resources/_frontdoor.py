@@ -68,9 +68,8 @@ class _Door:
         if given is not None:
             asked: Asked = given["asked"]
             access = Access.READ if self.maker.is_read else Access.WRITE
-            if asked.exposure is not self.exposure or not units_of(scope)[
-                self.engines
-            ].leaves_nothing(access):
+            unit = units_of(scope)[self.engines]
+            if asked.exposure is not self.exposure or not unit.leaves_nothing(access):
                 return None
             return await answer_by_work(self.maker.name, scope, body, self.at_hand, asked)
         if self.work is None:
