@@ -58,6 +58,7 @@ from ormolu.errors import (
     OverloadedError,
 )
 from ormolu.faults import fault_of
+from ormolu.limits import Limit
 from ormolu.sqlite import memory_file, prepare_connections
 from ormolu.transactions import Access
 
@@ -331,7 +332,7 @@ def _open_and_close(engine: Engine, arguments: Mapping[str, Any]) -> None:
 
 async def _check_connection(engine: AsyncEngine) -> None:
     try:
-        async with asyncio.timeout(_CONNECT_TIMEOUT):
+        async with Limit(_CONNECT_TIMEOUT):
             await _connect_patiently(engine)
     except TimeoutError as error:
         message = f"The database did not answer within {_CONNECT_TIMEOUT} s. Is the URL right?"

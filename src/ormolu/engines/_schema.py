@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from sqlalchemy.types import TypeEngine
 
 from ormolu.engines._portability import check_columns, check_places
 from ormolu.errors import OverloadedError, SchemaMismatchError
+from ormolu.limits import Limit
 
 __all__ = ["SchemaMode", "prepare_schema"]
 
@@ -66,7 +66,7 @@ async def prepare_schema(
 
 
 async def _create(engine: AsyncEngine, metadata: MetaData, timeout: float) -> None:
-    async with asyncio.timeout(timeout):
+    async with Limit(timeout):
         while True:
             try:
                 async with engine.begin() as connection, _creation_lock(connection, timeout):

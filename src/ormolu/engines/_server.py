@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy.util import await_, greenlet_spawn
 
 from ormolu.errors import DatabaseDownError
+from ormolu.limits import Limit
 
 __all__ = ["Answering", "LineWatch", "Server", "answering_now"]
 
@@ -108,7 +109,7 @@ class Answering:
         self.may_wait = may_wait
         self._server = server
         self._most_steps = most_steps
-        self._limit = asyncio.timeout(None)
+        self._limit = Limit(None)
         self._timer: asyncio.TimerHandle | None = None
         self._signs = self._steps = self._all_steps = 0
 
@@ -137,7 +138,7 @@ class Answering:
         else:
             # First, so that the place in the pool that is left goes to nobody who would wait anew.
             self._server.be_dead(_SILENT.format(timeout))
-            self._limit.reschedule(asyncio.get_running_loop().time())
+            self._limit.expire()
 
     async def __aexit__(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from ormolu.lanes._bans import Bans
 from ormolu.lanes._held import Held
 from ormolu.lanes._lane import Item, Lane, NotDoneError
 from ormolu.lanes._plan import Plan
+from ormolu.limits import Limit
 
 __all__ = ["HeldLane", "by_plan"]
 
@@ -74,7 +74,7 @@ class HeldLane:
         connection = await self._take()
         began_at = time.monotonic()
         try:
-            async with asyncio.timeout(self._silence):
+            async with Limit(self._silence):
                 rows: Sequence[Any] = await connection.fetch(text, *arguments)
         except Exception as error:
             # Not its statement's error: it may be stuck. One that is closed is dropped by `_take`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,6 +13,7 @@ from ormolu.faults import driver_fault
 from ormolu.lanes._held import Held
 from ormolu.lanes._held_lane import HeldLane, by_plan
 from ormolu.lanes._lane import Item, NotDoneError
+from ormolu.limits import Limit
 
 __all__ = ["WriteLane"]
 
@@ -84,7 +84,7 @@ class WriteLane(HeldLane):
         plan = group[0].plan
         connection = await self._take()
         try:
-            async with asyncio.timeout(_SILENCE):
+            async with Limit(_SILENCE):
                 rows = await connection.fetchmany(plan.text, [item.arguments for item in group])
         except Exception as error:
             await self._judge(connection, error)
@@ -107,7 +107,7 @@ class WriteLane(HeldLane):
         self._used_at = time.monotonic()
         if is_idle or connection is not self._prepared:
             try:
-                async with asyncio.timeout(self._silence):
+                async with Limit(self._silence):
                     await connection.execute(f"SET lock_timeout = {_LOCK_TIMEOUT}")
             except Exception as error:
                 await self._held.drop()

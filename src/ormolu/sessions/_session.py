@@ -20,6 +20,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from ormolu.engines import EnginePair, Engines, FairPool, bears_traces
 from ormolu.errors import ConcurrentUseError, RolledBackError, SessionClosedError
+from ormolu.limits import Limit
 from ormolu.seams import is_clean
 from ormolu.sessions._hearing import are_ends_heard, are_transactions_heard
 from ormolu.sessions._misuses import CLOSED, CONCURRENT
@@ -152,7 +153,7 @@ class UnitSession(AsyncSession):
         if self._user is None:
             return
         self._freed = asyncio.Event()
-        async with asyncio.timeout(_TAKE_OVER_SECONDS):
+        async with Limit(_TAKE_OVER_SECONDS):
             while self._user is not None:
                 self._freed.clear()
                 await self._freed.wait()

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ormolu.limits import Limit
 from ormolu.web._problems import Problem, Problems
 
 __all__ = ["Probe", "add_health_routes"]
@@ -44,7 +45,7 @@ class Probe:
 
     async def _answers(self) -> bool:
         try:
-            async with asyncio.timeout(_FRESH_SECONDS):
+            async with Limit(_FRESH_SECONDS):
                 await self._ping()
         except Exception:
             return False
