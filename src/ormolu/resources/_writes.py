@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -212,8 +212,7 @@ class Writer:
             if row is None:
                 raise await self._why_not(key, versions)
             return self._checked(row)
-        result = await execute(statement)
-        if not result.rowcount:  # type: ignore[attr-defined]
+        if not await self._finds_row(execute, statement):
             raise await self._why_not(key, versions)
         return await self._reread(key)
 
@@ -227,9 +226,16 @@ class Writer:
             await self._instances.delete(await self._instance(key, versions))
             return
         statement = self._statements.delete(key, versions)
-        result = await self._session.execute(statement)
-        if not result.rowcount:  # type: ignore[attr-defined]
+        if not await self._finds_row(self._session.execute, statement):
             raise await self._why_not(key, versions)
+
+    async def _finds_row(self, execute: Callable[[Any], Any], statement: Any) -> bool:
+        """Send a write, and tell whether it found its row."""
+        if self._dialect.name != "sqlite" or not self._dialect.update_returning:
+            return bool((await execute(statement)).rowcount)
+        # sqlite3 does not count the rows of what begins with WITH, as a policy with a CTE does.
+        keys = self._statements.returning(self._statements.keys())
+        return (await execute(statement.returning(*keys))).first() is not None
 
     async def read(self, key: Key, *, is_latest: bool = False) -> Written:
         """Read one row; the latest even where the transaction has an older snapshot.

@@ -1,0 +1,75 @@
+"""Policies with a CTE: statements that write begin with WITH then, of which sqlite3 counts no rows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import pytest
+from fastapi import FastAPI, Header
+from sqlalchemy import MetaData, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ormolu import Database, Model, Policy, resource
+from tests.fixtures.apps import client_of
+
+
+class Base(Model):
+    """Tables of their own."""
+
+    __abstract__ = True
+    metadata = MetaData(naming_convention=Model.metadata.naming_convention)
+
+
+class Team(Base):
+    __tablename__ = "cte_teams"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant: Mapped[int]
+
+
+class Plot(Base):
+    __tablename__ = "cte_plots"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    team_id: Mapped[int]
+    size: Mapped[int]
+
+
+def _of(tenant: int, *, is_nested: bool) -> Any:
+    mine = select(Team.id).where(Team.tenant == tenant).cte("mine", nesting=is_nested)
+    return Plot.team_id.in_(select(mine.c.id))
+
+
+async def above(x_tenant: Annotated[int, Header()]) -> Policy:
+    return Policy(visible=_of(x_tenant, is_nested=False))
+
+
+async def within(x_tenant: Annotated[int, Header()]) -> Policy:
+    return Policy(visible=_of(x_tenant, is_nested=True))
+
+
+async def _check_policy(url: str, policy: Any) -> None:
+    app, db = FastAPI(), Database(url, metadata=Base.metadata)
+    db.attach(app)
+    app.include_router(resource(Plot, path="/plots", policy=policy, writable={"id"}))
+    async with client_of(app) as client:
+        async with db.unit_of_work() as session:
+            session.add_all([Team(id=n, tenant=n) for n in (1, 2)])
+            session.add_all([Plot(id=n, team_id=1 + n % 2, size=n) for n in range(1, 5)])
+        client.headers["X-Tenant"] = "1"
+        for method, body in (("PATCH", {"size": 9}), ("DELETE", None)):
+            for key, status in ((1, 404), (99, 404), (2, 200 if body else 204)):
+                answer = await client.request(method, f"/plots/{key}", json=body)
+                assert answer.status_code == status
+        async with db.unit_of_work(read_only=True) as session:
+            rows = await session.execute(select(Plot.id, Plot.size).order_by(Plot.id))
+            assert rows.all() == [(1, 1), (3, 3), (4, 4)]
+
+
+@pytest.mark.backends("sqlite", "asyncpg", "psycopg")
+async def test_rows_out_of_reach_are_none(database_url: str) -> None:
+    """A row that the policy hides and one that is not there get the same answer: 404."""
+    await _check_policy(database_url, above)
+
+
+async def test_nested_tables(database_url: str) -> None:
+    """MariaDB takes no WITH before UPDATE and DELETE, and a nested one."""
+    await _check_policy(database_url, within)
