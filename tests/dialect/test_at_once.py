@@ -202,13 +202,13 @@ async def test_who_has_the_turn_is_not_limited(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         raw: Any = (await connection.get_raw_connection()).driver_connection
         call = Call(str, outbox_of(asyncio.get_running_loop()), kind=Kind.WRITE)
-        raw._mailbox._line_up(call)
+        raw._mailbox._enqueue(call)
         raw._mailbox._set_limit(call)
         raw._mailbox._expire(call)
         assert call.timer is None
         assert call.future is not None
         assert not call.future.done()
-        call.place.leave()  # type: ignore[union-attr]
+        call.ticket.leave()  # type: ignore[union-attr]
 
 
 async def test_long_read_keeps_what_was_written_before(engine: AsyncEngine) -> None:
@@ -257,7 +257,7 @@ async def test_wait_for_a_lock_leaves_the_loop(
 
 
 async def test_writers_at_once_keep_their_order(engine: AsyncEngine) -> None:
-    """Who comes while others wait stands behind them, also when the line is just moving."""
+    """Who comes while others wait waits behind them, also when the queue is just moving."""
     await prove(engine)
     mark = text("INSERT INTO t (n) VALUES (:n)")
     for _ in range(TIMES):
@@ -306,7 +306,7 @@ async def test_statements_without_end_are_not_remembered(engine: AsyncEngine) ->
     assert len(engine.dialect._short._proofs) < 2100  # type: ignore[attr-defined]
 
 
-async def test_place_of_a_write_that_fails_is_left(engine: AsyncEngine) -> None:
+async def test_ticket_of_a_write_that_fails_is_given_up(engine: AsyncEngine) -> None:
     """Whatever goes wrong at once, the next writer has its turn."""
     async with engine.connect() as connection:
         raw: Any = (await connection.get_raw_connection()).driver_connection

@@ -19,7 +19,7 @@ from ormolu.sqlite._handle import Handle
 from ormolu.sqlite._pragmas import Pragmas
 from ormolu.sqlite._statements import Kind, kind_of
 from ormolu.sqlite._transaction import TurnNeeded
-from ormolu.sqlite._writers import WriterLine
+from ormolu.sqlite._writers import Writers
 from tests.dialect.conftest import Make
 from tests.dialect.test_cancellation import LONG
 from tests.dialect.test_transactions import WRITE, is_locked, read
@@ -101,7 +101,7 @@ async def test_read_only_file_keeps_its_journal(path: Path) -> None:
 
 
 async def test_database_of_one_connection() -> None:
-    """A connection without a file has a line of its own."""
+    """A connection without a file has a queue of its own."""
 
     async def create() -> sqlite3.Connection:
         return sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
@@ -308,12 +308,12 @@ async def test_what_waits_is_told_of_the_end(engine: AsyncEngine) -> None:
 
 
 async def test_ends_that_come_twice(engine: AsyncEngine) -> None:
-    """A place, a stream and a crew take a second end for what it is."""
-    line = WriterLine("")
-    place = line.line_up(lambda: None)
-    place.leave()
-    place.leave()
-    line.crew.put(Handle(sqlite3, Pragmas()))  # type: ignore[arg-type]
+    """A ticket, a stream and a worker take a second end for what it is."""
+    writers = Writers("")
+    ticket = writers.queue.enter(lambda: None)
+    ticket.leave()
+    ticket.leave()
+    writers.worker.put(Handle(sqlite3, Pragmas()))  # type: ignore[arg-type]
     async with engine.connect() as connection:
         driver = await driver_of(connection)
 

@@ -23,7 +23,7 @@ from ormolu.sqlite import _calls, _handle, _short, _syncs
 from ormolu.sqlite._calls import Call, Outbox, outbox_of
 from ormolu.sqlite._statements import Kind
 from ormolu.sqlite._transaction import Transaction
-from ormolu.sqlite._writers import line_of
+from ormolu.sqlite._writers import writers_of
 from tests.dialect.conftest import Make
 
 pytestmark = pytest.mark.skipif(not _syncs.CAN_SYNC, reason="SQLite syncs itself here")
@@ -235,7 +235,7 @@ async def test_commit_behind_a_hole_is_not_acknowledged(engine: AsyncEngine, log
     with pytest.raises(OperationalError):
         await write(engine)
     log.is_broken = False
-    syncs = line_of(str(log.log).removesuffix("-wal")).syncs
+    syncs = writers_of(str(log.log).removesuffix("-wal")).syncs
     call = Call(print, outbox_of(asyncio.get_running_loop()))
     syncs.add(call, None)
     assert call.future is not None
@@ -342,8 +342,8 @@ async def test_sync_waits_some_turns_for_more(
         return len(asked) < bound
 
     is_put = asyncio.Event()
-    monkeypatch.setattr(syncs.crew, "put", lambda _work: is_put.set())
-    outbox.put_soon(syncs, syncs.crew, is_growing)
+    monkeypatch.setattr(syncs.worker, "put", lambda _work: is_put.set())
+    outbox.put_soon(syncs, syncs.worker, is_growing)
     async with asyncio.timeout(5):
         await is_put.wait()
     assert len(asked) == turns

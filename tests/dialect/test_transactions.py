@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ormolu.controlled_delay import Patience
-from ormolu.sqlite._writers import WriterLine
+from ormolu.sqlite._writers import Writers
 from tests.dialect.conftest import Make
 
 READ, WRITE = text("SELECT n FROM t WHERE id = 1"), text("UPDATE t SET n = n + 1 WHERE id = 1")
@@ -164,7 +164,7 @@ async def test_empty_savepoints(engine: AsyncEngine, other: sqlite3.Connection) 
 
 
 async def test_savepoint_of_a_writer_waits_for_its_turn(engine: AsyncEngine) -> None:
-    """A RELEASE that has to begin an immediate transaction stands in line like a statement."""
+    """A RELEASE that has to begin an immediate transaction waits in the queue like a statement."""
     async with engine.execution_options(sqlite_begin="immediate").connect() as connection:
         async with connection.begin_nested():
             pass
@@ -309,7 +309,7 @@ async def test_writers_are_served_in_order(engine: AsyncEngine) -> None:
 async def test_writer_of_this_process_is_waited_for_no_longer(
     make: Make, engine: AsyncEngine
 ) -> None:
-    """Past the limit a waiting writer gets an error that says how long; the line stays clean."""
+    """Past the limit a waiting writer gets an error that says how long; the queue stays clean."""
     hasty = make("?busy_timeout=0.1")
     async with engine.connect() as holder, hasty.connect() as connection:
         await holder.execute(WRITE)
@@ -324,15 +324,15 @@ async def test_writer_of_this_process_is_waited_for_no_longer(
 
 
 async def test_line_that_moves_is_waited_for(make: Make, engine: AsyncEngine) -> None:
-    """A writer who has seen the line move waits as long as it asks for, not just for a lock."""
+    """A writer who has seen the queue move waits as long as it asks for, not just for a lock."""
     patient = make("?busy_timeout=0.1&line_timeout=60")
     async with engine.connect() as holder, patient.connect() as connection:
         await holder.execute(WRITE)
-        line = (await holder.get_raw_connection()).driver_connection.line  # type: ignore[union-attr]
+        writers = (await holder.get_raw_connection()).driver_connection.writers  # type: ignore[union-attr]
         # Later than the writer comes, however busy the machine is then.
-        line.delay.move(time.monotonic() + 3600)
+        writers.queue.delay.move(time.monotonic() + 3600)
         write = asyncio.create_task(connection.execute(WRITE))
-        while len(line._places) < 2:  # noqa: ASYNC110
+        while len(writers.queue._tickets) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0)
         await asyncio.sleep(0.2)
         assert not write.done()
@@ -342,10 +342,10 @@ async def test_line_that_moves_is_waited_for(make: Make, engine: AsyncEngine) ->
     assert await read(engine) == 2
 
 
-def test_line_moves_as_writers_leave_it() -> None:
+def test_queue_moves_as_writers_leave_it() -> None:
     """Not when one who has not had the turn gives up."""
-    line, patience = WriterLine(""), Patience(line=60.0, lock=5.0)
-    first, second, third, last = [line.line_up(lambda: None) for _ in range(4)]
+    writers, patience = Writers(""), Patience(line=60.0, lock=5.0)
+    first, second, third, last = [writers.queue.enter(lambda: None) for _ in range(4)]
     came_at = time.monotonic()
     third.leave()
     assert last.wait_until(came_at, patience) == came_at + 5.0

@@ -7,7 +7,7 @@ import asyncio
 import httpx2
 import pytest
 
-from ormolu.sqlite._writers import line_of
+from ormolu.sqlite._writers import writers_of
 from tests.lanes.things import Served, execute, served, statuses
 
 pytestmark = pytest.mark.backends("sqlite", "asyncpg")
@@ -78,9 +78,9 @@ async def test_deferred_constraint(database_url: str) -> None:
 async def test_bad_item_costs_the_others_nothing(database_url: str, path: str) -> None:
     """Beside it they are stored in one transaction all the same; it has one of its own after."""
     async with served(database_url) as shop:
-        before = line_of(path).count
+        before = writers_of(path).count
         assert await create_all(shop, "a", "b", "a", "c", "d") == [201, 201, 409, 201, 201]
-        assert line_of(path).count == before + 2
+        assert writers_of(path).count == before + 2
 
 
 @pytest.mark.backends("sqlite")

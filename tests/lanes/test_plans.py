@@ -34,7 +34,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from ormolu.errors import OutcomeUnknownError
 from ormolu.lanes import Item, NotDoneError, Plan, PointPlan, Slot, UnplannableError, numbered
 from ormolu.lanes._held import Held
-from ormolu.sqlite._writers import line_of
+from ormolu.sqlite._writers import writers_of
 from ormolu.transactions import Access
 from tests.lanes.things import Served, Thing, execute, served, turns
 
@@ -236,11 +236,11 @@ async def test_value_that_the_driver_refuses(database_url: str) -> None:
 async def test_number_that_overflows(database_url: str, path: str) -> None:
     """It fails alone, and the others are stored in one transaction all the same."""
     async with served(database_url) as shop:
-        plan, before = insert_plan(shop), line_of(path).count
+        plan, before = insert_plan(shop), writers_of(path).count
         items = [Item(plan, given) for given in (["a", 1], ["b", 2**70], ["c", 3])]
         done = await asyncio.gather(*map(shop.lanes.write, items), return_exceptions=True)
         assert [isinstance(each, NotDoneError) for each in done] == [False, True, False]
-        assert line_of(path).count == before + 1
+        assert writers_of(path).count == before + 1
 
 
 @pytest.mark.backends("sqlite")

@@ -119,7 +119,7 @@ class _Reads:
     def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
         self._held = Held(engines, Access.READ, is_heard)
         self._loop = asyncio.get_running_loop()
-        self._line: Any = None
+        self._writers: Any = None
         self._sqlite: Any = None
         self._cursor: Any = None
         self.is_open = False
@@ -170,7 +170,7 @@ class _Reads:
             raise NotDoneError
         sqlite.set_progress_handler(self._is_long, _STEPS)
         self._longest, self._room = sqlite.getlimit(sqlite3.SQLITE_LIMIT_LENGTH), 0
-        self._line, self._sqlite, self._cursor = connection.line, sqlite, sqlite.cursor()
+        self._writers, self._sqlite, self._cursor = connection.writers, sqlite, sqlite.cursor()
         self.is_open = True
 
     def share(self, reads: Sequence[Read], make: Callable[..., Any]) -> Any:
@@ -205,7 +205,7 @@ class _Reads:
             raise NotDoneError from error
 
     def _bring_up_to_date(self) -> None:
-        if self._is_snapshot_open and self._line.count == self._written_before:
+        if self._is_snapshot_open and self._writers.count == self._written_before:
             return
         try:
             self._open_snapshot()
@@ -225,7 +225,7 @@ class _Reads:
         else:
             self._loop.call_soon(self._end_snapshot)
             self._end_at = time.perf_counter() + _TURN
-        self._written_before = self._line.count
+        self._written_before = self._writers.count
         self._sqlite.execute("BEGIN")
         self._is_snapshot_open = True
 

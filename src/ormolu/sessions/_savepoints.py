@@ -1,16 +1,13 @@
-"""SAVEPOINTs of a unit of work.
-
-Knows the session that they are of; not how that ends.
-"""
+"""SAVEPOINTs of a unit of work."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSessionTransaction
 
-if TYPE_CHECKING:
-    from ormolu.sessions._session import UnitSession
+from ormolu.sessions._exclusive import ExclusiveSession
 
 __all__ = ["Savepoint"]
 
@@ -18,16 +15,19 @@ __all__ = ["Savepoint"]
 class Savepoint(AsyncSessionTransaction):
     """A SAVEPOINT that may be the first thing its unit of work sends.
 
-    What waits for the commit since then is forgotten with a ROLLBACK to it.
+    A ROLLBACK to it also drops the callbacks that were added since then to wait for the COMMIT.
     """
 
-    def __init__(self, session: UnitSession) -> None:
+    def __init__(
+        self, session: ExclusiveSession, take_transaction: Callable[[], Awaitable[None]]
+    ) -> None:
         super().__init__(session, nested=True)
         self._unit = session
+        self._take_transaction = take_transaction
 
     async def start(self, is_ctxmanager: bool = False) -> Savepoint:
         with self._unit.in_use():
-            await self._unit.take_transaction()
+            await self._take_transaction()
             await super().start(is_ctxmanager=is_ctxmanager)
         self._waiting = len(self._unit.callbacks)
         return self

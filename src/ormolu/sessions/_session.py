@@ -6,10 +6,8 @@ wait for the connection. Knows engines; not who commits.
 
 from __future__ import annotations
 
-import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -19,11 +17,10 @@ from sqlalchemy.orm import Session
 from sqlalchemy.util import greenlet_spawn
 
 from ormolu.engines import EnginePair, Engines, FairPool, bears_traces
-from ormolu.errors import ConcurrentUseError, RolledBackError, SessionClosedError
-from ormolu.limits import Limit
+from ormolu.errors import RolledBackError
 from ormolu.seams import is_clean
+from ormolu.sessions._exclusive import ExclusiveSession
 from ormolu.sessions._hearing import are_ends_heard, are_transactions_heard
-from ormolu.sessions._misuses import CLOSED, CONCURRENT
 from ormolu.sessions._rules import RulesSession
 from ormolu.sessions._savepoints import Savepoint
 from ormolu.transactions import Access
@@ -31,9 +28,6 @@ from ormolu.transactions import Access
 __all__ = ["UnitSession"]
 
 _T = TypeVar("_T")
-
-# A task may be inside a session whose unit of work ends; its statement is not waited for longer.
-_TAKE_OVER_SECONDS = 1.0
 
 # SQLAlchemy's code for a transaction whose connection broke, which is no mistake of the program's.
 _LOST_CONNECTION = "8s2b"
@@ -61,7 +55,7 @@ def _one_task_at_a_time(method: Callable[..., Awaitable[_T]]) -> Callable[..., A
     return guarded
 
 
-class UnitSession(AsyncSession):
+class UnitSession(ExclusiveSession):
     """An AsyncSession that belongs to one unit of work and to one task at a time."""
 
     sync_session_class: type[Session] = RulesSession
@@ -76,7 +70,6 @@ class UnitSession(AsyncSession):
                 in autocommit it does anyway, once the pool is short of them.
         """
         super().__init__(expire_on_commit=False, close_resets_only=False)
-        self.callbacks: list[Callable[[], Any]] = []
         assert isinstance(self.sync_session, RulesSession)
         # The part below, which holds the rules.
         self.rules: RulesSession = self.sync_session
@@ -90,82 +83,6 @@ class UnitSession(AsyncSession):
         self._has_options = False
         self._is_in_transaction = False
         self._is_lent = False  # To the program: its connection, or the session below.
-        # For good: by its unit of work, or by the program.
-        self.is_closed: bool = False
-        self._user: asyncio.Task[Any] | None = None
-        self._ender: asyncio.Task[Any] | None = None
-        self._freed: asyncio.Event | None = None
-
-    @contextmanager
-    def in_use(self) -> Iterator[None]:
-        """Hold the session for the current task; its own nested calls pass.
-
-        Raises:
-            ConcurrentUseError: Another task holds it.
-            SessionClosedError: Its unit of work is ending.
-        """
-        outer = self._enter()
-        try:
-            yield
-        finally:
-            self._leave(outer)
-
-    def _enter(self) -> asyncio.Task[Any] | None:
-        self.check_open()
-        task = asyncio.current_task()
-        if self._ender is not None and self._ender is not task:
-            raise SessionClosedError(CLOSED)
-        if self._user is not None and self._user is not task:
-            raise ConcurrentUseError(CONCURRENT)
-        outer, self._user = self._user, task
-        return outer
-
-    def _leave(self, outer: asyncio.Task[Any] | None) -> None:
-        self._user = outer
-        if self._freed is not None:
-            self._freed.set()
-
-    def check_alive(self) -> None:
-        """Refuse to commit what a failed flush has rolled back.
-
-        Raises:
-            RolledBackError: A flush failed, and the code that caught its error went on.
-        """
-        if not self.is_active:
-            raise RolledBackError
-
-    def check_free(self) -> None:
-        """Refuse to end the session while a task is inside one of its methods.
-
-        Raises:
-            ConcurrentUseError: A task is.
-        """
-        if self._user is not None:
-            raise ConcurrentUseError(CONCURRENT)
-
-    async def take_over(self) -> None:
-        """Let no other task in any more, and wait for one that is inside.
-
-        Raises:
-            TimeoutError: It did not come out.
-        """
-        self._ender = asyncio.current_task()
-        if self._user is None:
-            return
-        self._freed = asyncio.Event()
-        async with Limit(_TAKE_OVER_SECONDS):
-            while self._user is not None:
-                self._freed.clear()
-                await self._freed.wait()
-
-    def check_open(self) -> None:
-        """Refuse a session whose unit of work has ended.
-
-        Raises:
-            SessionClosedError: It has ended.
-        """
-        if self.is_closed:
-            raise SessionClosedError(CLOSED)
 
     async def take_connection(self, **options: Any) -> None:
         """Get a connection and BEGIN.
@@ -262,7 +179,7 @@ class UnitSession(AsyncSession):
     def begin_nested(self) -> AsyncSessionTransaction:
         """Open a SAVEPOINT."""
         self.check_open()
-        return Savepoint(self)
+        return Savepoint(self, self.take_transaction)
 
     def add(self, instance: object, *, _warn: bool = True) -> None:
         """Add an object, unless the unit of work has ended."""

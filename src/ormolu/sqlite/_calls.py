@@ -8,14 +8,12 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ormolu.controlled_delay import Patience
 from ormolu.sqlite._statements import Kind
-
-if TYPE_CHECKING:
-    from ormolu.sqlite._crew import Crew, Work
-    from ormolu.sqlite._writers import Place
+from ormolu.sqlite._workers import Work, Worker
+from ormolu.sqlite._write_queue import Ticket
 
 __all__ = ["READ_AT_ONCE", "Call", "Outbox", "outbox_of"]
 
@@ -29,7 +27,7 @@ _PATIENCE = 0.01
 _TURNS = 64
 
 
-# Of what waits neither in line nor for a lock.
+# For calls that wait neither in the queue nor for a lock.
 _NONE = Patience(line=0.0, lock=0.0)
 
 
@@ -41,12 +39,12 @@ class Call:
         at_once: What may be called instead on the event loop's thread; `NOT_DONE` from it means
             that it has done nothing. None if nothing may.
         kind: What its statement asks of the transaction.
-        patience: Seconds that it waits in the writers' line, and for locks of other processes.
+        patience: Seconds that it waits in the write queue, and for locks of other processes.
         began_at: When its wait began, on the monotonic clock: with that for the connection.
         outbox: Where its outcome goes; None if nobody waits for it.
         future: Its outcome on the event loop.
-        place: Its place in the writers' line.
-        timer: What ends its wait in the line.
+        ticket: Its place in the write queue.
+        timer: What ends its wait in the queue.
         is_given_up: Whether its caller was cancelled or ran out of time.
         is_late: Whether it was given up because it ran out of time.
         is_at_once: Whether it runs on the event loop's thread, and so waits for nothing.
@@ -55,7 +53,7 @@ class Call:
 
     __slots__ = (
         "at_once", "began_at", "function", "future", "is_at_once", "is_given_up", "is_late",
-        "is_over", "kind", "outbox", "patience", "place", "timer",
+        "is_over", "kind", "outbox", "patience", "ticket", "timer",
     )  # fmt: skip
 
     def __init__(
@@ -74,7 +72,7 @@ class Call:
         self.began_at: float = time.monotonic() - waited
         self.outbox: Outbox | None = outbox
         self.future: asyncio.Future[Any] | None = outbox.loop.create_future() if outbox else None
-        self.place: Place | None = None
+        self.ticket: Ticket | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.is_given_up: bool = False
         self.is_late: bool = False
@@ -116,7 +114,7 @@ class Outbox:
         self._outcomes: deque[tuple[Call, Any, BaseException | None]] = deque()
         self._urgent: deque[tuple[Call, Any, BaseException | None]] = deque()
         self._late: deque[tuple[Call, Any, BaseException | None]] = deque()
-        self._watched: set[Crew] = set()
+        self._watched: set[Worker] = set()
         self._soon: set[Work] = set()
 
     def add(
@@ -154,40 +152,40 @@ class Outbox:
             return False
         return True
 
-    def put_soon(self, work: Work, crew: Crew, is_growing: Callable[[], bool]) -> None:
+    def put_soon(self, work: Work, worker: Worker, is_growing: Callable[[], bool]) -> None:
         """Have work done once the tasks that are ready now have run; in the event loop.
 
         Args:
             work: The work.
-            crew: Who does it.
+            worker: Who does it.
             is_growing: Tells whether more of it is about to come, so that it waits some turns of
                 the event loop for that, 10 ms at most.
         """
         if work not in self._soon:
             self._soon.add(work)
             end_at = time.monotonic() + _PATIENCE
-            self.loop.call_soon(self._put, work, crew, is_growing, end_at, _TURNS)
+            self.loop.call_soon(self._put, work, worker, is_growing, end_at, _TURNS)
 
     def _put(
-        self, work: Work, crew: Crew, is_growing: Callable[[], bool], end_at: float, turns: int
+        self, work: Work, worker: Worker, is_growing: Callable[[], bool], end_at: float, turns: int
     ) -> None:
         if turns and is_growing() and time.monotonic() < end_at:
-            self.loop.call_soon(self._put, work, crew, is_growing, end_at, turns - 1)
+            self.loop.call_soon(self._put, work, worker, is_growing, end_at, turns - 1)
             return
         self._soon.discard(work)
-        crew.put(work)
+        worker.put(work)
 
-    def watch(self, crew: Crew) -> None:
+    def watch(self, worker: Worker) -> None:
         """See to it, from the event loop, that nothing waits behind a long statement."""
-        if crew not in self._watched:
-            self._watched.add(crew)
-            self.loop.call_later(_LOOK_EVERY, self._look, crew)
+        if worker not in self._watched:
+            self._watched.add(worker)
+            self.loop.call_later(_LOOK_EVERY, self._look, worker)
 
-    def _look(self, crew: Crew) -> None:
-        self._watched.discard(crew)
+    def _look(self, worker: Worker) -> None:
+        self._watched.discard(worker)
         self._deliver()
-        if crew.relieve(_LOOK_EVERY):
-            self.watch(crew)
+        if worker.relieve(_LOOK_EVERY):
+            self.watch(worker)
 
     def _deliver(self) -> None:
         for outcomes in (self._urgent, self._outcomes):

@@ -24,7 +24,7 @@ from ormolu.sqlite._pauses import Pauses
 from ormolu.sqlite._pragmas import Begin, Pragmas
 from ormolu.sqlite._short import COMMIT, NOT_DONE, ShortStatements
 from ormolu.sqlite._statements import Kind, kind_of
-from ormolu.sqlite._writers import WriterLine
+from ormolu.sqlite._writers import Writers
 
 __all__ = ["Connection"]
 
@@ -50,7 +50,7 @@ class Connection(AdaptedConnection):
 
     Attributes:
         bindings: What its kept statements hold of values.
-        waited: Seconds that the connection was waited for, which count as waited in line.
+        waited: Seconds that the connection was waited for, which count as waited in the queue.
     """
 
     def __init__(self, dbapi: Any, pragmas: Pragmas, cached: int) -> None:
@@ -163,7 +163,7 @@ class Connection(AdaptedConnection):
             short: Where it is known which are short.
         """
         # Other journals lock readers out, and may have to be rolled back by the next reader.
-        is_logged = self._pragmas.is_wal and self.line.has_log
+        is_logged = self._pragmas.is_wal and self.writers.has_log
         self._short = short if self._is_plain and is_logged else None
         if self._short is not None:
             self._handle.share_syncs()
@@ -177,9 +177,9 @@ class Connection(AdaptedConnection):
         return self._handle.sqlite if self._short is not None and self._mailbox.is_idle else None
 
     @property
-    def line(self) -> WriterLine:
-        """Return the line of those who write to the file, in this process."""
-        return self._transaction.line
+    def writers(self) -> Writers:
+        """Return what the connections that write to the file share, in this process."""
+        return self._transaction.writers
 
     def _distrust(self) -> None:
         """Run everything on threads, with the settings that the user may have changed."""
@@ -232,7 +232,7 @@ class Connection(AdaptedConnection):
     def _run_alone(
         self, sql: str, action: Callable[[Any], _T], short: ShortStatements, kind: Kind
     ) -> Any:
-        """Run a short read that has nothing to line up for at once, or return `NOT_DONE`."""
+        """Run a short read that need not queue at once, or return `NOT_DONE`."""
         is_reader = kind is Kind.READ and self._transaction.begin == "read only"
         if not (is_reader and short.has(sql) and self._transaction.can_begin_again(kind)):
             return NOT_DONE
@@ -286,7 +286,7 @@ class Connection(AdaptedConnection):
             return
         if self._is_plain and self._mailbox.run_alone(self._handle.roll_back) is not NOT_DONE:
             return
-        # Nobody can tell when the ROLLBACK of a read is done, and what follows stands in line.
+        # Not awaited: a ROLLBACK of a read has no visible effect, and later calls queue behind it.
         self._rollback = call = Call(lambda _call: self._handle.roll_back())
         self._mailbox.append(call, self._outbox_here())
 

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from ormolu.sqlite._bindings import size_of
-
-if TYPE_CHECKING:
-    from ormolu.sqlite._connection import Connection
+from ormolu.sqlite._bindings import Bindings, size_of
+from ormolu.sqlite._handle import Stream
 
 __all__ = ["Cursor", "StreamCursor", "fetch_within"]
 
 # Rows of a stream that are fetched at once, at most: what lies in memory stays bounded.
 _BATCH = 500
+
+
+class Runner(Protocol):
+    """What a cursor needs of its connection, whose methods it describes."""
+
+    bindings: Bindings
+
+    @property
+    def streams(self) -> weakref.WeakSet[Stream]: ...
+
+    def run_statement(self, sql: str, action: Callable[[Any], Any]) -> Any: ...
+
+    def run_whole(self, sql: str, action: Callable[[Any], Any]) -> Any: ...
+
+    def run_action(self, action: Callable[[Any], Any]) -> Any: ...
 
 
 class Cursor:
@@ -36,7 +50,7 @@ class Cursor:
         "rowcount",
     )  # fmt: skip
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Runner) -> None:
         self.arraysize: int = 1
         self.description: Any = None
         self.lastrowid: int | None = None
@@ -95,7 +109,7 @@ class StreamCursor(Cursor):
 
     __slots__ = ("__weakref__", "_batch", "_open")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Runner) -> None:
         super().__init__(connection)
         self._batch: list[Any] = []
         self._open: Any = None

@@ -88,9 +88,9 @@ class Handle:
         self.transaction.set_query_only()
 
     def _note_missing_log(self, path: str, mode: str) -> None:
-        line = self.transaction.line
-        if line.has_log:
-            line.has_log = False
+        writers = self.transaction.writers
+        if writers.has_log:
+            writers.has_log = False
             _log.warning(_NO_LOG, path, mode)
 
     def share_syncs(self) -> None:
@@ -174,12 +174,12 @@ class Handle:
         self.transaction.roll_back()
 
     def tidy(self) -> bool:
-        """Let the next writer go after a call, and tell whether `keep_up` is due."""
+        """Let the next writer go after a call, and tell whether `checkpoint` is due."""
         return self.sqlite is not None and self.transaction.tidy()
 
-    def keep_up(self) -> None:
+    def checkpoint(self) -> None:
         """Do what the caller need not wait for."""
-        self.transaction.keep_up()
+        self.transaction.checkpoint()
 
     def interrupt(self) -> None:
         """Stop the statement that runs; from any thread."""
@@ -199,7 +199,7 @@ class Handle:
                         self.sqlite.execute(statement)
             self.sqlite.close()
         finally:
-            self.transaction.leave_line()
+            self.transaction.leave_queue()
 
     def _finish_streams(self) -> None:
         if not self.streams:

@@ -22,10 +22,10 @@ except ImportError:  # pragma: no cover -- a Python that was built without libff
     ctypes = None  # type: ignore[assignment]
 
 from ormolu.sqlite._calls import Call, Outbox, outbox_of
-from ormolu.sqlite._crew import READERS, Crew
 from ormolu.sqlite._handle import Handle
 from ormolu.sqlite._short import NOT_DONE
 from ormolu.sqlite._transaction import TurnNeeded
+from ormolu.sqlite._workers import READERS, Worker
 
 __all__ = ["Mailbox"]
 
@@ -74,14 +74,14 @@ class Mailbox:
     def put(self, call: Call) -> None:
         """Run a call after those that came before it, here if it can be; in the event loop."""
         transaction = self._handle.transaction
-        if call.place is None and transaction.needs_turn(call.kind):
-            self._line_up(call)
+        if call.ticket is None and transaction.needs_turn(call.kind):
+            self._enqueue(call)
         if self.run_here(call):
             return
         self._set_limit(call)
-        crew = transaction.line.crew if transaction.is_writing or call.place else READERS
-        self._append(call, crew)
-        (call.outbox or outbox_of(asyncio.get_running_loop())).watch(crew)
+        worker = transaction.writers.worker if transaction.is_writing or call.ticket else READERS
+        self._append(call, worker)
+        (call.outbox or outbox_of(asyncio.get_running_loop())).watch(worker)
 
     def run_here(self, call: Call, *, is_waiting: bool = False) -> bool:
         """Run a call on the event loop's thread if it may be and can be; tell whether it was.
@@ -113,8 +113,8 @@ class Mailbox:
         if not is_done:
             return False
         if self._handle.transaction.sharing.take_unsynced() and error is None:
-            line = self._handle.transaction.line
-            line.syncs.add_soon(call, result, line.is_occupied)
+            writers = self._handle.transaction.writers
+            writers.syncs.add_soon(call, result, writers.queue.is_occupied)
         else:
             call.resolve(result, error)
         del result, error
@@ -142,22 +142,22 @@ class Mailbox:
 
     def _end_here(self, call: Call, *, is_done: bool, was_waiting: bool) -> None:
         call.is_over = is_done
-        if is_done and call.place is not None:
-            call.place.leave()
+        if is_done and call.ticket is not None:
+            call.ticket.leave()
         is_due = self._handle.tidy()
-        crew = READERS
+        worker = READERS
         with self._guard:
             self._running = None
             self._is_scheduled = False
             if not is_done and was_waiting:
                 self._calls.appendleft(call)
-                crew = self._handle.transaction.line.crew
+                worker = self._handle.transaction.writers.worker
             if is_due:
                 # Not the connection's last call: who asks whether it is idle need not wait.
-                self._calls.append(Call(lambda _call: self._handle.keep_up()))
-                crew = self._handle.transaction.line.crew
+                self._calls.append(Call(lambda _call: self._handle.checkpoint()))
+                worker = self._handle.transaction.writers.worker
         # It may have been stopped meanwhile.
-        self._schedule(crew)
+        self._schedule(worker)
 
     def append(self, call: Call, outbox: Outbox) -> None:
         """Run a call that nobody waits for after those that came before it."""
@@ -202,7 +202,7 @@ class Mailbox:
         self._append(self._final, READERS)
 
     def serve(self) -> list[Outbox]:
-        """Run the calls that can be run; on a thread of a crew."""
+        """Run the calls that can be run; on a worker's thread."""
         outboxes: list[Outbox] = []
         while (call := self._next()) is not None:
             result, error = None, None
@@ -216,12 +216,12 @@ class Mailbox:
                 error = self._handle.named(raised)
             with self._guard:
                 self._running = None
-            if call.place is not None:
-                call.place.leave()
+            if call.ticket is not None:
+                call.ticket.leave()
             is_due = self._handle.tidy()
             call.is_over = True
             if self._handle.transaction.sharing.take_unsynced() and error is None:
-                self._handle.transaction.line.syncs.add(call, result)
+                self._handle.transaction.writers.syncs.add(call, result)
             elif call.outbox is not None:
                 is_urgent = self._handle.transaction.is_writing
                 call.outbox.add(call, result, error, is_urgent=is_urgent)
@@ -229,9 +229,9 @@ class Mailbox:
             # The error's traceback refers to this frame.
             del result, error
             if is_due:
-                self._handle.keep_up()
+                self._handle.checkpoint()
             if call is self._final:
-                self._leave_crews()
+                self._leave_workers()
         return outboxes
 
     def join(self) -> None:
@@ -239,19 +239,19 @@ class Mailbox:
         for thread in self._ended:
             thread.join(_FAREWELL)
 
-    def _append(self, call: Call, crew: Crew) -> None:
+    def _append(self, call: Call, worker: Worker) -> None:
         self.last = call
         with self._guard:
             self._calls.append(call)
-        self._schedule(crew)
+        self._schedule(worker)
 
-    def _schedule(self, crew: Crew) -> None:
+    def _schedule(self, worker: Worker) -> None:
         """Have a thread serve the calls, unless one does or the first one has no turn yet."""
         with self._guard:
             if self._is_scheduled or not self._can_run_first():
                 return
             self._is_scheduled = True
-        crew.put(self)
+        worker.put(self)
 
     def _next(self) -> Call | None:
         with self._guard:
@@ -266,22 +266,22 @@ class Mailbox:
             return False
         return self._handle.transaction.is_writing or _has_turn(self._calls[0])
 
-    def _line_up(self, call: Call) -> None:
-        call.place = self._handle.transaction.line.line_up(lambda: self._take_turn(call))
+    def _enqueue(self, call: Call) -> None:
+        call.ticket = self._handle.transaction.writers.queue.enter(lambda: self._take_turn(call))
 
     def _take_turn(self, call: Call) -> None:
         """Run a call whose turn has come; from any thread."""
         outbox = call.outbox if call.at_once is not None else None
         if outbox is None or not outbox.call_soon(self._run_waiting, call):
-            self._schedule(self._handle.transaction.line.crew)
+            self._schedule(self._handle.transaction.writers.worker)
 
     def _run_waiting(self, call: Call) -> None:
         if not self.run_here(call, is_waiting=True):
-            self._schedule(self._handle.transaction.line.crew)
+            self._schedule(self._handle.transaction.writers.worker)
 
     def _put_back(self, call: Call) -> None:
         """Let a call wait for the turn that it was not expected to need."""
-        self._line_up(call)
+        self._enqueue(call)
         with self._guard:
             self._running = None
             self._calls.appendleft(call)
@@ -290,20 +290,20 @@ class Mailbox:
             call.outbox.loop.call_soon_threadsafe(self._set_limit, call)
 
     def _set_limit(self, call: Call) -> None:
-        if call.place is not None and not call.place.has_turn:
+        if call.ticket is not None and not call.ticket.has_turn:
             assert call.outbox is not None
-            left = call.place.wait_until(call.began_at, call.patience) - time.monotonic()
+            left = call.ticket.wait_until(call.began_at, call.patience) - time.monotonic()
             left = max(left, min(_SOON, *call.patience))
             call.timer = call.outbox.loop.call_later(left, self._expire, call)
 
     def _expire(self, call: Call) -> None:
-        if call.place is None or call.place.has_turn:
+        if call.ticket is None or call.ticket.has_turn:
             return
-        if call.place.wait_until(call.began_at, call.patience) > time.monotonic():
-            # The line has moved meanwhile.
+        if call.ticket.wait_until(call.began_at, call.patience) > time.monotonic():
+            # The queue has moved meanwhile.
             self._set_limit(call)
         elif self._withdraw(call):
-            call.resolve(None, self._handle.transaction.too_long_in_line(call))
+            call.resolve(None, self._handle.transaction.too_long_in_queue(call))
 
     def _withdraw(self, call: Call) -> bool:
         """Take a call out that has not begun, and tell whether it was there."""
@@ -312,8 +312,8 @@ class Mailbox:
                 return False
             self._calls.remove(call)
         call.is_over = True
-        if call.place is not None:
-            call.place.leave()
+        if call.ticket is not None:
+            call.ticket.leave()
         self._schedule(READERS)
         return True
 
@@ -325,13 +325,13 @@ class Mailbox:
         assert call.outbox is not None
         call.outbox.loop.call_later(_INTERRUPT_EVERY, self._interrupt, call)
 
-    def _leave_crews(self) -> None:
-        crews = [READERS, *self._handle.transaction.crews]
-        self._ended = [thread for crew in crews if (thread := crew.leave()) is not None]
+    def _leave_workers(self) -> None:
+        workers = [READERS, *self._handle.transaction.workers]
+        self._ended = [thread for worker in workers if (thread := worker.leave()) is not None]
 
 
 def _has_turn(call: Call) -> bool:
-    return call.place is None or call.place.has_turn
+    return call.ticket is None or call.ticket.has_turn
 
 
 # Connections that are not closed, and those of a process that this one was forked from.

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ormolu.sqlite._calls import Call, Outbox
-from ormolu.sqlite._crew import Crew
+from ormolu.sqlite._workers import Worker
 
 __all__ = ["CAN_SYNC", "Syncs"]
 
@@ -26,13 +26,13 @@ class Syncs:
     """The commits to one database file that wait for a sync, and the thread that does it.
 
     Attributes:
-        crew: The thread.
+        worker: The thread.
         has_failed: Whether a sync has failed, so that what was written may have a hole: nothing
             written behind it lasts until the log is begun anew.
     """
 
     def __init__(self, path: str) -> None:
-        self.crew: Crew = Crew()
+        self.worker: Worker = Worker()
         self.has_failed: bool = False
         self._log = f"{path}-wal"
         self._guard = threading.Lock()
@@ -41,7 +41,7 @@ class Syncs:
     def add(self, call: Call, result: Any) -> None:
         """Answer a call after a sync that begins from now on; on a connection's thread."""
         self._wait(call, result)
-        self.crew.put(self)
+        self.worker.put(self)
 
     def add_soon(self, call: Call, result: Any, is_growing: Callable[[], bool]) -> None:
         """Answer a call after a sync that those share who are about to commit.
@@ -50,7 +50,7 @@ class Syncs:
         """
         self._wait(call, result)
         assert call.outbox is not None
-        call.outbox.put_soon(self, self.crew, is_growing)
+        call.outbox.put_soon(self, self.worker, is_growing)
 
     def _wait(self, call: Call, result: Any) -> None:
         with self._guard:
@@ -63,8 +63,7 @@ class Syncs:
         if not waiting:
             return []
         reason = self._sync()
-        # If nobody has written meanwhile, all wait for the same: half of them go on first, so that
-        # the next sync has something beside it.
+        # If nobody has written meanwhile, wake half now: their next commits overlap the next sync.
         count = len(waiting) if self._waiting else (len(waiting) + 1) // 2
         outboxes: set[Outbox] = set()
         for number, (call, result) in enumerate(waiting):
@@ -72,7 +71,7 @@ class Syncs:
             add = call.outbox.add if number < count else call.outbox.add_late
             add(call, result, None if reason is None else _error(reason))
             outboxes.add(call.outbox)
-        # Not left to the crew: it wakes them when there is nothing to do, which may be never.
+        # Woken here: the worker wakes loops only when it is idle, which under load is never.
         for outbox in outboxes:
             outbox.wake()
         return []

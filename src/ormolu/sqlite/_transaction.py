@@ -12,11 +12,12 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from ormolu.sqlite._calls import Call
-from ormolu.sqlite._crew import Crew
 from ormolu.sqlite._pragmas import Begin
 from ormolu.sqlite._sharing import Sharing
 from ormolu.sqlite._statements import Kind, moves_syncs
-from ormolu.sqlite._writers import Place, WriterLine, line_of
+from ormolu.sqlite._workers import Worker
+from ormolu.sqlite._write_queue import Ticket
+from ormolu.sqlite._writers import Writers, writers_of
 from ormolu.sqlite_codes import error_name, error_name_by_text
 
 __all__ = ["NO_RESULT", "Transaction", "TurnNeeded", "is_unfinished"]
@@ -48,7 +49,6 @@ _READ_ONLY = (
     "attempt to write a readonly database: this transaction was begun read only. Leave out "
     'sqlite_begin="read only" where you write'
 )
-
 _NOT_SYNCED = (
     "disk I/O error: the log could not be synced, and is not written to before all of it is in "
     "the file, for which the readers of now have to end"
@@ -65,11 +65,11 @@ class Transaction:
     Attributes:
         begin: How the next transaction begins.
         is_autocommit: Whether each statement is a transaction of its own.
-        line: The line of those who write to its file.
+        writers: What those who write to its file share.
         has_written: Whether any transaction of this connection was a writer's.
         is_left_open: Whether the last call has left something to commit or to roll back; for
             other threads, which may not ask the connection.
-        crews: The threads that serve it, besides those that read.
+        workers: The threads that serve it, besides those that read.
         sharing: Whether COMMIT leaves its sync to others.
         sqlite: The sqlite3 connection, once it is open.
     """
@@ -79,12 +79,12 @@ class Transaction:
         self.is_autocommit = False
         self.has_written = False
         self.is_left_open = False
-        self.crews: list[Crew] = []
+        self.workers: list[Worker] = []
         self.sharing = Sharing()
         self.sqlite: Any = None
         self._dbapi = dbapi
-        self.line = WriterLine("")
-        self._place: Place | None = None
+        self.writers = Writers("")
+        self._ticket: Ticket | None = None
         # Asked for, and sent with the first statement that reads or writes.
         self._is_wanted = False
         self._savepoints: list[str] = []
@@ -96,13 +96,13 @@ class Transaction:
         """Take the connection; an empty path is a file that nobody else can open."""
         self.sqlite = sqlite
         if path:
-            self.line = line_of(path)
-        self._join(self.line.crew)
+            self.writers = writers_of(path)
+        self._join(self.writers.worker)
 
-    def _join(self, crew: Crew) -> None:
-        if crew not in self.crews:
-            crew.join()
-            self.crews.append(crew)
+    def _join(self, worker: Worker) -> None:
+        if worker not in self.workers:
+            worker.join()
+            self.workers.append(worker)
 
     @property
     def is_begun(self) -> bool:
@@ -120,8 +120,8 @@ class Transaction:
 
     @property
     def is_writing(self) -> bool:
-        """Tell whether it is, or was, in the line of the writers."""
-        return self._place is not None
+        """Tell whether it has its turn to write."""
+        return self._ticket is not None
 
     def can_begin_again(self, kind: Kind) -> bool:
         """Tell whether a statement that is given up can simply be run again.
@@ -137,7 +137,7 @@ class Transaction:
         )
 
     def needs_turn(self, kind: Kind) -> bool:
-        """Tell whether a statement will wait in the writers' line; from any thread."""
+        """Tell whether a statement will wait in the write queue; from any thread."""
         if self.is_writing or self.begin == "read only":
             return False
         is_first_of_writer = self.begin == "immediate" and not self.is_autocommit
@@ -194,36 +194,36 @@ class Transaction:
         self.sharing.end(is_committed=False)
 
     def tidy(self) -> bool:
-        """Leave the writers' line once the transaction is over; tell whether `keep_up` is due."""
+        """Leave the write queue once the transaction is over; tell whether `checkpoint` is due."""
         self.is_left_open = self.is_open
-        if self._place is None or self.is_begun:
+        if self._ticket is None or self.is_begun:
             return False
         self.has_written = True
-        self.line.count += 1
-        is_due = self.line.checkpoints.is_due(is_small=self.sharing.is_small)
+        self.writers.count += 1
+        is_due = self.writers.checkpoints.is_due(is_small=self.sharing.is_small)
         self.sharing.end(is_committed=True)
         # A checkpoint lets writers go on; should it have to keep them off, they try again.
-        self.leave_line()
+        self.leave_queue()
         return is_due
 
-    def keep_up(self) -> None:
+    def checkpoint(self) -> None:
         """Put the log back into the file; the caller has its answer."""
         with suppress(self._dbapi.Error):
-            self.line.checkpoints.run(self.sqlite)
+            self.writers.checkpoints.run(self.sqlite)
 
     def take_back_begin(self, call: Call) -> None:
         """Undo what the first statement of a transaction has done, which is given up."""
         if self.is_begun:
             self.sqlite.execute("ROLLBACK")
         self.sharing.end(is_committed=False)
-        if self._place is not None:
-            call.place, self._place = self._place, None
+        if self._ticket is not None:
+            call.ticket, self._ticket = self._ticket, None
 
-    def leave_line(self) -> None:
+    def leave_queue(self) -> None:
         """Let the next writer go."""
-        if self._place is not None:
-            self._place.leave()
-            self._place = None
+        if self._ticket is not None:
+            self._ticket.leave()
+            self._ticket = None
 
     def _forget_wishes(self) -> None:
         self._is_wanted = self._is_lost = False
@@ -258,9 +258,9 @@ class Transaction:
     def _run_inside(self, call: Call, action: Callable[[], Any]) -> Any:
         if call.kind is Kind.READ:
             self._has_read = True
-        if call.kind is Kind.WRITE and self._place is None and not self._is_query_only:
+        if call.kind is Kind.WRITE and self._ticket is None and not self._is_query_only:
             return self._upgrade(call, action)
-        if self._place is not None:
+        if self._ticket is not None:
             # The file is ours; an attached one may not be.
             return self.persist(call, action)
         return action()
@@ -268,9 +268,9 @@ class Transaction:
     def _upgrade(self, call: Call, action: Callable[[], Any]) -> Any:
         """Write for the first time in a transaction that did not begin as a writer's."""
         self._take_turn(call)
-        if self.line.syncs.has_failed:
+        if self.writers.syncs.has_failed:
             # Its own view of the file stands in the way of the checkpoint that begins it anew.
-            self.leave_line()
+            self.leave_queue()
             raise self._error(_NOT_SYNCED, "SQLITE_IOERR_FSYNC")
         if not self._has_read:
             return self.persist(call, action)
@@ -279,11 +279,11 @@ class Transaction:
         except self._dbapi.OperationalError as error:
             if not _is_busy(error):
                 raise
-            self.leave_line()
+            self.leave_queue()
             raise self._error(_UPGRADE, "SQLITE_BUSY_SNAPSHOT") from error
 
     def _run_alone(self, call: Call, action: Callable[[], Any]) -> Any:
-        """Run a statement in autocommit: a write waits in line, and is all or nothing."""
+        """Run a statement in autocommit: a write waits in the queue, and is all or nothing."""
         self.set_query_only()
         self._has_read = False
         if call.kind is not Kind.WRITE or self._is_query_only:
@@ -317,10 +317,10 @@ class Transaction:
 
     def _begin_as_writer(self, call: Call) -> None:
         self._take_turn(call)
-        if self.line.syncs.has_failed:
+        if self.writers.syncs.has_failed:
             self._begin_log_anew(call)
         if self.sharing.is_allowed:
-            self._join(self.line.syncs.crew)
+            self._join(self.writers.syncs.worker)
             self.sharing.begin(self.sqlite)
         self.persist(call, lambda: self.sqlite.execute("BEGIN IMMEDIATE"))
 
@@ -332,7 +332,7 @@ class Transaction:
         is_in_use = self.sqlite.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if is_in_use:
             raise self._error(_NOT_SYNCED, "SQLITE_IOERR_FSYNC")
-        self.line.syncs.has_failed = False
+        self.writers.syncs.has_failed = False
 
     def set_query_only(self) -> None:
         """Let SQLite refuse writes if transactions begin read only."""
@@ -342,9 +342,9 @@ class Transaction:
             self._is_query_only = is_wanted
 
     def _take_turn(self, call: Call) -> None:
-        if call.place is None:
+        if call.ticket is None:
             raise TurnNeeded
-        self._place, call.place = call.place, None
+        self._ticket, call.ticket = call.ticket, None
 
     def persist(self, call: Call, action: Callable[[], _T]) -> _T:
         """Do it again as long as another process or a checkpoint holds the lock."""
@@ -360,21 +360,21 @@ class Transaction:
                 if call.is_given_up or waited > call.patience.lock:
                     raise self._error(_LOCKED.format(waited), "SQLITE_BUSY") from error
             else:
-                if self._place is not None:
-                    self.line.locked_since = None
+                if self._ticket is not None:
+                    self.writers.locked_since = None
                 return result
             time.sleep(_PAUSE)
 
     def _locked_since(self, call: Call) -> float:
-        """Return since when a call has waited for another process: in line, too."""
+        """Return since when a call has waited for another process, with that in the queue."""
         now = time.monotonic()
-        if self._place is None:
+        if self._ticket is None:
             return now
-        if self.line.locked_since is None:
-            self.line.locked_since = now
-        return max(call.began_at, self.line.locked_since)
+        if self.writers.locked_since is None:
+            self.writers.locked_since = now
+        return max(call.began_at, self.writers.locked_since)
 
-    def too_long_in_line(self, call: Call) -> Exception:
+    def too_long_in_queue(self, call: Call) -> Exception:
         """Return the error of a call whose turn to write did not come in time."""
         waited = time.monotonic() - call.began_at
         return self._error(_IN_LINE.format(waited), "SQLITE_BUSY")

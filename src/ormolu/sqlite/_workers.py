@@ -1,7 +1,7 @@
 """The threads that run the calls of SQLite connections.
 
-One thread serves all that come, so that it and the event loop do not fight with others for the
-interpreter's lock. If a long statement keeps it, another one takes over, and it ends after that.
+One thread serves all connections: more threads would contend with it and the event loop for the
+interpreter's lock. If a long statement blocks it, a new thread takes over, and it ends afterwards.
 """
 
 from __future__ import annotations
@@ -9,26 +9,33 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Hashable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from ormolu.sqlite._calls import Outbox
+__all__ = ["READERS", "Outcomes", "Work", "Worker"]
 
-__all__ = ["READERS", "Crew", "Work"]
+
+class Outcomes(Hashable, Protocol):
+    """Outcomes of work that are on their way to an event loop."""
+
+    def wake(self) -> None:
+        """Let the event loop hand them over."""
+        ...
 
 
 class Work(Protocol):
     """Something that a thread can do a round of."""
 
-    def serve(self) -> list[Outbox]:
+    def serve(self) -> Sequence[Outcomes]:
         """Do what there is to do, and return where the outcomes are."""
         ...
 
 
-class Crew:
-    """A thread, and those that take its place when it is stuck.
+class Worker:
+    """A thread, and those that replace it when it is stuck.
 
-    It lives as long as somebody has joined it, and is made anew after that.
+    The thread lives as long as somebody has joined; whoever joins later starts a new one.
     """
 
     def __init__(self) -> None:
@@ -41,7 +48,7 @@ class Crew:
         self._lead: _Thread | None = None
 
     def join(self) -> None:
-        """Keep the crew at work until `leave`."""
+        """Keep a thread running until `leave`."""
         with self._guard:
             self._members += 1
             if self._lead is None:
@@ -59,7 +66,7 @@ class Crew:
         return lead
 
     def put(self, work: Work) -> None:
-        """Have some work done, from any thread; nobody does it once the last member left."""
+        """Have some work done, from any thread; it is not done once the last member has left."""
         lead = self._lead
         if lead is not None:
             lead.ready.put(work)
@@ -72,7 +79,7 @@ class Crew:
         """
         with self._guard:
             lead = self._lead
-            # Read once: the thread itself sets it to None, and takes no guard for that.
+            # Read once: the thread sets it to None without taking the guard.
             began_at = None if lead is None else lead.began_at
             if lead is None or began_at is None:
                 return False
@@ -92,7 +99,7 @@ class _Thread(threading.Thread):
     """
 
     def __init__(self, ready: SimpleQueue[Work | None]) -> None:
-        # A daemon: interpreters wait for other threads before they call what ends this one.
+        # A daemon: Python waits for other threads at exit before it runs what ends this one.
         super().__init__(name="ormolu-sqlite", daemon=True)
         self.ready = ready
         self.began_at: float | None = None
@@ -101,7 +108,7 @@ class _Thread(threading.Thread):
 
     def run(self) -> None:
         """Work until told to end, or replaced."""
-        outboxes: set[Outbox] = set()
+        outboxes: set[Outcomes] = set()
         while not self.is_replaced:
             try:
                 work = self.ready.get_nowait()
@@ -113,18 +120,18 @@ class _Thread(threading.Thread):
                 break
             self.began_at = time.monotonic()
             outboxes.update(work.serve())
-            # Nothing of it may live on while the thread waits.
+            # A thread that waits must keep nothing of its last work alive.
             del work
         self._send(outboxes)
 
-    def _send(self, outboxes: set[Outbox]) -> None:
+    def _send(self, outboxes: set[Outcomes]) -> None:
         for outbox in outboxes:
             outbox.wake()
         outboxes.clear()
 
 
-# Those who read from any database, in this process.
-READERS = Crew()
+# Runs the statements of all readers in this process.
+READERS = Worker()
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch -- Windows cannot fork
     os.register_at_fork(after_in_child=READERS.forget)
