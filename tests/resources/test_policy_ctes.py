@@ -1,4 +1,4 @@
-"""Policies with a CTE: statements that write begin with WITH then, of which sqlite3 counts no rows."""
+"""Policies with a CTE: their writes begin with WITH, and sqlite3 counts no rows of such."""
 
 from __future__ import annotations
 
