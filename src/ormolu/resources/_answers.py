@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -12,19 +12,24 @@ from urllib.parse import quote, urlencode
 from pydantic_core import to_json, to_jsonable_python
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import Scope
 
 from ormolu.query import View, plain_value
-from ormolu.resources._conditions import Conditions, etag_of, prefers_minimal
-from ormolu.resources._idempotency import Answer
-from ormolu.resources._lists import Page
-from ormolu.resources._writes import Written
+from ormolu.resources._conditions import (
+    NO_CONDITIONS,
+    Conditions,
+    etag_of,
+    prefers_minimal,
+)
+from ormolu.resources._executors import FoundPage, FoundRow, StoredRow
+from ormolu.web import Reply
 
 __all__ = [
-    "as_response", "digest_of", "encode", "headers_of", "list_answer", "next_link", "path_of",
-    "read_answer", "variant_of", "written_answer",
+    "digest_of", "encode", "headers_of", "json_reply", "next_link", "page_answer", "path_of",
+    "raw_headers", "row_answer", "variant_of", "written_answer",
 ]  # fmt: skip
+
+_JSON = (b"content-type", b"application/json")
 
 # Letters of what is kept of a request.
 _SHORT = 500
@@ -35,17 +40,32 @@ def encode(value: Any) -> bytes:
     return to_json(value, bytes_mode="base64", inf_nan_mode="null", fallback=plain_value)
 
 
-def list_answer(request: Request, page: Page, items: Sequence[Any]) -> Answer:
+def json_reply(status: int, named: Mapping[str, str], content: bytes) -> Reply:
+    """Return an answer with a JSON body and other headers."""
+    headers = [(b"content-length", b"%d" % len(content)), _JSON]
+    return Reply(status, [*raw_headers(named), *headers] if named else headers, content)
+
+
+def raw_headers(named: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Return headers as ASGI has them."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in named.items()]  # fmt: skip
+
+
+def page_answer(scope: Scope, page: FoundPage) -> Reply:
     """Return the answer for a page."""
-    body: dict[str, Any] = {"items": items, "next_cursor": page.next_cursor}
-    if page.total_kind is not None:
-        body |= {"total": page.total, "total_kind": page.total_kind}
+    cursor = page.next_cursor
+    ended = b"null" if cursor is None else b'"%b"' % cursor.encode()
+    counted = truncated = b""
+    if page.total is not None and page.total_kind is not None:
+        counted = b',"total":%d,"total_kind":"%b"' % (page.total, page.total_kind.encode())
     headers = _truncation(page.truncated)
     if page.truncated:
-        body["truncated"] = list(page.truncated)
-    if page.next_cursor is not None and request.method in {"GET", "HEAD"}:
-        headers["Link"] = next_link(request.scope, page.next_cursor)
-    return Answer(200, headers, encode(body))
+        truncated = b',"truncated":%b' % encode(list(page.truncated))
+    if cursor is not None and scope["method"] in {"GET", "HEAD"}:
+        headers["Link"] = next_link(scope, cursor)
+    content = b'{"items":%b,"next_cursor":%b%b%b}' % (page.items, ended, counted, truncated)
+    return json_reply(200, headers, content)
 
 
 def next_link(scope: Scope, cursor: str) -> str:
@@ -68,42 +88,37 @@ def _without_cursor(query: bytes) -> str:
     return f"{urlencode(kept)}&" if kept else ""
 
 
-def read_answer(
-    content: bytes,
-    version: Any,
-    truncated: Sequence[str],
-    conditions: Conditions,
-    variant: str | None,
-) -> Answer:
+def row_answer(row: FoundRow, conditions: Conditions, variant: str | None) -> Reply:
     """Return the answer for one row; 304 if the client has it already.
 
     Args:
-        content: The body.
-        version: Of the row.
-        truncated: Paths of its relations that are not whole.
+        row: It.
         conditions: Of the request.
         variant: What tells the form of a whole row apart; None for a part of it or more.
     """
-    if variant is None:
-        # Of the content: included rows change without the version.
-        variant = digest_of(content)
-    headers = headers_of(version, variant) | _truncation(truncated)
+    if row.version is None and conditions is NO_CONDITIONS and not row.truncated:
+        return json_reply(200, {}, row.content)
+    headers = _truncation(row.truncated)
+    if row.version is not None:
+        # Included rows change without the version: then the tag is of the content.
+        headers |= headers_of(row.version, digest_of(row.content) if variant is None else variant)
     if conditions.is_absent or headers.get("ETag") in conditions.unseen:
-        return Answer(304, headers, b"")
-    return Answer(200, headers, content)
+        return Reply(304, raw_headers(headers), b"")
+    return json_reply(200, headers, row.content)
 
 
 def written_answer(
-    request: Request, written: Written, body: Any, *, is_new: bool, variant: str
-) -> Answer:
+    scope: Scope, row: StoredRow, preferences: Sequence[str], variant: str, is_new: bool
+) -> Reply:
     """Return the answer for a row that was written."""
-    headers = headers_of(written.version, variant)
+    headers = headers_of(row.version, variant)
     if is_new:
-        headers["Location"] = path_of(request.scope, written.key)
-    if prefers_minimal(request.headers.getlist("prefer")):
-        headers["Preference-Applied"] = "return=minimal"
-        return Answer(201 if is_new else 204, headers, b"")
-    return Answer(201 if is_new else 200, headers, encode(body))
+        headers["Location"] = path_of(scope, row.key)
+    if not preferences or not prefers_minimal(preferences):
+        return json_reply(201 if is_new else 200, headers, row.content())
+    made = raw_headers(headers | {"Preference-Applied": "return=minimal"})
+    # As Starlette has it: there is no body, and 201 says nothing of that.
+    return Reply(201, [*made, (b"content-length", b"0")], b"") if is_new else Reply(204, made, b"")
 
 
 def variant_of(view: View, whole: View) -> str:
@@ -160,21 +175,6 @@ _PLAIN = re.compile(r"(?:/[\w.~:,-]+)+/?")
 
 def _quoted(path: str) -> str:
     return quote(path, safe="/:,")
-
-
-def as_response(request: Request, answer: Answer) -> Response:
-    """Return what Starlette sends; for HEAD the headers alone."""
-    headers = dict(answer.headers)
-    has_body = answer.status not in {204, 304} and answer.body
-    response = Response(
-        content=answer.body if has_body and request.method != "HEAD" else b"",
-        status_code=answer.status,
-        headers=headers,
-        media_type="application/json" if has_body else None,
-    )
-    if request.method == "HEAD" and has_body:
-        response.headers["Content-Length"] = str(len(answer.body))
-    return response
 
 
 def _truncation(paths: Sequence[str]) -> dict[str, str]:

@@ -13,8 +13,8 @@ from pydantic_core import to_jsonable_python
 from ormolu.errors import RefusedError
 
 __all__ = [
-    "Conditions", "check_version", "etag_of", "prefers_minimal", "read_conditions",
-    "unescaped_version", "version_text",
+    "NO_CONDITIONS", "Conditions", "check_version", "etag_of", "prefers_minimal",
+    "read_conditions", "unescaped_version", "version_text",
 ]  # fmt: skip
 
 # One element of a list of tags, which may be empty (RFC 9110, 5.6.1). Blanks are read in one way
@@ -52,6 +52,9 @@ class Conditions:
     def unseen_versions(self) -> tuple[str, ...]:
         """Return the versions of If-None-Match, as `version_text` writes them."""
         return _versions_of(self.unseen)
+
+
+NO_CONDITIONS = Conditions()
 
 
 def version_text(version: Any) -> str:

@@ -14,21 +14,10 @@ from ormolu.resources._documented_filters import tree_schema
 from ormolu.resources._exposures import Exposure
 from ormolu.resources._parameters import Parameters
 from ormolu.resources._placing import Asking, place
-from ormolu.resources._routes import Endpoint
+from ormolu.resources._table import Operation
 from ormolu.web import Describer, problem_reference
 
 __all__ = ["describer_of"]
-
-_PROBLEMS = {
-    "list": (422, 503),
-    "query": (400, 413, 415, 422, 503),
-    "read": (400, 404, 412, 422, 503),
-    "create": (400, 403, 409, 412, 413, 415, 422, 428, 503),
-    "update": (400, 403, 404, 409, 412, 413, 415, 422, 428, 503),
-    "replace": (400, 403, 404, 409, 412, 413, 415, 422, 428, 503),
-    "delete": (400, 403, 404, 409, 412, 422, 428, 503),
-    "batch": (400, 403, 404, 409, 412, 413, 415, 422, 428, 503),
-}
 
 _MEANINGS = {
     400: "No valid JSON, or not UTF-8", 403: "Visible, and not writable", 404: "No such row",
@@ -38,19 +27,20 @@ _MEANINGS = {
 }  # fmt: skip
 
 _TEXT = {"type": "string"}
+_CREATED = 201
 
 
-def describer_of(endpoint: Endpoint, asking: Asking) -> Describer:
-    """Return what completes the document's operation of an endpoint."""
+def describer_of(offered: Operation, asking: Asking) -> Describer:
+    """Return what completes an operation in the document."""
 
     def describe(app: FastAPI, operation: Json, schemas: Json) -> None:
         exposure = place(app).exposure(asking.declaration)
-        description = _Description(endpoint, exposure, Components(schemas))
+        description = _Description(offered, exposure, Components(schemas))
         backends = {each.target.url.get_backend_name() for each in app.state.ormolu.engines}
         description.is_for_sqlite = "sqlite" in backends
         description.complete(operation)
 
-    return Describer(f"{asking.declaration.name}.{endpoint.name}", place, describe)
+    return Describer(f"{asking.declaration.name}.{offered.name}", place, describe)
 
 
 class _Description:
@@ -62,12 +52,12 @@ class _Description:
 
     is_for_sqlite = False
 
-    def __init__(self, endpoint: Endpoint, exposure: Exposure, components: Components) -> None:
-        self._endpoint = endpoint
+    def __init__(self, offered: Operation, exposure: Exposure, components: Components) -> None:
+        self._offered = offered
         self._exposure = exposure
         self._declaration = exposure.declaration
         self._components = components
-        self._parameters = Parameters(endpoint, exposure, components)
+        self._parameters = Parameters(offered, exposure, components)
         self._is_versioned = self._declaration.traits.version is not None
 
     def complete(self, operation: Json) -> None:
@@ -77,7 +67,7 @@ class _Description:
         body = self._body()
         if body is not None:
             operation["requestBody"] = {"required": True, "content": body}
-        answers = {str(self._endpoint.status): self._success()}
+        answers = {str(self._offered.status): self._success()}
         answers |= self._other_successes()
         for status in self._problems():
             answers[str(status)] = self._problem(status)
@@ -86,10 +76,9 @@ class _Description:
         operation["responses"] = operation.get("responses", {}) | answers
 
     def _problems(self) -> tuple[int, ...]:
-        statuses = _PROBLEMS[self._endpoint.name]
         dropped = set() if self._declaration.require_if_match else {428}
         dropped |= {403} if self._declaration.policy is None else set()
-        return tuple(status for status in statuses if status not in dropped)
+        return tuple(status for status in sorted(self._offered.problems) if status not in dropped)
 
     def _problem(self, status: int) -> Json:
         reference = problem_reference(self._components.schemas)
@@ -97,39 +86,41 @@ class _Description:
         return {"description": _MEANINGS[status], "content": content}
 
     def _body(self) -> Json | None:
-        name, schemas = self._endpoint.name, self._exposure.schemas
-        match name:
-            case "create" | "replace":
+        schemas = self._exposure.schemas
+        match self._offered.takes:
+            case "row":
                 return _json(self._model(schemas.create))
-            case "update":
+            case "changes":
                 reference = self._model(schemas.update)
                 return {**_json(reference), "application/merge-patch+json": {"schema": reference}}
             case "query":
                 return _json(self._add("Query", self._query_schema()))
-            case "batch":
+            case "steps":
                 return _json(self._add("Batch", self._batch_schema()))
-            case _:
+            case None:
                 return None
 
     def _success(self) -> Json:
-        name = self._endpoint.name
         answer: Json = {"description": "Successful Response"}
-        if name == "delete":
-            return {"description": "It is deleted"}
-        if name in {"list", "query"}:
-            answer["content"] = _json(self._page())
-            return answer
-        if name == "batch":
-            answer["content"] = _json(self._results())
-            return answer
-        answer["content"] = _json(self._public(self._exposure))
+        match self._offered.gives:
+            case "page":
+                return {**answer, "content": _json(self._page())}
+            case "results":
+                return {**answer, "content": _json(self._results())}
+            case "row":
+                return {**answer, **self._row()}
+            case None:
+                return {"description": "It is deleted"}
+
+    def _row(self) -> Json:
         headers = {"ETag": _answered("Version of the row")} if self._is_versioned else {}
-        if name == "create":
+        if self._offered.status == _CREATED:
             headers["Location"] = _answered("Path of the row")
-        return {**answer, "headers": headers} if headers else answer
+        content = _json(self._public(self._exposure))
+        return {"content": content, "headers": headers} if headers else {"content": content}
 
     def _other_successes(self) -> Json:
-        match self._endpoint.name:
+        match self._offered.name:
             case "create":
                 shown = _json(self._public(self._exposure))
                 return {"200": {"description": "A row with this key was there", "content": shown}}

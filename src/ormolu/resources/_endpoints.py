@@ -14,13 +14,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from ormolu.resources._answers import as_response
+from ormolu.resources._call import Call
 from ormolu.resources._exposures import apart
 from ormolu.resources._frontdoor import DoorMaker
 from ormolu.resources._guarded import answer_by_work
 from ormolu.resources._placing import Asked, Asking, parameter
 from ormolu.resources._requests import RequestBody
-from ormolu.resources._routes import Call, Endpoint
+from ormolu.resources._session_executor import SessionExecutor
+from ormolu.resources._table import Operation
 from ormolu.transactions import Access
 from ormolu.web import (
     Reply,
@@ -38,14 +39,14 @@ __all__ = ["endpoint_function", "operation_id"]
 
 
 def endpoint_function(
-    endpoint: Endpoint, asking: Asking, session: Callable[..., Any]
+    operation: Operation, asking: Asking, session: Callable[..., Any]
 ) -> Callable[..., Awaitable[Response]]:
-    """Return the function that FastAPI calls for an endpoint.
+    """Return the function that FastAPI calls for an operation.
 
     It keeps no declaration, as FastAPI keeps it for longer than its application.
 
     Args:
-        endpoint: The operation.
+        operation: It.
         asking: What asks for the policies.
         session: Dependency that gives the session.
     """
@@ -59,17 +60,16 @@ def endpoint_function(
         scope = request.scope
         # A route that is made by hand of this function does not raise it earlier.
         raise_failure(scope)
-        call_columns(scope, partial(_call_column, endpoint, asked))
+        call_columns(scope, partial(_call_column, operation, asked))
         if is_guarded and asked.privacy is not None:
             note_privacy(scope, asked.privacy)
         body = RequestBody(request)
         reply = await answer_beside(session, maker, scope, body, asked)
         if reply is None:
-            call = Call(request, body, session, asked.exposure, apart(asked.policies))
-            call.privacy = asked.privacy
-            made = as_response(request, await endpoint.handler(call))
-        else:
-            made = _response_of(reply, scope)
+            executor = SessionExecutor(asked.exposure, session, apart(asked.policies))
+            call = Call(scope, body, asked.exposure.declaration, executor, asked.privacy)
+            reply = await operation.handler(call)
+        made = _response_of(reply, scope)
         # What dependencies set, as FastAPI adds it to what it makes of other endpoints' values.
         made.raw_headers.extend(response.raw_headers)
         return made
@@ -82,13 +82,13 @@ def endpoint_function(
             parameter("asked", Annotated[Any, Depends(asking)]),
         ]
     )
-    answer.__name__ = f"{endpoint.name}_{path.replace('/', '_')}"
+    answer.__name__ = f"{operation.name}_{path.replace('/', '_')}"
     answer.__doc__ = None
     answer_problems(answer)
     answer.asking = asking  # type: ignore[attr-defined]
     if is_guarded:
         answer.privacy = asking.privacy_in  # type: ignore[attr-defined]
-    maker = DoorMaker(endpoint.name, asking, answer, session)
+    maker = DoorMaker(operation, asking, answer, session)
     answer.door = maker  # type: ignore[attr-defined]
     return answer
 
@@ -108,7 +108,7 @@ async def answer_beside(
     if at_hand is None:
         return None
     name = f"{scope['method']} {asked.exposure.declaration.path}"
-    answer = answer_by_work(maker.name, scope, body, at_hand, asked)
+    answer = answer_by_work(maker.operation, scope, body, at_hand, asked)
     return await attempt(answer, maker, name)
 
 
@@ -120,15 +120,15 @@ def _response_of(reply: Reply, scope: Scope) -> Response:
     return made
 
 
-def _call_column(endpoint: Endpoint, asked: Asked, column: Any, name: str) -> str | None:
+def _call_column(operation: Operation, asked: Asked, column: Any, name: str) -> str | None:
     hidden = asked.exposure.policy(asked.policies).hidden
-    return asked.exposure.call(column, name, hidden, is_new=endpoint.name != "update")
+    return asked.exposure.call(column, name, hidden, is_new=operation.name != "update")
 
 
-def operation_id(endpoint: Endpoint, route: Any) -> str:
+def operation_id(operation: Operation, route: Any) -> str:
     """Return an id by the path with its prefixes: a resource may be included more than once.
 
     An application's own `generate_unique_id_function` goes before it.
     """
-    path = route.path_format.removesuffix(endpoint.path)
-    return f"{endpoint.name}_{re.sub(r'[^a-zA-Z0-9]+', '_', path).strip('_')}"
+    path = route.path_format.removesuffix(operation.path)
+    return f"{operation.name}_{re.sub(r'[^a-zA-Z0-9]+', '_', path).strip('_')}"

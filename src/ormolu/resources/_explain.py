@@ -130,7 +130,7 @@ def explain_door(
     detour = detour or why_no_doors()
     sql = None
     try:
-        sql = open_for_all(maker.name, exposure, dialect).usual.text
+        sql = open_for_all(maker.operation, exposure, dialect).usual.text
     except NoDoorError as error:
         # What the resource itself says tells more.
         reason = str(error)
@@ -138,7 +138,7 @@ def explain_door(
         # Requests are answered all the same, and the log names the error.
         reason = f"its door cannot be made ({type(error).__name__}: {error})"
     return Explanation(
-        operation=maker.name,
+        operation=maker.operation.name,
         method=asked[0],
         path=asked[1],
         way="session" if reason else "plan" if detour else "front door",

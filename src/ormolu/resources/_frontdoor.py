@@ -16,13 +16,16 @@ from starlette.types import Scope
 from ormolu.engines import Engines
 from ormolu.lanes import Lanes
 from ormolu.resources._applications import find_resources
+from ormolu.resources._call import Call
 from ormolu.resources._declaration import Declaration
 from ormolu.resources._exposures import Exposure
 from ormolu.resources._grants import EVERYBODY
 from ormolu.resources._guarded import answer_by_work
 from ormolu.resources._kept_works import open_for_all
+from ormolu.resources._lane_executor import LaneExecutor, run_on_lane
 from ormolu.resources._mapped import check_columns
 from ormolu.resources._placing import Asked, Asking, place
+from ormolu.resources._table import Operation
 from ormolu.resources._variants import check_variants
 from ormolu.resources._works import Work
 from ormolu.transactions import Access
@@ -71,18 +74,20 @@ class _Door:
             unit = units_of(scope)[self.engines]
             if asked.exposure is not self.exposure or not unit.leaves_nothing(access):
                 return None
-            return await answer_by_work(self.maker.name, scope, body, self.at_hand, asked)
+            return await answer_by_work(self.maker.operation, scope, body, self.at_hand, asked)
         if self.work is None:
             return None
         self.work.opening.hybrids.check()
-        return await self.work.answer(scope, body, self.at_hand.lanes, EVERYBODY)
+        executor = LaneExecutor(self.work, self.at_hand.lanes, EVERYBODY)
+        call = Call(scope, body, self.work.declaration, executor)
+        return await run_on_lane(self.maker.operation.handler, call, executor)
 
 
 class DoorMaker:
     """Makes the doors of one endpoint, one for each database that it is served from.
 
     Attributes:
-        name: Of the operation.
+        operation: What they answer.
         reads_body: Whether its requests have a body.
         is_read: Whether nothing is changed, whatever comes of it.
         function: The endpoint.
@@ -91,16 +96,16 @@ class DoorMaker:
 
     def __init__(
         self,
-        name: str,
+        operation: Operation,
         asking: Asking,
         function: Callable[..., Any],
         session: Callable[..., Any],
     ) -> None:
-        self.reads_body = name in {"create", "update"}
-        self.is_read = name in {"list", "read"}
+        self.reads_body = operation.takes is not None
+        self.is_read = operation.is_read
         self.function = function
         self.session = session
-        self.name = name
+        self.operation = operation
         self._asking = asking
 
     @property
@@ -127,7 +132,7 @@ class DoorMaker:
         """
         dialect = engines.opened.reader.sync_engine.dialect
         exposure = place(app).exposure(self.declaration)
-        work = open_for_all(self.name, exposure, dialect)
+        work = open_for_all(self.operation, exposure, dialect)
         return _Door(
             maker=self,
             engines=engines,

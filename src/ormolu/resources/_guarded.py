@@ -8,39 +8,41 @@ from __future__ import annotations
 
 from starlette.types import Scope
 
+from ormolu.resources._call import Call
 from ormolu.resources._grants import grant_of
 from ormolu.resources._kept_works import Works
+from ormolu.resources._lane_executor import LaneExecutor, run_on_lane
 from ormolu.resources._placing import Asked
+from ormolu.resources._table import Operation
 from ormolu.web import LanesAtHand, Reply, Sent, note_privacy
 
 __all__ = ["answer_by_work"]
 
 
 async def answer_by_work(
-    name: str, scope: Scope, body: Sent, at_hand: LanesAtHand, asked: Asked
+    operation: Operation, scope: Scope, body: Sent, at_hand: LanesAtHand, asked: Asked
 ) -> Reply | None:
     """Answer a request; None hands it over, and so does an error of a request.
 
     Args:
-        name: Of the operation.
+        operation: What is asked for.
         scope: Of the request.
         body: Of it.
         at_hand: Where plans run.
         asked: What the request's policies allow.
     """
-    exposure, policies = asked.exposure, asked.policies
+    exposure, policies, privacy = asked
     grant = grant_of(policies, exposure.policy(policies))
     if grant is None:
         return None
     if exposure.works is None:
         exposure.works = Works(exposure)
-    work = exposure.works.find(name, at_hand.dialect, policies, grant)
+    work = exposure.works.find(operation, at_hand.dialect, policies, grant)
     if work is None:
         return None
     work.opening.hybrids.check()
-    reply: Reply | None = await work.answer(scope, body, at_hand.lanes, grant)
-    if reply is None or asked.privacy is None:
-        return reply
-    if exposure.declaration.policy is not None or reply.is_over_relations:
-        note_privacy(scope, asked.privacy)
-    return reply
+    if privacy is not None and exposure.declaration.policy is not None:
+        note_privacy(scope, privacy)
+    executor = LaneExecutor(work, at_hand.lanes, grant)
+    call = Call(scope, body, exposure.declaration, executor, privacy)
+    return await run_on_lane(operation.handler, call, executor)

@@ -34,24 +34,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ormolu.errors import RefusedError
 from ormolu.faults import fault_of
 from ormolu.models import UTCDateTime
+from ormolu.resources._answers import raw_headers
+from ormolu.web import Reply
 
 __all__ = [
-    "Answer", "Attempt", "begin", "finish", "idempotency_table", "payload_of", "read_key",
+    "Attempt", "begin", "finish", "idempotency_table", "payload_of", "read_key",
 ]  # fmt: skip
 
 TABLE = "ormolu_idempotency"
 _LIFETIME = timedelta(hours=24)
 _MAX_KEY = 255
 _PURGED_ONE_IN = 100
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer as it is kept."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 @dataclass(frozen=True)
@@ -97,7 +90,7 @@ def read_key(header: str) -> str:
 
 async def begin(
     session: AsyncSession, table: Table, scope: str, key: str, payload: bytes
-) -> Attempt | Answer:
+) -> Attempt | Reply:
     """Take a key for this request, or return the answer that it had already.
 
     Args:
@@ -139,19 +132,21 @@ async def begin(
     if kept.fingerprint != fingerprint:
         message = "This Idempotency-Key was used for another request."
         raise RefusedError("idempotency_key_reused", message)
-    return Answer(kept.status, json.loads(kept.headers), kept.body)
+    headers = {**json.loads(kept.headers), "idempotency-replayed": "true"}
+    return Reply(kept.status, raw_headers(headers), kept.body)
 
 
-async def finish(session: AsyncSession, attempt: Attempt, answer: Answer) -> None:
+async def finish(session: AsyncSession, attempt: Attempt, reply: Reply) -> None:
     """Keep the answer with the key; both are committed with the write.
 
     Now and then keys that are too old are deleted.
     """
     table = attempt.table
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reply.headers}
     await session.execute(
         update(table)
         .where((table.c.scope == attempt.scope) & (table.c.key == attempt.key))
-        .values(status=answer.status, headers=json.dumps(dict(answer.headers)), body=answer.body)
+        .values(status=reply.status, headers=json.dumps(headers), body=reply.body)
     )
     if random.randrange(_PURGED_ONE_IN) == 0:
         await _purge(session, table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Dialect
@@ -12,32 +12,25 @@ from ormolu.lanes import UnplannableError
 from ormolu.resources._exposures import Exposure, Policies
 from ormolu.resources._grants import Grant, template_of
 from ormolu.resources._policy import EVERYTHING
-from ormolu.resources._read_works import ListWork, ReadWork
 from ormolu.resources._recent import Recent
+from ormolu.resources._table import Operation
 from ormolu.resources._works import Opening, Work
-from ormolu.resources._write_works import CreateWork, DeleteWork, UpdateWork
 from ormolu.web import NoDoorError
 
 __all__ = ["Works", "open_for_all", "open_work"]
-
-_WORKS: dict[str, Callable[[Opening], Work]] = {
-    "create": CreateWork,
-    "delete": DeleteWork,
-    "list": ListWork,
-    "read": ReadWork,
-    "update": UpdateWork,
-}
 
 # Works that are kept, of all operations. A program has a few structures of policies: one for each
 # role, and one for each length of a list in it.
 _MOST = 128
 
 
-def open_work(name: str, exposure: Exposure, dialect: Dialect, policies: Policies | None) -> Work:
+def open_work(
+    operation: Operation, exposure: Exposure, dialect: Dialect, policies: Policies | None
+) -> Work:
     """Return the work of an operation.
 
     Args:
-        name: Of the operation.
+        operation: It.
         exposure: What is shown.
         dialect: Of the engine.
         policies: With slots for their values; None for whoever asks before FastAPI does.
@@ -45,17 +38,16 @@ def open_work(name: str, exposure: Exposure, dialect: Dialect, policies: Policie
     Raises:
         NoDoorError: There is none.
     """
-    kind = _WORKS.get(name)
-    if kind is None:
+    if operation.work is None:
         message = "it is of more than one statement"
         raise NoDoorError(message)
     try:
-        return kind(Opening(exposure, dialect, policies))
+        return operation.work(Opening(exposure, dialect, policies))
     except (UnplannableError, SQLAlchemyError) as error:
         raise NoDoorError(str(error)) from error
 
 
-def open_for_all(name: str, exposure: Exposure, dialect: Dialect) -> Work:
+def open_for_all(operation: Operation, exposure: Exposure, dialect: Dialect) -> Work:
     """Return the work of an operation for whoever asks before FastAPI does.
 
     Of a resource with a policy, for one who may see and touch everything: it tells whether there
@@ -67,7 +59,7 @@ def open_for_all(name: str, exposure: Exposure, dialect: Dialect) -> Work:
     policies = None
     if exposure.declaration.policy is not None:
         policies = {each: EVERYTHING for each in exposure.reached if each.declaration.policy}
-    return open_work(name, exposure, dialect, policies)
+    return open_work(operation, exposure, dialect, policies)
 
 
 class Works:
@@ -77,26 +69,30 @@ class Works:
         self._exposure = exposure
         self._kept: WeakKeyDictionary[Dialect, _Kept] = WeakKeyDictionary()
 
-    def find(self, name: str, dialect: Dialect, policies: Policies, grant: Grant) -> Work | None:
+    def find(
+        self, operation: Operation, dialect: Dialect, policies: Policies, grant: Grant
+    ) -> Work | None:
         """Return the work of an operation for a caller; None if there is none, or not yet."""
         kept = self._kept.get(dialect)
         if kept is None:
             kept = self._kept[dialect] = _Kept()
-        key = name, grant.key
+        key = operation.name, grant.key
         found = kept.works.get(key)
         if found is None:
             if not kept.is_worth_a_work(key):
                 return None
-            found = self._open(name, dialect, policies)
+            found = self._open(operation, dialect, policies)
             kept.works.put(key, found)
         return None if isinstance(found, NoDoorError) else found
 
-    def _open(self, name: str, dialect: Dialect, policies: Policies) -> Work | NoDoorError:
+    def _open(
+        self, operation: Operation, dialect: Dialect, policies: Policies
+    ) -> Work | NoDoorError:
         template = template_of(policies)
         if template is None:
             return NoDoorError("its policies cannot be kept apart from their values")
         try:
-            return open_work(name, self._exposure, dialect, template)
+            return open_work(operation, self._exposure, dialect, template)
         except NoDoorError as error:
             return error
 

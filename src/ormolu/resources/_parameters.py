@@ -5,18 +5,25 @@ from __future__ import annotations
 from ormolu.resources._components import Components, Json
 from ormolu.resources._documented_filters import filter_parameters
 from ormolu.resources._exposures import Exposure
-from ormolu.resources._routes import Endpoint
+from ormolu.resources._table import Operation
 
 __all__ = ["Parameters"]
 
 _TEXT = {"type": "string"}
 
+# By the name of a condition, and whether it is of a read.
+_MATCHES = {
+    ("If-Match", False): "ETag that the row must have",
+    ("If-None-Match", False): "`*`: there must be no row yet",
+    ("If-None-Match", True): "ETag that the client has already",
+}
+
 
 class Parameters:
-    """What an endpoint takes beside its body."""
+    """What an operation takes beside its body."""
 
-    def __init__(self, endpoint: Endpoint, exposure: Exposure, components: Components) -> None:
-        self._endpoint = endpoint
+    def __init__(self, operation: Operation, exposure: Exposure, components: Components) -> None:
+        self._operation = operation
         self._exposure = exposure
         self._components = components
         self._declaration = exposure.declaration
@@ -28,7 +35,7 @@ class Parameters:
         return [*self._path(), *self._query(), *self._headers()]
 
     def _path(self) -> list[Json]:
-        if "{" not in self._endpoint.path:
+        if not self._operation.is_of_row:
             return []
         return [
             {
@@ -42,23 +49,21 @@ class Parameters:
         ]
 
     def _query(self) -> list[Json]:
-        name = self._endpoint.name
-        if name == "read":
-            return self.selection
-        if name == "create" and not self._declaration.on_match:
-            return []
-        if name == "create":
-            match = {"type": "string", "enum": list(self._declaration.on_match)}
-            return [
-                _parameter(
-                    "on_conflict", _TEXT, "Fields of a unique key: change the row that has it"
-                ),
-                _parameter("on_match", match, "What happens to a row with this unique key"),
-            ]
-        if name != "list":
-            return []
-        filters = filter_parameters(self._exposure, self._components)
-        return [*filters, *self.paging, *self.selection]
+        match self._operation.query:
+            case "selection":
+                return self.selection
+            case "page":
+                filters = filter_parameters(self._exposure, self._components)
+                return [*filters, *self.paging, *self.selection]
+            case "upsert" if self._declaration.on_match:
+                match = {"type": "string", "enum": list(self._declaration.on_match)}
+                fields = "Fields of a unique key: change the row that has it"
+                return [
+                    _parameter("on_conflict", _TEXT, fields),
+                    _parameter("on_match", match, "What happens to a row with this unique key"),
+                ]
+            case _:
+                return []
 
     @property
     def paging(self) -> list[Json]:
@@ -101,21 +106,16 @@ class Parameters:
         return found
 
     def _headers(self) -> list[Json]:
-        name, found = self._endpoint.name, []
-        if self._is_versioned and name in {"update", "replace", "delete"}:
-            is_required = self._declaration.require_if_match
-            found.append(
-                _header("If-Match", "ETag that the row must have", is_required=is_required)
-            )
-        if name == "replace":
-            found.append(_header("If-None-Match", "`*`: there must be no row yet"))
-        if self._is_versioned and name == "read":
-            found.append(_header("If-None-Match", "ETag that the client has already"))
-        if name in {"create", "update", "replace", "batch"}:
+        operation, found = self._operation, []
+        for name in operation.matches:
+            is_needed = name == "If-Match" and self._declaration.require_if_match
+            if self._is_versioned or (name == "If-None-Match" and not operation.is_read):
+                found.append(
+                    _header(name, _MATCHES[name, operation.is_read], is_required=is_needed)
+                )
+        if not operation.is_read and operation.gives is not None:
             found.append(_header("Prefer", "`return=minimal`: an answer without a body"))
-        if self._declaration.idempotency and name in {
-            "create", "update", "replace", "delete", "batch",
-        }:  # fmt: skip
+        if self._declaration.idempotency and not operation.is_read:
             found.append(_header("Idempotency-Key", "The same key is the same request"))
         return found
 

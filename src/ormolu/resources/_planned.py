@@ -24,7 +24,6 @@ class RowPlan:
         version: Where in a row the version is; None without one.
         key: Where in a row the key is; nowhere where SQLite has read it into the JSON.
         nested: What makes the body instead, if relations to many are in it.
-        has_relations: Whether the answer has rows of other models.
     """
 
     plan: Plan
@@ -32,7 +31,10 @@ class RowPlan:
     version: int | None
     key: slice
     nested: Nested | None = None
-    has_relations: bool = False
+
+    def version_in(self, row: Sequence[Any]) -> Any:
+        """Return the version of a row of the statement; None without one."""
+        return None if self.version is None else self.plan.read(row)[self.version]
 
 
 @dataclass(frozen=True, kw_only=True)

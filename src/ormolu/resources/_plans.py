@@ -102,10 +102,7 @@ class Plans:
             return encode(shown(selection, made))
 
         nested = self._nested(root)
-        return RowPlan(
-            plan=plan, content=content, version=version, key=key, nested=nested,
-            has_relations=bool(selection.children),
-        )  # fmt: skip
+        return RowPlan(plan=plan, content=content, version=version, key=key, nested=nested)
 
     def page(self, query: ListQuery, after: Collection[int] | None) -> PagePlan:
         """Return the plan for one page.

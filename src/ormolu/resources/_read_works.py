@@ -2,101 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from starlette.types import Scope
 
-from ormolu.lanes import (
-    Lanes,
-    NotDoneError,
-    PointPlan,
-    Read,
-    UnplannableError,
-    Values,
-)
-from ormolu.query import Cursors, are_cut, read_selection
-from ormolu.resources._answers import encode, next_link, read_answer
-from ormolu.resources._conditions import check_version
+from ormolu.lanes import NotDoneError, PointPlan, Read, UnplannableError, Values
+from ormolu.query import Cursors, are_cut
 from ormolu.resources._grants import Grant
 from ormolu.resources._lists import ListLimits, ListQuery, read_parameters
 from ormolu.resources._planned import PagePlan, RowPlan
 from ormolu.resources._recent import Recent
-from ormolu.resources._requests import read_query
+from ormolu.resources._requests import read_query, read_row_query
 from ormolu.resources._shapes import Shapes
-from ormolu.resources._works import (
-    NO_CONDITIONS,
-    Opening,
-    Work,
-    asks_for,
-    conditions_of,
-    headers_for,
-    json_headers,
-    raw_headers,
-)
-from ormolu.web import Reply, Sent
+from ormolu.resources._works import Opening, Work
 
-__all__ = ["ListWork", "ReadWork"]
+__all__ = ["KeptPage", "KeptRow", "ListWork", "ReadWork"]
 
 # Query strings of first pages that are kept, and their bytes, at most.
 _FIRST_PAGES, _SHORT = 256, 200
 # Statements of one list that are kept: one without a cursor, others by the NULLs in a cursor.
 _NULLS = 4
 
-# Headers that ask for more than the row.
-_CONDITIONS = frozenset({b"if-match", b"if-none-match"})
 
+class KeptRow(NamedTuple):
+    """What the query string of a read asks for.
 
-# A plan, what its answer shows, and whether that is all of the row.
-_Point = tuple[PointPlan, RowPlan, bool]
+    Attributes:
+        point: The statement, for one key or many.
+        plan: What its answer shows.
+        is_whole: See `AskedRow`.
+        is_over_relations: See `Asked`.
+    """
+
+    point: PointPlan
+    plan: RowPlan
+    is_whole: bool
+    is_over_relations: bool
 
 
 class ReadWork(Work):
     """One row by its key."""
 
+    is_read = True
+
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening)
-        self._shapes: Shapes[_Point] = Shapes(opening.shapes)
+        self._shapes: Shapes[KeptRow] = Shapes(opening.shapes)
         self._whole = self._plan(b"")
-        point, _, _ = self._whole
-        self.usual = point.many or point.one
+        self.usual = self._whole.point.many or self._whole.point.one
 
-    async def answer(self, scope: Scope, body: Sent, lanes: Lanes, grant: Grant) -> Reply | None:
-        conditions = conditions_of(scope) if asks_for(scope, _CONDITIONS) else NO_CONDITIONS
-        query = scope["query_string"]
-        if query:
-            found = self._shapes.find(query, lambda: self._plan(query), is_common=False)
-        else:
-            found = self._whole
-        point, plan, is_whole = found
-        row = await lanes.fetch_one(point, self.key(scope), grant.values)
-        if row is None:
-            return None
-        if plan.nested is None:
-            content = plan.content(row)
-        else:
-            (item,) = await plan.nested.items(lanes, plan.plan, [row], grant.values)
-            content = encode(item)
-        if len(content) > self.declaration.max_bytes:
-            return None
-        has_relations = plan.has_relations
-        if plan.version is None and conditions is NO_CONDITIONS:
-            return Reply(200, json_headers(content), content, has_relations)
-        version = None if plan.version is None else plan.plan.read(row)[plan.version]
-        check_version(conditions, version)
-        variant = self.opening.variant if is_whole else None
-        answer = read_answer(content, version, (), conditions, variant)
-        if answer.status != 200:
-            return Reply(answer.status, raw_headers(answer.headers), b"", has_relations)
-        return Reply(200, headers_for(answer.headers, content), content, has_relations)
+    def asked(self, query: bytes) -> KeptRow:
+        """Return what a query string asks for.
 
-    def _plan(self, query: bytes) -> _Point:
-        given = _once(read_query({"query_string": query}), {"fields", "include"})
-        locations = (("query", "fields"), ("query", "include"))
-        view = self.opening.view
-        selection = read_selection(view, given.get("fields"), given.get("include"), locations)
-        return *self.opening.plans.read(selection), not given
+        Raises:
+            RefusedError: It is wrong.
+            NotDoneError: It has not come before.
+        """
+        if not query:
+            return self._whole
+        return self._shapes.find(query, lambda: self._plan(query), is_common=False)
+
+    def _plan(self, query: bytes) -> KeptRow:
+        asked = read_row_query(self.opening.view, query)
+        point, plan = self.opening.plans.read(asked.selection)
+        return KeptRow(point, plan, asked.is_whole, asked.is_over_relations)
 
 
 class _Shape(NamedTuple):
@@ -113,8 +84,8 @@ class _Shape(NamedTuple):
     plans: Recent[PagePlan]
 
 
-class _Asked(NamedTuple):
-    """What a query string asks for.
+class KeptPage(NamedTuple):
+    """What the query string of a list asks for.
 
     Attributes:
         plan: The statements for it.
@@ -123,7 +94,7 @@ class _Asked(NamedTuple):
         reads: The statements with their parameters, for callers without policies.
         make: From their rows to the JSON of the items and the next cursor; to the rows instead, if
             the plan has relations to fetch for them.
-        is_over_relations: Whether the answer depends on rows of other models.
+        is_over_relations: See `Asked`.
     """
 
     plan: PagePlan
@@ -141,48 +112,37 @@ class _Asked(NamedTuple):
 class ListWork(Work):
     """One page of a list."""
 
+    is_read = True
+
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening)
         self._shapes: Shapes[_Shape] = Shapes(opening.shapes)
         declaration = self.declaration
-        self._most_rows, self._most_bytes = declaration.limits
+        self._most_rows, _ = declaration.limits
         self._limits = ListLimits(declaration.max_limit, declaration.max_offset)
         # By the query strings of first pages, which come again and again.
-        self._first_pages: Recent[_Asked] = Recent(_FIRST_PAGES)
+        self._first_pages: Recent[KeptPage] = Recent(_FIRST_PAGES)
         shape = self._find(())
         page = self._plan_page(shape.query, None)
         shape.plans.put(None, page)
         self.usual = page.rows
 
-    async def answer(self, scope: Scope, body: Sent, lanes: Lanes, grant: Grant) -> Reply | None:
-        if asks_for(scope, _CONDITIONS):
-            return None
-        raw: bytes = scope["query_string"]
-        is_shared = self.opening.is_shared
-        asked = self._first_pages.get(raw)
-        if asked is None:
-            asked = self._ask(scope, grant)
-            if is_shared and b"cursor" not in raw and len(raw) <= _SHORT:
-                self._first_pages.put(raw, asked)
-        reads = asked.reads_for(grant)
-        if is_shared:
-            items, cursor = await lanes.fetch(reads, asked.make)
-        else:
-            # The rows alone: the rest is made here, in the context of this request.
-            items, cursor = asked.make(*await lanes.fetch(reads, _as_they_are))
-        if asked.plan.nested is not None:
-            found = await asked.plan.nested.items(lanes, asked.plan.rows, items, grant.values)
-            items = encode(found)
-        ended = b"null" if cursor is None else b'"%b"' % cursor.encode()
-        content = b'{"items":%b,"next_cursor":%b}' % (items, ended)
-        if len(content) > self._most_bytes:
-            return None
-        headers = json_headers(content)
-        if cursor is not None:
-            headers.insert(0, (b"link", next_link(scope, cursor).encode("latin-1")))
-        return Reply(200, headers, content, asked.is_over_relations)
+    def asked(self, scope: Scope, grant: Grant) -> KeptPage:
+        """Return what the query string of a request asks for.
 
-    def _ask(self, scope: Scope, grant: Grant) -> _Asked:
+        Raises:
+            RefusedError: It is wrong.
+            NotDoneError: It has not come before, or is more than a lane does.
+        """
+        raw: bytes = scope["query_string"]
+        found = self._first_pages.get(raw)
+        if found is None:
+            found = self._ask(scope, grant)
+            if self.opening.is_shared and b"cursor" not in raw and len(raw) <= _SHORT:
+                self._first_pages.put(raw, found)
+        return found
+
+    def _ask(self, scope: Scope, grant: Grant) -> KeptPage:
         given = read_query(scope)
         limit, cursor = given.pop("limit", None), given.pop("cursor", None)
         shape = self._find(tuple((name, *values) for name, values in given.items()))
@@ -197,7 +157,7 @@ class ListWork(Work):
         make = partial(self._make, plan, shape.cursors, size)
         # They may be kept, and a policy's values are another caller's next time.
         reads = None if grant.values else plan.reads(size, values)
-        return _Asked(plan, size, values, reads, make, shape.query.is_over_relations)
+        return KeptPage(plan, size, values, reads, make, shape.query.is_over_relations)
 
     def _make(
         self, plan: PagePlan, cursors: Cursors, size: int, *found: Sequence[Any]
@@ -251,13 +211,3 @@ class ListWork(Work):
 
     def _plan_page(self, query: ListQuery, after: frozenset[int] | None) -> PagePlan:
         return self.opening.plans.page(query, after)
-
-
-def _as_they_are(*found: Sequence[Any]) -> tuple[Sequence[Any], ...]:
-    return found
-
-
-def _once(given: Mapping[str, list[str]], known: set[str]) -> dict[str, str]:
-    if any(name not in known or len(values) > 1 for name, values in given.items()):
-        raise NotDoneError
-    return {name: values[0] for name, values in given.items()}

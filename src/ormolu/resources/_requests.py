@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from pydantic import ValidationError
@@ -11,15 +11,38 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from ormolu.errors import RefusedError
-from ormolu.query import Field, Location, entry_of, member_texts, refuse
+from ormolu.query import (
+    Field,
+    Location,
+    Selection,
+    View,
+    entry_of,
+    member_texts,
+    read_selection,
+    refuse,
+)
 from ormolu.resources._json import read_json
+from ormolu.web import Sent
 
 __all__ = [
-    "MAX_BODY", "RequestBody", "may_have_slash", "read_body", "read_key", "read_key_value",
-    "read_key_values", "read_object", "read_query",
+    "MAX_BODY", "RequestBody", "RowQuery", "Wishes", "check_body_headers", "may_have_slash",
+    "read_json_body", "read_key", "read_key_value", "read_key_values", "read_object", "read_once",
+    "read_query", "read_row_query", "wishes_in",
 ]  # fmt: skip
 
 MAX_BODY = 1024 * 1024
+# Digits that the length of a body has at most; int() refuses thousands of them.
+_DIGITS = 20
+
+# By the names of headers, in lower case, the lines of each.
+Wishes = dict[bytes, list[str]]
+_NONE = ("",)
+_WISHES = frozenset(
+    {
+        b"content-length", b"content-type", b"idempotency-key", b"if-match", b"if-none-match",
+        b"prefer",
+    }
+)  # fmt: skip
 
 
 def read_key(scope: Scope, keys: Sequence[Field], name: str) -> tuple[Any, ...]:
@@ -137,6 +160,51 @@ def read_query(scope: Scope) -> dict[str, list[str]]:
     return found
 
 
+class RowQuery(NamedTuple):
+    """What the query string of a read asks for.
+
+    Attributes:
+        selection: Fields and relations.
+        is_whole: Whether it names none, so that the row is shown as it always is.
+    """
+
+    selection: Selection
+    is_whole: bool
+
+    @property
+    def is_over_relations(self) -> bool:
+        """Tell whether the answer depends on rows of other models."""
+        return bool(self.selection.children)
+
+
+def read_row_query(view: View, query: bytes) -> RowQuery:
+    """Read the query string of a read.
+
+    Raises:
+        RefusedError: A parameter is unknown, or has a wrong value.
+    """
+    given = read_once(query, "fields", "include")
+    locations = (("query", "fields"), ("query", "include"))
+    found = read_selection(view, given.get("fields"), given.get("include"), locations)
+    return RowQuery(found, not given)
+
+
+def read_once(query: bytes, *known: str) -> dict[str, str]:
+    """Read the parameters of a query string of which only these are known, each given once.
+
+    Raises:
+        RefusedError: One is unknown, or given twice.
+    """
+    found = {}
+    for name, values in read_query({"query_string": query}).items():
+        if name not in known:
+            raise refuse(("query", name), "unknown_parameter", f"There is no {name!r} here")
+        if len(values) > 1:
+            raise refuse(("query", name), "repeated", f"Is given {len(values)} times")
+        found[name] = values[0]
+    return found
+
+
 class RequestBody:
     """The body of a request, which is read once and can be had again."""
 
@@ -172,28 +240,6 @@ class RequestBody:
         return b"".join(chunks)
 
 
-async def read_body(
-    request: Request, body: RequestBody, *, is_patch: bool = False
-) -> tuple[bytes, Any]:
-    """Read a JSON body, raw and as a value.
-
-    Raises:
-        RefusedError: It is too large, of another type, or no JSON.
-    """
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    is_merge_patch = is_patch and content_type == "application/merge-patch+json"
-    if content_type != "application/json" and not is_merge_patch:
-        message = "The body must be application/json."
-        raise RefusedError("unsupported_media_type", message)
-    length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > MAX_BODY:
-        raise _too_large()
-    raw = await body.read(MAX_BODY)
-    if raw is None:
-        raise _too_large()
-    return raw, read_json(raw, ("body",))
-
-
 def read_object(value: Any) -> Mapping[str, Any]:
     """Return a body that is an object.
 
@@ -203,6 +249,43 @@ def read_object(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise refuse(("body",), "dict_type", "Must be an object")
     return value
+
+
+def check_body_headers(wishes: Wishes, *, is_patch: bool = False) -> None:
+    """Check what the headers say of a body, before it is asked for.
+
+    Raises:
+        RefusedError: It is too large, or of another type.
+    """
+    content_type = wishes.get(b"content-type", _NONE)[0].partition(";")[0].strip().lower()
+    is_merge_patch = is_patch and content_type == "application/merge-patch+json"
+    if content_type != "application/json" and not is_merge_patch:
+        message = "The body must be application/json."
+        raise RefusedError("unsupported_media_type", message)
+    length = wishes.get(b"content-length", _NONE)[0]
+    if length.isdecimal() and (len(length) > _DIGITS or int(length) > MAX_BODY):
+        raise _too_large()
+
+
+async def read_json_body(body: Sent) -> tuple[bytes, Any]:
+    """Read a JSON body, raw and as a value.
+
+    Raises:
+        RefusedError: It is too large, or no JSON.
+    """
+    raw = await body.read(MAX_BODY)
+    if raw is None:
+        raise _too_large()
+    return raw, read_json(raw, ("body",))
+
+
+def wishes_in(scope: Scope) -> Wishes:
+    """Return the lines of the headers that an operation looks at, by their names."""
+    found: Wishes = {}
+    for name, value in scope["headers"]:
+        if name in _WISHES:
+            found.setdefault(name, []).append(value.decode("latin-1"))
+    return found
 
 
 def _too_large() -> RefusedError:

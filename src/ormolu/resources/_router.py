@@ -26,7 +26,7 @@ from ormolu.resources._frontdoor import DoorMaker
 from ormolu.resources._placing import Asking, opened, place
 from ormolu.resources._registry import made
 from ormolu.resources._requests import read_key
-from ormolu.resources._routes import Endpoint, endpoints_of
+from ormolu.resources._table import Operation, offered_by
 from ormolu.web import (
     answer_problems,
     answers_in,
@@ -37,17 +37,6 @@ from ormolu.web import (
 )
 
 __all__ = ["ResourceRouter"]
-
-_SUMMARIES = {
-    "list": "List, filter, sort and page {} rows",
-    "query": "The same, asked for in a body",
-    "create": "Create {}",
-    "batch": "Many changes of {} at once",
-    "read": "Read {}",
-    "update": "Change {}",
-    "replace": "Create or replace {}",
-    "delete": "Delete {}",
-}
 
 
 class ResourceRouter(APIRouter):
@@ -90,45 +79,47 @@ class ResourceRouter(APIRouter):
 
     def _build(self) -> None:
         """Make the routes, once: what the program changes of them stays."""
-        endpoints = endpoints_of(self.declaration)
+        operations = offered_by(self.declaration)
         base = self.declaration.path
-        functions = [self._add(base, endpoint) for endpoint in endpoints]
+        functions = [self._add(base, operation) for operation in operations]
         # After the rows' own paths: a pattern that ends in a slash matches a line feed after it.
-        for endpoint, function in zip(endpoints, functions, strict=True):
-            self._add_hidden(f"{base}{endpoint.path}/", endpoint.methods, (endpoint, function))
-        for path in dict.fromkeys(endpoint.path for endpoint in endpoints):
-            methods = {method for each in endpoints if each.path == path for method in each.methods}
+        for operation, function in zip(operations, functions, strict=True):
+            self._add_hidden(f"{base}{operation.path}/", operation.methods, (operation, function))
+        for path in dict.fromkeys(operation.path for operation in operations):
+            methods = {
+                method for each in operations if each.path == path for method in each.methods
+            }
             for slash in ("", "/"):
                 self._refuse(base + path + slash, methods)
 
-    def _add(self, base: str, endpoint: Endpoint) -> Callable[..., Any]:
+    def _add(self, base: str, operation: Operation) -> Callable[..., Any]:
         declaration = self.declaration
-        function: Any = endpoint_function(endpoint, self._asking, self._session)
-        function.describe = describer_of(endpoint, self._asking)
-        shown, *others = endpoint.methods
-        path = base + endpoint.path
+        function: Any = endpoint_function(operation, self._asking, self._session)
+        function.describe = describer_of(operation, self._asking)
+        shown, *others = operation.methods
+        path = base + operation.path
         self.makers[shown, path] = function.door
         self.add_api_route(
             path, function, methods=[shown], name=function.__name__, tags=[*self._own_tags],
-            generate_unique_id_function=Default(partial(operation_id, endpoint)),
-            status_code=endpoint.status, response_model=None,
-            include_in_schema=shown != "QUERY" and endpoint.needs not in declaration.undocumented,
-            dependencies=_dependencies(endpoint), route_class_override=_class_of(endpoint),
-            summary=_SUMMARIES[endpoint.name].format(declaration.name),
+            generate_unique_id_function=Default(partial(operation_id, operation)),
+            status_code=operation.status, response_model=None,
+            include_in_schema=shown != "QUERY" and operation.needs not in declaration.undocumented,
+            dependencies=_dependencies(operation), route_class_override=_class_of(operation),
+            summary=operation.summary.format(declaration.name),
         )  # fmt: skip
         self._note_route()
         if others:
-            self._add_hidden(path, others, (endpoint, function))
+            self._add_hidden(path, others, (operation, function))
         return function  # type: ignore[no-any-return]
 
     def _add_hidden(
-        self, path: str, methods: Sequence[str], served: tuple[Endpoint, Callable[..., Any]]
+        self, path: str, methods: Sequence[str], served: tuple[Operation, Callable[..., Any]]
     ) -> None:
-        endpoint, function = served
+        operation, function = served
         self.add_api_route(
             path, function, methods=[*methods], name=function.__name__, response_model=None,
-            include_in_schema=False, status_code=endpoint.status, tags=[*self._own_tags],
-            dependencies=_dependencies(endpoint), route_class_override=_class_of(endpoint),
+            include_in_schema=False, status_code=operation.status, tags=[*self._own_tags],
+            dependencies=_dependencies(operation), route_class_override=_class_of(operation),
         )  # fmt: skip
         self._note_route()
 
@@ -147,13 +138,13 @@ class ResourceRouter(APIRouter):
         route.served = frozenset(methods)
 
 
-def _class_of(endpoint: Endpoint) -> type[APIRoute]:
-    return RowRoute if "{" in endpoint.path else ResourceRoute
+def _class_of(operation: Operation) -> type[APIRoute]:
+    return RowRoute if operation.is_of_row else ResourceRoute
 
 
-def _dependencies(endpoint: Endpoint) -> Sequence[Any]:
+def _dependencies(operation: Operation) -> Sequence[Any]:
     # POST too: on SQLite it would wait for those who write.
-    return [Depends(only_read)] if endpoint.name == "query" else []
+    return [Depends(only_read)] if operation.name == "query" else []
 
 
 class ResourceRoute(APIRoute):

@@ -1,42 +1,31 @@
 """What the works of one resource share, and what keeps it from having them.
 
-A work answers the requests of one operation by plans, on a lane. It answers successes only: what
-it does not know, does not find or is not sure of it hands over to the session's way.
+A work keeps the statements of one operation as plans, by what requests ask for. A lane runs them
+with the values of each request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Dialect
 from starlette.types import Scope
 
-from ormolu.lanes import Lanes, Plan
+from ormolu.lanes import Plan
 from ormolu.query import is_plain, plain_type
 from ormolu.resources._answers import variant_of
 from ormolu.resources._columns import has_events
-from ormolu.resources._conditions import Conditions, read_conditions
 from ormolu.resources._exposures import Exposure, Policies
-from ormolu.resources._grants import Grant
 from ormolu.resources._hybrids import Hybrids
 from ormolu.resources._plans import Plans
 from ormolu.resources._requests import read_key
 from ormolu.resources._shapes import SHAPES
-from ormolu.web import NoDoorError, Reply, Sent
+from ormolu.resources._statements import Key
+from ormolu.web import NoDoorError
 
-__all__ = [
-    "NO_CONDITIONS", "Opening", "Work", "asks_for", "conditions_of", "headers_for", "json_headers",
-    "lines_of", "raw_headers",
-]  # fmt: skip
-
-NO_CONDITIONS = Conditions()
-
-
-_JSON_HEADER = (b"content-type", b"application/json")
+__all__ = ["Opening", "Work"]
 
 
 class Opening:
@@ -128,12 +117,15 @@ class Opening:
 
 
 class Work:
-    """Answers the requests of one operation.
+    """The statements of one operation that are kept.
 
     Attributes:
+        is_read: Whether it changes nothing.
+        opening: What all works of the resource share.
         usual: The plan that a usual request is answered by.
     """
 
+    is_read = False
     usual: Plan
 
     def __init__(self, opening: Opening) -> None:
@@ -145,18 +137,12 @@ class Work:
         is_number = isinstance(type_, sa.Integer) and not isinstance(type_, sa.SmallInteger)
         self._has_number = len(keys) == 1 and is_number
 
-    async def answer(self, scope: Scope, body: Sent, lanes: Lanes, grant: Grant) -> Reply | None:
-        """Answer a request; None hands it over, and so does an error of a request.
+    def key(self, scope: Scope) -> Key:
+        """Return the primary key in the path of a request.
 
-        Args:
-            scope: Of the request.
-            body: Of it.
-            lanes: Where plans run.
-            grant: What the caller is allowed.
+        Raises:
+            Exception: There is none.
         """
-        raise NotImplementedError
-
-    def key(self, scope: Scope) -> tuple[Any, ...]:
         if self._has_number:
             digits: str = scope["path"].rpartition("/")[2]
             # Of nine digits: within what every INTEGER holds. Sent so: a slash may be escaped.
@@ -166,42 +152,3 @@ class Work:
             ):  # fmt: skip
                 return (int(digits),)
         return read_key(scope, self.declaration.keys, self.declaration.name)
-
-
-def lines_of(scope: Scope, name: bytes) -> list[str]:
-    """Return the lines of a header."""
-    return [value.decode("latin-1") for each, value in scope["headers"] if each == name]
-
-
-def conditions_of(scope: Scope) -> Conditions:
-    """Return what If-Match and If-None-Match say.
-
-    Raises:
-        RefusedError: One is not a list of tags.
-    """
-    return read_conditions(lines_of(scope, b"if-match"), lines_of(scope, b"if-none-match"))
-
-
-def asks_for(scope: Scope, names: frozenset[bytes]) -> bool:
-    """Tell whether a request has one of these headers."""
-    # A loop, not `any`, as this is asked for each request.
-    for name, _ in scope["headers"]:  # noqa: SIM110
-        if name in names:
-            return True
-    return False
-
-
-def json_headers(content: bytes) -> list[tuple[bytes, bytes]]:
-    """Return the headers of a JSON body."""
-    return [(b"content-length", b"%d" % len(content)), _JSON_HEADER]
-
-
-def headers_for(named: Mapping[str, str], content: bytes) -> list[tuple[bytes, bytes]]:
-    """Return the headers of a JSON body, with others."""
-    return [*raw_headers(named), *json_headers(content)]
-
-
-def raw_headers(named: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """Return headers as ASGI has them."""
-    return [(name.lower().encode("latin-1"), value.encode("latin-1"))
-            for name, value in named.items()]  # fmt: skip
