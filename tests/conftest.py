@@ -15,6 +15,9 @@ if sys.dont_write_bytecode:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
+# Nothing is garbage while the modules of tests are taken in, and each would be looked at often.
+gc.disable()
+
 pytest_plugins = ["tests.fixtures.backends", "tests.fixtures.apps"]
 
 
@@ -36,6 +39,7 @@ def pytest_collection_finish() -> None:
 def _put_out_of_sight() -> None:
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 _tests = count(1)
