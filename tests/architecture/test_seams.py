@@ -156,6 +156,7 @@ UNSAID = frozenset(
     {"_attributes_set", "_invalidate_schema_cache_asof", "_sa_original_init", "current_column"}
 )
 
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("library", ["fastapi", "pydantic", "sqlalchemy", "starlette"])
 def test_names_may_be_gone(library: str) -> None:
