@@ -88,13 +88,14 @@ class Works:
     def _open(
         self, operation: Operation, dialect: Dialect, policies: Policies
     ) -> Work | NoDoorError:
-        template = template_of(policies)
-        if template is None:
-            return NoDoorError("its policies cannot be kept apart from their values")
         try:
-            return open_work(operation, self._exposure, dialect, template)
-        except NoDoorError as error:
-            return error
+            template = template_of(policies)
+            if template is not None:
+                return open_work(operation, self._exposure, dialect, template)
+        except Exception as error:
+            # What compiles a value may look into it: pairs in a list, a type of the program's own.
+            return NoDoorError(str(error))
+        return NoDoorError("its policies cannot be kept apart from their values")
 
 
 class _Kept:

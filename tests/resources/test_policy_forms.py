@@ -1,4 +1,4 @@
-"""Policies with a CTE: their writes begin with WITH, and sqlite3 counts no rows of such."""
+"""Policies in forms that not every statement takes as it is: a table of their own, pairs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import FastAPI, Header
-from sqlalchemy import MetaData, select
+from sqlalchemy import MetaData, select, tuple_
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ormolu import Database, Model, Policy, resource
@@ -46,6 +46,11 @@ async def within(x_tenant: Annotated[int, Header()]) -> Policy:
     return Policy(visible=_of(x_tenant, is_nested=True))
 
 
+async def of_pairs(x_tenant: Annotated[int, Header()]) -> Policy:
+    pairs = [(x_tenant, key) for key in range(1, 9)]
+    return Policy(visible=tuple_(Plot.team_id, Plot.id).in_(pairs))
+
+
 async def _check_policy(url: str, policy: Any) -> None:
     app, db = FastAPI(), Database(url, metadata=Base.metadata)
     db.attach(app)
@@ -66,10 +71,15 @@ async def _check_policy(url: str, policy: Any) -> None:
 
 @pytest.mark.backends("sqlite", "asyncpg", "psycopg")
 async def test_rows_out_of_reach_are_none(database_url: str) -> None:
-    """A row that the policy hides and one that is not there get the same answer: 404."""
+    """Writes begin with WITH then, of which sqlite3 counts no rows: they were all found."""
     await _check_policy(database_url, above)
 
 
 async def test_nested_tables(database_url: str) -> None:
     """MariaDB takes no WITH before UPDATE and DELETE, and a nested one."""
     await _check_policy(database_url, within)
+
+
+async def test_pairs(database_url: str) -> None:
+    """A list of pairs has no place for each of its values: its statements are made anew."""
+    await _check_policy(database_url, of_pairs)
