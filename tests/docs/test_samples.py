@@ -18,7 +18,7 @@ import ormolu
 from ormolu import errors
 from ormolu.engines import EngineOptions
 from ormolu.query import Field, operators_of
-from ormolu.resources._lists import PARAMETERS
+from ormolu.resources.work._lists import PARAMETERS
 from ormolu.sqlite._pragmas import Pragmas, url_options
 from ormolu.web._problems import STATUSES
 

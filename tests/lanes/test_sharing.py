@@ -13,7 +13,7 @@ from sqlalchemy import DateTime, Integer, Time, literal, select
 from ormolu.errors import OverloadedError
 from ormolu.lanes import NotDoneError, Plan, Slot, _sqlite
 from ormolu.lanes._held_lane import HeldLane
-from ormolu.resources import _read_works
+from ormolu.resources.http import _read_works
 from tests.lanes.things import Served, Thing, database_of, execute, served, statuses, turns
 
 BOTH = pytest.mark.backends("sqlite", "asyncpg")

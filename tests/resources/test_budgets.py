@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from ormolu import ConfigurationError, Database, RefusedError, resource
 from ormolu.query import size_of
-from ormolu.resources._answers import encode
+from ormolu.resources.work._encoding import encode
 from tests.resources.twins import Twins, twins_of
 
 # psycopg gets the statements of asyncpg.

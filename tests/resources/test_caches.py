@@ -13,9 +13,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from ormolu import Database, resource
 from ormolu.lanes import NotDoneError
 from ormolu.lanes._bans import Bans
-from ormolu.resources._answers import _kept, _quoted_plain, next_link
-from ormolu.resources._recent import Recent
-from ormolu.resources._shapes import Shapes
+from ormolu.resources.declare._recent import Recent
+from ormolu.resources.http._answers import _kept, _quoted_plain, next_link
+from ormolu.resources.work._shapes import Shapes
 from ormolu.sqlite._short import ShortStatements
 from ormolu.sqlite._statements import _known_kind_of, kind_of
 from tests.fixtures.apps import client_of

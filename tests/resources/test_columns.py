@@ -26,8 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from ormolu import Database, Model, resource
-from ormolu.resources._columns import _is_made
 from ormolu.resources._resource import Resource
+from ormolu.resources.declare._columns import _is_made
 from tests.fixtures.apps import client_of
 
 pytestmark = pytest.mark.anyio

@@ -35,7 +35,7 @@ from ormolu import (
     UsageError,
     resource,
 )
-from ormolu.resources._policy import checked_policy
+from ormolu.resources.declare._policy import checked_policy
 from tests.fixtures.apps import client_of
 
 pytestmark = pytest.mark.anyio

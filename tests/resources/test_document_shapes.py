@@ -34,8 +34,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from examples.shop import main as shop
 from examples.users import main as users
 from ormolu import Database, Model, Policy, resource
-from ormolu.resources._declaration import OPERATIONS
-from ormolu.resources._lists import PARAMETERS
+from ormolu.resources.declare._declaration import OPERATIONS
+from ormolu.resources.work._lists import PARAMETERS
 from tests.fixtures.apps import client_of
 from tests.resources import people, quotas
 

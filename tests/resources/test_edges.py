@@ -37,8 +37,8 @@ from sqlalchemy.types import ARRAY, UserDefinedType
 
 from examples.shop import main as shop
 from ormolu import Database, Model, Policy, RefusedError, resource
-from ormolu.resources import _idempotency
-from ormolu.resources._columns import attributes_of
+from ormolu.resources.declare._columns import attributes_of
+from ormolu.resources.http import _idempotency
 from tests.fixtures.apps import client_of
 from tests.fixtures.backends import Backend
 from tests.resources.people import Base as People

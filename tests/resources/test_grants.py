@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ormolu import Model, Policy
 from ormolu.lanes import Slot
-from ormolu.resources._grants import EVERYBODY, grant_of, template_of
+from ormolu.resources.work._grants import EVERYBODY, grant_of, template_of
 
 
 class Grove(Model):

@@ -9,10 +9,10 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ormolu import Model, Policy, resource
-from ormolu.resources._grants import grant_of
-from ormolu.resources._kept_works import Works
-from ormolu.resources._placing import place
-from ormolu.resources._table import TABLE
+from ormolu.resources.http._kept_works import Works
+from ormolu.resources.http._table import TABLE
+from ormolu.resources.routes._placing import place
+from ormolu.resources.work._grants import grant_of
 
 READ = next(each for each in TABLE if each.name == "read")
 

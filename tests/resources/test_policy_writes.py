@@ -12,7 +12,7 @@ from sqlalchemy import MetaData, String, UniqueConstraint, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ormolu import Database, Model, Policy, UsageError, resource
-from ormolu.resources._policy import checked_policy
+from ormolu.resources.declare._policy import checked_policy
 from tests.fixtures.apps import client_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.backends("sqlite")]

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ormolu import Database, Model, resource
 from ormolu.errors import RefusedError
-from ormolu.resources._conditions import prefers_minimal, read_conditions
+from ormolu.resources.http._conditions import prefers_minimal, read_conditions
 from tests.fixtures.apps import client_of
 
 # psycopg gets the statements of asyncpg.

@@ -11,7 +11,7 @@ from sqlalchemy import ForeignKey, MetaData, String, func, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ormolu import Database, Model, Policy, SessionDep, resource
-from ormolu.resources import _idempotency
+from ormolu.resources.http import _idempotency
 from tests.fixtures.apps import client_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.backends("asyncpg", "psycopg", "mariadb")]

@@ -20,7 +20,7 @@ from sqlalchemy.orm import (
 
 from ormolu import ConfigurationError, Database, Model, Policy, UsageError, resource
 from ormolu.resources import Resource
-from ormolu.resources._applications import find_resources
+from ormolu.resources.routes._applications import find_resources
 from tests.fixtures.apps import client_of
 
 pytestmark = pytest.mark.anyio

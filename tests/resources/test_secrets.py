@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ormolu import ConfigurationError, Database, Model, resource
 from ormolu.models import UTCDateTime
-from ormolu.resources._secrets import is_secret, may_be_shown
+from ormolu.resources.declare._secrets import is_secret, may_be_shown
 from tests.fixtures.apps import client_of
 
 pytestmark = pytest.mark.anyio

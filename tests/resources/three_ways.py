@@ -19,7 +19,7 @@ from sqlalchemy import ForeignKey, MetaData, String, exists, or_
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ormolu import Database, Model, Policy, ReadSessionDep, SessionDep, resource
-from ormolu.resources import _endpoints
+from ormolu.resources.routes import _endpoints
 from tests.resources.twins import Observer, by_the_session, shown, stored_rows
 
 __all__ = ["Three", "three_ways", "walk"]

@@ -3,7 +3,7 @@
 import pytest
 
 from ormolu.errors import RefusedError
-from ormolu.resources._json import read_json
+from ormolu.resources.work._json import read_json
 
 REASONS = {
     b"": "Expecting value",

@@ -9,7 +9,7 @@ import pytest
 from fastapi import HTTPException
 from fastapi.responses import JSONResponse
 
-from ormolu.resources._requests import MAX_BODY
+from ormolu.resources.http._requests import MAX_BODY
 from ormolu.web._door import Body
 from tests.fixtures.apps import client_of
 from tests.web.doors import (

@@ -11,7 +11,7 @@ from starlette.types import Scope
 
 from ormolu import Database, resource
 from ormolu.lanes import NotDoneError
-from ormolu.resources._shapes import Shapes
+from ormolu.resources.work._shapes import Shapes
 from ormolu.web import survey
 from tests.fixtures.apps import client_of
 from tests.resources.people import Base as People

@@ -4,11 +4,10 @@
 on it.
 """
 
-from ormolu.resources._explain import Explanation, explain_application
-from ormolu.resources._hooks import HookName
-from ormolu.resources._lists import Page
-from ormolu.resources._policy import Policy
 from ormolu.resources._resource import Resource, resource
+from ormolu.resources.declare import HookName, Policy
+from ormolu.resources.routes import Explanation, explain_application
+from ormolu.resources.work import Page
 
 __all__ = [
     "Explanation",

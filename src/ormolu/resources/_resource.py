@@ -13,21 +13,28 @@ from sqlalchemy.orm import Mapper
 
 from ormolu.errors import ConfigurationError
 from ormolu.query import Row, read_selection
-from ormolu.resources._applications import exposure_for
-from ormolu.resources._declaration import Declaration, declare
-from ormolu.resources._explain import Explanation, explain_door
-from ormolu.resources._exposures import Exposure, Policies
-from ormolu.resources._hooks import HookName
-from ormolu.resources._idempotency import idempotency_table
-from ormolu.resources._lists import Page, read_members
-from ormolu.resources._mapped import check_relations, mapper_of, operations_of, path_of_table
-from ormolu.resources._operations import Operations
-from ormolu.resources._policy import Policy, checked_policy, kept_apart
-from ormolu.resources._registry import Registry, made
-from ormolu.resources._requests import read_key_values
-from ormolu.resources._router import ResourceRouter
-from ormolu.resources._schemas import Schemas, check_models, schemas_of
-from ormolu.resources._statements import ANY_VERSION, Versions
+from ormolu.resources.declare import (
+    Declaration,
+    Exposure,
+    HookName,
+    Policies,
+    Policy,
+    Registry,
+    Schemas,
+    check_models,
+    check_relations,
+    checked_policy,
+    declare,
+    kept_apart,
+    made,
+    mapper_of,
+    operations_of,
+    path_of_table,
+    schemas_of,
+)
+from ormolu.resources.http import idempotency_table, read_key_values
+from ormolu.resources.routes import Explanation, ResourceRouter, explain_door, exposure_for
+from ormolu.resources.work import ANY_VERSION, Operations, Page, Versions, read_members
 from ormolu.web import request_session
 
 __all__ = ["Resource", "resource"]

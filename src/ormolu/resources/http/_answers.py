@@ -1,0 +1,161 @@
+"""From rows to answers: JSON bytes, tags, links."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from pydantic_core import to_json, to_jsonable_python
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.types import Scope
+
+from ormolu.query import plain_value
+from ormolu.resources.http._conditions import NO_CONDITIONS, Conditions, etag_of, prefers_minimal
+from ormolu.resources.http._executors import FoundPage, FoundRow, StoredRow
+from ormolu.resources.work import digest_of, encode
+from ormolu.web import Reply
+
+__all__ = [
+    "headers_of", "json_reply", "next_link", "page_answer", "path_of",
+    "raw_headers", "row_answer", "written_answer",
+]  # fmt: skip
+
+_JSON = (b"content-type", b"application/json")
+
+# Letters of what is kept of a request.
+_SHORT = 500
+
+
+def json_reply(status: int, named: Mapping[str, str], content: bytes) -> Reply:
+    """Return an answer with a JSON body and other headers."""
+    headers = [(b"content-length", b"%d" % len(content)), _JSON]
+    return Reply(status, [*raw_headers(named), *headers] if named else headers, content)
+
+
+def raw_headers(named: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Return headers as ASGI has them."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in named.items()]  # fmt: skip
+
+
+def page_answer(scope: Scope, page: FoundPage) -> Reply:
+    """Return the answer for a page."""
+    cursor = page.next_cursor
+    ended = b"null" if cursor is None else b'"%b"' % cursor.encode()
+    counted = truncated = b""
+    if page.total is not None and page.total_kind is not None:
+        counted = b',"total":%d,"total_kind":"%b"' % (page.total, page.total_kind.encode())
+    headers = _truncation(page.truncated)
+    if page.truncated:
+        truncated = b',"truncated":%b' % encode(list(page.truncated))
+    if cursor is not None and scope["method"] in {"GET", "HEAD"}:
+        headers["Link"] = next_link(scope, cursor)
+    content = b'{"items":%b,"next_cursor":%b%b%b}' % (page.items, ended, counted, truncated)
+    return json_reply(200, headers, content)
+
+
+def next_link(scope: Scope, cursor: str) -> str:
+    """Return the Link header that leads to the next page of a list."""
+    # A cursor is of letters that a URL does not escape.
+    query: bytes = scope["query_string"]
+    kept = _kept(query) if len(query) <= _SHORT else _without_cursor(query)
+    return f'<{_path(scope)}?{kept}cursor={cursor}>; rel="next"'
+
+
+@lru_cache(maxsize=256)
+def _kept(query: bytes) -> str:
+    return _without_cursor(query)
+
+
+def _without_cursor(query: bytes) -> str:
+    """Return the parameters that all pages of a list share."""
+    kept = [(name, value) for name, value in QueryParams(query).multi_items()
+            if name not in {"cursor", "offset"}]  # fmt: skip
+    return f"{urlencode(kept)}&" if kept else ""
+
+
+def row_answer(row: FoundRow, conditions: Conditions, variant: str | None) -> Reply:
+    """Return the answer for one row; 304 if the client has it already.
+
+    Args:
+        row: It.
+        conditions: Of the request.
+        variant: What tells the form of a whole row apart; None for a part of it or more.
+    """
+    if row.version is None and conditions is NO_CONDITIONS and not row.truncated:
+        return json_reply(200, {}, row.content)
+    headers = _truncation(row.truncated)
+    if row.version is not None:
+        # Included rows change without the version: then the tag is of the content.
+        headers |= headers_of(row.version, digest_of(row.content) if variant is None else variant)
+    if conditions.is_absent or headers.get("ETag") in conditions.unseen:
+        return Reply(304, raw_headers(headers), b"")
+    return json_reply(200, headers, row.content)
+
+
+def written_answer(
+    scope: Scope, row: StoredRow, preferences: Sequence[str], variant: str, is_new: bool
+) -> Reply:
+    """Return the answer for a row that was written."""
+    headers = headers_of(row.version, variant)
+    if is_new:
+        headers["Location"] = path_of(scope, row.key)
+    if not preferences or not prefers_minimal(preferences):
+        return json_reply(201 if is_new else 200, headers, row.content())
+    made = raw_headers(headers | {"Preference-Applied": "return=minimal"})
+    # As Starlette has it: there is no body, and 201 says nothing of that.
+    return Reply(201, [*made, (b"content-length", b"0")], b"") if is_new else Reply(204, made, b"")
+
+
+def headers_of(version: Any, variant: str = "") -> dict[str, str]:
+    """Return the ETag, if the row has a version."""
+    tag = etag_of(version, variant)
+    return {} if tag is None else {"ETag": tag}
+
+
+def path_of(scope: Scope, key: Sequence[Any]) -> str:
+    """Return the path of a row, escaped: a header is ASCII, and keys need not be."""
+    path = _path(scope).rstrip("/")
+    is_row = scope["method"] == "PUT"
+    collection = path.rpartition("/")[0] if is_row else path.removesuffix(":batch")
+    # As in a body: a moment has a T, an enumeration its value.
+    texts = to_jsonable_python(tuple(key), bytes_mode="base64", fallback=plain_value)
+    return f"{collection}/{','.join(quote(_as_text(text), safe='') for text in texts)}"
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else to_json(value).decode()
+
+
+def _path(scope: Scope) -> str:
+    if not (scope.get("root_path") or scope.get("app_root_path")):
+        path = scope["path"]
+        quoted = _quoted_plain(path) if len(path) <= _SHORT else None
+        if quoted is not None:
+            return quoted
+    path = Request(scope).url.path
+    # A proxy may have taken its prefix away, and the server been told of it.
+    root = scope.get("app_root_path", scope.get("root_path", ""))
+    return _quoted(path if path.startswith(f"{root}/") else root + path)
+
+
+@lru_cache(maxsize=256)
+def _quoted_plain(path: str) -> str | None:
+    return _quoted(path) if _PLAIN.fullmatch(path) else None
+
+
+# A path that no part of a URL is cut off from.
+_PLAIN = re.compile(r"(?:/[\w.~:,-]+)+/?")
+
+
+def _quoted(path: str) -> str:
+    return quote(path, safe="/:,")
+
+
+def _truncation(paths: Sequence[str]) -> dict[str, str]:
+    # Not without a word: an included relation ends after 100 rows.
+    return {"Truncated-Includes": ", ".join(paths)} if paths else {}

@@ -1,0 +1,113 @@
+"""Operations in the request's own session: in its transaction, with the ORM where it has a part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property, partial
+from typing import Any, NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.types import Scope
+
+from ormolu.query import Selection, shown
+from ormolu.resources.declare import Exposure, Policies
+from ormolu.resources.http._executors import FoundPage, FoundRow
+from ormolu.resources.http._requests import RowQuery, read_key, read_query, read_row_query
+from ormolu.resources.work import (
+    Key,
+    ListQuery,
+    Operations,
+    Versions,
+    Written,
+    encode,
+    read_parameters,
+    variant_of,
+)
+from ormolu.sessions import engine_of
+
+__all__ = ["SessionExecutor"]
+
+
+class _Stored(NamedTuple):
+    """See `StoredRow`."""
+
+    key: Key
+    version: Any
+    content: Any
+
+
+class SessionExecutor:
+    """See `Executor`.
+
+    Attributes:
+        session: Of the request.
+        operations: What runs in it.
+    """
+
+    def __init__(self, exposure: Exposure, session: AsyncSession, policies: Policies) -> None:
+        self.session = session
+        self.operations = Operations(exposure, session, policies)
+        self._exposure = exposure
+        self._policies = policies
+
+    @cached_property
+    def variant(self) -> str:
+        """See `Executor`."""
+        return variant_of(self.operations.view, self._exposure.view(None))
+
+    async def identity(self) -> str:
+        """Return what tells this caller from those whose policies allow something else."""
+        dialect = (await engine_of(self.session)).dialect
+        return self._exposure.policy(self._policies).identity(dialect)
+
+    def key(self, scope: Scope) -> Key:
+        """See `Executor`."""
+        declaration = self.operations.declaration
+        return read_key(scope, declaration.keys, declaration.name)
+
+    def asked_row(self, query: bytes) -> RowQuery:
+        """See `Executor`."""
+        return read_row_query(self.operations.view, query)
+
+    async def row(self, asked: RowQuery, key: Key) -> FoundRow:
+        """See `Executor`."""
+        row, version, truncated = await self.operations.read(key, asked.selection)
+        return FoundRow(encode(shown(asked.selection, row)), version, truncated)
+
+    def asked_page(self, scope: Scope) -> ListQuery:
+        """See `Executor`."""
+        return read_parameters(self.operations.view, read_query(scope), self.operations.limits)
+
+    async def page(self, asked: ListQuery) -> FoundPage:
+        """See `Executor`."""
+        page = await self.operations.fetch(asked)
+        items = encode([shown(asked.selection, row) for row in page.items])
+        return FoundPage(items, page.next_cursor, page.total, page.total_kind, page.truncated)
+
+    async def create(self, values: Mapping[str, Any]) -> _Stored:
+        """See `Executor`."""
+        return self.stored(await self.operations.create(values))
+
+    async def update(self, key: Key, values: Mapping[str, Any], versions: Versions) -> _Stored:
+        """See `Executor`."""
+        return self.stored(await self.operations.update(key, values, versions=versions))
+
+    async def remove(self, key: Key, versions: Versions) -> None:
+        """See `Executor`."""
+        await self.operations.remove(key, versions=versions)
+
+    def in_session(self) -> SessionExecutor:
+        """See `Executor`."""
+        return self
+
+    def stored(self, written: Written) -> _Stored:
+        """Return a row that was written as a handler answers with it."""
+        return _Stored(written.key, written.version, partial(self._content, written))
+
+    def shown(self, written: Written) -> Any:
+        """Return what an answer shows of a row that was written."""
+        view = self.operations.view
+        return shown(Selection(view, view.members), dict(written.row))
+
+    def _content(self, written: Written) -> bytes:
+        return encode(self.shown(written))

@@ -1,0 +1,176 @@
+"""The works that write one row: create, update, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from ormolu.lanes import Item, NotDoneError, Plan, Slot, numbered
+from ormolu.query import is_json, size_of, stored_type
+from ormolu.resources.declare import EVERYTHING, events_of
+from ormolu.resources.http._works import Opening, Work
+from ormolu.resources.work import ANY_VERSION, Grant, Key, RowPlan, Shapes, Values, Versions
+from ormolu.web import NoDoorError
+
+__all__ = ["CreateWork", "DeleteWork", "UpdateWork"]
+
+# Of a row that must have the version in the slot.
+_OF_VERSION = Versions(among=[Slot("expected version")])
+
+
+class _WriteWork(Work):
+    """A work that writes.
+
+    Attributes:
+        is_delete: Whether there is no row after it.
+        has_listeners: Tells whether the program listens to events of the rows by now.
+    """
+
+    is_delete = False
+
+    def __init__(self, opening: Opening) -> None:
+        super().__init__(opening)
+        self.has_listeners = events_of(self.declaration.mapper, is_delete=self.is_delete)
+
+
+class _ValuesWork(_WriteWork):
+    """A work that stores what a client sends; there is a plan for each set of columns."""
+
+    def __init__(self, opening: Opening, names: Collection[str]) -> None:
+        """Plan the usual write, of all these columns.
+
+        Raises:
+            UnplannableError: It has no plan.
+        """
+        super().__init__(opening)
+        self._open_values = Values(opening.view, opening.exposure, EVERYTHING)
+        self._shapes: Shapes[RowPlan] = Shapes(opening.shapes)
+        attributes = self.declaration.attributes.items()
+        self._json = {name for name, each in attributes
+                      if is_json(stored_type(each.field.type, opening.dialect))}  # fmt: skip
+        is_sqlite = opening.dialect.name == "sqlite"
+        self._digits = self.declaration.kept_digits if is_sqlite else {}
+        self.usual = self._find(frozenset(names)).plan
+
+    def _values_for(self, grant: Grant) -> Values:
+        """Return what reads the bodies of a caller."""
+        if grant.policy is EVERYTHING:
+            return self._open_values
+        return Values(self.opening.view, self.opening.exposure, grant.policy)
+
+    def _prepare(
+        self, key: Key, values: Mapping[str, Any], expected: Sequence[Any], grant: Grant
+    ) -> tuple[RowPlan, Item]:
+        """Return a write and its plan.
+
+        Raises:
+            NotDoneError: A value is the session's business.
+        """
+        for name, value in values.items():
+            if value is None and name in self._json:
+                # NULL in a JSON column, which the session writes as SQL.
+                raise NotDoneError
+            if name in self._digits and not self._digits[name](value):
+                raise NotDoneError
+        plan = self._find(frozenset(values), has_version=bool(expected))
+        given = {**grant.values, **values, **numbered(key)}
+        if expected:
+            given["expected version"] = expected[0]
+        arguments = plan.plan.arguments(given)
+        size = size_of([*values], [*values.values()])
+        return plan, Item(plan.plan, arguments, size=size, key=key, values=grant.values)
+
+    def _find(self, names: frozenset[str], *, has_version: bool = False) -> RowPlan:
+        versions = _OF_VERSION if has_version else ANY_VERSION
+        shape = (names, has_version)
+        return self._shapes.find(shape, lambda: self._plan(names, versions), is_common=True)
+
+    def _plan(self, names: frozenset[str], versions: Versions) -> RowPlan:
+        raise NotImplementedError
+
+
+class CreateWork(_ValuesWork):
+    """A new row."""
+
+    def __init__(self, opening: Opening) -> None:
+        opening.check_writes("create")
+        super().__init__(opening, {*opening.declaration.accepted, *opening.declaration.made})
+
+    def prepare(self, sent: Mapping[str, Any], grant: Grant) -> tuple[RowPlan, Item]:
+        """Return the write of a body, and its plan.
+
+        Raises:
+            Exception: The body cannot be stored, or not by a lane.
+        """
+        values = self._values_for(grant).read_new(sent, ("body",)).values
+        return self._prepare((), values, (), grant)
+
+    def _plan(self, names: frozenset[str], versions: Versions) -> RowPlan:
+        return self.opening.plans.insert(names)
+
+
+class UpdateWork(_ValuesWork):
+    """Changes of a row."""
+
+    def __init__(self, opening: Opening) -> None:
+        opening.check_writes("update")
+        super().__init__(opening, opening.declaration.changeable)
+
+    def prepare(
+        self, key: Key, sent: Mapping[str, Any], versions: Versions, grant: Grant
+    ) -> tuple[RowPlan, Item]:
+        """Return the write of a body, and its plan.
+
+        Raises:
+            Exception: The body cannot be stored, or not by a lane.
+        """
+        changes = self._values_for(grant).read_changes(sent, ("body",))
+        if not changes:
+            raise NotDoneError
+        return self._prepare(key, changes, _expected(versions), grant)
+
+    def _plan(self, names: frozenset[str], versions: Versions) -> RowPlan:
+        return self.opening.plans.update(names, versions)
+
+
+class DeleteWork(_WriteWork):
+    """The end of a row."""
+
+    is_delete = True
+
+    def __init__(self, opening: Opening) -> None:
+        super().__init__(opening)
+        opening.check_writes("delete")
+        if self.declaration.traits.has_cascades:
+            message = "the ORM looks for other rows to delete first"
+            raise NoDoorError(message)
+        self.usual = opening.plans.delete()
+        self._of_version: Plan | None = None
+
+    def prepare(self, key: Key, versions: Versions, grant: Grant) -> Item:
+        """Return the write.
+
+        Raises:
+            NotDoneError: Several versions will do.
+        """
+        expected = _expected(versions)
+        plan, values = self.usual, grant.values
+        if expected:
+            self._of_version = self._of_version or self.opening.plans.delete(_OF_VERSION)
+            plan, values = self._of_version, {**values, "expected version": expected[0]}
+        return Item(plan, plan.key_arguments(key, values), key=key)
+
+
+def _expected(versions: Versions) -> Sequence[Any]:
+    """Return the one version that a row must have; none if any will do.
+
+    Raises:
+        NotDoneError: The request says more than that.
+    """
+    if versions is ANY_VERSION:
+        return ()
+    if versions.besides or versions.is_absent:
+        raise NotDoneError
+    if versions.among is not None and len(versions.among) != 1:
+        raise NotDoneError
+    return versions.among or ()

@@ -1,0 +1,84 @@
+"""Which requests of an application's resources never reach them, since something else comes first.
+
+A route of the program's own that comes first is meant; a page of FastAPI's, or another resource,
+hardly ever.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ormolu.resources.declare import Declaration
+
+__all__ = ["collisions_in"]
+
+_PLACE = re.compile(r"{[^}]*}")
+# By the module of their functions.
+_PAGES = {
+    "fastapi.applications": (
+        "FastAPI's own page comes first. Give it another path=..., or move the page: "
+        "FastAPI(docs_url=..., redoc_url=..., openapi_url=...)."
+    ),
+    "ormolu.web._health": (
+        "the probe of the database comes first. Give it another path=..., or write "
+        "attach(app, health=False)."
+    ),
+}
+
+
+def collisions_in(contexts: Iterable[Any]) -> Iterator[str]:
+    """Yield a sentence for each resource whose requests another one, or a page, answers.
+
+    Args:
+        contexts: The routes of an application as they are included, in their order.
+    """
+    pages: dict[str, str] = {}
+    ours: dict[tuple[str, str], tuple[Declaration, Any]] = {}
+    told: dict[tuple[str, str], list[str]] = {}
+    for context in contexts:
+        endpoint = getattr(context, "endpoint", None)
+        path = str(getattr(context, "path_format", ""))
+        if (page := _PAGES.get(getattr(endpoint, "__module__", ""))) is not None:
+            pages[path] = page
+        asking = getattr(endpoint, "asking", None)
+        if asking is None or not context.include_in_schema:
+            continue
+        declaration = asking.declaration
+        for method in sorted(context.methods):
+            reason = pages.get(path) if method == "GET" else None
+            reason = reason or _reason_of(ours, method, path, declaration)
+            if reason is not None:
+                subject = f"resource({declaration.name}) at {declaration.path}"
+                told.setdefault((subject, reason), []).append(f"{method} {path}")
+            ours.setdefault((method, _PLACE.sub("{}", path)), (declaration, context))
+    for (subject, reason), requests in told.items():
+        yield f"{subject} never gets {', '.join(requests)}: {reason}"
+
+
+def _reason_of(
+    ours: dict[tuple[str, str], tuple[Declaration, Any]],
+    method: str,
+    path: str,
+    declaration: Declaration,
+) -> str | None:
+    """Return which resource has answered a request before, None if no other has."""
+    earlier = ours.get((method, _PLACE.sub("{}", path)))
+    if earlier is not None:
+        other = earlier[0]
+        if other is declaration:
+            return "it is included twice here. Give one of them a prefix=..."
+        return (
+            f"resource({other.name}) at {other.path} comes first. Give one of them another "
+            "path=..., or a prefix."
+        )
+    if "{" in path:
+        return None
+    for (verb, _), (other, context) in ours.items():
+        if verb == method and other is not declaration and context.path_regex.match(path):
+            return (
+                f"resource({other.name}) at {other.path} comes first, and takes it for a key. "
+                "Include the other one before it."
+            )
+    return None

@@ -1,0 +1,341 @@
+"""The operations of a resource on a session: list, read, create, update and the others. No HTTP.
+
+A call sees and touches what its policies allow; without policies it is the program's own and
+sees everything that the declaration shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from sqlalchemy import Dialect
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ormolu.errors import RefusedError
+from ormolu.faults import fault_of
+from ormolu.query import Budget, Location, Row, Rows, Selection, View, children_of, refuse
+from ormolu.resources.declare import Declaration, Exposure, HookName, Names, Policies, run_hook
+from ormolu.resources.work._blame import blaming
+from ormolu.resources.work._lists import ListLimits, ListQuery, Page, fetch_page
+from ormolu.resources.work._statements import ANY_VERSION, Key, Versions, read_statement
+from ormolu.resources.work._values import NewRow, Values
+from ormolu.resources.work._writes import Writer, Written, stale
+from ormolu.sessions import after_commit, engine_of
+
+__all__ = ["Operations"]
+
+
+class Operations:
+    """What one caller does with one resource in one session.
+
+    Attributes:
+        view: What the caller may see.
+        declaration: What the program declared.
+    """
+
+    def __init__(
+        self,
+        exposure: Exposure,
+        session: AsyncSession,
+        policies: Policies | None,
+        *,
+        is_raw: bool = False,
+    ) -> None:
+        """Begin.
+
+        Args:
+            exposure: What is shown.
+            session: Where.
+            policies: What the caller may see and touch.
+            is_raw: Whether values stay as they are read, whatever a public model makes of them.
+        """
+        self.declaration: Declaration = exposure.declaration
+        self.view: View = exposure.view(policies, is_raw=is_raw)
+        self._policy = exposure.policy(policies)
+        self._values = Values(self.view, exposure, self._policy)
+        self._session = session
+
+    @property
+    def limits(self) -> ListLimits:
+        """Return how far a list may go."""
+        return ListLimits(self.declaration.max_limit, self.declaration.max_offset)
+
+    async def fetch(self, query: ListQuery) -> Page:
+        """Return one page."""
+        return await fetch_page(self._session, self.view, query, self.budget(query.location))
+
+    def budget(self, location: Location) -> Budget:
+        """Return how many rows and bytes one answer may have."""
+        return Budget(*self.declaration.limits, location)
+
+    async def read(
+        self, key: Key, selection: Selection, location: Location = ("query",)
+    ) -> tuple[Row, Any, Sequence[str]]:
+        """Return a row, its version, and which of its relations are not whole.
+
+        Raises:
+            RefusedError: It is not there, for this caller; or it and what it includes are too much.
+        """
+        dialect = (await engine_of(self._session)).dialect
+        is_row = self.view.is_row(key, dialect)
+        statement, root = read_statement(self.declaration, self.view, is_row, selection)
+        children = children_of(self._session, dialect, self.declaration.max_bytes)
+        rows = Rows(children, self.budget(location))
+        raw = (await self._session.execute(statement)).all()
+        if not raw:
+            raise self.not_found()
+        items = await rows.collect(root, raw)
+        version = raw[0][0] if self.declaration.traits.version else None
+        return items[0], version, sorted(rows.truncated)
+
+    async def create(self, values: Mapping[str, Any], location: Location = ("body",)) -> Written:
+        """Store a new row.
+
+        Raises:
+            RefusedError: A value is wrong, or the row would be outside the policy.
+        """
+        return (await self.create_all([(values, location)]))[0]
+
+    async def create_all(
+        self, given: Sequence[tuple[Mapping[str, Any], Location]]
+    ) -> list[Written]:
+        """Store new rows in as few statements as the backend allows.
+
+        Raises:
+            RefusedError: As `create`.
+        """
+        rows = [self._values.read_new(values, location) for values, location in given]
+        return await self._insert(rows, [location for _, location in given])
+
+    async def _insert(
+        self, rows: Sequence[NewRow], locations: Sequence[Location] = (("body",),)
+    ) -> list[Written]:
+        prepared = [await self._prepare("create", row.values, row.sent) for row in rows]
+        sent = [each for _, each in prepared]
+        writer = await self._writer()
+        with self._values.refusing(locations, is_new=True), blaming(self.declaration, sent):
+            written = await writer.insert([values for values, _ in prepared])
+        return [await self._after("create", each) for each in written]
+
+    async def update(
+        self,
+        key: Key,
+        values: Mapping[str, Any],
+        *,
+        versions: Versions = ANY_VERSION,
+        location: Location = ("body",),
+    ) -> Written:
+        """Change some values of a row; None is NULL, what is left out stays.
+
+        Raises:
+            RefusedError: A value is wrong, the row is not there, not writable, of another version,
+                or would leave the policy.
+        """
+        changes = self._values.read_changes(values, location)
+        with self._values.refusing([location], is_new=False):
+            return await self._update(key, changes, changes.keys(), versions)
+
+    async def _prepare(
+        self, operation: Literal["create", "update"], values: dict[str, Any], sent: Names
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what is stored of values after the hook, and what of that a client has sent."""
+        name: HookName = "before_create" if operation == "create" else "before_update"
+        told = await run_hook(self.declaration.hooks, name, self._session, values)
+        stored = self._values.stored(told, is_new=operation == "create")
+        kept = {name for name in sent & stored.keys() if told[name] is values.get(name)}
+        return stored, {name: stored[name] for name in kept}
+
+    async def _update(
+        self, key: Key, changes: dict[str, Any], sent: Names, versions: Versions
+    ) -> Written:
+        known: Mapping[str, Any] = {}
+        if changes:
+            changes, known = await self._prepare("update", changes, sent)
+        writer = await self._writer()
+        with blaming(self.declaration, [known]):
+            written = await writer.update(key, changes, versions)
+        return await self._after("update", written) if changes else written
+
+    async def replace(
+        self,
+        key: Key,
+        values: Mapping[str, Any],
+        *,
+        versions: Versions = ANY_VERSION,
+    ) -> tuple[Written, bool]:
+        """Put a row in the place of a key that the client chose; tell whether it is new.
+
+        Args:
+            key: The primary key.
+            values: All values; what is left out gets its default.
+            versions: What is expected of the row, or of there being none.
+
+        Raises:
+            RefusedError: As `update` and `create`; `precondition_failed` if it is there already.
+        """
+        row = self._values.read_whole(self._place(key), values)
+        if versions.is_absent and versions.need_a_row:
+            raise stale(versions)
+        if not versions.is_absent:
+            changes = self._values.replacing(row.values)
+            try:
+                return await self._update_old(key, changes, row.sent, versions), False
+            except RefusedError as error:
+                if error.code != "not_found":
+                    raise
+                if versions.need_a_row:
+                    detail = f"There is no {self.declaration.name} with this key."
+                    raise RefusedError("precondition_failed", detail) from None
+        try:
+            async with self._session.begin_nested():
+                (created,) = await self._insert([row])
+        except IntegrityError as error:
+            is_free = await self._is_free(key, is_latest=True)
+            if fault_of(error).kind != "unique_violation" or is_free:
+                raise
+            detail = f"A {self.declaration.name} with this key exists already."
+            raise RefusedError(
+                "precondition_failed" if versions.is_absent else "unique_violation", detail
+            ) from None
+        return created, True
+
+    async def _update_old(
+        self, key: Key, changes: dict[str, Any], sent: Names, versions: Versions
+    ) -> Written:
+        # A hook must not hear of a change where there will be a new row.
+        if "before_update" in self.declaration.hooks and await self._is_free(key):
+            raise self.not_found()
+        with self._values.refusing([("body",)], is_new=True):
+            return await self._update(key, changes, sent, versions)
+
+    async def _is_free(self, key: Key, *, is_latest: bool = False) -> bool:
+        return await (await self._writer()).find(self._place(key), is_latest=is_latest) is None
+
+    def _place(self, key: Key) -> dict[str, Any]:
+        return {field.attribute: part for field, part in zip(self.view.keys, key, strict=True)}
+
+    async def upsert(
+        self,
+        values: Mapping[str, Any],
+        unique: Sequence[str],
+        *,
+        ignore: bool = False,
+        versions: Versions = ANY_VERSION,
+        location: Location = ("body",),
+    ) -> tuple[Written, bool]:
+        """Create a row, or change the one with the same unique key; tell whether it is new.
+
+        Args:
+            values: As for `create`.
+            unique: Names of a unique key's fields; what the policy assigns may be left out.
+            ignore: Whether a row that is there stays as it is.
+            versions: What is expected of the row, if there is one.
+            location: Where the values stand in the request.
+
+        Raises:
+            RefusedError: As `create` and `update`; the fields are no unique key.
+        """  # fmt: skip
+        group = self._values.find_unique(unique)
+        row = self._values.read_new(values, location)
+        change = None if ignore else self._values.matching(row, group)
+        named = self._values.named(row.values, group)
+        with self._values.refusing([location], is_new=True):
+            found = await self._match(named, change, versions)
+        if found is not None:
+            return found, False
+        try:
+            async with self._session.begin_nested():
+                (created,) = await self._insert([row], [location])
+                return created, True
+        except IntegrityError as error:
+            if fault_of(error).kind != "unique_violation":
+                raise
+            # Another request was faster, or the row is one that this caller does not see.
+            with self._values.refusing([location], is_new=True):
+                found = await self._match(named, change, versions, is_latest=True)
+            if found is None:
+                raise
+            return found, False
+
+    async def _match(
+        self,
+        named: Mapping[str, Any],
+        changes: dict[str, Any] | None,
+        versions: Versions,
+        *,
+        is_latest: bool = False,
+    ) -> Written | None:
+        """Change the row with a unique key, or only read it; None if there is none to be seen."""
+        if any(value is None for value in named.values()):
+            return None
+        writer = await self._writer()
+        # Else a row with a number beside it would be found.
+        writer.check(named)
+        key = await writer.find(named, is_latest=is_latest)
+        if key is None:
+            return None
+        if changes is None:
+            written = await writer.read(key, is_latest=is_latest)
+            if versions.is_absent or written.version in versions.besides:
+                raise stale(versions)
+            return written
+        return await self._update(key, changes, changes.keys(), versions)
+
+    def check_upsert(self, location: Location, *, is_ignored: bool) -> None:
+        """Refuse a request to show or change a row that no other request may, or not in this way.
+
+        Args:
+            location: Where its parameters stand.
+            is_ignored: Whether a row that is there stays as it is.
+
+        Raises:
+            RefusedError: The resource does not offer it, or requires If-Match.
+        """
+        offered = self.declaration.on_match
+        if not offered:
+            message = "Is not offered here: rows can be created, and neither read nor changed"
+            raise refuse((*location, "on_conflict"), "unknown_parameter", message)
+        if not is_ignored and "update" not in offered:
+            message = "Must be ignore: rows cannot be changed here"
+            raise refuse((*location, "on_match"), "literal_error", message)
+        if self.declaration.require_if_match and not is_ignored:
+            message = "If-Match is required here: upsert with on_match=ignore, then send a PATCH."
+            raise RefusedError("precondition_required", message)
+
+    async def remove(self, key: Key, *, versions: Versions = ANY_VERSION) -> None:
+        """Delete a row.
+
+        Raises:
+            RefusedError: It is not there, not writable, or of another version.
+        """
+        writer = await self._writer()
+        hooks = self.declaration.hooks
+        is_watched = any(
+            name in hooks for name in ("before_delete", "after_delete", "after_commit")
+        )
+        row = (await writer.read(key)).told if is_watched else {}
+        await run_hook(hooks, "before_delete", self._session, row)
+        await writer.delete(key, versions)
+        await run_hook(hooks, "after_delete", self._session, row)
+        self._note(row)
+
+    def not_found(self) -> RefusedError:
+        """Return the error for a row that is not there."""
+        return RefusedError("not_found", f"{self.declaration.name} not found")
+
+    async def _writer(self) -> Writer:
+        dialect: Dialect = (await engine_of(self._session)).dialect
+        return Writer(self._session, dialect, self.declaration, (self.view, self._policy))
+
+    async def _after(self, operation: str, written: Written) -> Written:
+        name: Any = f"after_{operation}"
+        await run_hook(self.declaration.hooks, name, self._session, written.told)
+        self._note(written.told)
+        return written
+
+    def _note(self, row: Row) -> None:
+        hook = self.declaration.hooks.get("after_commit")
+        if hook is not None:
+            after_commit(self._session, hook, row)

@@ -1,0 +1,348 @@
+"""The plans of one resource: its statements with a place for each value, and what answers show.
+
+The same statements as those of a session, compiled once. SQLite itself writes the JSON of a row
+where it writes what `encode` would: whole numbers, text, booleans. Sends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import repeat
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import (
+    ColumnElement,
+    Dialect,
+    any_,
+    func,
+    literal,
+    literal_column,
+    select,
+)
+
+from ormolu.lanes import Plan, PointPlan, Slot, UnplannableError, numbered
+from ormolu.query import (
+    Field,
+    Part,
+    Selection,
+    View,
+    as_shown,
+    guard_each,
+    is_guarded,
+    make_row,
+    plain_type,
+    prepare,
+    shown,
+    walk,
+)
+from ormolu.resources.declare import Declaration, Policy
+from ormolu.resources.work._encoding import encode
+from ormolu.resources.work._legible import is_legible
+from ormolu.resources.work._lists import ListQuery, page_statement
+from ormolu.resources.work._nested import Nested, is_mapped, nested_in, plan_of
+from ormolu.resources.work._planned import Content, PagePlan, RowPlan
+from ormolu.resources.work._sqlite_json import (
+    MOST_IN_JSON,
+    in_json,
+    is_in_json,
+    row_number_of,
+    within,
+)
+from ormolu.resources.work._statements import ANY_VERSION, Statements, Versions, read_statement
+
+__all__ = ["Plans"]
+
+
+class Plans:
+    """Makes the plans of one resource for one dialect."""
+
+    def __init__(
+        self, declaration: Declaration, view: View, dialect: Dialect, policy: Policy
+    ) -> None:
+        self._declaration = declaration
+        self._view = view
+        self._dialect = dialect
+        self._is_guarded = not policy.is_open
+        self._statements = Statements(dialect, declaration, view, policy)
+        self._version = declaration.traits.version
+        self._row_number = row_number_of(declaration.mapper.local_table)
+
+    def read(self, selection: Selection) -> tuple[PointPlan, RowPlan]:
+        """Return the plan that reads one row.
+
+        Raises:
+            UnplannableError: It needs more than one statement.
+        """
+        plan = self._read(self._view.is_row(_key_slots(self._view), self._dialect), selection)
+        one = plan.plan
+        key = self._view.keys[0]
+        is_one = len(self._view.keys) == 1 and is_mapped(key, self._dialect)
+        if self._dialect.name != "postgresql" or not is_one:
+            return PointPlan(one=one), plan
+        column = key.on(self._view.model)
+        keys = literal(Slot("keys"), sa.ARRAY(key.type))
+        many = self._read(column == any_(keys), selection, is_list=True).plan
+        return PointPlan(one=one, many=many), plan
+
+    def _read(self, is_row: Any, selection: Selection, *, is_list: bool = False) -> RowPlan:
+        version = None if self._version is None else 0
+        if self._has_json(selection):
+            columns = [] if self._version is None else [self._version_column()]
+            json = self._json([each.on(self._view.model) for each in selection.fields],
+                              selection.fields)  # fmt: skip
+            statement = select(*columns, json).select_from(self._view.model)
+            statement = statement.where(*self._view.conditions(is_row))
+            place = len(columns)
+            plan = self._plan(statement)
+            return RowPlan(plan=plan, content=_text_at(place), version=version, key=slice(0))
+        statement, root = read_statement(self._declaration, self._view, is_row, selection)
+        start = root.start + len(selection.fields)
+        key = slice(start, start + len(self._view.keys))
+        plan = plan_of(statement, self._dialect, key=key if is_list else None)
+
+        def content(row: Sequence[Any]) -> bytes:
+            made = make_row(root, plan.read(row))
+            assert made is not None
+            return encode(shown(selection, made))
+
+        nested = self._nested(root)
+        return RowPlan(plan=plan, content=content, version=version, key=key, nested=nested)
+
+    def page(self, query: ListQuery, after: Collection[int] | None) -> PagePlan:
+        """Return the plan for one page.
+
+        Args:
+            query: What is asked for; its limit and its cursor come later.
+            after: Which sort values of the cursor are NULL; None without a cursor.
+
+        Raises:
+            UnplannableError: It needs more statements.
+        """
+        width = len(query.sort)
+        values = None
+        if after is not None:
+            values = [None if index in after else Slot(f"after {index}") for index in range(width)]
+        ordered, _ = page_statement(self._view, query, values, self._dialect)
+        limited = ordered.limit(literal(Slot("limit"), sa.Integer()))
+        if self._has_json(query.selection):
+            return self._json_page(ordered, limited, query)
+        if not query.selection.children:
+            return self._flat_page(limited, query)
+        statement, root = prepare(limited, query.selection, self._view.model)
+        plan = self._guarded(statement)
+
+        def content(rows: Sequence[Any]) -> bytes:
+            made = (make_row(root, plan.read(row)) for row in rows)
+            return encode([shown(query.selection, row) for row in made if row is not None])
+
+        return PagePlan(
+            rows=plan, content=content, ends=None, sort_values=lambda row: plan.read(row)[:width],
+            parts=len(list(walk(root, ""))), most_bytes=self._declaration.max_bytes,
+            nested=self._nested(root),
+        )  # fmt: skip
+
+    def _json_page(self, ordered: Any, limited: Any, query: ListQuery) -> PagePlan:
+        """Return the plan of a page whose JSON SQLite makes, and whose ends are read apart."""
+        rows = self._plan(self._json_of_all(limited, query.selection))
+        ends = self._plan(ordered.limit(2).offset(literal(Slot("last"), sa.Integer())))
+        return PagePlan(
+            rows=rows, content=lambda found: found[0][0].encode(), ends=ends, sort_values=ends.read,
+            most_bytes=self._declaration.max_bytes,
+        )  # fmt: skip
+
+    def _flat_page(self, limited: Any, query: ListQuery) -> PagePlan:
+        """Return the plan of a page without relations: each value is read once."""
+        names = list(query.selection.keys)
+        columns = [as_shown(each.on(self._view.model)) for each in query.selection.fields]
+        places: list[int] = []
+        for order, column in zip(query.sort, limited.selected_columns, strict=True):
+            name = order.field.name
+            if not order.path and name in names and self._is_sorted_as_shown(order.field):
+                places.append(names.index(name))
+            else:
+                places.append(len(columns))
+                columns.append(column)
+        labelled = [column.label(f"v{place}") for place, column in enumerate(columns)]
+        plan = self._guarded(limited.with_only_columns(*labelled))
+        selection = query.selection
+
+        def content(rows: Sequence[Any]) -> bytes:
+            # A row may go on after the names, with what it is sorted by.
+            made = list(map(dict, map(zip, repeat(names), plan.read_all(rows))))
+            return encode([shown(selection, row) for row in made] if selection.is_shaped else made)
+
+        def sort_values(row: Sequence[Any]) -> Sequence[Any]:
+            values = plan.read(row)
+            return [values[place] for place in places]
+
+        most = self._declaration.max_bytes
+        return PagePlan(
+            rows=plan, content=content, ends=None, sort_values=sort_values, most_bytes=most
+        )
+
+    def _guarded(self, statement: Any) -> Plan:
+        if not is_guarded(statement, self._dialect):
+            return self._plan(statement)
+        longest = literal(Slot("longest"), sa.BigInteger())
+        statement = guard_each(statement, self._dialect, longest)
+        return plan_of(statement, self._dialect, most_bytes=0)
+
+    def _version_column(self) -> Any:
+        assert self._version is not None
+        return as_shown(getattr(self._view.model, self._version))
+
+    def _is_sorted_as_shown(self, field: Field) -> bool:
+        return isinstance(plain_type(field.type, self._dialect), sa.Integer)
+
+    def _json_of_all(self, statement: Any, selection: Selection) -> Any:
+        fields, longest = selection.fields, literal(Slot("longest"), sa.Integer())
+        columns = [each.on(self._view.model).label(f"v{at}") for at, each in enumerate(fields)]
+        # A LIMIT keeps the order of the rows for what is made of them: SQLite sorts, then groups.
+        found = statement.add_columns(*columns).subquery()
+        values = [within(found.c[f"v{at}"], longest, self._dialect) for at in range(len(fields))]
+        return select(func.json_group_array(self._json(values, fields))).select_from(found)
+
+    def insert(self, names: Collection[str]) -> RowPlan:
+        """Return the plan that stores a new row with values for these columns.
+
+        Raises:
+            UnplannableError: The statement cannot return the row.
+        """
+        statement = self._statements.insert({name: Slot(name) for name in sorted(names)})
+        return self._returning(statement, is_insert=True)
+
+    def update(self, names: Collection[str], versions: Versions = ANY_VERSION) -> RowPlan:
+        """Return the plan that changes these columns of one row, if that is of a version.
+
+        Raises:
+            UnplannableError: The statement cannot return the row.
+        """
+        stored = self._statements.stored({name: Slot(name) for name in sorted(names)}, is_new=False)
+        statement = self._statements.update(_key_slots(self._view), stored, versions)
+        if self._dialect.name == "postgresql":
+            statement = statement.where(*self._are_legible(names))
+        return self._returning(statement, is_insert=False)
+
+    def delete(self, versions: Versions = ANY_VERSION) -> Plan:
+        """Return the plan that deletes one row, if that is of a version, and returns its key.
+
+        Raises:
+            UnplannableError: The statement cannot return anything.
+        """
+        if not self._dialect.delete_returning:
+            message = "the backend does not tell what it deleted"
+            raise UnplannableError(message)
+        statement = self._statements.delete(_key_slots(self._view), versions)
+        keys = self._statements.keys()
+        types, place = [key.type for key in keys], slice(0, len(keys))
+        plan = Plan(statement.returning(*keys), types, self._dialect, key=place)
+        plan.is_alone = not self._are_keys_mapped()
+        return plan
+
+    def _are_legible(self, changed: Collection[str]) -> list[ColumnElement[bool]]:
+        """Return the conditions that what stays as it is in a row can be read."""
+        view = self._view
+        kept = [field for field in view.fields.values() if field.attribute not in changed]
+        conditions = [is_legible(field.on(view.model), self._dialect) for field in kept]
+        return [each for each in conditions if each is not None]
+
+    def _are_keys_mapped(self) -> bool:
+        """Tell whether rows that several requests write together are told apart by their keys.
+
+        The backend may take two keys for one that are not equal here.
+        """
+        return all(is_mapped(key, self._dialect) for key in self._view.keys)
+
+    def _returning(self, statement: Any, *, is_insert: bool) -> RowPlan:
+        selection = Selection(self._view, self._view.members)
+        is_json = self._has_json(selection)
+        shown = self._statements.shown()
+        if is_json:
+            fields = selection.fields
+            shown = [self._json([each.on(self._view.model) for each in fields], fields)]
+        keys = self._statements.keys()
+        columns = [*shown, *keys]
+        if self._version is not None:
+            columns.append(self._version_column())
+        version = None if self._version is None else len(columns) - 1
+        allowed = len(columns) if self._is_guarded else None
+        if self._is_guarded:
+            columns.append(self._statements.insisted())
+        can_return = self._statements.can_return(is_insert=is_insert)
+        if not can_return and self._dialect.name != "sqlite":
+            message = "the statement that writes a row cannot return it"
+            raise UnplannableError(message)
+        types = [column.type for column in columns]
+        width = len(shown)
+        key = slice(width, width + len(keys))
+        returned = self._statements.returning(columns if can_return else keys)
+        plan = Plan(
+            statement.returning(*returned), types, self._dialect, key=None if is_insert else key,
+            reread=None if can_return else self._reread(columns, types), allowed=allowed,
+        )  # fmt: skip
+
+        plan.is_alone = not (is_insert or self._are_keys_mapped())
+
+        def content(row: Sequence[Any]) -> bytes:
+            return encode(dict(zip(selection.keys, plan.read(row)[:width], strict=True)))
+
+        return RowPlan(
+            plan=plan,
+            content=_text_at(0) if is_json else content,
+            version=version,
+            key=key,
+        )
+
+    def _reread(self, columns: Sequence[Any], types: Sequence[Any]) -> Plan:
+        """Return the plan that reads a row that was written, by its key as SQLite stores it."""
+        pairs = zip(self._statements.key_columns(), _key_slots(self._view), strict=True)
+        same = [key == literal(slot, sa.types.NullType()) for key, slot in pairs]
+        statement = select(*columns).select_from(self._view.model).where(*same)
+        return Plan(statement, types, self._dialect)
+
+    def _plan(self, statement: Any) -> Plan:
+        return plan_of(statement, self._dialect, room=self._declaration.max_bytes)
+
+    def _nested(self, root: Part) -> Nested | None:
+        return nested_in(root, self._dialect, self._declaration.limits)
+
+    def _has_json(self, selection: Selection) -> bool:
+        """Tell whether SQLite writes the same JSON of a row as we would."""
+        fields = selection.fields
+        return (
+            self._dialect.name == "sqlite"
+            and len(fields) <= MOST_IN_JSON
+            and not selection.children
+            and not selection.is_shaped
+            and all(self._is_json(field) for field in fields)
+        )
+
+    def _is_json(self, field: Field) -> bool:
+        """Tell whether a value of SQLite's is in JSON what `encode` makes of what is read."""
+        column = self._declaration.attributes[field.attribute].column
+        # What is computed may be JSON to SQLite, which then does not write it as text.
+        is_stored = column is not None and (column.computed is None or column.computed.persisted)
+        type_ = plain_type(field.type, self._dialect)
+        is_plain = bool(is_stored) and type_ is not None
+        return is_plain and is_in_json(type_, field.type, self._dialect)
+
+    def _json(self, columns: Sequence[Any], fields: Sequence[Field]) -> Any:
+        parts: list[Any] = []
+        for field, column in zip(fields, columns, strict=True):
+            quoted = field.name.replace("'", "''")
+            stored = self._declaration.attributes[field.attribute].column
+            is_row_number = stored is self._row_number
+            type_ = plain_type(field.type, self._dialect)
+            value = column if is_row_number else in_json(column, type_)
+            parts += [literal_column(f"'{quoted}'"), value]
+        return func.json_object(*parts, type_=sa.String())
+
+
+def _key_slots(view: View) -> tuple[Slot, ...]:
+    """Return a place for each part of the primary key, called by its number."""
+    return tuple(Slot(name) for name in numbered(view.keys))
+
+
+def _text_at(place: int) -> Content:
+    return lambda row: row[place].encode()

@@ -1,0 +1,240 @@
+"""The statements that write and read single rows, within one policy. Sends nothing.
+
+Each condition of a policy and each version stands in the statement itself, so nothing changes
+between the check and the write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Dialect,
+    Insert,
+    Select,
+    Update,
+    and_,
+    case,
+    delete,
+    false,
+    insert,
+    literal_column,
+    null,
+    or_,
+    select,
+    true,
+    tuple_,
+    update,
+)
+
+from ormolu.query import (
+    Field,
+    Part,
+    Selection,
+    View,
+    as_shown,
+    equals,
+    is_json,
+    is_one_of,
+    prepare,
+    stored_type,
+)
+from ormolu.resources.declare import Declaration, Policy
+from ormolu.resources.work._returning import as_returned, can_return
+
+__all__ = ["ANY_VERSION", "Key", "Statements", "Versions", "read_statement"]
+
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Versions:
+    """What a write expects of the row that it finds.
+
+    Attributes:
+        among: Versions of which it must have one; None where any will do.
+        besides: Versions that it must not have.
+        is_there: Whether there must be a row.
+        is_absent: Whether there must be none.
+    """
+
+    among: Sequence[Any] | None = None
+    besides: Sequence[Any] = ()
+    is_there: bool = False
+    is_absent: bool = False
+
+    @property
+    def need_a_row(self) -> bool:
+        """Tell whether they cannot hold where there is no row."""
+        return self.is_there or self.among is not None
+
+
+ANY_VERSION = Versions()
+
+
+def read_statement(
+    declaration: Declaration, view: View, is_row: ColumnElement[bool], selection: Selection
+) -> tuple[Select[Any], Part]:
+    """Return the statement that reads a row: its version first, if it has one."""
+    model, version = view.model, declaration.traits.version
+    columns: list[Any] = [as_shown(getattr(model, version)).label("version")] if version else []
+    statement: Any = select(*columns).select_from(model).where(*view.conditions(is_row))
+    return prepare(statement, selection, model)
+
+
+class Statements:
+    """What writes rows of one model for one caller.
+
+    Attributes:
+        fields: What is read of a row after it was written, in order: what its answer is made of,
+            then what else a hook is told.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        declaration: Declaration,
+        view: View,
+        policy: Policy,
+        *,
+        is_told: bool = False,
+    ) -> None:
+        self.fields = list(Selection(view, view.members).fields)
+        if is_told:
+            self.fields += _told(declaration, view, policy)
+        self._dialect = dialect
+        self._declaration = declaration
+        self._model = declaration.model
+        self._view = view
+        self._policy = policy
+        self._version = declaration.traits.version
+
+    def insert(self, values: Mapping[str, Any]) -> Insert:
+        """Return the INSERT of one row."""
+        return insert(self._model).values(self.stored(values, is_new=True))
+
+    def update(self, key: Key, stored: Mapping[str, Any], versions: Versions) -> Update:
+        """Return the UPDATE of one row."""
+        statement = update(self._model).where(*self.target(key, versions)).values(stored)
+        return statement.execution_options(synchronize_session=False)
+
+    def delete(self, key: Key, versions: Versions) -> Delete:
+        """Return the DELETE of one row."""
+        statement = delete(self._model).where(*self.target(key, versions))
+        return statement.execution_options(synchronize_session=False)
+
+    def row(self, *conditions: ColumnElement[bool]) -> Select[Any]:
+        """Return the SELECT of rows as they are read after a write."""
+        # Else a column of a base's table would stand for a table of its own.
+        statement: Any = select(*self.returned()).select_from(self._model)
+        return statement.where(*conditions)  # type: ignore[no-any-return]
+
+    def rows(self, keys: Sequence[Key]) -> Select[Any]:
+        """Return the SELECT of the rows with these keys."""
+        columns = self.key_columns()
+        if len(columns) == 1:
+            return self.row(columns[0].in_([key[0] for key in keys]))
+        return self.row(tuple_(*columns).in_(keys))
+
+    def target(self, key: Key, versions: Versions) -> list[ColumnElement[bool]]:
+        """Return the conditions of a row that may be written."""
+        conditions = [self.is_key(key)]
+        touched = self._policy.touched
+        if touched is not None:
+            conditions.append(touched)
+        return [*conditions, *self._expected(versions)]
+
+    def _expected(self, versions: Versions) -> list[ColumnElement[bool]]:
+        """Return the conditions that a row is of a version that a write expects."""
+        conditions: list[ColumnElement[bool]] = [false()] if versions.is_absent else []
+        if self._version is None:
+            return conditions
+        column = self._declaration.attributes[self._version].field.on(self._model)
+        if versions.among is not None and len(versions.among) == 1:
+            conditions.append(equals(column, versions.among[0], self._dialect))
+        elif versions.among is not None:
+            conditions.append(is_one_of(column, list(versions.among), self._dialect))
+        if versions.besides:
+            is_known = is_one_of(column, list(versions.besides), self._dialect)
+            conditions.append(or_(column.is_(None), ~is_known))
+        return conditions
+
+    def is_key(self, key: Key) -> ColumnElement[bool]:
+        """Return the condition that a row has this key."""
+        return self._view.is_row(key, self._dialect)
+
+    def key_columns(self) -> list[Any]:
+        """Return the columns of the key."""
+        return [key.on(self._model) for key in self._view.keys]
+
+    def keys(self) -> list[Any]:
+        """Return the columns of the key as they are read: a path has what an answer shows."""
+        return [as_shown(column) for column in self.key_columns()]
+
+    def allowed(self) -> ColumnElement[Any]:
+        """Return whether a row may be written, as a number."""
+        touched = self._policy.touched
+        if touched is None:
+            return literal_column("1")
+        return case((and_(true(), touched), 1), else_=0)
+
+    def insisted(self) -> ColumnElement[Any]:
+        """Return 1 for a row that may be written, for a statement that nobody looks at in time.
+
+        PostgreSQL fails for any other: a batch is committed with its last statement. A lane of
+        SQLite's takes such a row back.
+        """
+        allowed = self.allowed()
+        return literal_column("1") // allowed if self._dialect.name == "postgresql" else allowed
+
+    def shown(self) -> list[Any]:
+        """Return the values that a row is shown with."""
+        return [
+            as_shown(field.on(self._model)).label(f"v{place}")
+            for place, field in enumerate(self.fields)
+        ]
+
+    def returned(self) -> list[Any]:
+        """Return what is read of a row that was written."""
+        columns = self.shown()
+        columns += [column.label(f"k{index}") for index, column in enumerate(self.keys())]
+        columns.append(self.allowed().label("allowed"))
+        if self._version is not None:
+            columns.append(as_shown(getattr(self._model, self._version)).label("version"))
+        return columns
+
+    def can_return(self, *, is_insert: bool) -> bool:
+        """Tell whether the statement itself can return the row."""
+        can = self._dialect.insert_returning if is_insert else self._dialect.update_returning
+        return can and can_return(self.returned(), self._dialect)
+
+    def returning(self, columns: Sequence[Any]) -> list[Any]:
+        """Return columns as a statement that writes a row returns them."""
+        mapper = self._declaration.mapper
+        return [as_returned(column, mapper, self._dialect) for column in columns]
+
+    def stored(self, values: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
+        """Return the values of a statement, the row's next version among them."""
+        stored = {name: self.settled(name, value) for name, value in values.items()}
+        if self._version is not None and (is_new or stored):
+            stored[self._version] = 1 if is_new else getattr(self._model, self._version) + 1
+        return stored
+
+    def is_json(self, name: str) -> bool:
+        """Tell whether the backend stores an attribute as JSON, which has a null of its own."""
+        return is_json(stored_type(self._declaration.attributes[name].field.type, self._dialect))
+
+    def settled(self, name: str, value: Any) -> Any:
+        """Make None NULL in a JSON column too, where SQLAlchemy would store JSON's null."""
+        return null() if value is None and self.is_json(name) else value
+
+
+def _told(declaration: Declaration, view: View, policy: Policy) -> list[Field]:
+    """Return what a hook is told of a row beside what may be seen of it."""
+    known = {field.attribute for field in Selection(view, view.members).fields}
+    closed = {*declaration.concealed, *policy.hidden, *known}
+    return [each.field for name, each in declaration.attributes.items() if name not in closed]

@@ -1,0 +1,354 @@
+"""What a client sends for a row, checked by the schemas and the policy. Sends no statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+    WrapValidator,
+)
+from pydantic.fields import FieldInfo
+from sqlalchemy import literal_column
+
+from ormolu.errors import RefusedError
+from ormolu.query import Location, View, entry_of, refuse, revealed
+from ormolu.resources.declare import Attribute, Body, Declaration, Exposure, Names, Policy
+from ormolu.resources.work._instances import RejectedError
+
+__all__ = ["NewRow", "Values"]
+
+# More than a table has columns: each that is none would be an error of its own.
+_MOST_MEMBERS = 2000
+# As many as a problem has entries.
+_MOST_ERRORS = 100
+
+# Code of the program's own, which may be told of other fields.
+_VALIDATORS = (AfterValidator, BeforeValidator, PlainValidator, WrapValidator)
+
+
+@dataclass(frozen=True)
+class NewRow:
+    """The checked values of a new row.
+
+    Attributes:
+        values: By attribute, those that the policy assigns among them.
+        sent: The attributes that the body has set, by whatever name.
+    """
+
+    values: dict[str, Any]
+    sent: Names
+
+
+class Values:
+    """Reads the bodies of one request."""
+
+    def __init__(self, view: View, exposure: Exposure, policy: Policy) -> None:
+        self._view = view
+        self._declaration: Declaration = exposure.declaration
+        self._schemas = exposure.schemas
+        self._policy = policy
+        self._closed = {*policy.read_only, *policy.hidden}
+        self._sealed = {*self._closed, *policy.assign}
+
+    def read_new(self, values: Mapping[str, Any], location: Location) -> NewRow:
+        """Return the checked values of a new row.
+
+        Raises:
+            RefusedError: A value is wrong, unknown, not writable or missing.
+        """
+        body, assigned = self._schemas.created, self._policy.assign
+        given = dict(values)
+        for name, value in assigned.items():
+            for path, sent in list(body.find(name, given)):
+                self._check_assigned(name, sent, (*location, *path))
+                if len(path) == 1:
+                    del given[str(path[0])]
+            given = body.offer(name, value, given)
+        sealed = self._closed - assigned.keys()
+        checked, sent = _read(body, given, sealed, location, is_new=True)
+        row = {**checked, **assigned}
+        for name, make in self._declaration.made.items():
+            # An `__init__` of the program's own makes it itself.
+            if name not in row and not self._declaration.traits.constructor.is_own:
+                row[name] = make()
+        return NewRow(row, sent - assigned.keys())
+
+    @contextmanager
+    def refusing(self, locations: Sequence[Location], *, is_new: bool) -> Iterator[None]:
+        """Tell the client what the model's own code refused, by the name that it knows.
+
+        Args:
+            locations: Where the values of each row stand in the request.
+            is_new: Whether they were read as those of new rows.
+
+        Raises:
+            RefusedError: The model refused a value.
+        """
+        try:
+            yield
+        except RejectedError as error:
+            body = self._schemas.created if is_new else self._schemas.changed
+            known = [name for name in error.names if name in body.open]
+            place = body.places(known[0])[0] if known else ()
+            refusal = refuse((*locations[error.index], *place), error.kind, str(error))
+            raise refusal from error
+
+    def read_whole(self, place: Mapping[str, Any], values: Mapping[str, Any]) -> NewRow:
+        """Return the checked values of a row that is put where its key says.
+
+        Raises:
+            RefusedError: As `read_new`; or the body has another key, or the policy does.
+        """
+        body, known = self._schemas.created, dict(values)
+        for name, value in place.items():
+            sent = list(body.find(name, values))
+            for path, each in sent:
+                if not self._is_same(name, each, value):
+                    raise refuse(("body", *path), "key", "Must be the key in the path")
+            if name in self._closed:
+                raise _sealed(("body", *body.places(name)[0]))
+            self._check_assigned(name, value, ("body", *body.places(name)[0]))
+            known = known if sent else body.offer(name, value, known)
+        row = self.read_new(known, ("body",))
+        return NewRow({**row.values, **place}, row.sent | place.keys())
+
+    def read_changes(self, values: Mapping[str, Any], location: Location) -> dict[str, Any]:
+        """Return the checked changes.
+
+        Raises:
+            RefusedError: A value is wrong, unknown or not writable.
+        """
+        return _read(self._schemas.changed, values, self._sealed, location, is_new=False)[0]
+
+    def replacing(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the changes that make another row of one that is there."""
+        open_columns = self._declaration.changeable.items()
+        return {
+            name: row.get(name, _default(attribute))
+            for name, attribute in open_columns
+            if name not in self._sealed
+        }
+
+    def matching(self, row: NewRow, group: Names) -> dict[str, Any]:
+        """Return the changes of a row that an upsert found: what was sent, but for its keys."""
+        changed = (row.sent & self._schemas.changed.written) - group
+        return {name: value for name, value in row.values.items() if name in changed}
+
+    def stored(self, values: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
+        """Return values without those that are for a hook alone, and no column's."""
+        spare = self._schemas.created.unstored | self._schemas.changed.unstored
+        if is_new:
+            spare -= self._declaration.given
+        kept = {name: value for name, value in values.items() if name not in spare}
+        # What a model keeps out of logs is stored as it is, but where a decorator asks for that.
+        attributes = self._declaration.attributes
+        return {
+            name: value
+            if name in attributes and _takes_secret(attributes[name])
+            else revealed(value)
+            for name, value in kept.items()
+        }
+
+    def named(self, row: Mapping[str, Any], group: Names) -> dict[str, Any]:
+        """Return what a row has in the fields of a unique key."""
+        attributes = self._declaration.attributes
+        return {
+            name: row[name] if name in row else _default(attributes[name])
+            for name in sorted(group)
+        }  # fmt: skip
+
+    def find_unique(self, unique: Sequence[str]) -> Names:
+        """Return the fields of the unique key that is meant; the policy's own may be left out.
+
+        Raises:
+            RefusedError: There is none, or it is not to be written.
+        """
+        assigned = frozenset(self._policy.assign)
+        called = {field.attribute: field.name for field in self._view.fields.values()}
+        open_names = called.keys() & self._declaration.accepted.keys()
+        settled = {self._declaration.names[name] for name in assigned}
+        known = {}
+        for group in self._declaration.unique_keys:
+            chosen = group - assigned
+            if chosen <= open_names:
+                known[frozenset(called[name] for name in chosen)] = group
+        found = known.get(frozenset(unique) - settled)
+        if found is None:
+            groups = [sorted(self._declaration.names[name] for name in each)
+                      for each in known.values()]  # fmt: skip
+            listed = " or ".join(map(",".join, groups)) or "none"
+            message = f"Must be a unique key: {listed}"
+            raise refuse(("query", "on_conflict"), "on_conflict", message)
+        return found
+
+    def _is_same(self, name: str, sent: Any, value: Any) -> bool:
+        """Tell whether a client sent the value that is settled already."""
+        try:
+            read = self._declaration.attributes[name].field.filtered.validate_python(sent)
+        except ValidationError:
+            return False
+        return bool(read == value)
+
+    def _check_assigned(self, name: str, sent: Any, location: Location) -> None:
+        assigned = self._policy.assign
+        if name in assigned and not self._is_same(name, sent, assigned[name]):
+            message = f"{location[-1]} is not yours to choose."
+            raise RefusedError("forbidden", message, [entry_of(location, "assigned", message)])
+
+
+def _read(
+    body: Body, values: Mapping[str, Any], sealed: Names, location: Location, *, is_new: bool
+) -> tuple[dict[str, Any], Names]:
+    """Return the checked values by attribute, and which of them the body has set.
+
+    Raises:
+        RefusedError: A value is wrong, or of an attribute that is sealed.
+    """
+    for name in sealed:
+        for path, _ in body.find(name, values):
+            raise _sealed((*location, *path))
+    read = _validated(body.model, values, location)
+    if not body.is_own:
+        # What is left out is the column's to fill.
+        checked = _as_read(body, read)
+        return checked, frozenset(checked)
+    # What a model of the program's own fills in counts for a new row.
+    dumped = read.model_dump(by_alias=False, exclude_unset=not is_new)
+    known = (body.paths.keys() | body.computed) - (read.model_extra or {}).keys()
+    fields = {name: value for name, value in dumped.items() if name in known}
+    made = read.model_fields_set | body.computed
+    # A validator or a serializer may have moved a value here from any other name.
+    for name in sealed & fields.keys():
+        if name in made or not (is_new and _is_filled_in(read, name, fields[name])):
+            raise _sealed((*location, *body.places(name)[0]))
+    named = {name: value for name, value in dumped.items() if name not in known}
+    for name in named:
+        if body.attributes.get(name) in sealed:
+            raise _sealed((*location, name))
+    fields |= _read_coded(body, read, fields, location)
+    others = _read_others(body, named, location)
+    return {**fields, **others}, (made & fields.keys()) | others.keys()
+
+
+def _is_filled_in(read: BaseModel, name: str, dumped: Any) -> bool:
+    """Tell whether a model fills a field in that nothing was sent for, by its default alone.
+
+    What may look at other fields may copy what a client has sent there.
+    """
+    model = type(read)
+    info, decorators = model.model_fields[name], model.__pydantic_decorators__
+    if _is_rewritten(info, getattr(read, name), dumped):
+        return False
+    if getattr(read, name) == info.default:
+        return True
+    is_checked = info.validate_default or model.model_config.get("validate_default")
+    if is_checked and (_validators_of(info) or _has_validators(decorators, name)):
+        return False
+    is_made = info.default_factory is not None and not info.default_factory_takes_validated_data
+    return bool(is_checked and info.default_factory is None) or is_made
+
+
+def _is_rewritten(info: FieldInfo, value: Any, dumped: Any) -> bool:
+    """Tell whether a serializer of the class, which sees all values, made another one of this."""
+    if dumped == value:
+        return False
+    # Those of an annotation see this value alone.
+    kind: Any = info.annotation
+    hint: Any = Annotated[(kind, *info.metadata)] if info.metadata else kind
+    plain: TypeAdapter[Any] = TypeAdapter(hint)
+    return dumped not in (plain.dump_python(value), plain.dump_python(value, mode="json"))
+
+
+def _validators_of(info: FieldInfo) -> list[Any]:
+    return [each for each in info.metadata if isinstance(each, _VALIDATORS)]
+
+
+def _has_validators(decorators: Any, name: str) -> bool:
+    named = (each.info.fields for each in decorators.field_validators.values())
+    return any({name, "*"} & set(fields) for fields in named)
+
+
+def _read_others(body: Body, values: Mapping[str, Any], location: Location) -> dict[str, Any]:
+    """Return what a model takes that has no field for it, checked as a column's value."""
+    if not values:
+        return {}
+    return _as_read(body, _validated(body.others, values, location))
+
+
+def _as_read(body: Body, read: BaseModel) -> dict[str, Any]:
+    """Return the values of a model of ours by attribute, as objects: a dump would make JSON."""
+    fields = type(read).model_fields
+    return {
+        body.attributes[str(fields[name].alias)]: getattr(read, name)
+        for name in read.model_fields_set
+    }
+
+
+def _read_coded(
+    body: Body, read: BaseModel, fields: Mapping[str, Any], location: Location
+) -> dict[str, Any]:
+    """Return the values that a decorator's code takes, as objects of the column's own.
+
+    Raises:
+        RefusedError: The decorator refuses one.
+    """
+    found = {}
+    for name in body.coded.keys() & fields.keys():
+        if fields[name] is None:
+            continue
+        try:
+            found[name] = body.coded[name].written.validate_python(getattr(read, name))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = (*location, *body.places(name)[0])
+            raise refuse(place, first["type"], first["msg"]) from None
+    return found
+
+
+def _sealed(location: Location) -> RefusedError:
+    return refuse(location, "extra_forbidden", "Extra inputs are not permitted")
+
+
+def _takes_secret(attribute: Attribute) -> bool:
+    kind = attribute.field.kind
+    return kind.is_coded and kind.family == "secret"
+
+
+def _default(attribute: Attribute) -> Any:
+    """Return what a column gets that is left out: a value, or SQL for one."""
+    column = attribute.column
+    assert column is not None
+    default: Any = column.default
+    if default is not None:
+        return default.arg(None) if default.is_callable else default.arg
+    server: Any = column.server_default
+    if server is None:
+        return None
+    text = str(server.arg).replace("'", "''")
+    return literal_column(f"'{text}'") if isinstance(server.arg, str) else server.arg
+
+
+def _validated(schema: type[BaseModel], values: Any, location: Location) -> BaseModel:
+    if len(values) > _MOST_MEMBERS:
+        raise refuse(location, "too_long", f"Must not have more than {_MOST_MEMBERS} members")
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        # Of a list each item may be wrong: more than these are in no answer.
+        entries = [
+            entry_of((*location, *item["loc"]), item["type"], item["msg"])
+            for item in found[:_MOST_ERRORS]
+        ]
+        place = ".".join(str(part) for part in entries[0]["loc"])
+        detail = f"{place}: {entries[0]['msg']}"
+        raise RefusedError("validation_error", detail, entries) from None

@@ -1,0 +1,336 @@
+"""Writes of single rows: one statement where one will do, else the ORM's unit of work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sqlalchemy import (
+    CHAR,
+    NCHAR,
+    ClauseElement,
+    ColumnElement,
+    Dialect,
+    Enum,
+    Integer,
+    String,
+    Table,
+    Uuid,
+    insert,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ormolu.errors import RefusedError
+from ormolu.query import (
+    SIGNIFICANT_DIGITS,
+    Field,
+    Row,
+    Selection,
+    View,
+    plain_type,
+    size_of,
+)
+from ormolu.resources.declare import Declaration, Policy, has_events
+from ormolu.resources.work._instances import Instances, RejectedError
+from ormolu.resources.work._statements import Key, Statements, Versions
+from ormolu.sessions import has_flush_listeners
+
+__all__ = ["Writer", "Written", "stale"]
+
+# Letters of a row, of which some hundred statements may be kept with the first of its kind.
+_LONG = 8000
+
+
+@dataclass(frozen=True)
+class Written:
+    """A row after a write.
+
+    Attributes:
+        key: Its primary key.
+        row: What the request may see of it, as clients call it.
+        told: What a hook is told of it, by attribute; empty where there is no hook.
+        version: Its version, None without one.
+    """
+
+    key: Key
+    row: Row
+    told: Row
+    version: Any = None
+
+
+def stale(versions: Versions) -> RefusedError:
+    """Return the error for a row that is there, but not as a write expects it."""
+    detail = "The row was changed meanwhile. Read it again."
+    if versions.is_absent or (versions.besides and versions.among is None):
+        detail = "The row is there already: If-None-Match does not hold."
+    return RefusedError("precondition_failed", detail)
+
+
+class Writer:
+    """Writes rows of one model in one session, within one policy."""
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        dialect: Dialect,
+        declaration: Declaration,
+        grant: tuple[View, Policy],
+    ) -> None:
+        self._session = session
+        self._dialect = dialect
+        self._declaration = declaration
+        self._model = declaration.model
+        self._view, policy = grant
+        has_hooks = bool(declaration.hooks)
+        self._statements = Statements(dialect, declaration, self._view, policy, is_told=has_hooks)
+        self._shown = len(Selection(self._view, self._view.members).fields)
+        self._traits = declaration.traits
+        self._instances = Instances(session, declaration, self._statements)
+        is_heard = has_flush_listeners(session)
+        self._is_plain = self._traits.is_plain and not (is_heard or has_events(declaration.mapper))
+        is_heard = is_heard or has_events(declaration.mapper, is_delete=True)
+        self._is_one_row = self._traits.is_one_row and not is_heard
+
+    def check(self, values: Mapping[str, Any], index: int = 0) -> None:
+        """Check that the backend keeps all values as they are.
+
+        Raises:
+            RejectedError: It would store another number.
+        """
+        checks = self._declaration.kept_digits if self._dialect.name == "sqlite" else {}
+        for name in checks.keys() & values.keys():
+            if not checks[name](values[name]):
+                limit = f"SQLite keeps {SIGNIFICANT_DIGITS} significant digits"
+                message = f"{limit}: it would be another number"
+                error = RejectedError([name], "decimal_digits", message)
+                error.index = index
+                raise error
+
+    async def insert(self, rows: Sequence[Mapping[str, Any]]) -> list[Written]:
+        """Insert rows in as few statements as the backend allows.
+
+        Raises:
+            RefusedError: A row would be outside the policy.
+            RejectedError: The model refused a value, or the backend would store another.
+        """
+        for index, row in enumerate(rows):
+            self.check(row, index)
+        if not self._is_plain or self._traits.constructor.is_own:
+            keys = await self._instances.insert(rows)
+            return [await self._reread(key) for key in keys]
+        if len(rows) == 1:
+            return [await self._insert_one(rows[0])]
+        return await self._insert_many(rows)
+
+    async def _insert_one(self, values: Mapping[str, Any]) -> Written:
+        statement = self._statements.insert(values)
+        execute = partial(self._session.execute, execution_options=_options_of(values))
+        if not self._dialect.insert_returning:
+            # MySQL; MariaDB has it.
+            result: Any = await execute(statement)
+            return await self._reread(tuple(result.inserted_primary_key))
+        if not self._statements.can_return(is_insert=True):
+            keys = self._statements.returning(self._statements.keys())
+            row = (await execute(statement.returning(*keys))).one()
+            return await self._reread(tuple(row))
+        returned = self._statements.returning(self._statements.returned())
+        return self._checked((await execute(statement.returning(*returned))).one())
+
+    async def _insert_many(self, rows: Sequence[Mapping[str, Any]]) -> list[Written]:
+        """Insert rows with the same columns together, and give them in their order."""
+        groups: dict[tuple[str, ...], list[int]] = {}
+        found: dict[int, Written] = {}
+        stored = [self._statements.stored(row, is_new=True) for row in rows]
+        # SQLAlchemy reads each attribute of the class to insert many rows.
+        is_many = self._dialect.insert_returning and self._traits.is_legible
+        is_many = is_many and all(map(self._is_returned_as_sent, self._view.keys))
+        for index, values in enumerate(stored):
+            is_single = any(isinstance(value, ClauseElement) for value in values.values())
+            if is_single or not is_many:
+                found[index] = await self._insert_one(rows[index])
+            else:
+                groups.setdefault(tuple(sorted(values)), []).append(index)
+        for indexes in groups.values():
+            written = await self._insert_group([stored[index] for index in indexes])
+            found.update(zip(indexes, written, strict=True))
+        return [found[index] for index in range(len(rows))]
+
+    async def _insert_group(self, rows: list[dict[str, Any]]) -> list[Written]:
+        is_whole = self._statements.can_return(is_insert=True)
+        columns = self._statements.returned() if is_whole else self._statements.keys()
+        returned = self._statements.returning(columns)
+        is_counted = self._dialect.name == "sqlite" and self._has_counted_key(rows[0])
+        statement = insert(self._model).returning(*returned, sort_by_parameter_order=not is_counted)
+        # Else None, where the column has a default, were that.
+        statement = statement.execution_options(render_nulls=True)
+        raw = (await self._session.execute(statement, rows)).all()
+        if is_whole:
+            written = [self._checked(row) for row in raw]
+        else:
+            written = await self._reread_all([tuple(row) for row in raw])
+        # SQLite numbers the rows in their order, and does not promise to return them in it.
+        return sorted(written, key=lambda each: each.key) if is_counted else written
+
+    def _is_returned_as_sent(self, key: Field) -> bool:
+        """Tell whether a key is read as it was written: by it SQLAlchemy finds each row again."""
+        type_ = plain_type(key.type, self._dialect)
+        if isinstance(type_, Uuid):
+            return type_.as_uuid
+        # CHAR may be filled up with blanks, and an enumeration has other names.
+        return isinstance(type_, (Integer, String)) and not isinstance(type_, (CHAR, NCHAR, Enum))
+
+    def _has_counted_key(self, values: Mapping[str, Any]) -> bool:
+        table = self._declaration.mapper.local_table
+        is_given = any(key.attribute in values for key in self._view.keys)
+        return isinstance(table, Table) and table.autoincrement_column is not None and not is_given
+
+    async def update(self, key: Key, values: Mapping[str, Any], versions: Versions) -> Written:
+        """Change one row.
+
+        Raises:
+            RefusedError: It is not there, not writable, of another version, or would leave the
+                policy.
+            RejectedError: The model refused a value, or the backend would store another.
+        """
+        self.check(values)
+        if not self._is_plain:
+            return await self._update_instance(key, values, versions)
+        stored = self._statements.stored(values, is_new=False)
+        if not stored:
+            return await self._unchanged(key, versions)
+        statement = self._statements.update(key, stored, versions)
+        execute = partial(self._session.execute, execution_options=_options_of(values))
+        if self._statements.can_return(is_insert=False):
+            returned = self._statements.returning(self._statements.returned())
+            result = await execute(statement.returning(*returned))
+            row = result.one_or_none()
+            if row is None:
+                raise await self._why_not(key, versions)
+            return self._checked(row)
+        if not await self._finds_row(execute, statement):
+            raise await self._why_not(key, versions)
+        return await self._reread(key)
+
+    async def delete(self, key: Key, versions: Versions) -> None:
+        """Delete one row.
+
+        Raises:
+            RefusedError: It is not there, not writable, or of another version.
+        """
+        if not self._is_one_row or self._traits.has_cascades:
+            await self._instances.delete(await self._instance(key, versions))
+            return
+        statement = self._statements.delete(key, versions)
+        if not await self._finds_row(self._session.execute, statement):
+            raise await self._why_not(key, versions)
+
+    async def _finds_row(self, execute: Callable[[Any], Any], statement: Any) -> bool:
+        """Send a write, and tell whether it found its row."""
+        if self._dialect.name != "sqlite" or not self._dialect.update_returning:
+            return bool((await execute(statement)).rowcount)
+        # sqlite3 does not count the rows of what begins with WITH, as a policy with a CTE does.
+        keys = self._statements.returning(self._statements.keys())
+        return (await execute(statement.returning(*keys))).first() is not None
+
+    async def read(self, key: Key, *, is_latest: bool = False) -> Written:
+        """Read one row; the latest even where the transaction has an older snapshot.
+
+        Raises:
+            RefusedError: It is not there.
+        """
+        statement = self._seen(self._statements.row(), is_latest, self._statements.is_key(key))
+        row = (await self._session.execute(statement)).one_or_none()
+        if row is None:
+            raise self.not_found()
+        return self._written(row)
+
+    async def find(self, values: Mapping[str, Any], *, is_latest: bool = False) -> Key | None:
+        """Return the key of the visible row with these values of a unique key."""
+        statement = select(*self._statements.keys()).select_from(self._model)
+        same = [getattr(self._model, name) == value for name, value in values.items()]
+        statement = self._seen(statement, is_latest, *same)
+        row = (await self._session.execute(statement)).one_or_none()
+        return None if row is None else tuple(row)
+
+    def _seen(self, statement: Any, is_latest: bool, *asked: ColumnElement[bool]) -> Any:
+        statement = statement.where(*self._view.conditions(*asked))
+        return self._latest(statement) if is_latest else statement
+
+    def _latest(self, statement: Any) -> Any:
+        """Return a statement that sees all that is committed, not a snapshot of earlier."""
+        # In InnoDB only a locking read does; and a row that an UPDATE left as it was is not in it.
+        is_innodb = self._dialect.name in {"mysql", "mariadb"}
+        return statement.with_for_update(read=True) if is_innodb else statement
+
+    def not_found(self) -> RefusedError:
+        """Return the error for a row that is not there."""
+        return RefusedError("not_found", f"{self._declaration.name} not found")
+
+    async def _update_instance(
+        self, key: Key, values: Mapping[str, Any], versions: Versions
+    ) -> Written:
+        await self._instances.update(await self._instance(key, versions), values)
+        return await self._reread(key)
+
+    async def _instance(self, key: Key, versions: Versions) -> Any:
+        instance = await self._instances.find(key, versions)
+        if instance is None:
+            raise await self._why_not(key, versions)
+        return instance
+
+    async def _unchanged(self, key: Key, versions: Versions) -> Written:
+        statement = self._statements.row(*self._statements.target(key, versions))
+        row = (await self._session.execute(self._latest(statement))).one_or_none()
+        if row is None:
+            raise await self._why_not(key, versions)
+        return self._written(row)
+
+    async def _why_not(self, key: Key, versions: Versions) -> RefusedError:
+        """Say why a row that was to be written is not."""
+        allowed = self._statements.allowed()
+        columns: list[Any] = [allowed.label("allowed")]
+        if self._traits.version is not None:
+            columns.append(getattr(self._model, self._traits.version))
+        statement = select(*columns).select_from(self._model)
+        statement = statement.where(*self._view.conditions(self._statements.is_key(key)))
+        row = (await self._session.execute(statement)).one_or_none()
+        if row is None:
+            return self.not_found()
+        if not row[0]:
+            return RefusedError("forbidden", f"This {self._declaration.name} cannot be changed.")
+        return stale(versions)
+
+    async def _reread(self, key: Key) -> Written:
+        statement = self._latest(self._statements.row(self._statements.is_key(key)))
+        return self._checked((await self._session.execute(statement)).one())
+
+    async def _reread_all(self, keys: Sequence[Key]) -> list[Written]:
+        statement = self._latest(self._statements.rows(keys))
+        rows = [self._checked(row) for row in (await self._session.execute(statement)).all()]
+        found = {written.key: written for written in rows}
+        return [found[key] for key in keys]
+
+    def _checked(self, row: Any) -> Written:
+        written = self._written(row)
+        if not row.allowed:
+            message = f"This {self._declaration.name} would be out of your reach."
+            raise RefusedError("forbidden", message)
+        return written
+
+    def _written(self, row: Any) -> Written:
+        fields = self._statements.fields
+        key = tuple(row[len(fields) : len(fields) + len(self._view.keys)])
+        version = row.version if self._traits.version is not None else None
+        read = list(zip(fields, row, strict=False))
+        told = {field.attribute: value for field, value in read} if self._declaration.hooks else {}
+        shown = {field.name: value for field, value in read[: self._shown]}
+        return Written(key, shown, told, version)
+
+
+def _options_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a statement: SQLAlchemy keeps one with the values that stand in it."""
+    is_short = size_of([*values], [*values.values()]) <= _LONG
+    return {} if is_short else {"compiled_cache": None}
