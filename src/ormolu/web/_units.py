@@ -13,7 +13,15 @@ _KEY = "ormolu.units"
 
 
 def open_units(scope: Scope) -> dict[Engines, UnitOfWork]:
-    """Return the request's units of work, kept in its scope from now on."""
+    """Return the request's units of work, kept in its scope from now on.
+
+    Middleware may ask once more with the scope of a request that is over, for another path, say,
+    or with another header: what was found for that is forgotten.
+    """
+    past = units_of(scope).values()
+    if past and all(unit.is_over for unit in past):
+        for name in [name for name in scope if name.startswith("ormolu.")]:
+            del scope[name]
     units: dict[Engines, UnitOfWork] = scope.setdefault(_KEY, {})
     return units
 
