@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ormolu.engines._traces import leaves_no_trace
+from ormolu.backends import backend_named
 
 SERVERS = ("postgresql", "mysql")
 
@@ -40,7 +40,7 @@ SERVERS = ("postgresql", "mysql")
 )
 def test_what_only_computes_and_stores(sql: str, dialect: str) -> None:
     """Any connection serves what follows."""
-    assert leaves_no_trace(sql, dialect)
+    assert backend_named(dialect).leaves_no_trace(sql)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_what_only_computes_and_stores(sql: str, dialect: str) -> None:
 )
 def test_what_ends_with_its_transaction(sql: str) -> None:
     """The end of the transaction takes it off; to MySQL, LOCAL means SESSION."""
-    assert leaves_no_trace(sql, "postgresql")
-    assert not leaves_no_trace(sql, "mysql")
+    assert backend_named("postgresql").leaves_no_trace(sql)
+    assert not backend_named("mysql").leaves_no_trace(sql)
 
 
 @pytest.mark.parametrize("dialect", SERVERS)
@@ -90,7 +90,7 @@ def test_what_ends_with_its_transaction(sql: str) -> None:
 )
 def test_what_may_leave_traces(sql: str, dialect: str) -> None:
     """What follows it is sent over the same connection, and nobody else uses that as it is."""
-    assert not leaves_no_trace(sql, dialect)
+    assert not backend_named(dialect).leaves_no_trace(sql)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_what_may_leave_traces(sql: str, dialect: str) -> None:
 )
 def test_what_leaves_nothing_on_sqlite(sql: str) -> None:
     """A function there is the program's, and a PRAGMA may only ask."""
-    assert leaves_no_trace(sql, "sqlite")
+    assert backend_named("sqlite").leaves_no_trace(sql)
 
 
 @pytest.mark.parametrize(
@@ -126,4 +126,4 @@ def test_what_leaves_nothing_on_sqlite(sql: str) -> None:
 )
 def test_what_may_leave_traces_on_sqlite(sql: str) -> None:
     """Settings, other files and temporary tables."""
-    assert not leaves_no_trace(sql, "sqlite")
+    assert not backend_named("sqlite").leaves_no_trace(sql)

@@ -11,7 +11,7 @@ from ormolu.engines._origins import made_by_program, unsent_value
 from ormolu.engines._pair import EnginePair
 from ormolu.engines._pool import FairPool
 from ormolu.engines._schema import SchemaMode
-from ormolu.engines._traces import bears_traces, leaves_no_trace
+from ormolu.engines._traces import bears_traces
 from ormolu.engines._url import read_url
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "Pooler",
     "SchemaMode",
     "bears_traces",
-    "leaves_no_trace",
     "made_by_program",
     "read_url",
     "unsent_value",

@@ -21,8 +21,8 @@ from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import configure_mappers
 
+from ormolu.backends import backend_of
 from ormolu.engines._borrowed import repeat_failures
-from ormolu.engines._ddl import complete_ddl
 from ormolu.engines._errors import (
     open_connections,
     refuse_lost_commits,
@@ -219,7 +219,7 @@ class Engines:
         return pair
 
     def _server(self) -> Server:
-        silence = None if self.target.is_sqlite else self.options.connect_timeout
+        silence = self.options.connect_timeout if self.target.backend.has_server else None
         return Server(silence, self.options.pool_timeout)
 
     def _check_folder(self) -> None:
@@ -290,7 +290,7 @@ class Engines:
 
     def _listen(self, engine: Engine, access: Access, server: Server) -> None:
         timeout = self.options.lock_timeout
-        complete_ddl(engine.dialect)
+        backend_of(engine.dialect).prepare(engine.dialect)
         open_connections(engine, server)
         report_statement_errors(engine, self.target, access)
         if access is Access.WRITE:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionContext
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementError
 
+from ormolu.backends import backend_of
 from ormolu.engines._files import advise, is_of_file
 from ormolu.engines._origins import locate_fault
 from ormolu.engines._server import Server
@@ -109,17 +110,16 @@ def refuse_lost_commits(engine: Engine) -> None:
     Asks the server only if a statement has failed; one that a ROLLBACK to a SAVEPOINT made good
     again is committed.
     """
-    is_postgresql = engine.dialect.name in {"postgresql", "cockroachdb"}
-    is_mysql = engine.dialect.name in {"mysql", "mariadb"}
+    backend = backend_of(engine.dialect)
 
     @event.listens_for(engine, "commit")
     def _check(connection: Connection) -> None:
         fault = connection.info.pop(_FAILED, None) if _is_there(connection) else None
         if fault is None:
             return
-        if is_mysql and fault.native in _ROLLS_BACK:
+        if fault.native in backend.rolled_back_by:
             raise RolledBackError
-        if is_postgresql:
+        if backend.answers_lost_commits:
             try:
                 connection.exec_driver_sql("SELECT 1")
             except DBAPIError as error:
@@ -130,10 +130,6 @@ def refuse_lost_commits(engine: Engine) -> None:
     def _forget(connection: Connection) -> None:
         if _is_there(connection):
             connection.info.pop(_FAILED, None)
-
-
-# With a deadlock InnoDB rolls the whole transaction back; Galera calls its conflicts so too.
-_ROLLS_BACK = frozenset({"1213"})
 
 
 def forget_failure(info: dict[Any, Any]) -> None:

@@ -145,7 +145,7 @@ def reads_in_autocommit(target: Target, options: EngineOptions) -> bool:
     Then no BEGIN and ROLLBACK is sent around a read. Behind a transaction pooler a setting would
     reach other clients, so that reads there are transactions.
     """
-    return (target.is_postgresql or target.is_mysql) and options.pooler is None
+    return target.backend.has_read_only_sessions and options.pooler is None
 
 
 def connect_arguments(target: Target, access: Access, options: EngineOptions) -> dict[str, Any]:
@@ -230,16 +230,11 @@ def _drop(_record: logging.LogRecord) -> bool:
 
 
 def set_session(engine: Engine, target: Target, access: Access, timeout: float) -> None:
-    """Set what MySQL and MariaDB take only by statement: UTC, lock wait, strictness, read only."""
-    if not target.is_mysql:
+    """Tell each new connection what its driver's arguments cannot."""
+    is_reader = access is Access.READ
+    statements = target.backend.session_statements(timeout, is_reader=is_reader)
+    if not statements:
         return
-    # The lock wait is in whole seconds there, at least one.
-    wait = max(1, round(timeout))
-    # A server that is not strict cuts what is too long, without a word.
-    mode = "sql_mode=CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')"
-    statements = [f"SET time_zone='+00:00', innodb_lock_wait_timeout={wait}, {mode}"]
-    if access is Access.READ:
-        statements.append("SET SESSION TRANSACTION READ ONLY")
 
     @event.listens_for(engine, "connect")
     def _set(connection: Any, _record: object) -> None:

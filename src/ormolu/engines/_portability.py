@@ -14,20 +14,13 @@ from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import CompileError, UnsupportedCompilationError
 from sqlalchemy.types import JSON, TypeEngine
 
+from ormolu.backends import backend_of, name_of
 from ormolu.errors import ConfigurationError
 
 __all__ = ["check_columns", "check_places"]
 
-_BACKENDS = {"mariadb": "MariaDB", "mysql": "MySQL", "postgresql": "PostgreSQL", "sqlite": "SQLite"}
-
 # Values of these are lists or objects, which every backend keeps as JSON.
 _NESTED = ("ARRAY", "HSTORE", "JSONB", "RANGE")
-
-# Standard names that PostgreSQL does not know, though SQLAlchemy writes them: what to write.
-_PLAIN = {
-    "BINARY": "LargeBinary", "BLOB": "LargeBinary", "DATETIME": "DateTime", "DOUBLE": "Double",
-    "NVARCHAR": "Unicode", "VARBINARY": "LargeBinary",
-}  # fmt: skip
 
 _LONG = re.compile(r"(TINY|MEDIUM|LONG)?(BLOB|TEXT)$")
 
@@ -59,7 +52,7 @@ def _refuse(problems: Iterator[str]) -> None:
 
 
 def _misplaced(connection: Connection, metadata: MetaData) -> Iterator[str]:
-    dialect = connection.dialect
+    dialect, backend = connection.dialect, backend_of(connection.dialect)
     known: dict[str, bool] = {}
     for table in metadata.sorted_tables:
         schema = table.schema
@@ -68,20 +61,17 @@ def _misplaced(connection: Connection, metadata: MetaData) -> Iterator[str]:
         if schema is not None and not known[schema]:
             yield f'Table "{table.fullname}" is in the schema "{schema}". {_about(schema, dialect)}'
         for column in table.columns:
-            if column.system and dialect.name != "postgresql":
+            if column.system and not backend.has_system_columns:
                 yield (
                     f'Column "{table.fullname}.{column.name}" is a system column, as PostgreSQL '
-                    f"has them; {_name(dialect)} has none. Write a version of the program's own: "
+                    f"has them; {name_of(dialect)} has none. Write a version of the program's own: "
                     "mapped_column(Integer), with version_id_col alone in __mapper_args__."
                 )
 
 
 def _about(schema: str, dialect: Dialect) -> str:
     quoted = dialect.identifier_preparer.quote_identifier(schema)
-    if dialect.name == "sqlite":
-        return "SQLite has no schemas: leave it out of __table_args__ there, or ATTACH a file."
-    kind = "SCHEMA" if dialect.name == "postgresql" else "DATABASE"
-    return f"The database does not have it. Run: CREATE {kind} {quoted}"
+    return backend_of(dialect).how_to_add_schema(quoted)
 
 
 def _lacks(dialect: Dialect, column: Column[Any]) -> Iterator[str]:
@@ -102,10 +92,11 @@ def _name_of_type(dialect: Dialect, column: Column[Any]) -> str:
 
 def _too_long_for_keys(dialect: Dialect, column: Column[Any], place: str) -> Iterator[str]:
     """Say which columns of any length are a primary key, which MySQL does not make of them."""
-    is_mysql = dialect.name in {"mysql", "mariadb"}
-    if is_mysql and column.primary_key and _LONG.match(_name_of_type(dialect, column)):
+    if backend_of(dialect).has_long_keys or not column.primary_key:
+        return
+    if _LONG.match(_name_of_type(dialect, column)):
         yield (
-            f"{place} is of any length, and {_name(dialect)} has no such primary key. Write "
+            f"{place} is of any length, and {name_of(dialect)} has no such primary key. Write "
             "BINARY, VARBINARY or String with a length, at most 255."
         )
 
@@ -115,11 +106,11 @@ def _why_no_type(dialect: Dialect, column: Column[Any]) -> str | None:
     type_: TypeEngine[Any] = column.type
     try:
         name = _name_of_type(dialect, column)
-        if dialect.name == "postgresql" and name in _PLAIN:
-            plain = _PLAIN[name]
+        plain = backend_of(dialect).missing_types.get(name)
+        if plain is not None:
             return (
-                f"PostgreSQL does not have the type {type_!r}. Write {plain}, and this one for the "
-                f'others alone: mapped_column({plain}().with_variant({type_!r}, "mysql"))'
+                f"{name_of(dialect)} does not have the type {type_!r}. Write {plain}, and this one "
+                f'for the others alone: mapped_column({plain}().with_variant({type_!r}, "mysql"))'
             )
         # MySQL has another BIT, of numbers.
         is_own = isinstance(type_, NamedType) or isinstance(type_.dialect_impl(dialect), BIT)
@@ -131,7 +122,7 @@ def _why_no_type(dialect: Dialect, column: Column[Any]) -> str | None:
     if is_there:
         return None
     return (
-        f"{_name(dialect)} does not have the type {type_!r}. Write one that it has, and this one "
+        f"{name_of(dialect)} does not have the type {type_!r}. Write one that it has, and this one "
         f"for the other: {_variant(type_)}"
     )
 
@@ -141,10 +132,12 @@ def _uncounted(dialect: Dialect, column: Column[Any], place: str) -> Iterator[st
     table = column.table
     assert isinstance(table, Table)
     is_counted = table.autoincrement_column is column
-    if dialect.name == "sqlite" and is_counted and len(table.primary_key.columns) > 1:
+    is_part = is_counted and len(table.primary_key.columns) > 1
+    if is_part and not backend_of(dialect).numbers_parts_of_keys:
         yield (
-            f"{place} is one part of a key and numbered, which SQLite does not do. Write "
-            "autoincrement=False and choose its values, or give the table a key of one column."
+            f"{place} is one part of a key and numbered, which {name_of(dialect)} does not do. "
+            "Write autoincrement=False and choose its values, or give the table a key of one "
+            "column."
         )
     kinds = (
         ("Identity()", column.identity, dialect.supports_identity_columns),
@@ -153,7 +146,7 @@ def _uncounted(dialect: Dialect, column: Column[Any], place: str) -> Iterator[st
     for name, is_asked, is_there in kinds:
         if is_asked and not is_there and not is_counted:
             yield (
-                f"{place} has {name}, and {_name(dialect)} numbers primary keys only. Write a "
+                f"{place} has {name}, and {name_of(dialect)} numbers primary keys only. Write a "
                 "default, as default=function."
             )
 
@@ -164,7 +157,3 @@ def _variant(type_: TypeEngine[Any]) -> str:
     origin = next((each for each in ("mysql", "mssql", "oracle") if each in module), "postgresql")
     plain = "JSON" if isinstance(type_, JSON) or any(each in name for each in _NESTED) else "String"
     return f'mapped_column({plain}().with_variant({type_!r}, "{origin}"))'
-
-
-def _name(dialect: Dialect) -> str:
-    return _BACKENDS.get(dialect.name, dialect.name)

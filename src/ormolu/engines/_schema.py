@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Dialect, MetaData, Table, inspect, text, types
+from sqlalchemy import Connection, Dialect, MetaData, Table, inspect, types
 from sqlalchemy.engine.interfaces import ReflectedColumn
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import TypeEngine
 
+from ormolu.backends import backend_of
 from ormolu.engines._portability import check_columns, check_places
 from ormolu.errors import OverloadedError, SchemaMismatchError
 from ormolu.limits import Limit
@@ -21,9 +21,6 @@ __all__ = ["SchemaMode", "prepare_schema"]
 SchemaMode = Literal["create", "verify", "ignore"]
 
 _log = logging.getLogger("ormolu")
-
-_LOCK_NAME = "ormolu:create"
-_LOCK_KEY = 0x6F726D6F6C75  # "ormolu"
 
 # Types that a database may swap for each other without harm are in one family.
 _FAMILIES: tuple[tuple[str, tuple[type[TypeEngine[Any]], ...]], ...] = (
@@ -66,34 +63,16 @@ async def prepare_schema(
 
 
 async def _create(engine: AsyncEngine, metadata: MetaData, timeout: float) -> None:
+    lock = backend_of(engine.dialect).creation_lock
     async with Limit(timeout):
         while True:
             try:
-                async with engine.begin() as connection, _creation_lock(connection, timeout):
+                async with engine.begin() as connection, lock(connection, timeout):
                     await connection.run_sync(metadata.create_all)
             except OverloadedError:
                 # SQLite's lock is the file's; the worker that holds it is creating.
                 continue
             return
-
-
-@asynccontextmanager
-async def _creation_lock(connection: AsyncConnection, timeout: float) -> AsyncIterator[None]:
-    """Hold the lock that only one worker gets; SQLite's BEGIN IMMEDIATE is it already."""
-    backend = connection.dialect.name
-    if backend == "postgresql":
-        await connection.execute(text(f"SET LOCAL lock_timeout = {round(timeout * 1000)}"))
-        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
-        yield
-    elif backend in {"mysql", "mariadb"}:
-        lock = {"name": _LOCK_NAME, "timeout": round(timeout)}
-        await connection.execute(text("SELECT GET_LOCK(:name, :timeout)"), lock)
-        try:
-            yield
-        finally:
-            await connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": _LOCK_NAME})
-    else:
-        yield
 
 
 def _missing_tables(connection: Connection, metadata: MetaData) -> list[Table]:
@@ -113,8 +92,8 @@ def _compare(connection: Connection, metadata: MetaData) -> list[str]:
         if table not in missing:
             columns = inspector.get_columns(table.name, schema=table.schema)
             differences.extend(_compare_columns(table, columns, connection.dialect))
-            if connection.dialect.name == "sqlite":
-                _warn_of_sqlite(table, columns)
+            for message, arguments in backend_of(connection.dialect).warnings_of(table, columns):
+                _log.warning(message, *arguments)
     return differences
 
 
@@ -141,41 +120,15 @@ def _compare_columns(
             )
 
 
-def _warn_of_sqlite(table: Table, reflected: list[ReflectedColumn]) -> None:
-    """Say what tables that others made cannot do, though they serve for all else."""
-    found = {column["name"]: column["type"] for column in reflected}
-    counted = table.autoincrement_column
-    kind = None if counted is None else found.get(counted.name)
-    if counted is not None and kind is not None and not isinstance(kind, types.INTEGER):
-        _log.warning(
-            'Column "%s.%s" is %r in the database, and SQLite numbers rows only where it is '
-            "INTEGER: an INSERT without it fails. Make the table anew, or write "
-            "autoincrement=False and choose its values.",
-            table.fullname, counted.name, kind,
-        )  # fmt: skip
-    for column in table.columns:
-        if _is_uuid_as_number(column.type, found.get(column.name)):
-            _log.warning(
-                'Column "%s.%s" is UUID in the database, which SQLite takes for a number: one in '
-                "a million values becomes one. Migrate it to CHAR(32).",
-                table.fullname, column.name,
-            )  # fmt: skip
-
-
 def _is_same_family(mapped: TypeEngine[Any], reflected: TypeEngine[Any], dialect: Dialect) -> bool:
     """Compare families of types, as databases spell types in their own ways."""
-    if dialect.name == "sqlite" and _is_uuid_as_number(mapped, reflected):
+    if backend_of(dialect).is_stored_otherwise(mapped, reflected):
         return True
     plain: TypeEngine[Any] = mapped.dialect_impl(dialect)
     if isinstance(mapped, types.TypeDecorator):
         plain = mapped.type_engine(dialect)
     families = _family(plain), _family(reflected)
     return None in families or families[0] == families[1]
-
-
-def _is_uuid_as_number(mapped: TypeEngine[Any], reflected: TypeEngine[Any] | None) -> bool:
-    """Tell whether SQLite has a column as SQLAlchemy's own DDL makes it: UUID is no type to it."""
-    return isinstance(mapped, types.UUID) and type(reflected) is types.NUMERIC
 
 
 def _family(kind: TypeEngine[Any]) -> str | None:

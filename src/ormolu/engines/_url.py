@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from ormolu.backends import BACKENDS, POSTGRESQL, Backend, backend_named
 from ormolu.engines._pasted import KEEPALIVES, check_mysql, join_hosts, read_parameters, split_hosts
 from ormolu.errors import ConfigurationError
 
@@ -21,12 +22,8 @@ _DEFAULT = "sqlite:///app.db"
 
 # Scheme without a driver -> backend and driver that Ormolu takes.
 _DRIVERS = {
-    "cockroachdb": "cockroachdb+asyncpg",
-    "mariadb": "mariadb+asyncmy",
-    "mysql": "mysql+asyncmy",
-    "postgres": "postgresql+asyncpg",
-    "postgresql": "postgresql+asyncpg",
-    "sqlite": "sqlite+ormolu",
+    **{name: each.driver for name, each in BACKENDS.items()},
+    "postgres": POSTGRESQL.driver,
 }
 
 # Driver -> the extra of this package that installs it.
@@ -64,9 +61,9 @@ class Target:
     keepalives: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def backend(self) -> str:
-        """Return the first part of the scheme, like `postgresql`."""
-        return self.url.get_backend_name()
+    def backend(self) -> Backend:
+        """Return what the first part of the scheme stands for, like `postgresql`."""
+        return backend_named(self.url.get_backend_name())
 
     @property
     def driver(self) -> str:
@@ -76,17 +73,12 @@ class Target:
     @property
     def is_sqlite(self) -> bool:
         """Tell whether the database is SQLite."""
-        return self.backend == "sqlite"
+        return self.url.get_backend_name() == "sqlite"
 
     @property
     def is_postgresql(self) -> bool:
         """Tell whether the database is PostgreSQL itself, not one that speaks its protocol."""
-        return self.backend == "postgresql"
-
-    @property
-    def is_mysql(self) -> bool:
-        """Tell whether the database is MySQL or MariaDB."""
-        return self.backend in {"mysql", "mariadb"}
+        return self.url.get_backend_name() == "postgresql"
 
 
 def read_url(given: str | URL | None) -> Target:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect
-from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from ormolu.backends import backend_of
 from ormolu.errors import NaiveDatetimeError
 
 __all__ = ["UTCDateTime"]
@@ -24,10 +24,8 @@ class UTCDateTime(TypeDecorator[datetime]):
     cache_ok: bool | None = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Ask MySQL for microseconds, which its DATETIME does not keep by default."""
-        if dialect.name in {"mysql", "mariadb"}:
-            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
-        return dialect.type_descriptor(DateTime(timezone=True))
+        """Return a type that keeps microseconds."""
+        return dialect.type_descriptor(backend_of(dialect).moment_type)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return the value in UTC, without the offset where the backend has no place for it.
@@ -44,7 +42,7 @@ class UTCDateTime(TypeDecorator[datetime]):
             )
             raise NaiveDatetimeError(message)
         instant = value.astimezone(UTC)
-        return instant if dialect.name == "postgresql" else instant.replace(tzinfo=None)
+        return instant if backend_of(dialect).keeps_offsets else instant.replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return the stored instant, aware and in UTC."""

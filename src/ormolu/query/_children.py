@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Dialect, Select, and_, bindparam, func, se
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from ormolu.backends import backend_of
 from ormolu.query._guards import fetch_rows, guard, is_guarded
 from ormolu.query._joins import join_children, order_of
 from ormolu.query._selection import (
@@ -98,8 +99,7 @@ def children_statement(
     statement: Select[Any] = (
         select(*places).select_from(target).join(ranked, and_(*same)).where(ranked.c.place <= most)
     )
-    if dialect.name != "sqlite":
-        # It would write all values into a file to sort them, whatever the answer may have.
+    if backend_of(dialect).sorts_in_memory:
         statement = statement.order_by(*places)
     prepared, root = prepare(statement, selection, target)
     if is_guarded(prepared, dialect):

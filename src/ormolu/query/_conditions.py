@@ -25,6 +25,7 @@ from sqlalchemy import literal as sa_literal
 from sqlalchemy.orm import aliased
 from sqlalchemy.types import NullType
 
+from ormolu.backends import backend_of
 from ormolu.query._kinds import PATTERNS
 from ormolu.query._text import bounds, equals, is_one_of, literal, matches, ordered
 from ormolu.query._views import Field, Relation, View, refuse
@@ -160,7 +161,7 @@ def _compile_term(
 
 def _contain(expression: Any, term: Term, dialect: Dialect) -> ColumnElement[bool]:
     """Return whether a list or an object has all of a value, or any of it: PostgreSQL's alone."""
-    if dialect.name != "postgresql":
+    if not backend_of(dialect).looks_into_documents:
         message = "Only PostgreSQL looks into documents and lists"
         raise refuse((f"{term.field.name}__{term.operator}",), "unknown_operator", message)
     symbol = "@>" if term.operator == "contains" else "&&"

@@ -23,6 +23,7 @@ from sqlalchemy import Dialect
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import NullType, TypeEngine
 
+from ormolu.backends import backend_of
 from ormolu.query._types import filtered_type
 
 __all__ = ["Reader", "json_of", "or_null", "reader_of"]
@@ -97,7 +98,7 @@ def _read_stored(value: Any) -> Any:
 
 
 def _text(_type: Any, dialect: Dialect) -> Reader:
-    return _read_text_without_nul if _is_postgresql(dialect) else _read_text
+    return _read_text if backend_of(dialect).keeps_nul else _read_text_without_nul
 
 
 def _read_text(value: Any) -> str:
@@ -113,11 +114,7 @@ def _read_text_without_nul(value: Any) -> str:
 
 
 def _integer(type_: Any, dialect: Dialect) -> Reader:
-    if not _is_postgresql(dialect):
-        # As far as UNSIGNED goes.
-        return lambda value: _read_integer(value, 64)
-    bits = 15 if isinstance(type_, sa.SmallInteger) else 31
-    bits = 63 if isinstance(type_, sa.BigInteger) else bits
+    bits = backend_of(dialect).integer_bits(type_)
     return lambda value: _read_integer(value, bits)
 
 
@@ -127,7 +124,7 @@ def _read_integer(value: Any, bits: int) -> int:
 
 
 def _float(_type: Any, dialect: Dialect) -> Reader:
-    return _read_float if _is_postgresql(dialect) else _read_finite
+    return _read_float if backend_of(dialect).keeps_infinity else _read_finite
 
 
 def _read_finite(value: Any) -> float:
@@ -144,13 +141,13 @@ def _read_float(value: Any) -> float:
 def _numeric(type_: Any, dialect: Dialect) -> Reader:
     if not type_.asdecimal:
         return _float(type_, dialect)
-    is_postgresql = _is_postgresql(dialect)
+    has_infinity = backend_of(dialect).keeps_infinity
 
     def read(value: Any) -> Decimal:
         text = _require(value, str)
         # Before any arithmetic: a few letters may stand for a million digits.
         is_number = _DECIMAL.fullmatch(text) is not None
-        if is_postgresql:
+        if has_infinity:
             is_number = is_number or text in {"NaN", "Infinity", "-Infinity"}
         else:
             is_number = is_number and len(text) <= _DECIMAL_CHARACTERS
@@ -161,7 +158,7 @@ def _numeric(type_: Any, dialect: Dialect) -> Reader:
 
 def _moment(type_: Any, dialect: Dialect) -> Reader:
     # Other backends store no offset, whatever the type says.
-    has_offset = type_.timezone and _is_postgresql(dialect)
+    has_offset = type_.timezone and backend_of(dialect).keeps_offsets
 
     def read(value: Any) -> datetime:
         moment = datetime.fromisoformat(_require(value, str))
@@ -174,7 +171,7 @@ def _moment(type_: Any, dialect: Dialect) -> Reader:
 
 
 def _time(type_: Any, dialect: Dialect) -> Reader:
-    has_offset = type_.timezone and _is_postgresql(dialect)
+    has_offset = type_.timezone and backend_of(dialect).keeps_offsets
 
     def read(value: Any) -> time:
         moment = time.fromisoformat(_require(value, str))
@@ -221,10 +218,6 @@ def _check(value: _T, *, is_fine: bool) -> _T:
 
 def _same(read: Reader) -> Callable[[Any, Dialect], Reader]:
     return lambda _type, _dialect: read
-
-
-def _is_postgresql(dialect: Dialect) -> bool:
-    return dialect.name == "postgresql"
 
 
 # The first that fits: a subclass stands before its base.

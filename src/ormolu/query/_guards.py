@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.operators import desc_op
 from sqlalchemy.types import TypeEngine
 
+from ormolu.backends import backend_of
 from ormolu.faults import fault_of
 from ormolu.query._stored import stored_type
 
@@ -33,8 +34,9 @@ _MEASURED = (sa.String, sa.LargeBinary, sa.BINARY, sa.VARBINARY)
 
 def is_guarded(statement: Select[Any], dialect: Dialect) -> bool:
     """Tell whether a statement may return values of any length, and the server can count them."""
-    columns = statement.selected_columns
-    return dialect.name != "sqlite" and any(is_unlimited(each.type, dialect) for each in columns)
+    if backend_of(dialect).sends_rows_singly:
+        return False
+    return any(is_unlimited(each.type, dialect) for each in statement.selected_columns)
 
 
 def guard(
@@ -132,6 +134,7 @@ def is_unlimited(type_: TypeEngine[Any], dialect: Dialect) -> bool:
 
 
 def _size(column: Any, dialect: Dialect) -> Any:
-    is_measured = isinstance(stored_type(column.type, dialect), _MEASURED)
-    text = column if is_measured or dialect.name != "postgresql" else cast(column, sa.Text)
-    return func.octet_length(text, type_=sa.Integer())
+    if backend_of(dialect).measures_text_alone:
+        is_measured = isinstance(stored_type(column.type, dialect), _MEASURED)
+        column = column if is_measured else cast(column, sa.Text)
+    return func.octet_length(column, type_=sa.Integer())

@@ -21,6 +21,7 @@ from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.dialects.postgresql import ranges
 from sqlalchemy.types import TypeEngine
 
+from ormolu.backends import is_short_float
 from ormolu.models import UTCDateTime
 from ormolu.query import _native as native
 from ormolu.query import _readers as readers
@@ -31,7 +32,6 @@ from ormolu.query._readers import Limits, Make
 from ormolu.query._stored import (
     is_coded,
     is_named_apart,
-    is_short_float,
     named_types,
     reads_as_stored,
     stored_types,

@@ -25,10 +25,11 @@ from pydantic import (
 )
 from pydantic_core import to_jsonable_python
 
+from ormolu.backends import is_short_float
 from ormolu.query import _checks as checks
 from ormolu.query._kept_back import holds_secret, revealed
 from ormolu.query._members import member_type
-from ormolu.query._stored import is_fixed, is_short_float
+from ormolu.query._stored import is_fixed
 from ormolu.query._told import is_readable, plain_hint
 
 __all__ = [

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 from sqlalchemy.types import NullType, TypeEngine
 
+from ormolu.backends import backend_of
 from ormolu.query._joins import has_table_between, order_on
 from ormolu.query._stored import stored_type
 from ormolu.query._text import bound, ordered
@@ -166,8 +167,7 @@ def _as_compared(field: Field, value: Any, dialect: Dialect) -> ColumnElement[An
         # MariaDB sorts by the first 1024 bytes, and a cursor has to fit into a URL.
         value = func.substr(value, 1, STRING_CHARACTERS, type_=value.type)
     expression = ordered(value, dialect)
-    if dialect.name == "sqlite":
-        # As it is stored: CURRENT_TIMESTAMP writes no microseconds, and decimals are binary.
+    if backend_of(dialect).compares_as_stored:
         return type_coerce(expression, NullType())
     plain = stored_type(expression.type, dialect)
     if isinstance(plain, sa.Float):
@@ -188,8 +188,9 @@ def _is_shortened(field: Field, dialect: Dialect) -> bool:
     stored = stored_type(field.type, dialect)
     if not is_text(stored):
         return False
-    is_mysql = dialect.name in {"mysql", "mariadb"}
-    return field.is_computed or is_long(stored) or (is_mysql and _is_endless(field, dialect))
+    if field.is_computed or is_long(stored):
+        return True
+    return backend_of(dialect).sorts_by_beginning and _is_endless(field, dialect)
 
 
 def _is_endless(field: Field, dialect: Dialect) -> bool:
@@ -237,8 +238,8 @@ def sort_columns(
 
 def _is_native(order: Order, dialect: Dialect) -> bool:
     """Tell whether the backend puts NULL there by itself, so that an index serves."""
-    is_largest = dialect.name == "postgresql"
-    return order.are_nulls_first == (order.is_descending == is_largest)
+    is_first = order.is_descending == backend_of(dialect).nulls_are_largest
+    return order.are_nulls_first == is_first
 
 
 def rows_after(

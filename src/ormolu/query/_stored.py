@@ -17,6 +17,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.dialects.mysql.mariadb import MariaDBDialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from ormolu.backends import backend_of
 from ormolu.models import UTCDateTime
 from ormolu.seams import variants_of
 
@@ -26,7 +27,6 @@ __all__ = [
     "is_filled",
     "is_fixed",
     "is_named_apart",
-    "is_short_float",
     "named_type",
     "named_types",
     "read_form",
@@ -36,9 +36,6 @@ __all__ = [
     "stored_types",
     "undecorated",
 ]
-
-# Of a FLOAT with more, MySQL makes a DOUBLE.
-_SHORT_BITS = 24
 
 _BINDS = ("process_bind_param", "bind_processor", "bind_expression")
 _READS = ("process_result_value", "result_processor", "column_expression")
@@ -111,16 +108,10 @@ def is_coded(type_: TypeEngine[Any]) -> bool:
     return any(_is_overridden(each, (*_BINDS, *_READS)) for each in _layers(type_))
 
 
-def is_short_float(type_: TypeEngine[Any]) -> bool:
-    """Tell whether MySQL has a number of four bytes for a type."""
-    precision = getattr(type_, "precision", None)
-    return isinstance(type_, mysql.FLOAT) and (precision is None or precision <= _SHORT_BITS)
-
-
 def is_filled(type_: TypeEngine[Any], dialect: Dialect) -> bool:
     """Tell whether a database fills text up with blanks, to the length of its column."""
     # Of the type that is named: to a driver it is text like any other.
-    return dialect.name == "postgresql" and is_fixed(named_type(type_, dialect, is_below=True))
+    return backend_of(dialect).fills_char and is_fixed(named_type(type_, dialect, is_below=True))
 
 
 def is_fixed(type_: TypeEngine[Any]) -> bool:

@@ -9,29 +9,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Dialect, and_, cast, collate, func, type_coerce
+from sqlalchemy import ColumnElement, Dialect, and_, cast
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from ormolu.backends import backend_of, is_short_float, pieces_of
 from ormolu.query._kinds import family_of
 from ormolu.query._stored import (
     bound_form,
     is_filled,
     is_named_apart,
-    is_short_float,
     named_type,
     stored_type,
 )
 
 __all__ = ["bound", "bounds", "equals", "is_one_of", "literal", "matches", "ordered"]
-
-_ESCAPE = "!"
-
-# Pieces of a pattern: an escaped character, a wildcard, or a character that means itself.
-_PIECES = re.compile(r"\\.|[%_]|[^%_\\]", re.DOTALL)
 
 
 def ordered(expression: Any, dialect: Dialect) -> ColumnElement[Any]:
@@ -66,10 +62,7 @@ def _single_of(expression: Any, dialect: Dialect) -> TypeEngine[Any] | None:
     """Return the number of four bytes that an expression is; None if it is another."""
     # 0.1 of eight bytes, as a parameter is, is no 0.1 of four.
     named = named_type(expression.type, dialect)
-    if dialect.name == "postgresql" and isinstance(named, sa.REAL):
-        return sa.REAL()
-    is_short = dialect.name in {"mysql", "mariadb"} and is_short_float(named)
-    return mysql.FLOAT() if is_short else None
+    return backend_of(dialect).single_precision(named)
 
 
 def _stored_forms(expression: Any, value: Any, dialect: Dialect) -> list[Any]:
@@ -93,8 +86,8 @@ def _unrounded(type_: Any) -> Any:
 
 
 def _is_moment_in_text(expression: Any, dialect: Dialect) -> bool:
-    stored = dialect.name == "sqlite" and stored_type(expression.type, dialect)
-    return isinstance(stored, sa.DateTime)
+    has_text = backend_of(dialect).has_text_moments
+    return has_text and isinstance(stored_type(expression.type, dialect), sa.DateTime)
 
 
 def equals(expression: Any, value: Any, dialect: Dialect) -> ColumnElement[bool]:
@@ -112,7 +105,7 @@ def _matching(
     """Return a comparison of an expression, exact, and so that an index serves if it can."""
     exact, type_ = _exact(expression, dialect), expression.type
     # A CHAR is equal to any text that has more blanks at its end.
-    is_index_exact = dialect.name == "postgresql" and not is_filled(type_, dialect)
+    is_index_exact = backend_of(dialect).has_exact_equality and not is_filled(type_, dialect)
     if exact is expression or is_index_exact:
         return match(expression)
     # The first finds the row by its index, the second is exact.
@@ -137,46 +130,16 @@ def matches(
     expression: Any, pattern: str, dialect: Dialect, *, ignore_case: bool = False
 ) -> ColumnElement[bool]:
     """Return whether text matches a pattern; a backslash makes `%` and `_` mean themselves."""
-    pieces = _PIECES.findall(pattern)
     # The pattern is as it is: no decorator has a say in it.
-    expression = _undecorated(expression, dialect)
-    if dialect.name == "sqlite" and not ignore_case:
-        return expression.op("GLOB", is_comparison=True)(_globbed(pieces))  # type: ignore[no-any-return]
-    like = "".join(_escaped(piece) for piece in pieces)
-    if dialect.name == "postgresql":
-        return _like(expression, like, "ILIKE" if ignore_case else "LIKE")
-    if ignore_case:
-        # Both by the backend: it may know of ASCII's letters only.
-        lower = func.lower(expression, type_=expression.type)
-        return _like(_exact(lower, dialect), func.lower(like), "LIKE")
-    return _like(_exact(expression, dialect), like, "LIKE")
+    text = _undecorated(expression, dialect)
+    backend = backend_of(dialect)
+    exact = partial(_exact, dialect=dialect)
+    return backend.matches(text, pieces_of(pattern), exact, ignore_case=ignore_case)
 
 
 def literal(text: str) -> str:
     """Return the pattern that matches this text only."""
     return re.sub(r"([%_\\])", r"\\\1", text)
-
-
-def _like(expression: Any, pattern: Any, operator: str) -> ColumnElement[bool]:
-    if operator == "ILIKE":
-        return expression.ilike(pattern, escape=_ESCAPE)  # type: ignore[no-any-return]
-    return expression.like(pattern, escape=_ESCAPE)  # type: ignore[no-any-return]
-
-
-def _escaped(piece: str) -> str:
-    if piece in {"%", "_"}:
-        return piece
-    letter = piece[-1]
-    return f"{_ESCAPE}{letter}" if letter in {"%", "_", _ESCAPE} else letter
-
-
-def _globbed(pieces: list[str]) -> str:
-    wild = {"%": "*", "_": "?"}
-    return "".join(wild.get(piece) or _unglobbed(piece[-1]) for piece in pieces)
-
-
-def _unglobbed(letter: str) -> str:
-    return f"[{letter}]" if letter in "*?[" else letter
 
 
 def _operand(expression: Any, dialect: Dialect) -> Any:
@@ -205,11 +168,4 @@ def _exact(expression: Any, dialect: Dialect) -> Any:
     if family_of(stored) != "text" or getattr(stored, "collation", None):
         return expression
     expression = _undecorated(expression, dialect)
-    if dialect.name == "postgresql":
-        return collate(expression, "C")
-    if dialect.name in {"mysql", "mariadb"}:
-        is_mariadb = getattr(dialect, "is_mariadb", False)
-        # Its own character set, or the database's, may have none of these collations.
-        text = type_coerce(cast(expression, mysql.CHAR(charset="utf8mb4")), expression.type)
-        return collate(text, "utf8mb4_nopad_bin" if is_mariadb else "utf8mb4_0900_bin")
-    return expression
+    return backend_of(dialect).by_code_points(expression, dialect)

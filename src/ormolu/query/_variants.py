@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Dialect
 from sqlalchemy.types import TypeEngine
 
+from ormolu.backends import backend_of
 from ormolu.models import UTCDateTime
 from ormolu.query._kinds import family_of
 from ormolu.query._stored import is_coded, is_named_apart, stored_type
@@ -43,7 +44,7 @@ def foreign_type(
     one, other = (_python_of(each, dialect) for each in (plain, stored))
     is_same = one == other or any({one, other} <= group for group in _SAME)
     # Where there are no truth values, they are numbers.
-    is_same |= {one, other} == {"boolean", "number"} and dialect.name != "postgresql"
+    is_same |= {one, other} == {"boolean", "number"} and not backend_of(dialect).has_booleans
     return None if is_same or "opaque" in {one, other} else (plain, stored)
 
 
@@ -57,4 +58,4 @@ def _python_of(type_: Any, dialect: Dialect) -> str:
     family = family_of(type_)
     is_aware = isinstance(type_, UTCDateTime) or getattr(type_, "timezone", False)
     # Elsewhere no column keeps an offset, and what is read of each is in UTC.
-    return f"{family} with an offset" if is_aware and dialect.name == "postgresql" else family
+    return f"{family} with an offset" if is_aware and backend_of(dialect).keeps_offsets else family

@@ -13,7 +13,8 @@ from sqlalchemy.engine.interfaces import BindTyping
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.compiler import WARN_LINTING, SQLCompiler
 
-from ormolu.engines import BorrowedConnection, leaves_no_trace
+from ormolu.backends import backend_of
+from ormolu.engines import BorrowedConnection
 from ormolu.seams import knows_schema_time, result_columns, tell_schema_time
 
 __all__ = ["CompiledQuery", "Parameters", "UncompilableError", "columns_of", "compile_query"]
@@ -169,7 +170,7 @@ def _check(compiled: SQLCompiler) -> None:
         or compiled.escaped_bind_names
     )
     is_told_types = dialect.bind_typing is BindTyping.SETINPUTSIZES
-    is_quiet = leaves_no_trace(compiled.string, dialect.name)
+    is_quiet = backend_of(dialect).leaves_no_trace(compiled.string)
     if not (is_fixed and is_quiet and knows_schema_time(dialect)) or is_told_types:
         message = "SQLAlchemy has to send it."
         raise UncompilableError(message)

@@ -12,7 +12,7 @@ from sqlalchemy import Result, event, inspect
 from sqlalchemy.exc import MissingGreenlet, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ormolu.engines import leaves_no_trace
+from ormolu.backends import POSTGRESQL
 from ormolu.errors import LazyLoadError, ReadOnlyError
 from ormolu.seams import expired_names
 from ormolu.sessions._borrowing import BorrowingSession
@@ -21,10 +21,10 @@ from ormolu.sessions._objects import load_at_once, load_objects
 
 __all__ = ["RulesSession", "are_sessions_heard", "has_flush_listeners"]
 
-# The backend of which most statements leave something on a connection.
-_STRICTEST = "postgresql"
-
 _NO_LOCK = (None, False)
+
+# By the strictest: on no other backend do so many statements leave something behind.
+_is_quiet = POSTGRESQL.leaves_no_trace
 
 # What AsyncSession adds to the options of each statement.
 _BUFFERED = {"execution_options": {"prebuffer_rows": True}}
@@ -90,7 +90,7 @@ class RulesSession(BorrowingSession):
     def _note(self, statement: Any) -> None:
         if getattr(statement, "is_select", False):
             self._last_select = statement
-        elif getattr(statement, "is_text", False) and leaves_no_trace(statement.text, _STRICTEST):
+        elif getattr(statement, "is_text", False) and _is_quiet(statement.text):
             return
         elif self.is_read_only and getattr(statement, "is_dml", False):
             raise ReadOnlyError(_read_only_message(_entity_of(statement) or "a table"))

@@ -1,4 +1,4 @@
-"""What our engines write in DDL where a model says less, or other, than its backend needs."""
+"""What DDL for MySQL says where a model says less, or other, than MySQL needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Double, Float
 from sqlalchemy.dialects import mysql
-from sqlalchemy.dialects.mysql.base import MySQLDialect, MySQLTypeCompiler
+from sqlalchemy.dialects.mysql.base import MySQLTypeCompiler
 from sqlalchemy.engine.interfaces import Dialect
 
 __all__ = ["complete_ddl"]
@@ -19,11 +19,10 @@ _DIGITS, _PLACES = 38, 10
 
 
 def complete_ddl(dialect: Dialect) -> None:
-    """Give a dialect of MySQL the types that it lacks; an engine has a dialect of its own."""
-    if isinstance(dialect, MySQLDialect):
-        compiler = _MySQLTypes(dialect)
-        dialect.type_compiler_instance = dialect.type_compiler = compiler
-        dialect.colspecs = {**dialect.colspecs, Double: _MySQLDouble}
+    """Give a dialect of MySQL, which is one engine's own, the types that it lacks."""
+    compiler = _MySQLTypes(dialect)
+    dialect.type_compiler_instance = dialect.type_compiler = compiler
+    dialect.colspecs = {**dialect.colspecs, Double: _MySQLDouble}
 
 
 class _MySQLDouble(mysql.DOUBLE):

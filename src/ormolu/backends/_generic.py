@@ -1,0 +1,183 @@
+"""What holds for any database that has no file of its own here.
+
+Each backend is a subclass that says what is different. A value is a class attribute; a method is
+where SQL has to be written, or a type to be looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Dialect, Table, func
+from sqlalchemy.engine.interfaces import ReflectedColumn
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
+
+from ormolu.backends._patterns import escaped, like
+from ormolu.backends._traces import is_quiet
+
+__all__ = ["QUIET", "Backend", "Exact"]
+
+Exact = Callable[[Any], Any]
+
+# First words of statements whose effect ends with the transaction, or is stored.
+QUIET = r"SAVEPOINT|RELEASE|ROLLBACK|SHOW|ALTER|DROP|TRUNCATE|CREATE(?!.*\bTEMP)"
+
+
+class Backend:
+    """What a database does in its own way.
+
+    Attributes:
+        title: Its name in messages; None for the dialect's name.
+        driver: The dialect and driver that a URL without a driver means; None for SQLAlchemy's.
+        has_read_only_sessions: Whether a setting makes a connection read only, so that reads need
+            no transaction.
+        has_server: Whether it answers over a network, and so may be silent.
+        has_system_columns: Whether tables have columns that no model makes, such as PostgreSQL's
+            `xmin`.
+        has_long_keys: Whether text of any length may be a primary key.
+        numbers_parts_of_keys: Whether it numbers one column of a key of several.
+        missing_types: Standard types that it lacks though SQLAlchemy writes them, with what to
+            write.
+        moment_type: How an instant is stored.
+        keeps_offsets: Whether a moment with an offset is read back with one.
+        has_booleans: Whether truth values are no numbers.
+        has_arrays: Whether a list of keys can be one parameter, as an array.
+        keeps_decimals: Whether decimals keep all their digits.
+        keeps_nul: Whether text may have a NUL.
+        keeps_infinity: Whether numbers may be infinite, or NaN.
+        fills_char: Whether text of a CHAR is filled up with blanks to its length.
+        looks_into_documents: Whether it compares parts of lists and documents.
+        nulls_are_largest: Whether it sorts NULL behind all values, where it is not told.
+        compares_as_stored: Whether values compare by what is stored, whatever their type.
+        has_text_moments: Whether moments are stored as text.
+        has_exact_equality: Whether `=` of texts is exact, in any collation.
+        sorts_by_beginning: Whether it sorts text by its first characters alone.
+        sorts_in_memory: Whether sorting rows does not write all their values into a file.
+        sends_rows_singly: Whether rows are counted one by one when they are read, so that the
+            server need not add up their bytes.
+        measures_text_alone: Whether only text and bytes have a length in bytes.
+        answers_lost_commits: Whether COMMIT of a transaction that has failed looks like a success.
+        rolled_back_by: Codes of errors that end the whole transaction.
+        locks_rows: Whether writers wait for each other's rows, not for the file.
+        checks_rows_of_a_batch: Whether a statement has to fail for a row that may not be written.
+        estimates_counts: Whether the planner tells how many rows there are about.
+        numbers_rows_in_order: Whether rows of one INSERT are numbered in their order.
+        reads_latest_by_lock: Whether only a locking read sees what was committed meanwhile.
+        lanes_read_again: Whether a lane can read a row in the transaction that has written it.
+        writes_json: Whether it writes JSON of a row as we would.
+        has_undecodable_values: Whether it stores values that Python cannot have.
+        returns_by_columns: Whether RETURNING has to be judged column by column.
+    """
+
+    title: ClassVar[str | None] = None
+    driver: ClassVar[str | None] = None
+    has_read_only_sessions: ClassVar[bool] = False
+    has_server: ClassVar[bool] = True
+    has_system_columns: ClassVar[bool] = False
+    has_long_keys: ClassVar[bool] = True
+    numbers_parts_of_keys: ClassVar[bool] = True
+    missing_types: ClassVar[Mapping[str, str]] = {}
+    moment_type: ClassVar[TypeEngine[Any]] = sa.DateTime(timezone=True)
+    keeps_offsets: ClassVar[bool] = False
+    has_booleans: ClassVar[bool] = False
+    has_arrays: ClassVar[bool] = False
+    keeps_decimals: ClassVar[bool] = True
+    keeps_nul: ClassVar[bool] = True
+    keeps_infinity: ClassVar[bool] = False
+    fills_char: ClassVar[bool] = False
+    looks_into_documents: ClassVar[bool] = False
+    nulls_are_largest: ClassVar[bool] = False
+    compares_as_stored: ClassVar[bool] = False
+    has_text_moments: ClassVar[bool] = False
+    has_exact_equality: ClassVar[bool] = False
+    sorts_by_beginning: ClassVar[bool] = False
+    sorts_in_memory: ClassVar[bool] = True
+    sends_rows_singly: ClassVar[bool] = False
+    measures_text_alone: ClassVar[bool] = False
+    answers_lost_commits: ClassVar[bool] = False
+    rolled_back_by: ClassVar[frozenset[str]] = frozenset()
+    locks_rows: ClassVar[bool] = True
+    checks_rows_of_a_batch: ClassVar[bool] = False
+    estimates_counts: ClassVar[bool] = False
+    numbers_rows_in_order: ClassVar[bool] = False
+    reads_latest_by_lock: ClassVar[bool] = False
+    lanes_read_again: ClassVar[bool] = False
+    writes_json: ClassVar[bool] = False
+    has_undecodable_values: ClassVar[bool] = False
+    returns_by_columns: ClassVar[bool] = False
+
+    def prepare(self, dialect: Dialect) -> None:
+        """Give an engine's dialect, which is that engine's own, what it lacks."""
+
+    def session_statements(self, lock_timeout: float, *, is_reader: bool) -> Sequence[str]:
+        """Return what a new connection is told that no argument of the driver's tells it."""
+        del lock_timeout, is_reader
+        return ()
+
+    def leaves_no_trace(self, sql: str) -> bool:
+        """Tell whether a statement leaves nothing on its connection beyond its transaction."""
+        return is_quiet(sql, QUIET, None)
+
+    def reset_after(self, sql: str) -> str | None:
+        """Return what takes off all that a statement has left; None if only closing does."""
+        del sql
+        return None
+
+    @asynccontextmanager
+    async def creation_lock(
+        self, connection: AsyncConnection, timeout: float
+    ) -> AsyncIterator[None]:
+        """Hold the lock under which one worker alone creates tables; none here."""
+        del connection, timeout
+        yield
+
+    def warnings_of(
+        self, table: Table, reflected: Sequence[ReflectedColumn]
+    ) -> Iterator[tuple[str, tuple[object, ...]]]:
+        """Yield what a table that others made cannot do, as log messages and their arguments."""
+        del table, reflected
+        yield from ()
+
+    def is_stored_otherwise(self, mapped: TypeEngine[Any], found: TypeEngine[Any] | None) -> bool:
+        """Tell whether SQLAlchemy's DDL for a type makes a column of this quite other type."""
+        del mapped, found
+        return False
+
+    def how_to_add_schema(self, quoted: str) -> str:
+        """Say what to do about a schema that is not there."""
+        return f"The database does not have it. Run: CREATE DATABASE {quoted}"
+
+    def integer_bits(self, type_: TypeEngine[Any]) -> int:
+        """Return the bits of the largest whole number of a type, as far as UNSIGNED goes."""
+        del type_
+        return 64
+
+    def single_precision(self, type_: TypeEngine[Any]) -> TypeEngine[Any] | None:
+        """Return the number of four bytes that a type is; None if it is another."""
+        del type_
+        return None
+
+    def by_code_points(self, text: Any, dialect: Dialect) -> Any:
+        """Return text so that it compares by its code points, and so exactly."""
+        del dialect
+        return text
+
+    def matches(
+        self, text: Any, pieces: Sequence[str], exact: Exact, *, ignore_case: bool
+    ) -> ColumnElement[bool]:
+        """Return whether text matches a pattern.
+
+        Args:
+            text: Of no decorator.
+            pieces: Of the pattern, see `pieces_of`.
+            exact: Makes text compare exactly, unless it has a collation of its own.
+            ignore_case: Whether letters match in any case, as far as the database knows them.
+        """
+        pattern: Any = escaped(pieces)
+        if ignore_case:
+            text, pattern = func.lower(text, type_=text.type), func.lower(pattern)
+        return like(exact(text), pattern)

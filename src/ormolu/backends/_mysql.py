@@ -1,0 +1,82 @@
+"""MySQL and MariaDB."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import Dialect, cast, collate, text, type_coerce
+from sqlalchemy.dialects import mysql
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
+
+from ormolu.backends._generic import Backend
+from ormolu.backends._mysql_ddl import complete_ddl
+
+__all__ = ["MARIADB", "MYSQL", "is_short_float"]
+
+# Of a FLOAT with more, MySQL makes a DOUBLE.
+_SHORT_BITS = 24
+
+_LOCK_NAME = "ormolu:create"
+
+
+def is_short_float(type_: TypeEngine[Any]) -> bool:
+    """Tell whether MySQL has a number of four bytes for a type."""
+    precision = getattr(type_, "precision", None)
+    return isinstance(type_, mysql.FLOAT) and (precision is None or precision <= _SHORT_BITS)
+
+
+class _MySQL(Backend):
+    title = "MySQL"
+    driver = "mysql+asyncmy"
+    has_read_only_sessions = True
+    has_long_keys = False
+    # Its DATETIME keeps no microseconds unless it is asked for them.
+    moment_type = mysql.DATETIME(fsp=6)
+    sorts_by_beginning = True
+    # With a deadlock InnoDB rolls the whole transaction back; Galera calls its conflicts so too.
+    rolled_back_by = frozenset({"1213"})
+    reads_latest_by_lock = True
+
+    def prepare(self, dialect: Dialect) -> None:
+        complete_ddl(dialect)
+
+    def session_statements(self, lock_timeout: float, *, is_reader: bool) -> Sequence[str]:
+        # The lock wait is in whole seconds, at least one.
+        wait = max(1, round(lock_timeout))
+        # A server that is not strict cuts what is too long, without a word.
+        mode = "sql_mode=CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')"
+        statements = [f"SET time_zone='+00:00', innodb_lock_wait_timeout={wait}, {mode}"]
+        return [*statements, *(["SET SESSION TRANSACTION READ ONLY"] if is_reader else [])]
+
+    @asynccontextmanager
+    async def creation_lock(
+        self, connection: AsyncConnection, timeout: float
+    ) -> AsyncIterator[None]:
+        lock = {"name": _LOCK_NAME, "timeout": round(timeout)}
+        await connection.execute(text("SELECT GET_LOCK(:name, :timeout)"), lock)
+        try:
+            yield
+        finally:
+            await connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": _LOCK_NAME})
+
+    def single_precision(self, type_: TypeEngine[Any]) -> TypeEngine[Any] | None:
+        return mysql.FLOAT() if is_short_float(type_) else None
+
+    def by_code_points(self, text: Any, dialect: Dialect) -> Any:
+        # Not by the title: a URL of MySQL may lead to MariaDB.
+        is_mariadb = getattr(dialect, "is_mariadb", False)
+        # The character set of the column, or of the database, may have none of these collations.
+        unicode = type_coerce(cast(text, mysql.CHAR(charset="utf8mb4")), text.type)
+        return collate(unicode, "utf8mb4_nopad_bin" if is_mariadb else "utf8mb4_0900_bin")
+
+
+class _MariaDB(_MySQL):
+    title = "MariaDB"
+    driver = "mariadb+asyncmy"
+
+
+MARIADB = _MariaDB()
+MYSQL = _MySQL()

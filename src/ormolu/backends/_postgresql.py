@@ -1,0 +1,108 @@
+"""PostgreSQL; and CockroachDB, which speaks its protocol and is like any other in the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Dialect, collate, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
+
+from ormolu.backends._generic import QUIET, Backend, Exact
+from ormolu.backends._patterns import ESCAPE, escaped, like
+from ormolu.backends._traces import is_quiet
+
+__all__ = ["COCKROACHDB", "POSTGRESQL"]
+
+_QUIET = rf"{QUIET}|LOCK|NOTIFY|SET\s+(?:LOCAL|TRANSACTION|CONSTRAINTS)"
+
+# A setting that ends with its transaction.
+_LOCAL = r"\bset_config\s*\([^()]*,\s*true\s*\)"
+
+# What `reset` cannot take off: a name for a statement (the drivers have theirs), a library.
+_STAYS = re.compile(r"\s*(?:PREPARE|LOAD)\b|.*;\s*\S", re.IGNORECASE | re.DOTALL)
+
+# DISCARD ALL without its DEALLOCATE: the drivers know the names of their prepared statements.
+# RESET restores what the connection was opened with, such as our limits.
+_RESET = (
+    "SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; CLOSE ALL; UNLISTEN *; "
+    "SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
+)
+
+_LOCK_KEY = 0x6F726D6F6C75  # "ormolu"
+
+
+class _PostgreSQL(Backend):
+    title = "PostgreSQL"
+    driver = "postgresql+asyncpg"
+    has_read_only_sessions = True
+    has_system_columns = True
+    missing_types = {  # noqa: RUF012 -- nobody changes it
+        "BINARY": "LargeBinary", "BLOB": "LargeBinary", "DATETIME": "DateTime",
+        "DOUBLE": "Double", "NVARCHAR": "Unicode", "VARBINARY": "LargeBinary",
+    }  # fmt: skip
+    keeps_offsets = True
+    has_booleans = True
+    has_arrays = True
+    keeps_nul = False
+    keeps_infinity = True
+    fills_char = True
+    looks_into_documents = True
+    nulls_are_largest = True
+    has_exact_equality = True
+    measures_text_alone = True
+    answers_lost_commits = True
+    checks_rows_of_a_batch = True
+    estimates_counts = True
+    has_undecodable_values = True
+
+    def leaves_no_trace(self, sql: str) -> bool:
+        return is_quiet(sql, _QUIET, _LOCAL)
+
+    def reset_after(self, sql: str) -> str | None:
+        return _RESET if _STAYS.match(sql) is None else None
+
+    @asynccontextmanager
+    async def creation_lock(
+        self, connection: AsyncConnection, timeout: float
+    ) -> AsyncIterator[None]:
+        await connection.execute(text(f"SET LOCAL lock_timeout = {round(timeout * 1000)}"))
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+        yield
+
+    def how_to_add_schema(self, quoted: str) -> str:
+        return f"The database does not have it. Run: CREATE SCHEMA {quoted}"
+
+    def integer_bits(self, type_: TypeEngine[Any]) -> int:
+        if isinstance(type_, sa.BigInteger):
+            return 63
+        return 15 if isinstance(type_, sa.SmallInteger) else 31
+
+    def single_precision(self, type_: TypeEngine[Any]) -> TypeEngine[Any] | None:
+        return sa.REAL() if isinstance(type_, sa.REAL) else None
+
+    def by_code_points(self, text: Any, dialect: Dialect) -> Any:
+        del dialect
+        return collate(text, "C")
+
+    def matches(
+        self, text: Any, pieces: Sequence[str], exact: Exact, *, ignore_case: bool
+    ) -> ColumnElement[bool]:
+        del exact
+        pattern = escaped(pieces)
+        if ignore_case:
+            return text.ilike(pattern, escape=ESCAPE)  # type: ignore[no-any-return]
+        return like(text, pattern)
+
+
+class _CockroachDB(Backend):
+    driver = "cockroachdb+asyncpg"
+    answers_lost_commits = True
+
+
+COCKROACHDB = _CockroachDB()
+POSTGRESQL = _PostgreSQL()

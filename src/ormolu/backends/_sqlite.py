@@ -1,0 +1,95 @@
+"""SQLite, whichever driver opens the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, types
+from sqlalchemy.engine.interfaces import ReflectedColumn
+from sqlalchemy.types import TypeEngine
+
+from ormolu.backends._generic import Backend, Exact
+
+__all__ = ["SQLITE"]
+
+# Functions of SQLite leave nothing behind, and most of its statements do not either.
+_SQLITE_LEAVES = re.compile(
+    r"""(?:\s|--[^\n]*\n|/\*.*?\*/)*
+    (?:ATTACH|DETACH|CREATE\s+TEMP|CREATE\s+\w+\s+(?:IF\s+NOT\s+EXISTS\s+)?["'`[]?temp["'`\]]?\s*\.
+    |PRAGMA\s+(?:[\w"]+\.)?(?!(?:\w+_(?:x?info|list|check|checkpoint)|optimize)\b)\w+\s*[=(])""",
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+
+
+_UNNUMBERED = (
+    'Column "%s.%s" is %r in the database, and SQLite numbers rows only where it is '
+    "INTEGER: an INSERT without it fails. Make the table anew, or write "
+    "autoincrement=False and choose its values."
+)
+_UUID_AS_NUMBER = (
+    'Column "%s.%s" is UUID in the database, which SQLite takes for a number: one in '
+    "a million values becomes one. Migrate it to CHAR(32)."
+)
+
+
+class _SQLite(Backend):
+    title = "SQLite"
+    driver = "sqlite+ormolu"
+    has_server = False
+    numbers_parts_of_keys = False
+    keeps_decimals = False
+    # CURRENT_TIMESTAMP writes no microseconds, and decimals are binary.
+    compares_as_stored = True
+    has_text_moments = True
+    sorts_in_memory = False
+    sends_rows_singly = True
+    locks_rows = False
+    numbers_rows_in_order = True
+    lanes_read_again = True
+    writes_json = True
+    returns_by_columns = True
+
+    def leaves_no_trace(self, sql: str) -> bool:
+        return _SQLITE_LEAVES.match(sql) is None
+
+    def warnings_of(
+        self, table: Table, reflected: Sequence[ReflectedColumn]
+    ) -> Iterator[tuple[str, tuple[object, ...]]]:
+        found = {column["name"]: column["type"] for column in reflected}
+        counted = table.autoincrement_column
+        kind = None if counted is None else found.get(counted.name)
+        if counted is not None and kind is not None and not isinstance(kind, types.INTEGER):
+            yield _UNNUMBERED, (table.fullname, counted.name, kind)
+        for column in table.columns:
+            if self.is_stored_otherwise(column.type, found.get(column.name)):
+                yield _UUID_AS_NUMBER, (table.fullname, column.name)
+
+    def is_stored_otherwise(self, mapped: TypeEngine[Any], found: TypeEngine[Any] | None) -> bool:
+        # UUID is no type to SQLite, which takes its name for one of a number.
+        return isinstance(mapped, types.UUID) and type(found) is types.NUMERIC
+
+    def how_to_add_schema(self, quoted: str) -> str:
+        del quoted
+        return "SQLite has no schemas: leave it out of __table_args__ there, or ATTACH a file."
+
+    def matches(
+        self, text: Any, pieces: Sequence[str], exact: Exact, *, ignore_case: bool
+    ) -> ColumnElement[bool]:
+        if ignore_case:
+            return super().matches(text, pieces, exact, ignore_case=True)
+        # LIKE ignores the case of ASCII's letters.
+        return text.op("GLOB", is_comparison=True)(_globbed(pieces))  # type: ignore[no-any-return]
+
+
+def _globbed(pieces: Sequence[str]) -> str:
+    wild = {"%": "*", "_": "?"}
+    return "".join(wild.get(piece) or _unglobbed(piece[-1]) for piece in pieces)
+
+
+def _unglobbed(letter: str) -> str:
+    return f"[{letter}]" if letter in "*?[" else letter
+
+
+SQLITE = _SQLite()

@@ -1,0 +1,45 @@
+"""What stands for each database, and for any other."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sqlalchemy import MetaData, Table
+from sqlalchemy.dialects import mssql, oracle, postgresql, sqlite
+
+from ormolu.backends import BACKENDS, Backend, backend_named, backend_of
+
+NAMES = sorted(BACKENDS)
+
+
+def test_dialects_have_their_backends() -> None:
+    """A dialect has the backend of its name, and all that are not known have one together."""
+    assert backend_of(postgresql.dialect()) is backend_named("postgresql")
+    assert backend_of(sqlite.dialect()) is not backend_of(postgresql.dialect())
+    assert backend_of(oracle.dialect()) is backend_of(mssql.dialect())
+    assert type(backend_of(oracle.dialect())) is Backend
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_backends_say_what_any_has(name: str) -> None:
+    """A backend has no public name that any other database has not: nobody would read it."""
+    own = {each for each in vars(type(BACKENDS[name])) if not each.startswith("_")}
+    assert own <= set(dir(Backend))
+
+
+def test_values_are_described() -> None:
+    """The docstring tells of each value, and of no other."""
+    values = {name for name in Backend.__annotations__ if not name.startswith("_")}
+    assert set(re.findall(r"^        (\w+): ", str(Backend.__doc__), re.MULTILINE)) == values
+
+
+def test_any_other_is_left_alone() -> None:
+    """Nothing is assumed of a database that nobody knows."""
+    other, dialect = Backend(), oracle.dialect()
+    other.prepare(dialect)
+    assert not other.session_statements(5.0, is_reader=True)
+    assert other.reset_after("SET x = 1") is None
+    assert not other.leaves_no_trace("SET x = 1")
+    assert not list(other.warnings_of(Table("t", MetaData()), []))
+    assert other.how_to_add_schema('"a"').endswith('Run: CREATE DATABASE "a"')
