@@ -37,7 +37,7 @@ async def test_locked_row_on_another_connection(database_url: str) -> None:
     """A connection that is taken in place of one gives locks up as soon as that did."""
     async with served(database_url) as shop:
         await shop.fill(2)
-        await shop.lanes._writes._held.drop()  # type: ignore[attr-defined]
+        await shop.lanes._writes._pinned.drop()  # type: ignore[attr-defined]
         async with locked(database_url, "SELECT * FROM things WHERE id = 1 FOR UPDATE"):
             late = asyncio.create_task(shop.change(1, number=9))
             await turns(20)
@@ -126,7 +126,7 @@ async def test_wait_for_a_connection_is_counted_once(database_url: str) -> None:
     async with served(database_url) as shop:
         await shop.fill(1)
         writes: Any = shop.lanes._writes  # type: ignore[attr-defined]
-        (await writes._held.take()).waited = 60.0
+        (await writes._pinned.take()).waited = 60.0
         async with locked(database_url, "UPDATE things SET number = 7"):
             write = asyncio.create_task(shop.create("new"))
             await asyncio.sleep(0.2)
@@ -177,7 +177,7 @@ async def test_batch_is_not_given_up_with_its_first(database_url: str) -> None:
         old, young = batch = [Item(plan, plan.arguments({})) for _ in range(2)]
         for item, age in zip(batch, (100.0, -100.0), strict=True):
             item.future, item.began_at = loop.create_future(), time.monotonic() - age
-        connection = await writes._held.take()
+        connection = await writes._pinned.take()
         connection.level = "AUTOCOMMIT"
         async with shop.db.unit_of_work() as holder:
             await holder.execute(text("UPDATE things SET number = 7"))

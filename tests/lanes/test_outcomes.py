@@ -83,12 +83,12 @@ async def test_silence_is_no_outcome(database_url: str, monkeypatch: pytest.Monk
     """A server that does not answer in time is not waited for, nor its connection used again."""
     monkeypatch.setattr("ormolu.lanes._postgresql_writes._SILENCE", 0.2)
     async with served(database_url) as shop:
-        held: Any = shop.lanes._writes._held  # type: ignore[attr-defined]
-        connection = await held.take()
+        pinned: Any = shop.lanes._writes._pinned  # type: ignore[attr-defined]
+        connection = await pinned.take()
         async with sleeping(shop, database_url) as task:
             assert await task == [503] * 4
         assert (await shop.create("after")).status_code == 201
-        assert await held.take() is not connection
+        assert await pinned.take() is not connection
 
 
 @pytest.mark.backends("asyncpg")
@@ -122,7 +122,7 @@ async def test_connections_lost_while_idle(database_url: str) -> None:
         await shop.fill(3)
         assert (await shop.client.get("/things")).is_success
         assert (await shop.read(1)).is_success
-        held = checked_out(shop.db)
+        pinned = checked_out(shop.db)
         await execute(database_url, _OTHERS)
         await asyncio.sleep(0.05)
         calls = [shop.read(1), shop.client.get("/things"), shop.change(1, number=1), shop.read(2)]
@@ -137,7 +137,7 @@ async def test_connection_without_a_sign_of_life(database_url: str) -> None:
     async with served(database_url) as shop:
         await shop.fill(1)
         writes: Any = shop.lanes._writes  # type: ignore[attr-defined]
-        connection = await writes._held.take()
+        connection = await writes._pinned.take()
         busy = asyncio.create_task(connection.execute("SELECT pg_sleep(30)"))
         await turns(5)
         writes._used_at = 0.0
@@ -168,7 +168,7 @@ async def test_connection_that_cannot_be_read_from(database_url: str) -> None:
     async with served(database_url) as shop:
         await shop.fill(2)
         points: Any = shop.lanes._points  # type: ignore[attr-defined]
-        connection = await points._held.take()
+        connection = await points._pinned.take()
         busy = asyncio.create_task(connection.execute("SELECT pg_sleep(30)"))
         await turns(5)
         assert statuses([await shop.read(key) for key in (1, 2, 1)]) == [200] * 3

@@ -1,4 +1,4 @@
-"""Plans and lanes: statements compiled once, sent over connections that are held, many at once.
+"""Plans and lanes: statements compiled once, sent over connections that are pinned, many at once.
 
 Knows engines and drivers; no session, no request. What a lane cannot do the session does.
 """

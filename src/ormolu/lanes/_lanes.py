@@ -77,7 +77,7 @@ def why_no_lanes(engines: Engines) -> str | None:
     if options.isolation_level is not None:
         return "isolation_level is set: statements of several requests are not one transaction"
     if options.pool_size + options.max_overflow < 2:
-        return "of one connection, the one that is held, nothing would be left for sessions"
+        return "of one connection, the one that is pinned, nothing would be left for sessions"
     if options.echo:
         return "echo=True shows each statement"
     return None

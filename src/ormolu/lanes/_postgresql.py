@@ -1,4 +1,4 @@
-"""The lanes of PostgreSQL, over asyncpg connections that are held.
+"""The lanes of PostgreSQL, over pinned asyncpg connections.
 
 Point reads that wait together are one statement, as the server and the network take as long for
 one key as for fifty. Writes that wait together are one transaction, with one flush of its log.
@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from ormolu.engines import Engines
-from ormolu.lanes._held import Held
-from ormolu.lanes._held_lane import HeldLane, by_plan
 from ormolu.lanes._lane import Item, NotDoneError
+from ormolu.lanes._pinned import PinnedConnection
+from ormolu.lanes._pinned_lane import PinnedLane, by_plan
 from ormolu.lanes._plan import NO_VALUES, Plan, PointPlan, Read, Values
 from ormolu.lanes._postgresql_writes import WriteLane
 from ormolu.lanes._sharing import sameness_of
@@ -43,11 +43,12 @@ class PostgreSQLLanes:
         # The rest of the pool is for sessions.
         options = engines.options
         reads = max(1, min(3, options.pool_size // 2))
-        self._points = _KeyLane(Held(engines, Access.READ, is_heard), options)
+        self._points = _KeyLane(PinnedConnection(engines, Access.READ, is_heard), options)
         self._rows = [
-            _RowLane(Held(engines, Access.READ, is_heard), options) for _ in range(reads - 1)
+            _RowLane(PinnedConnection(engines, Access.READ, is_heard), options)
+            for _ in range(reads - 1)
         ]
-        self._writes = WriteLane(Held(engines, Access.WRITE, is_heard), options)
+        self._writes = WriteLane(PinnedConnection(engines, Access.WRITE, is_heard), options)
 
     async def fetch(self, reads: Sequence[Read], make: Callable[..., _T]) -> _T:
         """Return what is made of the rows of a read; see `Lanes`.
@@ -104,7 +105,7 @@ class PostgreSQLLanes:
             await lane.close()
 
 
-class _RowLane(HeldLane):
+class _RowLane(PinnedLane):
     """Reads of any number of rows, one after the other; those that are the same, once."""
 
     batch = _READS

@@ -10,9 +10,9 @@ from typing import Any
 from ormolu.engines import EngineOptions
 from ormolu.errors import OutcomeUnknownError
 from ormolu.faults import driver_fault
-from ormolu.lanes._held import Held
-from ormolu.lanes._held_lane import HeldLane, by_plan
 from ormolu.lanes._lane import Item, NotDoneError
+from ormolu.lanes._pinned import PinnedConnection
+from ormolu.lanes._pinned_lane import PinnedLane, by_plan
 from ormolu.limits import Limit
 
 __all__ = ["WriteLane"]
@@ -33,13 +33,13 @@ _IDLE_SECONDS = 1.0
 _LOCK_TIMEOUT = 50
 
 
-class WriteLane(HeldLane):
+class WriteLane(PinnedLane):
     """Writes, those of the same statement in one transaction."""
 
     batch = _WRITES
 
-    def __init__(self, held: Held, options: EngineOptions) -> None:
-        super().__init__(held, options)
+    def __init__(self, pinned: PinnedConnection, options: EngineOptions) -> None:
+        super().__init__(pinned, options)
         # Of which a trigger has left out rows.
         self._sparse: set[str] = set()
         self._prepared: Any = None
@@ -110,7 +110,7 @@ class WriteLane(HeldLane):
                 async with Limit(self._silence):
                     await connection.execute(f"SET lock_timeout = {_LOCK_TIMEOUT}")
             except Exception as error:
-                await self._held.drop()
+                await self._pinned.drop()
                 raise NotDoneError from error
             self._prepared = connection
         return connection
@@ -129,7 +129,7 @@ class WriteLane(HeldLane):
                 raise NotDoneError from error
             return
         with suppress(Exception):
-            await self._held.drop()
+            await self._pinned.drop()
         message = "The connection broke while storing; the change may be stored or not."
         raise OutcomeUnknownError(message) from error
 

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 from ormolu.engines import Engines
 from ormolu.lanes._bans import Bans
-from ormolu.lanes._held import Held
 from ormolu.lanes._lane import Item, NotDoneError
+from ormolu.lanes._pinned import PinnedConnection
 from ormolu.lanes._plan import NO_VALUES, Plan, PointPlan, Read, Values
 from ormolu.lanes._sharing import sameness_of
 from ormolu.lanes._sqlite_writes import WriteLane
@@ -117,7 +117,7 @@ class _Reads:
     """
 
     def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
-        self._held = Held(engines, Access.READ, is_heard)
+        self._pinned = PinnedConnection(engines, Access.READ, is_heard)
         self._loop = asyncio.get_running_loop()
         self._writers: Any = None
         self._sqlite: Any = None
@@ -163,7 +163,7 @@ class _Reads:
             self._loop.call_soon(self._admit)
 
     async def open(self) -> None:
-        connection = await self._held.take()
+        connection = await self._pinned.take()
         assert isinstance(connection, Connection)
         sqlite = connection.lend()
         if sqlite is None or self._is_closed:
@@ -220,7 +220,7 @@ class _Reads:
         """
         if self._is_snapshot_open:
             self._end_snapshot()
-        elif self._held.is_heard:
+        elif self._pinned.is_heard:
             raise NotDoneError
         else:
             self._loop.call_soon(self._end_snapshot)
@@ -248,4 +248,4 @@ class _Reads:
             self._sqlite.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self._longest)
             self._sqlite = self._cursor = None
             self.is_open = False
-        await self._held.give_back()
+        await self._pinned.give_back()

@@ -11,8 +11,8 @@ from sqlalchemy.util import greenlet_spawn
 
 from ormolu.engines import Engines
 from ormolu.errors import OutcomeUnknownError, OverloadedError
-from ormolu.lanes._held import Held
 from ormolu.lanes._lane import Item, Lane, NotDoneError
+from ormolu.lanes._pinned import PinnedConnection
 from ormolu.sqlite._connection import Connection
 from ormolu.transactions import Access
 
@@ -29,7 +29,7 @@ class WriteLane:
     """Writes, all that wait in one transaction: each is done or not on its own."""
 
     def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
-        self._held = Held(engines, Access.WRITE, is_heard)
+        self._pinned = PinnedConnection(engines, Access.WRITE, is_heard)
         patience = engines.options.patience
         self._lane = Lane(self._run_batch, patience=patience, batch=_BATCH)
 
@@ -38,9 +38,9 @@ class WriteLane:
         return rows[0] if rows else None
 
     async def _run_batch(self, batch: list[Item]) -> None:
-        if self._held.is_heard:
+        if self._pinned.is_heard:
             raise NotDoneError
-        connection = await self._held.take()
+        connection = await self._pinned.take()
         assert isinstance(connection, Connection)
         # A statement alone is a transaction; what runs as one here is the batch.
         connection.level = "AUTOCOMMIT"
@@ -84,7 +84,7 @@ class WriteLane:
 
     async def close(self) -> None:
         await self._lane.close()
-        await self._held.give_back()
+        await self._pinned.give_back()
 
 
 class _VoidError(Exception):

@@ -14,10 +14,10 @@ from ormolu.errors import DatabaseDownError
 from ormolu.lanes._lane import NotDoneError
 from ormolu.transactions import Access
 
-__all__ = ["Held"]
+__all__ = ["PinnedConnection"]
 
 
-class Held:
+class PinnedConnection:
     """One connection out of the pool of an engine."""
 
     def __init__(self, engines: Engines, access: Access, is_heard: Callable[[], bool]) -> None:

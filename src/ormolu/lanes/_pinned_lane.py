@@ -1,4 +1,4 @@
-"""A lane over one held connection of asyncpg: how it is taken, asked and dropped."""
+"""A lane over one pinned connection of asyncpg: how it is taken, asked and dropped."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 from ormolu.engines import EngineOptions
 from ormolu.faults import driver_fault
 from ormolu.lanes._bans import Bans
-from ormolu.lanes._held import Held
 from ormolu.lanes._lane import Item, Lane, NotDoneError
+from ormolu.lanes._pinned import PinnedConnection
 from ormolu.lanes._plan import Plan
 from ormolu.limits import Limit
 
-__all__ = ["HeldLane", "by_plan"]
+__all__ = ["PinnedLane", "by_plan"]
 
 # Seconds after which a read was too long for those who stand behind it.
 _LONG = 0.1
 
 
-class HeldLane:
+class PinnedLane:
     """A lane over one connection.
 
     Attributes:
@@ -29,8 +29,8 @@ class HeldLane:
 
     batch: int
 
-    def __init__(self, held: Held, options: EngineOptions) -> None:
-        self._held = held
+    def __init__(self, pinned: PinnedConnection, options: EngineOptions) -> None:
+        self._pinned = held
         # A read that is not answered within it is for a session, which may wait for longer.
         self._silence = options.connect_timeout
         self._lane = Lane(self._run, patience=options.patience, batch=self.batch)
@@ -42,10 +42,10 @@ class HeldLane:
 
     async def close(self) -> None:
         await self._lane.close()
-        await self._held.give_back()
+        await self._pinned.give_back()
 
     async def _run(self, batch: list[Item]) -> None:
-        if self._held.is_heard:
+        if self._pinned.is_heard:
             raise NotDoneError
         await self._send(batch)
 
@@ -58,11 +58,11 @@ class HeldLane:
         Raises:
             NotDoneError: None can be had.
         """
-        await self._held.renew()
-        connection = await self._held.take()
+        await self._pinned.renew()
+        connection = await self._pinned.take()
         if connection.is_closed():
-            await self._held.drop()
-            connection = await self._held.take()
+            await self._pinned.drop()
+            connection = await self._pinned.take()
         return connection
 
     async def _read(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
@@ -79,7 +79,7 @@ class HeldLane:
         except Exception as error:
             # Not its statement's error: it may be stuck. One that is closed is dropped by `_take`.
             if driver_fault(error) is None:
-                await self._held.drop()
+                await self._pinned.drop()
             raise NotDoneError from error
         finally:
             if time.monotonic() - began_at > _LONG:
