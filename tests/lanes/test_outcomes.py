@@ -122,7 +122,7 @@ async def test_connections_lost_while_idle(database_url: str) -> None:
         await shop.fill(3)
         assert (await shop.client.get("/things")).is_success
         assert (await shop.read(1)).is_success
-        pinned = checked_out(shop.db)
+        held = checked_out(shop.db)
         await execute(database_url, _OTHERS)
         await asyncio.sleep(0.05)
         calls = [shop.read(1), shop.client.get("/things"), shop.change(1, number=1), shop.read(2)]

@@ -1,4 +1,4 @@
-"""The two engines of one database on one event loop, and what is made once for them."""
+"""The two engines of one database on one event loop, and a cache of what is compiled for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import LRUCache
 
 from ormolu.engines._server import Server
-from ormolu.engines._turns import Turns
+from ormolu.engines._admission import Admission
 from ormolu.transactions import Access
 
 __all__ = ["EnginePair"]
@@ -27,14 +27,14 @@ class EnginePair:
         reader: For units of work that only read.
         writer: For all others.
         server: Whether it lives.
-        turns: When units of work begin.
-        kept: What is made once for the reader, by what it is made from; of what is used.
+        admission: How many units of work begin at once.
+        kept: A cache of what is compiled for the reader, by what it was compiled from.
     """
 
     reader: AsyncEngine
     writer: AsyncEngine
     server: Server
-    turns: Turns = field(default_factory=Turns)
+    admission: Admission = field(default_factory=Admission)
     kept: Any = field(default_factory=partial(LRUCache, _KEPT))
 
     def of(self, access: Access) -> AsyncEngine:

@@ -30,7 +30,7 @@ class PinnedLane:
     batch: int
 
     def __init__(self, pinned: PinnedConnection, options: EngineOptions) -> None:
-        self._pinned = held
+        self._pinned = pinned
         # A read that is not answered within it is for a session, which may wait for longer.
         self._silence = options.connect_timeout
         self._lane = Lane(self._run, patience=options.patience, batch=self.batch)

@@ -100,7 +100,7 @@ class UnitSession(ExclusiveSession):
         if self._engine is not engine.sync_engine:
             self.bind, self._engine = engine, engine.sync_engine
         if self.engines.begins_with_first_statement and not options:
-            await pair.turns.take()
+            await pair.admission.wait()
         if not options and await self._borrow(pair):
             self._has_connection = True
             return

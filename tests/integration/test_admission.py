@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import MetaData, text
 
 from ormolu import Database
-from ormolu.engines import _turns
+from ormolu.engines import _admission
 from ormolu.sqlite import _handle, _short
 
 QUERY = text("SELECT 1")
@@ -33,9 +33,9 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock of the turns, and of what is short: a busy machine is not this test's subject."""
+    """The clock of the admission, and of what is short: a busy machine is not this test's subject."""
     clock = Clock()
-    monkeypatch.setattr(_turns, "time", clock)
+    monkeypatch.setattr(_admission, "time", clock)
     for module in (_handle, _short):
         monkeypatch.setattr(module, "time", Clock())
     return clock
