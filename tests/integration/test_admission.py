@@ -33,7 +33,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock of the admission, and of what is short: a busy machine is not this test's subject."""
+    """The clock of what is admitted, and of what is short, however busy the machine is."""
     clock = Clock()
     monkeypatch.setattr(_admission, "time", clock)
     for module in (_handle, _short):

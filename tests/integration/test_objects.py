@@ -780,7 +780,7 @@ def test_which_are_plain(class_: type[Any]) -> None:
     """Those without anything that needs SQLAlchemy's loading."""
     if class_ is not Letter:
         shape = shape_of(inspect(class_))
-        assert (shape is not None and not shape.is_heard) is (class_ in PLAIN)
+        assert (shape is not None and not shape.has_listeners) is (class_ in PLAIN)
 
 
 def test_class_with_a_state_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ormolu.lanes import _held_lane, _sqlite
+from ormolu.lanes import _pinned_lane, _sqlite
 from tests.dialect.test_shared_syncs import log
 
 __all__ = ["log"]
@@ -24,4 +24,4 @@ def _long_turns(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _patient_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no read take too long for a lane, however busy the machine is."""
-    monkeypatch.setattr(_held_lane, "_LONG", 60.0)
+    monkeypatch.setattr(_pinned_lane, "_LONG", 60.0)

@@ -37,7 +37,7 @@ def watch(shop: Served, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     lanes: Any = shop.lanes
     if hasattr(lanes, "_reads"):
-        for held in (lanes._reads._held, lanes._writes._held):
+        for held in (lanes._reads._pinned, lanes._writes._pinned):
             held._proxy.driver_connection._handle.sqlite.set_trace_callback(note)
     else:
         for name in ("fetch", "fetchmany"):

@@ -17,7 +17,7 @@ from sqlalchemy.pool import Pool
 from ormolu import Database
 from ormolu.lanes import NotDoneError, lanes_of
 from ormolu.resources import explain_application
-from ormolu.sessions import are_sessions_heard
+from ormolu.sessions import has_session_listeners
 from tests.lanes.things import Served, Thing, served, statuses
 
 pytestmark = pytest.mark.backends("sqlite", "asyncpg")
@@ -249,4 +249,4 @@ async def test_drivers_without_lanes(database_url: str) -> None:
     async with served(url) as shop:
         assert await send_all(shop) == ALL
     with pytest.raises(NotDoneError):
-        lanes_of(Database(database_url)._engines, are_sessions_heard)
+        lanes_of(Database(database_url)._engines, has_session_listeners)

@@ -33,7 +33,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ormolu.errors import OutcomeUnknownError
 from ormolu.lanes import Item, NotDoneError, Plan, PointPlan, Slot, UnplannableError, numbered
-from ormolu.lanes._held import Held
+from ormolu.lanes._pinned import PinnedConnection
 from ormolu.sqlite._writers import writers_of
 from ormolu.transactions import Access
 from tests.lanes.things import Served, Thing, execute, served, turns
@@ -345,7 +345,7 @@ async def test_reads_in_another_journal(database_url: str) -> None:
 async def test_connection_that_two_ask_for(database_url: str) -> None:
     """It is taken once; one that is dropped is no more, and none is taken after the end."""
     async with served(database_url) as shop:
-        held = Held(shop.db._engines, Access.READ, lambda: False)
+        held = PinnedConnection(shop.db._engines, Access.READ, lambda: False)
         await held.drop()
         first = await held.take()
         await held.drop()

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import sqlite
 
 from ormolu.controlled_delay import Patience
 from ormolu.errors import OutcomeUnknownError, OverloadedError
-from ormolu.lanes import Item, NotDoneError, Plan, _held_lane
+from ormolu.lanes import Item, NotDoneError, Plan, _pinned_lane
 from ormolu.lanes._lane import Lane
 from tests.lanes.things import (
     Served,
@@ -322,7 +322,7 @@ async def test_slow_read_is_left_to_sessions(
     database_url: str, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A read that took long holds up the others no more: for a while a session sends it."""
-    monkeypatch.setattr(_held_lane, "_LONG", 0.1)
+    monkeypatch.setattr(_pinned_lane, "_LONG", 0.1)
     async with served(database_url, pool_timeout=5.0) as shop:
         await shop.fill(2)
         assert (await shop.client.get(path)).status_code == 200

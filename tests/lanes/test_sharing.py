@@ -12,7 +12,7 @@ from sqlalchemy import DateTime, Integer, Time, literal, select
 
 from ormolu.errors import OverloadedError
 from ormolu.lanes import NotDoneError, Plan, Slot, _sqlite
-from ormolu.lanes._held_lane import HeldLane
+from ormolu.lanes._pinned_lane import PinnedLane
 from ormolu.resources.http import _read_works
 from tests.lanes.things import Served, Thing, database_of, execute, served, statuses, turns
 
@@ -31,7 +31,7 @@ class Sent:
         if hasattr(lanes, "_reads"):
             lanes._reads._sqlite.set_trace_callback(self._note)
         else:
-            monkeypatch.setattr(HeldLane, "_read", self._watched(HeldLane._read))
+            monkeypatch.setattr(PinnedLane, "_read", self._watched(PinnedLane._read))
 
     def _note(self, text: str) -> None:
         self.count += text.startswith("SELECT")

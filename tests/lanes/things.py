@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from ormolu import Database, Model, resource
 from ormolu.lanes import Lanes, lanes_of
-from ormolu.sessions import are_sessions_heard
+from ormolu.sessions import has_session_listeners
 from tests.fixtures.apps import client_of
 
 
@@ -69,7 +69,7 @@ class Served:
     @property
     def lanes(self) -> Lanes:
         """The lanes of this event loop."""
-        return lanes_of(self.db._engines, are_sessions_heard)
+        return lanes_of(self.db._engines, has_session_listeners)
 
     async def create(self, name: str, number: int = 0) -> httpx2.Response:
         return await self.client.post("/things", json={"name": name, "number": number})

@@ -18,7 +18,7 @@ from sqlalchemy_utils import observer
 
 from ormolu import ConfigurationError, Database, resource
 from ormolu.query import plain_value
-from ormolu.sessions import are_sessions_heard
+from ormolu.sessions import has_session_listeners
 from tests.resources.twins import twins_of
 
 pytestmark = pytest.mark.anyio
@@ -296,12 +296,12 @@ def test_objects_of_known_packages_have_a_form() -> None:
 
 def test_a_package_that_listens_for_nothing_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     """sqlalchemy-utils listens to sessions once it is imported, and does nothing until asked."""
-    assert not are_sessions_heard()
+    assert not has_session_listeners()
     observer.observer.register_listeners()
     try:
-        assert not are_sessions_heard()
+        assert not has_session_listeners()
         monkeypatch.setitem(observer.observer.callback_map, Book, ["something"])
-        assert are_sessions_heard()
+        assert has_session_listeners()
     finally:
         observer.observer.remove_listeners()
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 
 import pytest
-from sqlalchemy import MetaData, Table
-from sqlalchemy.dialects import mssql, oracle, postgresql, sqlite
+from sqlalchemy import Dialect, MetaData, Table
+from sqlalchemy.dialects import registry
 
 from ormolu.backends import BACKENDS, Backend, backend_named, backend_of
 
 NAMES = sorted(BACKENDS)
 
 
+def dialect_of(name: str) -> Dialect:
+    dialect: Dialect = registry.load(name)()
+    return dialect
+
+
 def test_dialects_have_their_backends() -> None:
     """A dialect has the backend of its name, and all that are not known have one together."""
-    assert backend_of(postgresql.dialect()) is backend_named("postgresql")
-    assert backend_of(sqlite.dialect()) is not backend_of(postgresql.dialect())
-    assert backend_of(oracle.dialect()) is backend_of(mssql.dialect())
-    assert type(backend_of(oracle.dialect())) is Backend
+    assert backend_of(dialect_of("postgresql")) is backend_named("postgresql")
+    assert backend_of(dialect_of("sqlite")) is not backend_of(dialect_of("postgresql"))
+    assert backend_of(dialect_of("oracle")) is backend_of(dialect_of("mssql"))
+    assert type(backend_of(dialect_of("oracle"))) is Backend
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -36,7 +41,7 @@ def test_values_are_described() -> None:
 
 def test_any_other_is_left_alone() -> None:
     """Nothing is assumed of a database that nobody knows."""
-    other, dialect = Backend(), oracle.dialect()
+    other, dialect = Backend(), dialect_of("oracle")
     other.prepare(dialect)
     assert not other.session_statements(5.0, is_reader=True)
     assert other.reset_after("SET x = 1") is None

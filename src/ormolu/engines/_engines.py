@@ -146,11 +146,11 @@ class Engines:
             raise NoUnitOfWorkError(_NOT_OPEN)
         return pair
 
-    def is_heard(self, access: Access) -> bool:
+    def has_listeners(self, access: Access) -> bool:
         """Tell whether the program listens to an open engine, or to a new one as it is made."""
         pairs = [opened.pair for opened in self._opened.values() if opened.pair is not None]
         engines = [pair.of(access) for pair in pairs] or [self._make_engine(access, self._server())]
-        return any(self.listeners.are_there(each.sync_engine) for each in engines)
+        return any(self.listeners.has_any(each.sync_engine) for each in engines)
 
     async def open(self) -> EnginePair:
         """Return the running loop's engines; the first call makes them and the tables.
@@ -295,7 +295,7 @@ class Engines:
         report_statement_errors(engine, self.target, access)
         if access is Access.WRITE:
             refuse_lost_commits(engine)
-        reset_on_return(engine, lambda: not self.listeners.hear_openings(engine))
+        reset_on_return(engine, lambda: not self.listeners.has_for_openings(engine))
         silence_driver(self.target.driver)
         set_session(engine, self.target, access, timeout)
         keep_alive(engine, self.target.keepalives)

@@ -34,7 +34,7 @@ _CONNECTIONS = attrgetter("checkin", "checkout", "reset")
 
 @dataclass(frozen=True)
 class Listener:
-    """A function of the program's that hears an event of both engines.
+    """A function of the program's that listens to an event of both engines.
 
     Attributes:
         name: Of the event.
@@ -61,7 +61,7 @@ class Listener:
             raise ConfigurationError(message)
 
     def add_to(self, engine: Engine) -> None:
-        """Let it hear one engine."""
+        """Let it listen to one engine."""
         event.listen(engine, self.name, self.function, retval=self.is_asked)
 
 
@@ -70,7 +70,7 @@ class Listeners:
 
     def __init__(self) -> None:
         self._theirs: list[Listener] = []
-        # How many of all, of those who hear of the end of a transaction, and of an opening.
+        # How many are ours: of all, of those for the ends of transactions, of those for openings.
         self._ours: weakref.WeakKeyDictionary[Engine, tuple[int, int, int]]
         self._ours = weakref.WeakKeyDictionary()
 
@@ -79,7 +79,7 @@ class Listeners:
         """Take those for our own that are added within the block: others may be there before."""
         theirs, their_ends = _count(engine), _count_ends(engine)
         yield
-        # The dialect's own hear openings, too, and were there before.
+        # The dialect's own listen to openings, too, and were there before.
         openings = _count_openings(engine.pool) - _count_openings(_POOL)
         self._ours[engine] = (_count(engine) - theirs, _count_ends(engine) - their_ends, openings)
 
@@ -88,27 +88,27 @@ class Listeners:
         self._theirs.append(listener)
 
     def add_theirs(self, engine: Engine) -> None:
-        """Let all of theirs that were kept hear a new engine."""
+        """Let all of theirs that were kept listen to a new engine."""
         for listener in self._theirs:
             listener.add_to(engine)
 
-    def are_there(self, engine: Engine) -> bool:
+    def has_any(self, engine: Engine) -> bool:
         """Tell whether anybody else listens by now, to this engine or to all, or reads its log."""
         if engine.logger.isEnabledFor(logging.INFO):
             # By `echo=True`, or by the level of the logger "sqlalchemy.engine".
             return True
         return _count(engine) != self._ours[engine][0]
 
-    def hear_ends(self, engine: Engine) -> bool:
+    def has_for_ends(self, engine: Engine) -> bool:
         """Tell whether anybody else listens to a ROLLBACK, or to what goes back to the pool."""
         return _count_ends(engine) != self._ours[engine][1]
 
-    def hear_openings(self, engine: Engine) -> bool:
+    def has_for_openings(self, engine: Engine) -> bool:
         """Tell whether anybody else may tell a new connection something."""
         return _count_openings(engine.pool) != self._ours[engine][2]
 
 
-# Hears what all pools hear.
+# Has the listeners that all pools have.
 _POOL = NullPool(lambda: None)  # type: ignore[arg-type]
 
 
@@ -122,8 +122,8 @@ def _count_ends(engine: Engine) -> int:
 
 
 def _count(engine: Engine) -> int:
-    heard = (
+    listeners = (
         *_STATEMENTS(engine.dispatch), *_DIALECT(engine.dialect.dispatch),
         *_CONNECTIONS(engine.pool.dispatch),
     )  # fmt: skip
-    return sum(map(len, heard))
+    return sum(map(len, listeners))

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import LRUCache
 
-from ormolu.engines._server import Server
 from ormolu.engines._admission import Admission
+from ormolu.engines._server import Server
 from ormolu.transactions import Access
 
 __all__ = ["EnginePair"]

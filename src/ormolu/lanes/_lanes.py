@@ -83,12 +83,12 @@ def why_no_lanes(engines: Engines) -> str | None:
     return None
 
 
-def lanes_of(engines: Engines, is_heard: Callable[[], bool]) -> Lanes:
+def lanes_of(engines: Engines, has_listeners: Callable[[], bool]) -> Lanes:
     """Return the lanes of a database on the running event loop.
 
     Args:
         engines: The database.
-        is_heard: Tells whether the program listens to what goes past it here, beside engines.
+        has_listeners: Tells whether the program listens to what goes past it here, beside engines.
 
     Raises:
         NotDoneError: It is not open, or has none.
@@ -97,7 +97,7 @@ def lanes_of(engines: Engines, is_heard: Callable[[], bool]) -> Lanes:
         raise NotDoneError
     try:
         kind = _KINDS[engines.target.driver]
-        lanes: Lanes = engines.keep(kind, lambda: kind(engines, is_heard))
+        lanes: Lanes = engines.keep(kind, lambda: kind(engines, has_listeners))
     except NoUnitOfWorkError as error:
         raise NotDoneError from error
     return lanes

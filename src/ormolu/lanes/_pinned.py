@@ -20,11 +20,11 @@ __all__ = ["PinnedConnection"]
 class PinnedConnection:
     """One connection out of the pool of an engine."""
 
-    def __init__(self, engines: Engines, access: Access, is_heard: Callable[[], bool]) -> None:
+    def __init__(self, engines: Engines, access: Access, has_listeners: Callable[[], bool]) -> None:
         self._engine = engines.opened.of(access)
         self._server = engines.opened.server
         self._listeners = engines.listeners
-        self._is_heard = is_heard
+        self._has_listeners = has_listeners
         self._guard = asyncio.Lock()
         self._recycle = engines.options.pool_recycle
         self._taken_at = 0.0
@@ -32,9 +32,9 @@ class PinnedConnection:
         self._is_closed = False
 
     @property
-    def is_heard(self) -> bool:
+    def has_listeners(self) -> bool:
         """Tell whether the program listens to what would go past it."""
-        return self._is_heard() or self._listeners.are_there(self._engine.sync_engine)
+        return self._has_listeners() or self._listeners.has_any(self._engine.sync_engine)
 
     async def take(self) -> Any:
         """Return the driver's connection.

@@ -45,7 +45,7 @@ class PinnedLane:
         await self._pinned.give_back()
 
     async def _run(self, batch: list[Item]) -> None:
-        if self._pinned.is_heard:
+        if self._pinned.has_listeners:
             raise NotDoneError
         await self._send(batch)
 

@@ -38,17 +38,17 @@ class PostgreSQLLanes:
         is_closed: Whether they are no longer there.
     """
 
-    def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
+    def __init__(self, engines: Engines, has_listeners: Callable[[], bool]) -> None:
         self.is_closed = False
         # The rest of the pool is for sessions.
         options = engines.options
         reads = max(1, min(3, options.pool_size // 2))
-        self._points = _KeyLane(PinnedConnection(engines, Access.READ, is_heard), options)
+        self._points = _KeyLane(PinnedConnection(engines, Access.READ, has_listeners), options)
         self._rows = [
-            _RowLane(PinnedConnection(engines, Access.READ, is_heard), options)
+            _RowLane(PinnedConnection(engines, Access.READ, has_listeners), options)
             for _ in range(reads - 1)
         ]
-        self._writes = WriteLane(PinnedConnection(engines, Access.WRITE, is_heard), options)
+        self._writes = WriteLane(PinnedConnection(engines, Access.WRITE, has_listeners), options)
 
     async def fetch(self, reads: Sequence[Read], make: Callable[..., _T]) -> _T:
         """Return what is made of the rows of a read; see `Lanes`.

@@ -49,10 +49,10 @@ class SQLiteLanes:
         is_closed: Whether they are no longer there.
     """
 
-    def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
+    def __init__(self, engines: Engines, has_listeners: Callable[[], bool]) -> None:
         self.is_closed = False
-        self._reads = _Reads(engines, is_heard)
-        self._writes = WriteLane(engines, is_heard)
+        self._reads = _Reads(engines, has_listeners)
+        self._writes = WriteLane(engines, has_listeners)
 
     async def fetch(self, reads: Sequence[Read], make: Callable[..., _T]) -> _T:
         """Return what is made of the rows of some reads of one snapshot; see `Lanes`.
@@ -116,8 +116,8 @@ class _Reads:
     was sent after it was opened: nobody misses what they know to be stored.
     """
 
-    def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
-        self._pinned = PinnedConnection(engines, Access.READ, is_heard)
+    def __init__(self, engines: Engines, has_listeners: Callable[[], bool]) -> None:
+        self._pinned = PinnedConnection(engines, Access.READ, has_listeners)
         self._loop = asyncio.get_running_loop()
         self._writers: Any = None
         self._sqlite: Any = None
@@ -220,7 +220,7 @@ class _Reads:
         """
         if self._is_snapshot_open:
             self._end_snapshot()
-        elif self._pinned.is_heard:
+        elif self._pinned.has_listeners:
             raise NotDoneError
         else:
             self._loop.call_soon(self._end_snapshot)

@@ -28,8 +28,8 @@ _TOGETHER = 0.1
 class WriteLane:
     """Writes, all that wait in one transaction: each is done or not on its own."""
 
-    def __init__(self, engines: Engines, is_heard: Callable[[], bool]) -> None:
-        self._pinned = PinnedConnection(engines, Access.WRITE, is_heard)
+    def __init__(self, engines: Engines, has_listeners: Callable[[], bool]) -> None:
+        self._pinned = PinnedConnection(engines, Access.WRITE, has_listeners)
         patience = engines.options.patience
         self._lane = Lane(self._run_batch, patience=patience, batch=_BATCH)
 
@@ -38,7 +38,7 @@ class WriteLane:
         return rows[0] if rows else None
 
     async def _run_batch(self, batch: list[Item]) -> None:
-        if self._pinned.is_heard:
+        if self._pinned.has_listeners:
             raise NotDoneError
         connection = await self._pinned.take()
         assert isinstance(connection, Connection)

@@ -5,12 +5,17 @@ Knows engines; no web framework.
 
 from ormolu.sessions._after_commit import after_commit
 from ormolu.sessions._engine_of import engine_of
-from ormolu.sessions._kept import kept_with
-from ormolu.sessions._rules import are_sessions_heard, has_flush_listeners
+from ormolu.sessions._kept import cached_on_mapper
+from ormolu.sessions._rules import has_flush_listeners, has_session_listeners
 from ormolu.sessions._session import UnitSession
 from ormolu.sessions._unit_of_work import UnitOfWork
 
 __all__ = [
-    "UnitOfWork", "UnitSession", "after_commit", "are_sessions_heard", "engine_of",
-    "has_flush_listeners", "kept_with",
+    "UnitOfWork",
+    "UnitSession",
+    "after_commit",
+    "engine_of",
+    "has_flush_listeners",
+    "has_session_listeners",
+    "cached_on_mapper",
 ]  # fmt: skip

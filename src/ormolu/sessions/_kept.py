@@ -9,13 +9,13 @@ from sqlalchemy.orm import Mapper
 
 from ormolu.seams import count_attributes
 
-__all__ = ["kept_with"]
+__all__ = ["cached_on_mapper"]
 
 _S = TypeVar("_S", bound=Hashable)
 _T = TypeVar("_T")
 
 
-def kept_with(mapper: Mapper[Any], make: Callable[[_S], _T], subject: _S) -> _T:
+def cached_on_mapper(mapper: Mapper[Any], make: Callable[[_S], _T], subject: _S) -> _T:
     """Return what a function makes of something, which is kept for the next call.
 
     Args:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, bindparam, inspect, select
 from sqlalchemy.orm import Mapper, Session
 
-from ormolu.sessions._kept import kept_with
+from ormolu.sessions._kept import cached_on_mapper
 
 __all__ = ["KEY", "lookup_of"]
 
@@ -29,7 +29,7 @@ def lookup_of(session: Session, entity: Any, key: object) -> Select[Any] | None:
     mapper = inspect(entity, raiseerr=False)
     if type(key) not in _PLAIN or not isinstance(mapper, Mapper):
         return None
-    lookup = kept_with(mapper, _make_lookup, mapper)
+    lookup = cached_on_mapper(mapper, _make_lookup, mapper)
     if lookup is None or mapper.identity_key_from_primary_key((key,)) in session.identity_map:
         return None
     return lookup

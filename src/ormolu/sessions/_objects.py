@@ -32,7 +32,7 @@ from ormolu.sessions._compiled import (
     columns_of,
     compile_query,
 )
-from ormolu.sessions._hearing import are_queries_heard
+from ormolu.sessions._listeners import has_query_listeners
 from ormolu.sessions._relations import (
     FetchedRelation,
     JoinedRelation,
@@ -90,7 +90,7 @@ class _Loading:
         """
         if len(self._classes) < len(self._mappers) or (self.joined and self.query is None):
             return False
-        if any(each is None or each.is_heard for each in self._shapes):
+        if any(each is None or each.has_listeners for each in self._shapes):
             return False
         present = session.identity_map
         if not len(present):
@@ -166,7 +166,7 @@ def _prepare(
     """Return how a statement is loaded, if it is by us, and its parameters, if it is compiled."""
     if type(statement) is not Select or statement.get_execution_options():
         return None, None
-    if session.execution_options or are_queries_heard(session):
+    if session.execution_options or has_query_listeners(session):
         return None, None
     if not is_clean(session) or session_key(session) is None:
         return None, None

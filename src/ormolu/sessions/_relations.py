@@ -25,7 +25,7 @@ from sqlalchemy.sql.base import ExecutableOption
 from ormolu.seams import cache_key_of, count_attributes, has_criteria, owner_path, selectin_columns
 from ormolu.sessions._borrowing import BorrowingSession
 from ormolu.sessions._compiled import CompiledQuery, UncompilableError, compile_query
-from ormolu.sessions._kept import kept_with
+from ormolu.sessions._kept import cached_on_mapper
 from ormolu.sessions._shapes import Shape, shape_of
 
 __all__ = ["FetchedRelation", "JoinedRelation", "relation_of"]
@@ -252,7 +252,7 @@ def relation_of(
         and not has_criteria(element)
         and asks_for <= _OPTIONS[element.strategy]
     )
-    return kept_with(owner, make, property_) if is_plain else None
+    return cached_on_mapper(owner, make, property_) if is_plain else None
 
 
 def _make_fetched(property_: RelationshipProperty[Any]) -> FetchedRelation | None:

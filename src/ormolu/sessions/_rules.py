@@ -19,7 +19,7 @@ from ormolu.sessions._borrowing import BorrowingSession
 from ormolu.sessions._lookups import KEY, lookup_of
 from ormolu.sessions._objects import load_at_once, load_objects
 
-__all__ = ["RulesSession", "are_sessions_heard", "has_flush_listeners"]
+__all__ = ["RulesSession", "has_flush_listeners", "has_session_listeners"]
 
 _NO_LOCK = (None, False)
 
@@ -162,20 +162,20 @@ def _not_loaded_message(statement: Any) -> str:
 
 def has_flush_listeners(session: AsyncSession) -> bool:
     """Tell whether the program listens to flushes, of which a statement alone tells nothing."""
-    heard = session.sync_session.dispatch
-    listeners = [*heard.before_flush, *heard.after_flush, *heard.after_flush_postexec]
+    events = session.sync_session.dispatch
+    listeners = [*events.before_flush, *events.after_flush, *events.after_flush_postexec]
     return any(each is not _refuse_flush and not _is_idle(each) for each in listeners)
 
 
-def are_sessions_heard(session: AsyncSession | None = None) -> bool:
+def has_session_listeners(session: AsyncSession | None = None) -> bool:
     """Tell whether the program listens to sessions, which may add to what they send.
 
     Args:
         session: One that it may listen to alone; None for what all have in common.
     """
-    heard = (_UNUSED if session is None else session.sync_session).dispatch
-    others = sum(len(getattr(heard, name)) for name in _SESSION_EVENTS) - _OUR_LISTENERS
-    idle = (*heard.before_flush, *heard.after_flush) if others else ()
+    events = (_UNUSED if session is None else session.sync_session).dispatch
+    others = sum(len(getattr(events, name)) for name in _SESSION_EVENTS) - _OUR_LISTENERS
+    idle = (*events.before_flush, *events.after_flush) if others else ()
     return others != sum(map(_is_idle, idle))
 
 

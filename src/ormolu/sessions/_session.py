@@ -20,7 +20,7 @@ from ormolu.engines import EnginePair, Engines, FairPool, bears_traces
 from ormolu.errors import RolledBackError
 from ormolu.seams import is_clean
 from ormolu.sessions._exclusive import ExclusiveSession
-from ormolu.sessions._hearing import are_ends_heard, are_transactions_heard
+from ormolu.sessions._listeners import has_end_listeners, has_transaction_listeners
 from ormolu.sessions._rules import RulesSession
 from ormolu.sessions._savepoints import Savepoint
 from ormolu.transactions import Access
@@ -118,9 +118,9 @@ class UnitSession(ExclusiveSession):
         engines, rules, engine = self.engines, self.rules, pair.reader.sync_engine
         begins = engines.begins_with_first_statement
         is_reader = self._access is Access.READ and (begins or engines.reads_in_autocommit)
-        if not is_reader or rules.in_transaction() or are_transactions_heard(rules):
+        if not is_reader or rules.in_transaction() or has_transaction_listeners(rules):
             return False
-        if engines.listeners.are_there(engine) or not isinstance(engine.pool, FairPool):
+        if engines.listeners.has_any(engine) or not isinstance(engine.pool, FairPool):
             return False
         rules.kept = pair.kept
         rules.borrowed = borrowed = await engine.pool.borrow(begins=begins)
@@ -156,7 +156,7 @@ class UnitSession(ExclusiveSession):
         connection, transaction = self.rules.connected, self.sync_session.get_transaction()
         if transaction is None:
             return
-        if self._has_options or self._is_end_heard() or bears_traces(connection):
+        if self._has_options or self._has_end_listeners() or bears_traces(connection):
             self._lets_go = False
             return
         self.rules.connected = None
@@ -267,13 +267,13 @@ class UnitSession(ExclusiveSession):
             return True
         if not self.engines.reads_end_at_once or self._engine is None or self._has_options:
             return False
-        return not (self._is_end_heard() or bears_traces(self.rules.connected))
+        return not (self._has_end_listeners() or bears_traces(self.rules.connected))
 
-    def _is_end_heard(self) -> bool:
+    def _has_end_listeners(self) -> bool:
         """Tell whether the program listens to ends of transactions, which may fail, or wait."""
-        if are_ends_heard(self.sync_session):
+        if has_end_listeners(self.sync_session):
             return True
-        return self._engine is not None and self.engines.listeners.hear_ends(self._engine)
+        return self._engine is not None and self.engines.listeners.has_for_ends(self._engine)
 
     def end_at_once(self) -> None:
         """Roll back and close for good, without ever giving way to another task."""

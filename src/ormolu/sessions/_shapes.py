@@ -21,7 +21,7 @@ from sqlalchemy.orm import (
 )
 
 from ormolu.seams import adder_of, result_maker
-from ormolu.sessions._kept import kept_with
+from ormolu.sessions._kept import cached_on_mapper
 
 __all__ = ["Shape", "shape_of"]
 
@@ -49,7 +49,7 @@ class Shape:
         self.result = result
 
     @property
-    def is_heard(self) -> bool:
+    def has_listeners(self) -> bool:
         """Tell whether the program listens to its objects being loaded."""
         return bool(self._manager.dispatch.load)
 
@@ -103,7 +103,7 @@ def shape_of(mapper: Mapper[Any]) -> Shape | None:
 
     Nor may it be used while the program listens to its objects.
     """
-    return kept_with(mapper, _make_shape, mapper)
+    return cached_on_mapper(mapper, _make_shape, mapper)
 
 
 def _make_shape(mapper: Mapper[Any]) -> Shape | None:

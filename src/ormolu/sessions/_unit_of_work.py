@@ -15,7 +15,7 @@ from ormolu.errors import OutcomeUnknownError, SessionClosedError, UsageError
 from ormolu.faults import fault_of
 from ormolu.sessions._callbacks import run_callbacks, run_to_completion
 from ormolu.sessions._misuses import CLOSED
-from ormolu.sessions._rules import are_sessions_heard
+from ormolu.sessions._rules import has_session_listeners
 from ormolu.sessions._session import UnitSession
 from ormolu.transactions import Access
 
@@ -77,7 +77,7 @@ class UnitOfWork:
         if session is None:
             return not self._is_over
         has_options = bool(session.rules.execution_options)
-        if session.is_closed or has_options or are_sessions_heard(session):
+        if session.is_closed or has_options or has_session_listeners(session):
             return False
         return session.has_only_read if access is Access.READ else session.is_untouched
 

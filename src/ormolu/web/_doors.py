@@ -20,7 +20,7 @@ from starlette.types import Scope
 
 from ormolu.engines import Engines
 from ormolu.lanes import Lanes, NotDoneError, lanes_of
-from ormolu.sessions import are_sessions_heard
+from ormolu.sessions import has_session_listeners
 from ormolu.web._door import Body, Door, DoorMaker, NoDoorError, Reply
 from ormolu.web._fastapi import context_in_scope, route_contexts, route_path, why_no_doors
 from ormolu.web._lanes import attempt
@@ -276,7 +276,7 @@ class Doors:
         if not isinstance(app, FastAPI) or why_no_doors() is not None:
             return None
         try:
-            lanes = lanes_of(self._engines, are_sessions_heard)
+            lanes = lanes_of(self._engines, has_session_listeners)
         except NotDoneError:
             return None
         return _Opened(app, self._engines, lanes, is_next=self._is_next(app.router))

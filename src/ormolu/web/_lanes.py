@@ -18,7 +18,7 @@ from starlette.types import Scope
 
 from ormolu.errors import NoUnitOfWorkError, RefusedError, UnavailableError
 from ormolu.lanes import Lanes, NotDoneError, UnplannableError, lanes_of
-from ormolu.sessions import are_sessions_heard
+from ormolu.sessions import has_session_listeners
 from ormolu.transactions import Access
 from ormolu.web._door import DoorMaker, Reply
 from ormolu.web._questions import may_refuse_later
@@ -63,7 +63,7 @@ def lanes_for(scope: Scope, session: AsyncSession, access: Access) -> LanesAtHan
         return None
     try:
         return LanesAtHand(
-            lanes_of(engines, are_sessions_heard), engines.opened.reader.sync_engine.dialect
+            lanes_of(engines, has_session_listeners), engines.opened.reader.sync_engine.dialect
         )
     except (NotDoneError, NoUnitOfWorkError):
         return None

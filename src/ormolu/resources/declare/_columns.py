@@ -26,7 +26,7 @@ from ormolu.query import Field, is_json, undecorated
 from ormolu.resources.declare._annotations import Hint, hints_of
 from ormolu.resources.declare._constructors import Constructor, constructor_of
 from ormolu.resources.declare._secrets import is_secret
-from ormolu.sessions import kept_with
+from ormolu.sessions import cached_on_mapper
 
 __all__ = [
     "Attribute", "Traits", "attributes_of", "events_of", "every_name_of", "has_events",
@@ -121,7 +121,7 @@ def _properties_of(mapper: Mapper[Any]) -> list[Any]:
 
 def every_name_of(mapper: Mapper[Any], names: Collection[str]) -> frozenset[str]:
     """Return names, and all other names that the columns behind them have in the model."""
-    others: Mapping[str, frozenset[str]] = kept_with(mapper, _other_names, mapper)
+    others: Mapping[str, frozenset[str]] = cached_on_mapper(mapper, _other_names, mapper)
     found = frozenset(names)
     if not others:
         return found

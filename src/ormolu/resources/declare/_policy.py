@@ -29,7 +29,7 @@ from ormolu.query import in_parentheses, nearest
 from ormolu.resources.declare._columns import every_name_of
 from ormolu.resources.declare._recent import Recent
 from ormolu.seams import structure_of
-from ormolu.sessions import kept_with
+from ormolu.sessions import cached_on_mapper
 
 __all__ = ["EVERYTHING", "Policy", "checked_policy", "kept_apart"]
 
@@ -160,7 +160,7 @@ def checked_policy(found: Any, model: type[Any]) -> Policy:
         )
         raise UsageError(message)
     mapper = inspect(model)
-    structure, right_ones = found.structure, kept_with(mapper, _right_ones_of, mapper)
+    structure, right_ones = found.structure, cached_on_mapper(mapper, _right_ones_of, mapper)
     if structure is not None and right_ones.get(structure.key) is not None:
         return found
     checked = _checked(found, model)
@@ -248,7 +248,7 @@ def _check_tables(policy: Policy, mapper: Mapper[Any]) -> None:
         UsageError: It names columns of another table.
     """
     condition = policy.touched
-    known = kept_with(mapper, _tables_of, mapper)
+    known = cached_on_mapper(mapper, _tables_of, mapper)
     for column in [] if condition is None else _columns_of(condition):
         if column.table is not None and column.table not in known:
             name = mapper.class_.__name__

@@ -17,7 +17,7 @@ from ormolu.resources.declare import Exposure
 from ormolu.resources.http import open_for_all
 from ormolu.resources.routes._applications import find_resources
 from ormolu.resources.routes._frontdoor import DoorMaker
-from ormolu.sessions import are_sessions_heard
+from ormolu.sessions import has_session_listeners
 from ormolu.transactions import Access
 from ormolu.web import NoDoorError, Survey, survey, why_no_doors, why_not_asked
 
@@ -95,11 +95,11 @@ def _why_not_asked(route: Survey, exposure: Exposure) -> str | None:
 
 def _why_heard(engines: Engines, access: Access) -> str | None:
     """Return who would not hear of statements that are sent past SQLAlchemy."""
-    if are_sessions_heard():
+    if has_session_listeners():
         return "the program listens to sessions, and may add to each statement"
     # Without its driver no engine can be made to look at; the requests will tell.
     with suppress(ImportError):
-        if engines.is_heard(access):
+        if engines.has_listeners(access):
             name = "engine" if access is Access.WRITE else "reader_engine"
             return f"the program listens to the statements of db.{name}, or logs them"
     return None

@@ -39,7 +39,7 @@ from sqlalchemy.sql.elements import (
 from sqlalchemy.sql.selectable import SelectBase
 
 from ormolu.query import is_written
-from ormolu.sessions import kept_with
+from ormolu.sessions import cached_on_mapper
 
 __all__ = ["as_returned", "can_return"]
 
@@ -62,7 +62,7 @@ def can_return(columns: Sequence[Any], dialect: Dialect) -> bool:
 
 def as_returned(column: Any, mapper: Mapper[Any], dialect: Dialect) -> Any:
     """Return a column in the form in which RETURNING has it right."""
-    if dialect.name != "sqlite" or not kept_with(mapper, _has_decimals, mapper):
+    if dialect.name != "sqlite" or not cached_on_mapper(mapper, _has_decimals, mapper):
         return column
     element = column.element if isinstance(column, Label) else column
     is_decimal = isinstance(element.type, Float)

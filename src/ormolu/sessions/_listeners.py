@@ -1,8 +1,8 @@
 """Whether the program listens to a session, be it to this one or to all.
 
-Each request asks, and SQLAlchemy makes a session's own list of listeners when it is first looked
-at. So it is looked at only where somebody has asked for it; for all others one unused session
-serves, which hears what every session of its class hears.
+Each request asks. SQLAlchemy makes a session's own list of listeners when it is first looked at,
+so that is avoided: a session without such a list has the listeners that all sessions of its class
+have, and those are read from one unused session.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-__all__ = ["are_ends_heard", "are_queries_heard", "are_transactions_heard"]
+__all__ = ["has_end_listeners", "has_query_listeners", "has_transaction_listeners"]
 
 _QUERIES = attrgetter("do_orm_execute", "loaded_as_persistent")
 
@@ -28,18 +28,18 @@ _ENDS = attrgetter("after_rollback", "after_soft_rollback", "after_transaction_e
 _PLACE = "dispatch"
 
 
-def are_queries_heard(session: Session) -> bool:
-    """Tell whether the program hears of queries and of the objects that they load."""
+def has_query_listeners(session: Session) -> bool:
+    """Tell whether the program listens to queries, or to the objects that they load."""
     return any(_QUERIES(_listeners_of(session)))
 
 
-def are_transactions_heard(session: Session) -> bool:
-    """Tell whether the program hears of the beginnings and ends of transactions."""
+def has_transaction_listeners(session: Session) -> bool:
+    """Tell whether the program listens to beginnings or ends of transactions."""
     return any(_TRANSACTIONS(_listeners_of(session)))
 
 
-def are_ends_heard(session: Session) -> bool:
-    """Tell whether the program hears of a ROLLBACK."""
+def has_end_listeners(session: Session) -> bool:
+    """Tell whether the program listens to a ROLLBACK."""
     return any(_ENDS(_listeners_of(session)))
 
 
@@ -54,6 +54,6 @@ def _listeners_of(session: Session) -> Any:
 @cache
 def _unused(class_: Any) -> Any:
     session = class_()
-    # Its list is made now, and its place known.
+    # Reading it makes the list.
     assert session.dispatch is not None
     return session
