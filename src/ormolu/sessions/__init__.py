@@ -14,6 +14,7 @@ __all__ = [
     "UnitOfWork",
     "UnitSession",
     "after_commit",
+    "cached_on_mapper",
     "engine_of",
     "has_flush_listeners",
     "has_session_listeners",
