@@ -16,7 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from ormolu.sqlite import Connection
 
-__all__ = ["FAILURE", "BorrowedConnection", "Lender", "repeat_failures"]
+__all__ = ["FAILURE", "BorrowedConnection", "Owner", "repeat_failures"]
 
 _T = TypeVar("_T")
 
@@ -26,7 +26,7 @@ _log = logging.getLogger("ormolu")
 FAILURE = "ormolu_failure"
 
 
-class Lender(Protocol):
+class Owner(Protocol):
     """The pool that a connection was borrowed from."""
 
     # Taken by the next one who asks the pool for a connection.
@@ -49,7 +49,7 @@ class BorrowedConnection:
     __slots__ = ("_begins", "_is_ours", "_pool", "dbapi_connection", "is_ready", "record")
 
     def __init__(
-        self, pool: Lender, record: ConnectionPoolEntry | None, *, begins: bool, is_ready: bool
+        self, pool: Owner, record: ConnectionPoolEntry | None, *, begins: bool, is_ready: bool
     ) -> None:
         """Take a connection that the pool counts as in use.
 

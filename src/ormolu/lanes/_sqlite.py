@@ -165,7 +165,7 @@ class _Reads:
     async def open(self) -> None:
         connection = await self._pinned.take()
         assert isinstance(connection, Connection)
-        sqlite = connection.lend()
+        sqlite = connection.borrow()
         if sqlite is None or self._is_closed:
             raise NotDoneError
         sqlite.set_progress_handler(self._is_long, _STEPS)

@@ -82,7 +82,7 @@ class UnitSession(ExclusiveSession):
         self._has_connection = False
         self._has_options = False
         self._is_in_transaction = False
-        self._is_lent = False  # To the program: its connection, or the session below.
+        self._is_exposed = False  # To the program: its connection, or the session below.
 
     async def take_connection(self, **options: Any) -> None:
         """Get a connection and BEGIN.
@@ -195,14 +195,14 @@ class UnitSession(ExclusiveSession):
         """Return the connection; the options apply if it is the first use."""
         with self.in_use():
             self._lets_go = False
-            self._is_lent = True
+            self._is_exposed = True
             await self.take_connection(**(execution_options or {}))
             return await super().connection(bind_arguments, **kw)
 
     async def run_sync(self, *args: Any, **kwargs: Any) -> Any:
         """Call a function with the session below, whose connection it may keep."""
         self._lets_go = False
-        self._is_lent = True
+        self._is_exposed = True
         return await _run_sync(self, *args, **kwargs)
 
     async def stream(self, *args: Any, **kwargs: Any) -> Any:
@@ -252,7 +252,7 @@ class UnitSession(ExclusiveSession):
         """Tell whether another connection sees, and is told, all that this one is."""
         if self._access is not Access.READ or self._user or self.has_changes:
             return False
-        is_bound = self._is_lent or self._is_in_transaction or self.rules.has_told
+        is_bound = self._is_exposed or self._is_in_transaction or self.rules.has_told
         return not (is_bound or bears_traces(self.rules.connected))
 
     @property

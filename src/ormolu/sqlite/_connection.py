@@ -168,11 +168,11 @@ class Connection(AdaptedConnection):
         if self._short is not None:
             self._handle.share_syncs()
 
-    def lend(self) -> Any:
-        """Return the sqlite3 connection, to read with on the event loop's thread alone.
+    def borrow(self) -> Any:
+        """Return the sqlite3 connection, for reads on the event loop's thread.
 
-        Until it is closed nothing else may use this connection. None where nobody can tell how
-        long a statement takes: with functions or hooks of the program's own, in other journals.
+        Until it is closed nothing else may use this connection. None where a statement could take
+        long: with functions or hooks of the program's own, or in other journals.
         """
         return self._handle.sqlite if self._short is not None and self._mailbox.is_idle else None
 
