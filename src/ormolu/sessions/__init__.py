@@ -18,5 +18,4 @@ __all__ = [
     "engine_of",
     "has_flush_listeners",
     "has_session_listeners",
-    "cached_on_mapper",
 ]  # fmt: skip
