@@ -25,6 +25,7 @@ from sqlalchemy import (
     String,
     func,
     insert,
+    inspect,
     select,
     text,
 )
@@ -390,13 +391,14 @@ async def test_keys_end_after_a_day(database_url: str, monkeypatch: pytest.Monke
 
 def test_principal_tells_clients_apart() -> None:
     """Keys of two principals differ; without one the policy itself is the difference."""
-    dialect = create_async_engine("sqlite+ormolu://").dialect
+    dialect, mapper = create_async_engine("sqlite+ormolu://").dialect, inspect(shop.Order)
     one, other = Policy(principal=1), Policy(principal=2)
-    assert one.identity(dialect) != other.identity(dialect)
+    assert one.identity(dialect, mapper) != other.identity(dialect, mapper)
     mine = [Policy(visible=shop.Order.customer_id == number) for number in (1, 1, 2)]
-    identities = [policy.identity(dialect) for policy in mine]
+    identities = [policy.identity(dialect, mapper) for policy in mine]
     assert identities[0] == identities[1] != identities[2]
-    assert Policy(visible=True).identity(dialect) == Policy(visible=True).identity(dialect)
+    first, second = Policy(visible=True), Policy(visible=True)
+    assert first.identity(dialect, mapper) == second.identity(dialect, mapper)
 
 
 @pytest.mark.backends("sqlite")

@@ -11,16 +11,19 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
+    ClauseElement,
     ColumnElement,
     ColumnExpressionArgument,
     Dialect,
     and_,
     false,
     inspect,
+    literal,
     true,
 )
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql import visitors
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnClause
 from sqlalchemy.sql.selectable import FromClause, SelectBase
 
@@ -122,17 +125,44 @@ class Policy:
             return (condition_of(self.visible),)
         return condition_of(self.visible), condition_of(self.writable)
 
-    def identity(self, dialect: Dialect) -> str:
+    def identity(self, dialect: Dialect, mapper: Mapper[Any]) -> str:
         """Return a digest that two requests share if their policies allow the same."""
         if self.principal is not None:
-            return hashlib.sha256(repr(self.principal).encode()).hexdigest()[:32]
-        parts = [repr(sorted(self.assign.items(), key=lambda item: item[0]))]
-        parts += [repr(sorted(self.hidden)), repr(sorted(self.read_only))]
-        for condition in (self.seen, self.touched):
-            if condition is not None:
-                compiled = condition.compile(dialect=dialect)
-                parts += [str(compiled), repr(sorted(compiled.params.items()))]
+            return hashlib.sha256(_exact(self.principal).encode()).hexdigest()[:32]
+        parts = [repr(sorted(names)) for names in (self.assign, self.hidden, self.read_only)]
+        columns = mapper.columns
+        assigned = [
+            value
+            if isinstance(value, ClauseElement)
+            else literal(value, columns[name].type if name in columns else None)
+            for name, value in sorted(self.assign.items(), key=lambda item: item[0])
+        ]
+        for each in (self.seen, self.touched, *assigned):
+            parts += [] if each is None else _sent(each, dialect)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _sent(expression: Any, dialect: Dialect) -> Iterator[str]:
+    """Yield the text of an expression, and its values as the driver gets them.
+
+    A value of the program's own may not tell what it is: it hides a secret, say.
+    """
+    compiled = expression.compile(dialect=dialect)
+    assert isinstance(compiled, SQLCompiler)
+    yield str(compiled)
+    for bind, name in sorted(compiled.bind_names.items(), key=lambda item: item[1]):
+        write = bind.type.dialect_impl(dialect).bind_processor(dialect)
+        values = bind.effective_value if bind.expanding else [bind.effective_value]
+        yield name
+        yield from (_exact(value if write is None else write(value)) for value in values or ())
+
+
+def _exact(value: Any) -> str:
+    """Return a value as text, past what a class of the program's own shows of it."""
+    for kind in (str, bytes, int, float):
+        if isinstance(value, kind):
+            return kind.__repr__(value)
+    return repr(value)
 
 
 def condition_of(rows: Rows) -> ColumnElement[bool] | bool:

@@ -58,7 +58,9 @@ class SessionExecutor:
     async def identity(self) -> str:
         """Return what tells this caller from those whose policies allow something else."""
         dialect = (await engine_of(self.session)).dialect
-        return self._exposure.policy(self._policies).identity(dialect)
+        return self._exposure.policy(self._policies).identity(
+            dialect, self._exposure.declaration.mapper
+        )
 
     def key(self, scope: Scope) -> Key:
         """See `Executor`."""
