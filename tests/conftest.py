@@ -3,9 +3,10 @@
 import gc
 import os
 import sys
-from itertools import count
+from typing import Any
 
 import pytest
+from anyio._backends._asyncio import TestRunner
 from fastapi.dependencies import models
 
 if sys.dont_write_bytecode:
@@ -42,17 +43,30 @@ def _put_out_of_sight() -> None:
     gc.enable()
 
 
-_tests = count(1)
+_exit_runner = TestRunner.__exit__
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown() -> None:
-    """Let go of a test's applications: FastAPI remembers the last 4,096 functions of routes.
+def _exit_and_let_go(runner: TestRunner, *error: Any) -> None:
+    """Exit anyio's runner, and take its task from it.
 
-    What libraries keep all the same grows from test to test, and with it each full collection.
+    Python 3.11 does not see that a cancelled task holds what cancelled it, and so all of the test:
+    each application stayed until the end, and each that started after it asked all of them.
+    """
+    _exit_runner(runner, *error)
+    runner._runner_task = None
+
+
+TestRunner.__exit__ = _exit_and_let_go  # type: ignore[method-assign]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Let go of the applications of the test before: FastAPI remembers 4,096 functions of routes.
+
+    Each one that starts asks all that are there. They are collected now, as pytest holds them until
+    their test is over; what stays all the same is put out of sight, else collections take longer.
     """
     for each in vars(models).values():
         if hasattr(each, "cache_clear"):
             each.cache_clear()
-    if next(_tests) % 200 == 0:
-        _put_out_of_sight()
+    _put_out_of_sight()
