@@ -49,8 +49,9 @@ def page_answer(scope: Scope, page: FoundPage) -> Reply:
     counted = truncated = b""
     if page.total is not None and page.total_kind is not None:
         counted = b',"total":%d,"total_kind":"%b"' % (page.total, page.total_kind.encode())
-    headers = _truncation(page.truncated)
+    headers: dict[str, str] = {}
     if page.truncated:
+        headers = _truncation(page.truncated)
         truncated = b',"truncated":%b' % encode(list(page.truncated))
     if cursor is not None and scope["method"] in {"GET", "HEAD"}:
         headers["Link"] = next_link(scope, cursor)

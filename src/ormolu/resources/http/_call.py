@@ -23,7 +23,7 @@ from ormolu.resources.http._requests import (
     wishes_in,
 )
 from ormolu.resources.http._versions import read_versions
-from ormolu.resources.work import ANY_VERSION, Key, Versions
+from ormolu.resources.work import ANY_VERSION, Versions
 from ormolu.web import Privacy, Reply, Sent, note_privacy
 
 __all__ = ["Call"]
@@ -63,11 +63,6 @@ class Call:
         self._body = body
         self._privacy = privacy
         self._wishes = wishes_in(scope)
-
-    @property
-    def key(self) -> Key:
-        """Return the primary key in the path."""
-        return self.executor.key(self.scope)
 
     @property
     def conditions(self) -> Conditions:
@@ -137,9 +132,8 @@ class Call:
         Raises:
             RefusedError: It is.
         """
-        rows, most = self.declaration.limits
-        if len(content) > most:
-            Budget(rows, most, location).check_body(content)
+        if len(content) > self.declaration.max_bytes:
+            Budget(*self.declaration.limits, location).check_body(content)
 
     def written(self, row: StoredRow, *, is_new: bool) -> Reply:
         """Return the answer for a row that was written."""

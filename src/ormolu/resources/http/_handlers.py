@@ -54,7 +54,7 @@ async def read(call: Call) -> Reply:
     """Answer with one row."""
     executor = call.executor
     asked = executor.asked_row(call.scope["query_string"])
-    key, conditions = call.key, call.conditions
+    key, conditions = call.executor.key(call.scope), call.conditions
     row = await executor.row(asked, key)
     check_version(conditions, row.version)
     if asked.is_over_relations:
@@ -100,7 +100,7 @@ async def update(call: Call) -> Reply:
     """Change some values of a row."""
     call.parameters()
     raw, values = await call.read_object(is_patch=True)
-    key, versions = call.key, call.versions(call.conditions)
+    key, versions = call.executor.key(call.scope), call.versions(call.conditions)
 
     async def work() -> Reply:
         return call.written(await call.executor.update(key, values, versions), is_new=False)
@@ -112,7 +112,7 @@ async def replace(call: Call) -> Reply:
     """Put a row in the place that the path names."""
     call.parameters()
     raw, values = await call.read_object()
-    key, conditions = call.key, call.conditions
+    key, conditions = call.executor.key(call.scope), call.conditions
     versions = call.versions(conditions, is_required=not conditions.is_absent)
     executor = call.executor.in_session()
 
@@ -126,7 +126,7 @@ async def replace(call: Call) -> Reply:
 async def remove(call: Call) -> Reply:
     """Delete a row."""
     call.parameters()
-    key, versions = call.key, call.versions(call.conditions)
+    key, versions = call.executor.key(call.scope), call.versions(call.conditions)
 
     async def work() -> Reply:
         await call.executor.remove(key, versions)

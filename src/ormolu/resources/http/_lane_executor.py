@@ -12,7 +12,6 @@ from ormolu.lanes import Item, Lanes, NotDoneError
 from ormolu.resources.http._call import Call
 from ormolu.resources.http._executors import FoundPage, FoundRow
 from ormolu.resources.http._read_works import KeptPage, KeptRow
-from ormolu.resources.http._works import Work
 from ormolu.resources.work import Grant, Key, RowPlan, Versions, encode
 from ormolu.web import Reply
 
@@ -68,9 +67,11 @@ class LaneExecutor:
 
     Attributes:
         is_before_write: Whether it is of a write, and nothing is sent yet.
+        key: See `Executor`.
+        variant: See `Executor`.
     """
 
-    __slots__ = ("_grant", "_lanes", "_work", "is_before_write")
+    __slots__ = ("_grant", "_lanes", "_work", "is_before_write", "key", "variant")
 
     def __init__(self, work: Any, lanes: Lanes, grant: Grant) -> None:
         """Run one operation.
@@ -81,20 +82,11 @@ class LaneExecutor:
             grant: What the caller is allowed.
         """
         self.is_before_write: bool = not work.is_read
+        self.key: Callable[[Scope], Key] = work.key
+        self.variant: str = work.opening.variant
         self._work = work
         self._lanes = lanes
         self._grant = grant
-
-    @property
-    def variant(self) -> str:
-        """See `Executor`."""
-        work: Work = self._work
-        return work.opening.variant
-
-    def key(self, scope: Scope) -> Key:
-        """See `Executor`."""
-        work: Work = self._work
-        return work.key(scope)
 
     def asked_row(self, query: bytes) -> KeptRow:
         """See `Executor`."""
