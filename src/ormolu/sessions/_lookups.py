@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, bindparam, inspect, select
 from sqlalchemy.orm import Mapper, Session
 
-from ormolu.sessions._kept import cached_on_mapper
+from ormolu.sessions._mapper_cache import cached_on_mapper
 
 __all__ = ["KEY", "lookup_of"]
 

@@ -25,7 +25,7 @@ from sqlalchemy.sql.base import ExecutableOption
 from ormolu.seams import cache_key_of, count_attributes, has_criteria, owner_path, selectin_columns
 from ormolu.sessions._borrowing import BorrowingSession
 from ormolu.sessions._compiled import CompiledQuery, UncompilableError, compile_query
-from ormolu.sessions._kept import cached_on_mapper
+from ormolu.sessions._mapper_cache import cached_on_mapper
 from ormolu.sessions._shapes import Shape, shape_of
 
 __all__ = ["FetchedRelation", "JoinedRelation", "relation_of"]

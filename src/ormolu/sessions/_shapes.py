@@ -21,7 +21,7 @@ from sqlalchemy.orm import (
 )
 
 from ormolu.seams import adder_of, result_maker
-from ormolu.sessions._kept import cached_on_mapper
+from ormolu.sessions._mapper_cache import cached_on_mapper
 
 __all__ = ["Shape", "shape_of"]
 
