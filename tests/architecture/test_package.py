@@ -79,3 +79,12 @@ def test_files_are_small() -> None:
     """No file is over 400 lines."""
     sources = Path(ormolu.__path__[0]).rglob("*.py")
     assert [path.name for path in sources if len(path.read_text().splitlines()) > 400] == []
+
+
+def test_only_backends_know_names_of_databases() -> None:
+    """What differs from database to database is asked of its backend, nowhere of a name."""
+    for path in Path(ormolu.__path__[0]).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Compare):
+                parts = [ast.unparse(each) for each in (node.left, *node.comparators)]
+                assert not any(part.endswith("dialect.name") for part in parts), (path, parts)

@@ -66,6 +66,7 @@ class Backend:
         checks_rows_of_a_batch: Whether a statement has to fail for a row that may not be written.
         estimates_counts: Whether the planner tells how many rows there are about.
         numbers_rows_in_order: Whether rows of one INSERT are numbered in their order.
+        counts_all_rows: Whether the driver counts the rows of a write that begins with WITH.
         reads_latest_by_lock: Whether only a locking read sees what was committed meanwhile.
         lanes_read_again: Whether a lane can read a row in the transaction that has written it.
         writes_json: Whether it writes JSON of a row as we would.
@@ -104,6 +105,7 @@ class Backend:
     checks_rows_of_a_batch: ClassVar[bool] = False
     estimates_counts: ClassVar[bool] = False
     numbers_rows_in_order: ClassVar[bool] = False
+    counts_all_rows: ClassVar[bool] = True
     reads_latest_by_lock: ClassVar[bool] = False
     lanes_read_again: ClassVar[bool] = False
     writes_json: ClassVar[bool] = False

@@ -47,6 +47,7 @@ class _SQLite(Backend):
     sends_rows_singly = True
     locks_rows = False
     numbers_rows_in_order = True
+    counts_all_rows = False
     lanes_read_again = True
     writes_json = True
     returns_by_columns = True

@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ormolu.backends import backend_of
 from ormolu.errors import RefusedError
 from ormolu.faults import fault_of
 from ormolu.models import UTCDateTime
@@ -115,7 +116,7 @@ async def begin(
             await session.execute(insert(table).values(values))
     except DBAPIError as error:
         kind = fault_of(error).kind
-        if kind == "busy" and session.get_bind().dialect.name != "sqlite":
+        if kind == "busy" and backend_of(session.get_bind().dialect).locks_rows:
             raise _in_flight() from None
         if kind != "unique_violation":
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from ormolu.backends import backend_of
 from ormolu.lanes import Item, NotDoneError, Plan, Slot, numbered
 from ormolu.query import is_json, size_of, stored_type
 from ormolu.resources.declare import EVERYTHING, events_of
@@ -48,8 +49,8 @@ class _ValuesWork(_WriteWork):
         attributes = self.declaration.attributes.items()
         self._json = {name for name, each in attributes
                       if is_json(stored_type(each.field.type, opening.dialect))}  # fmt: skip
-        is_sqlite = opening.dialect.name == "sqlite"
-        self._digits = self.declaration.kept_digits if is_sqlite else {}
+        is_kept = backend_of(opening.dialect).keeps_decimals
+        self._digits = {} if is_kept else self.declaration.kept_digits
         self.usual = self._find(frozenset(names)).plan
 
     def _values_for(self, grant: Grant) -> Values:

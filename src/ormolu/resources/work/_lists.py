@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.compiler import compiles
 
+from ormolu.backends import backend_of
 from ormolu.query import (
     AllOf,
     Budget,
@@ -341,7 +342,7 @@ async def _count(
     is_open: bool,
 ) -> Any:
     # The planner knows of rows that this request may not: it is asked only where all are visible.
-    is_planned = is_open and (await engine_of(session)).dialect.name == "postgresql"
+    is_planned = is_open and backend_of((await engine_of(session)).dialect).estimates_counts
     if mode == "estimated" and is_planned:
         return await _estimate(session, found)
     if mode != "exact":

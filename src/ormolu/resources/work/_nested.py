@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Dialect, any_, func, literal, select
 
+from ormolu.backends import backend_of
 from ormolu.lanes import Lanes, NotDoneError, Plan, Slot, UnplannableError, Values
 from ormolu.query import (
     Budget,
@@ -137,7 +138,7 @@ def nested_in(root: Part, dialect: Dialect, limits: tuple[int, int]) -> Nested |
 
 def _owners_in(view: View, dialect: Dialect) -> Callable[[Any], Any]:
     """Return from a key's column to the condition that it is in a list."""
-    key, is_array = view.keys[0], dialect.name == "postgresql"
+    key, is_array = view.keys[0], backend_of(dialect).has_arrays
     kinds = _MAPPED_KEYS if is_array else _JSON_KEYS
     if len(view.keys) > 1 or not _is_one_of(key, kinds, dialect):
         message = f"the keys of {view.model.__name__} do not fit into one parameter"

@@ -21,6 +21,7 @@ from sqlalchemy import (
     select,
 )
 
+from ormolu.backends import backend_of
 from ormolu.lanes import Plan, PointPlan, Slot, UnplannableError, numbered
 from ormolu.query import (
     Field,
@@ -78,7 +79,7 @@ class Plans:
         one = plan.plan
         key = self._view.keys[0]
         is_one = len(self._view.keys) == 1 and is_mapped(key, self._dialect)
-        if self._dialect.name != "postgresql" or not is_one:
+        if not is_one or not backend_of(self._dialect).has_arrays:
             return PointPlan(one=one), plan
         column = key.on(self._view.model)
         keys = literal(Slot("keys"), sa.ARRAY(key.type))
@@ -220,7 +221,7 @@ class Plans:
         """
         stored = self._statements.stored({name: Slot(name) for name in sorted(names)}, is_new=False)
         statement = self._statements.update(_key_slots(self._view), stored, versions)
-        if self._dialect.name == "postgresql":
+        if backend_of(self._dialect).has_undecodable_values:
             statement = statement.where(*self._are_legible(names))
         return self._returning(statement, is_insert=False)
 
@@ -270,7 +271,7 @@ class Plans:
         if self._is_guarded:
             columns.append(self._statements.insisted())
         can_return = self._statements.can_return(is_insert=is_insert)
-        if not can_return and self._dialect.name != "sqlite":
+        if not can_return and not backend_of(self._dialect).lanes_read_again:
             message = "the statement that writes a row cannot return it"
             raise UnplannableError(message)
         types = [column.type for column in columns]
@@ -311,7 +312,7 @@ class Plans:
         """Tell whether SQLite writes the same JSON of a row as we would."""
         fields = selection.fields
         return (
-            self._dialect.name == "sqlite"
+            backend_of(self._dialect).writes_json
             and len(fields) <= MOST_IN_JSON
             and not selection.children
             and not selection.is_shaped

@@ -38,6 +38,7 @@ from sqlalchemy.sql.elements import (
 )
 from sqlalchemy.sql.selectable import SelectBase
 
+from ormolu.backends import backend_of
 from ormolu.query import is_written
 from ormolu.sessions import cached_on_mapper
 
@@ -52,7 +53,7 @@ _DECIMALS = ("REAL", "FLOA", "DOUB")
 
 def can_return(columns: Sequence[Any], dialect: Dialect) -> bool:
     """Tell whether a statement that writes a row can return these columns of it."""
-    if dialect.name == "sqlite":
+    if backend_of(dialect).returns_by_columns:
         return all(_is_right(column, dialect) for column in columns)
     # Not every backend takes a subquery there, none sees the new row in it, and the ORM does not
     # find there what is written as text.
@@ -62,7 +63,8 @@ def can_return(columns: Sequence[Any], dialect: Dialect) -> bool:
 
 def as_returned(column: Any, mapper: Mapper[Any], dialect: Dialect) -> Any:
     """Return a column in the form in which RETURNING has it right."""
-    if dialect.name != "sqlite" or not cached_on_mapper(mapper, _has_decimals, mapper):
+    is_exact = not backend_of(dialect).returns_by_columns
+    if is_exact or not cached_on_mapper(mapper, _has_decimals, mapper):
         return column
     element = column.element if isinstance(column, Label) else column
     is_decimal = isinstance(element.type, Float)

@@ -31,6 +31,7 @@ from sqlalchemy import (
     update,
 )
 
+from ormolu.backends import backend_of
 from ormolu.query import (
     Field,
     Part,
@@ -189,7 +190,8 @@ class Statements:
         SQLite's takes such a row back.
         """
         allowed = self.allowed()
-        return literal_column("1") // allowed if self._dialect.name == "postgresql" else allowed
+        is_checked = backend_of(self._dialect).checks_rows_of_a_batch
+        return literal_column("1") // allowed if is_checked else allowed
 
     def shown(self) -> list[Any]:
         """Return the values that a row is shown with."""

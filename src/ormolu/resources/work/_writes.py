@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ormolu.backends import backend_of
 from ormolu.errors import RefusedError
 from ormolu.query import (
     SIGNIFICANT_DIGITS,
@@ -80,7 +81,7 @@ class Writer:
         grant: tuple[View, Policy],
     ) -> None:
         self._session = session
-        self._dialect = dialect
+        self._dialect, self._backend = dialect, backend_of(dialect)
         self._declaration = declaration
         self._model = declaration.model
         self._view, policy = grant
@@ -100,7 +101,7 @@ class Writer:
         Raises:
             RejectedError: It would store another number.
         """
-        checks = self._declaration.kept_digits if self._dialect.name == "sqlite" else {}
+        checks = {} if self._backend.keeps_decimals else self._declaration.kept_digits
         for name in checks.keys() & values.keys():
             if not checks[name](values[name]):
                 limit = f"SQLite keeps {SIGNIFICANT_DIGITS} significant digits"
@@ -162,7 +163,7 @@ class Writer:
         is_whole = self._statements.can_return(is_insert=True)
         columns = self._statements.returned() if is_whole else self._statements.keys()
         returned = self._statements.returning(columns)
-        is_counted = self._dialect.name == "sqlite" and self._has_counted_key(rows[0])
+        is_counted = self._backend.numbers_rows_in_order and self._has_counted_key(rows[0])
         statement = insert(self._model).returning(*returned, sort_by_parameter_order=not is_counted)
         # Else None, where the column has a default, were that.
         statement = statement.execution_options(render_nulls=True)
@@ -229,7 +230,7 @@ class Writer:
 
     async def _finds_row(self, execute: Callable[[Any], Any], statement: Any) -> bool:
         """Send a write, and tell whether it found its row."""
-        if self._dialect.name != "sqlite" or not self._dialect.update_returning:
+        if self._backend.counts_all_rows or not self._dialect.update_returning:
             return bool((await execute(statement)).rowcount)
         # sqlite3 does not count the rows of what begins with WITH, as a policy with a CTE does.
         keys = self._statements.returning(self._statements.keys())
@@ -262,8 +263,8 @@ class Writer:
     def _latest(self, statement: Any) -> Any:
         """Return a statement that sees all that is committed, not a snapshot of earlier."""
         # In InnoDB only a locking read does; and a row that an UPDATE left as it was is not in it.
-        is_innodb = self._dialect.name in {"mysql", "mariadb"}
-        return statement.with_for_update(read=True) if is_innodb else statement
+        is_locking = self._backend.reads_latest_by_lock
+        return statement.with_for_update(read=True) if is_locking else statement
 
     def not_found(self) -> RefusedError:
         """Return the error for a row that is not there."""
