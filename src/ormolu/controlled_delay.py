@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 __all__ = ["SHORT", "STANDING", "ControlledDelay", "Patience"]
 
-# Seconds after which a line that was never empty is a standing one: more comes than is served.
+# Seconds after which a queue that was never empty is a standing one: more comes than is served.
 STANDING = 10.0
 
-# Seconds that a newcomer waits in a standing line: an answer that comes later is of little use.
+# Seconds that a newcomer waits in a standing queue: a later answer would be of little use.
 SHORT = 5.0
 
 

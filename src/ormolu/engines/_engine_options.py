@@ -94,7 +94,7 @@ def _only(serialize: Callable[[Any], str | bytes]) -> Callable[[Any], str]:
         text = made.decode() if isinstance(made, bytes) else made
         text.encode()
         if "NaN" in text or "Infinity" in text:
-            # It may be the word in a string.
+            # The word may be inside a string.
             json.loads(text, parse_constant=_refuse)
         return text
 

@@ -239,7 +239,7 @@ class Engines:
 
     def abandon(self) -> None:
         """Forget all engines without closing a connection: after a fork they are the parent's."""
-        # Kept referenced: a destructor would say goodbye on the parent's connection.
+        # Keep the parent's engines: their destructors would say goodbye to its server.
         self._abandoned.append(dict(self._opened))
         for opened in self._opened.values():
             for kept in opened.kept.values():
@@ -357,7 +357,7 @@ async def _connect_patiently(engine: AsyncEngine) -> None:
             async with engine.connect():
                 return
         except OverloadedError:
-            # Another worker holds a SQLite file whole, as when it switches to the write-ahead log.
+            # Another worker holds an exclusive lock on the file, as it does to switch to WAL.
             continue
 
 

@@ -37,7 +37,7 @@ _READ_ONLY = (
     "a unit of work of its own: `async with db.unit_of_work() as session: ...`"
 )
 
-# Kept with the connection: whether a statement failed since its last BEGIN, and how.
+# Key in the connection's info: the fault of the last statement that failed since BEGIN.
 _FAILED = "ormolu_failed"
 
 
@@ -66,7 +66,7 @@ def report_statement_errors(engine: Engine, target: Target, access: Access) -> N
         error = context.sqlalchemy_exception
         original = context.original_exception
         if isinstance(original, OSError):
-            # A broken network or asyncpg's command_timeout, as no driver's error.
+            # A broken network, or asyncpg's command_timeout, which raises no driver's error.
             context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
             message = "The database did not answer, or the connection to it broke."
             raise DatabaseDownError(message) from original
@@ -76,7 +76,7 @@ def report_statement_errors(engine: Engine, target: Target, access: Access) -> N
             return
         fault = fault_of(error)
         if fault.native == "SQLITE_BUSY":
-            # The driver has waited as long as it may.
+            # Our driver has already waited as long as it may.
             raise OverloadedError(str(original)) from original
         fault = locate_fault(replace(fault, words=kept_words(error, fault)), context)
         fault = advise(fault, target)

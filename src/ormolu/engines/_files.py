@@ -10,7 +10,7 @@ from ormolu.faults import Fault
 
 __all__ = ["advise", "is_of_file"]
 
-# By the longest beginning of SQLite's name of the error.
+# Advice by the beginning of SQLite's error name; the longest match counts.
 _ADVICE = {
     "SQLITE_CANTOPEN": (
         "{path} cannot be opened: it is a folder, or this user may not read and write it or make "
@@ -50,7 +50,7 @@ def advise(fault: Fault, target: Target) -> Fault:
     found = [name for name in _ADVICE if fault.native.startswith(name)]
     if not found:
         return fault
-    # Of a `file:` URI what follows the path may hold a key.
+    # Cut the query off a `file:` URI: it may hold a key.
     database = (target.url.database or "").partition("?")[0].removeprefix("file:")
     path = Path(database).resolve()
     advice = _ADVICE[max(found, key=len)].format(path=path, folder=path.parent)

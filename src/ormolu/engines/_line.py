@@ -66,7 +66,7 @@ class Line(Generic[_T]):
                 self._turns.remove(turn)
                 self._look()
             elif not turn.cancelled() and turn.exception() is None:
-                # It came together with a cancellation.
+                # The turn and a cancellation came together: pass the turn on.
                 self._give_back(turn.result())
             raise
         finally:

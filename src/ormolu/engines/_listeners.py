@@ -23,7 +23,7 @@ from ormolu.errors import ConfigurationError
 
 __all__ = ["Listener", "Listeners"]
 
-# Each request may ask, so that what is asked for is no loop of Python's.
+# Getters in C: each request asks, and a loop in Python would cost more.
 _STATEMENTS = attrgetter(
     "after_cursor_execute", "after_execute", "before_cursor_execute", "before_execute", "begin",
     "commit", "engine_connect", "rollback",

@@ -30,7 +30,7 @@ __all__ = [
 Pooler = Literal["transaction"]
 
 
-# In connect_args, though the engine takes it: the module like sqlite3 that opens the file.
+# Read from connect_args and passed to the engine: the module that opens the file, like sqlite3.
 _MODULE = "module"
 
 # Connections that write to one SQLite file in turn: as many commits share a sync at most.
@@ -111,7 +111,7 @@ def engine_arguments(target: Target, access: Access, options: EngineOptions) -> 
         **their_arguments(options.engine_options),
         "echo": options.echo,
         "hide_parameters": True,
-        # Ours asks the driver's flag, and sends a ROLLBACK only where one is due.
+        # Our pool asks the driver whether a transaction is open, and rolls back only then.
         "pool_reset_on_return": None,
         "pool_timeout": options.pool_timeout,
         **_pool_sizes(target, access, options),
@@ -189,7 +189,7 @@ def _postgresql_settings(
         settings["default_transaction_read_only"] = "on"
     if target.driver == "asyncpg":
         return {"server_settings": {**given.get("server_settings", {}), **settings}}
-    # Of one setting that stands there twice the last one counts.
+    # Ours come last: the last value of a repeated setting counts.
     theirs = [str(target.url.query.get("options", "")), str(given.get("options", ""))]
     ours = [f"-c {name}={value}" for name, value in settings.items()]
     return {"options": " ".join(part for part in (*theirs, *ours) if part)}

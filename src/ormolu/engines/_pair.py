@@ -15,7 +15,7 @@ from ormolu.transactions import Access
 
 __all__ = ["EnginePair"]
 
-# As many statements as an engine of SQLAlchemy's keeps compiled.
+# Compiled statements, as many as an engine of SQLAlchemy's caches.
 _KEPT = 500
 
 

@@ -32,7 +32,7 @@ __all__ = [
 
 _IDLE_SECONDS = 1.0
 
-# Kept with a server's connection: when it came back to the pool.
+# Key in a server connection's info: when it came back to the pool.
 _RETURNED_AT = "returned_at"
 
 # What SQLAlchemy's pool calls, and we write anew: it promises nobody that it does.
@@ -200,7 +200,7 @@ class FairPool(AsyncAdaptedQueuePool):
         if answering is not None:
             answering.begin()
         record = self._take_or_open() if waited_for is None else waited_for
-        # Not `info`, which ends with the connection.
+        # In the record's own info: `info` is emptied when the connection closes.
         assert record.record_info is not None
         record.record_info["waited"] = time.monotonic() - began_at
         return record
@@ -274,7 +274,7 @@ class _Surplus:
     def note_return(self) -> None:
         """Look in a while at those that are idle now, if there are any."""
         if self._timer is None and (count := self._count()) > 0:
-            # Without a loop it was the garbage collector that gave the connection back.
+            # Without a running loop the garbage collector has given the connection back.
             with suppress(RuntimeError):
                 loop = asyncio.get_running_loop()
                 self._timer = loop.call_later(_SURPLUS_SECONDS, self._look)
@@ -340,7 +340,7 @@ def share_limit(engine: Engine) -> None:
     @event.listens_for(engine, "checkout")
     def _limit(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
         assert record.record_info is not None
-        # Of SQLAlchemy's own pool nobody knows.
+        # Other pools do not note it.
         connection.waited = record.record_info.get("waited", 0.0)
 
 

@@ -21,8 +21,8 @@ from ormolu.limits import Limit
 
 __all__ = ["Answering", "LineWatch", "Server", "answering_now"]
 
-# The clock counts so many steps, of which one that comes late is one: while the event loop was
-# held up, or the process had no CPU, the server may have answered all along.
+# Silence is counted in steps, and a late step counts as one: while the event loop was blocked, or
+# the process had no CPU, the server may have answered.
 _STEPS = 8
 
 # Connections that are opened at once. All of a burst together would keep their server and this
@@ -136,7 +136,7 @@ class Answering:
         if self._steps < _STEPS and self._all_steps < self._most_steps:
             self._arm(timeout)
         else:
-            # First, so that the place in the pool that is left goes to nobody who would wait anew.
+            # Set first: whoever gets the freed place in the pool must not wait anew.
             self._server.be_dead(_SILENT.format(timeout))
             self._limit.expire()
 
@@ -152,7 +152,7 @@ class Answering:
             DatabaseDownError: It has run out.
         """
         _NOW.reset(self._token)
-        # Both know the task's variables, and so this: a cycle for each request.
+        # Break a reference cycle: both hold the task's context, which holds this object.
         del self._token
         if self._timer is not None:
             self._timer.cancel()
@@ -221,5 +221,5 @@ class LineWatch:
         except (DatabaseDownError, OSError) as error:
             self._server.be_dead(str(error))
         except Exception:
-            # It refuses us, as one does that has too many connections: it lives.
+            # The server refuses us, as one with too many connections does; so it lives.
             self._server.give_sign()

@@ -18,10 +18,11 @@ from ormolu.backends import backend_of
 
 __all__ = ["bears_traces", "note_traces", "remove_traces"]
 
-# Kept with the connection: what takes off all that was left on it; None if nothing does.
+# Key in the connection's info: the statements that undo what was left on it, None if closing is
+# the only way.
 _TRACES = "ormolu_bears_traces"
 
-# Letters of a statement above which it is judged as it was before its values were written.
+# Above so many characters the statement is judged without the placeholders of many values.
 _LETTERS = 5000
 
 
@@ -35,10 +36,10 @@ def note_traces(engine: Engine) -> None:
     @event.listens_for(engine, "do_execute")
     def _note(_cursor: Any, sql: str, _values: Any, context: DefaultExecutionContext) -> None:
         if len(sql) > _LETTERS and context.compiled is not None:
-            # As it was before the places for many rows or many values were written.
+            # The text before the placeholders of many rows or values were written out.
             sql = context.compiled.string
         if not backend.leaves_no_trace(sql):
-            # SQLAlchemy's own first look at the server has no place for it, and needs none.
+            # SQLAlchemy's first look at a server runs on a connection without `info`.
             with suppress(NotImplementedError):
                 info = context.root_connection.info
                 is_hopeless = info.get(_TRACES, "") is None

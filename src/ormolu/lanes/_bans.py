@@ -6,10 +6,10 @@ import time
 
 __all__ = ["Bans"]
 
-# Seconds of the first time, and the most: twice as many each time that it is too long again.
+# Seconds of the first ban, doubled for each further one up to the most.
 _FIRST, _LONGEST = 1.0, 64.0
 
-# Statements that are kept before those are forgotten whose time is over.
+# Banned statements above which those are forgotten whose ban is over.
 _MANY = 500
 
 

@@ -70,7 +70,7 @@ class Item:
         self.size: int = size
         self.key: tuple[Any, ...] = tuple(key)
         self.make: Callable[[Any], Any] | None = make
-        # Here and not where it is written: a type of the program's own may look at the request.
+        # Converted now, in the request's context: a type of the program's own may look at it.
         again = plan.reread
         self.reread: Callable[[Sequence[Any]], list[Any]] | None
         self.reread = None if again is None else again.arguments_around(values)
@@ -134,7 +134,7 @@ class Lane:
         self._waiting.append(item)
         self._bytes += item.size
         if self._task is None or self._task.done():
-            # It begins a turn of the event loop later: whoever comes in this one goes with it.
+            # The task starts in the next iteration, so all that is put in this one goes together.
             self._task = self._loop.create_task(self._work())
         return item.future
 
@@ -170,7 +170,7 @@ class Lane:
             self._bytes = 0
             raise
         finally:
-            # At once, not when the task is over: what is put in meanwhile needs a new one.
+            # Now, not when the task is done: an item that is put in between needs a new task.
             self._task = None
 
     async def _run_one(self, batch: list[Item]) -> None:
@@ -181,7 +181,7 @@ class Lane:
             for item in batch:
                 item.fail(error)
         except asyncio.CancelledError:
-            # By somebody who cancels all tasks of the loop.
+            # Somebody cancels all tasks of the loop.
             for item in batch:
                 item.fail(OutcomeUnknownError("It was cancelled; the change may be stored or not."))
             raise

@@ -1,4 +1,4 @@
-"""A connection of an engine's pool that a lane keeps, and takes anew when it is broken."""
+"""A connection that a lane takes out of a pool and keeps; one that breaks is replaced."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PinnedConnection:
 
     @property
     def has_listeners(self) -> bool:
-        """Tell whether the program listens to what would go past it."""
+        """Tell whether the program listens to events that a lane does not fire."""
         return self._has_listeners() or self._listeners.has_any(self._engine.sync_engine)
 
     async def take(self) -> Any:
@@ -55,7 +55,7 @@ class PinnedConnection:
         if self._is_closed:
             raise NotDoneError
         try:
-            # In the pool's line stands a session, for each request one.
+            # The lane does not wait in the pool's queue, where requests wait.
             async with self._server.answering(may_wait=False):
                 self._proxy = await self._engine.raw_connection()
             self._taken_at = time.monotonic()

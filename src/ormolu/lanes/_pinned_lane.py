@@ -16,7 +16,7 @@ from ormolu.limits import Limit
 
 __all__ = ["PinnedLane", "by_plan"]
 
-# Seconds after which a read was too long for those who stand behind it.
+# Seconds after which a read was too long for those that wait behind it.
 _LONG = 0.1
 
 
@@ -31,7 +31,7 @@ class PinnedLane:
 
     def __init__(self, pinned: PinnedConnection, options: EngineOptions) -> None:
         self._pinned = pinned
-        # A read that is not answered within it is for a session, which may wait for longer.
+        # A read that takes longer is left to a session, which may wait for longer.
         self._silence = options.connect_timeout
         self._lane = Lane(self._run, patience=options.patience, batch=self.batch)
         self._bans = Bans()
@@ -77,7 +77,7 @@ class PinnedLane:
             async with Limit(self._silence):
                 rows: Sequence[Any] = await connection.fetch(text, *arguments)
         except Exception as error:
-            # Not its statement's error: it may be stuck. One that is closed is dropped by `_take`.
+            # Not an error of the statement: the connection may be stuck, so drop it.
             if driver_fault(error) is None:
                 await self._pinned.drop()
             raise NotDoneError from error

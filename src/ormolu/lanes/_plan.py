@@ -20,7 +20,7 @@ __all__ = [
     "NO_VALUES", "Plan", "PointPlan", "Read", "Slot", "UnplannableError", "Values", "numbered",
 ]  # fmt: skip
 
-# By the names of slots.
+# Values by the names of their slots.
 Values = Mapping[str, Any]
 NO_VALUES: Values = MappingProxyType({})
 
@@ -305,7 +305,7 @@ def _default_source(default: Any, write: Callable[[Any], Any] | None) -> Callabl
         context = _NoContext()
         value = default.arg(context) if default.is_callable else default.arg
         if context.is_asked:
-            # Whatever it made of having none.
+            # The type may make something of None.
             message = "a default looks at its statement"
             raise LookupError(message)
         return value if write is None else write(value)

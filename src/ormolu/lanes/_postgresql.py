@@ -21,11 +21,11 @@ from ormolu.transactions import Access
 
 __all__ = ["PostgreSQLLanes"]
 
-# Reads and keys of one statement.
+# Reads in one statement, and keys in it, at most.
 _ITEMS = 128
 _KEYS = 500
 
-# Reads of rows that are taken at once, to see which are the same.
+# Reads that are taken at once, to send equal ones once.
 _READS = 64
 
 _T = TypeVar("_T")
@@ -152,7 +152,7 @@ class _KeyLane(_RowLane):
 
     async def put_keys(self, plan: Plan, keys: Sequence[Any], values: Values) -> Sequence[Any]:
         self._check_short(plan)
-        # Here and not where it is sent: a type of the program's own may look at the request.
+        # Converted now, in the request's context: a type of the program's own may look at it.
         arguments = plan.arguments_but_keys(values)
         rows: Sequence[Any] = await self._lane.put(Item(plan, arguments, key=keys))
         return rows

@@ -17,7 +17,7 @@ from ormolu.limits import Limit
 
 __all__ = ["WriteLane"]
 
-# Writes of one transaction.
+# Writes in one transaction, at most.
 _WRITES = 64
 
 # Seconds without an answer to a write after which nobody knows what became of it. Locks are given
@@ -40,7 +40,7 @@ class WriteLane(PinnedLane):
 
     def __init__(self, pinned: PinnedConnection, options: EngineOptions) -> None:
         super().__init__(pinned, options)
-        # Of which a trigger has left out rows.
+        # Statements of which a trigger has left out rows.
         self._sparse: set[str] = set()
         self._prepared: Any = None
         self._used_at = 0.0
@@ -53,7 +53,7 @@ class WriteLane(PinnedLane):
 
     async def _send(self, batch: list[Item]) -> None:
         for _, items in by_plan(batch):
-            # Each row once in a transaction: rows are told apart by their keys.
+            # No row twice in a transaction: returned rows are told apart by their keys.
             for group in _without_repeats(items):
                 await self._send_group(group)
 
@@ -62,7 +62,7 @@ class WriteLane(PinnedLane):
             rows = await self._write(group)
         except _VoidError:
             if len(group) > 1:
-                # Nothing of it is stored: each is done again alone.
+                # Nothing of the group is stored: run each item again, alone.
                 for item in group:
                     await self._send_group([item])
             else:
@@ -90,7 +90,8 @@ class WriteLane(PinnedLane):
             await self._judge(connection, error)
             raise _VoidError from error
         if plan.key is None and len(rows) < len(group):
-            # What else it has done is stored. From now on a session takes it back.
+            # What the trigger did is stored; later writes of this kind go to a session, which
+            # rolls back.
             self._sparse.add(plan.text)
             message = "A trigger has left out rows; the change may be stored or not."
             raise OutcomeUnknownError(message)
@@ -142,7 +143,8 @@ def _is_rolled_back(connection: Any, error: Exception) -> bool:
     """Tell whether nothing is stored, by the severity: a trigger may choose any code."""
     severity = getattr(error, "severity_en", None)
     if severity is None:
-        # asyncpg refuses a value; what it cannot read of an answer is another error, and stored.
+        # asyncpg refused a value before sending. An answer that it cannot read raises another
+        # error, and is stored.
         is_refused = type(error).__module__.partition(".")[0] == "asyncpg"
         return is_refused and not connection.is_closed()
     return bool(severity == "ERROR")

@@ -12,7 +12,7 @@ from uuid import UUID
 
 __all__ = ["sameness_of"]
 
-# Those that are equal to any database if they are equal here, and of one type.
+# Types whose values are equal to any database if they are equal in Python.
 _EXACT = frozenset({bool, bytes, int, str, type(None), UUID})
 
 

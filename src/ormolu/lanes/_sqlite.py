@@ -27,16 +27,16 @@ from ormolu.transactions import Access
 
 __all__ = ["SQLiteLanes"]
 
-# Steps of SQLite's virtual machine that a read may keep the event loop for, some 2 ms, counted in
-# rounds. Not by the clock: on a busy machine any read is long now and then.
+# Steps of SQLite's virtual machine that a read may take on the event loop, some 2 ms. They are
+# counted since on a busy machine any read is long by the clock now and then.
 _STEPS = 4000
 _ROUNDS = 15
 
-# Seconds of a turn of the event loop in which reads begin. They share a snapshot, and what is asked
-# for several times; but nothing else happens meanwhile.
+# Reads begin in the first so many seconds of an iteration of the event loop. They share a snapshot
+# and equal results, but nothing else runs meanwhile.
 _TURN = 0.003
 
-# Those who came too late for a turn, and read in a later one: as many as that has time for.
+# How many of those who came too late for one iteration are let into a later one.
 _AT_ONCE = 16
 
 _T = TypeVar("_T")
@@ -72,7 +72,7 @@ class SQLiteLanes:
         Raises:
             NotDoneError: As `fetch`.
         """
-        # A statement for each key costs less here than one for all, which takes a list apart.
+        # One statement for each key is faster here than one that takes a list of keys apart.
         await self._reads.take_turn()
         rows = self._reads.fetch(plan.one, plan.one.key_arguments(key, values))
         return rows[0] if rows else None
@@ -85,7 +85,7 @@ class SQLiteLanes:
         Raises:
             NotDoneError: As `fetch`, or there are more than the plan returns.
         """
-        # As the rows whose keys they are, of which another snapshot may have none.
+        # Read in the snapshot of their owners: another one may lack those.
         arguments = plan.arguments({**values, "keys": json.dumps(keys)})
         rows = self._reads.fetch(plan, arguments, is_latest=False)
         if plan.is_cut_off(rows):
@@ -126,7 +126,7 @@ class _Reads:
         self._is_closed = False
         self._is_snapshot_open = False
         self._end_at = 0.0
-        # What was read in this snapshot, and is the same for all who ask for it.
+        # Results of this snapshot, shared by all who ask for the same.
         self._shared: dict[tuple[Any, ...], Any] = {}
         self._written_before = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -194,7 +194,7 @@ class _Reads:
             self._bring_up_to_date()
         self._rounds = 0
         if plan.room != self._room:
-            # One value may be all rows, if SQLite makes JSON of them.
+            # A single value may hold all rows, where SQLite makes JSON of them.
             self._sqlite.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, plan.room)
             self._room = plan.room
         try:

@@ -42,19 +42,19 @@ class WriteLane:
             raise NotDoneError
         connection = await self._pinned.take()
         assert isinstance(connection, Connection)
-        # A statement alone is a transaction; what runs as one here is the batch.
+        # In autocommit the driver begins nothing by itself: the batch is the transaction.
         connection.level = "AUTOCOMMIT"
         await self._settle(connection, batch)
 
     async def _settle(self, connection: Connection, batch: list[Item]) -> None:
         """Send what goes together, and give each item its outcome."""
-        # In the writers' line the first one stands for all.
+        # The batch waits in the write queue for as long as its first item would.
         connection.waited = time.monotonic() - batch[0].began_at
         try:
             outcomes = await _send(connection, batch)
         except _VoidError:
             if len(batch) > 1:
-                # Nothing of it is stored: each is done again alone.
+                # Nothing of the batch is stored: run each item again, alone.
                 for item in batch:
                     await self._settle(connection, [item])
             else:
@@ -107,7 +107,7 @@ async def _send(connection: Connection, batch: list[Item]) -> list[Any]:
     except Exception as error:
         name = getattr(error, "sqlite_errorname", None) or ""
         if name.startswith("SQLITE_BUSY"):
-            # Of BEGIN, or of COMMIT in another journal, which is rolled back.
+            # BEGIN failed, or in a journal that is no WAL COMMIT, which is rolled back.
             raise OverloadedError(str(error)) from error
         if progress.is_at_commit and name.startswith("SQLITE_IOERR"):
             message = "The log could not be synced; the change may be stored or not."
@@ -162,18 +162,18 @@ def _run_one(item: Item, sqlite: Any) -> Any:
         if plan.reread is not None and item.reread is not None and rows:
             rows = sqlite.execute(plan.reread.text, item.reread(rows[0])).fetchall()
     except Exception:
-        # Only the statement is undone, unless SQLite ended the whole transaction, a trigger raised
-        # FAIL, or its text is no UTF-8: that is read when all is done.
+        # SQLite has undone the statement, unless it ended the transaction, a trigger raised FAIL,
+        # or a returned text is not UTF-8; sqlite3 decodes it after the change is made.
         if not sqlite.in_transaction or sqlite.total_changes != changes:
             raise _VoidError from None
         return None
     if not rows and sqlite.total_changes != changes:
-        # RAISE(IGNORE): the row was left out, and what the trigger did before is there.
+        # RAISE(IGNORE) skipped the row, but what the trigger did before is not undone.
         raise _VoidError
     try:
         for row in rows:
             plan.read(row)
     except Exception as error:
-        # Odd values of another's making: the answer will be an error, and nothing stored.
+        # Stored values that cannot be read make the answer an error, so nothing may be stored.
         raise _VoidError from error
     return rows

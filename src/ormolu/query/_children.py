@@ -38,7 +38,7 @@ def children_of(session: AsyncSession, dialect: Dialect, most_bytes: int) -> Fet
         view = part.selection.view
         is_single = len(view.keys) == 1
         wanted = [key[0] for key in owners] if is_single else owners
-        # Sent with the statement: SQLAlchemy keeps what stands in one for as long as that.
+        # Passed when it is sent: values inside a statement live as long as SQLAlchemy caches it.
         keys: Any = bindparam(_KEYS, expanding=True)
         statement, root = children_statement(
             view, hop, lambda one: one.in_(keys), dialect, most_bytes

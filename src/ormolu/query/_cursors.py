@@ -27,7 +27,7 @@ __all__ = ["Cursors"]
 _MAX_LENGTH = 65_536
 _DIGEST_BYTES = 8
 
-# As json.dumps does it, which makes an encoder for each call.
+# One encoder; json.dumps makes one for each call.
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -74,7 +74,7 @@ class Cursors:
         return [read(value) for value, read in zip(values, self._readers, strict=True)]
 
     def _digest(self, body: bytes) -> bytes:
-        # Without a key: it finds a cursor that went to the wrong list, or lost a letter.
+        # No secret: the check finds cursors that are mistyped or from another list.
         found = hashlib.blake2b(body, digest_size=_DIGEST_BYTES, salt=self._context)
         return found.digest()
 

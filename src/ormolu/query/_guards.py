@@ -22,7 +22,7 @@ from ormolu.query._stored import stored_type
 
 __all__ = ["fetch_rows", "guard", "guard_each", "is_guarded", "is_unlimited"]
 
-# Characters of a column that is no danger, whatever is in it.
+# Columns of at most so many characters are never too long.
 _SHORT = 1000
 
 _SHORT_TYPES = (

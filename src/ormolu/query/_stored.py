@@ -95,7 +95,7 @@ def named_types(type_: TypeEngine[Any]) -> list[TypeEngine[Any]]:
 def is_named_apart(type_: TypeEngine[Any]) -> bool:
     """Tell whether a program names a type of its own for some database."""
     if not isinstance(type_, TypeDecorator):
-        # Most are so, and this is asked of each column of each list.
+        # The common case, fast: this is asked of each column of each list.
         return bool(variants_of(type_))
     return any(
         bool(variants_of(each)) or _is_overridden(each, ("load_dialect_impl",))
@@ -110,7 +110,7 @@ def is_coded(type_: TypeEngine[Any]) -> bool:
 
 def is_filled(type_: TypeEngine[Any], dialect: Dialect) -> bool:
     """Tell whether a database fills text up with blanks, to the length of its column."""
-    # Of the type that is named: to a driver it is text like any other.
+    # Ask the type that the program names: drivers see all text alike.
     return backend_of(dialect).fills_char and is_fixed(named_type(type_, dialect, is_below=True))
 
 
@@ -184,7 +184,7 @@ def _is_overridden(type_: Any, names: tuple[str, ...]) -> bool:
 
 def _is_known(kind: type[Any]) -> bool:
     if kind is sa.PickleType:
-        # What it stores are bytes, and what it reads any object.
+        # It stores bytes and reads any object, so its code counts as the program's.
         return False
     return kind.__module__.partition(".")[0] in {"ormolu", "sqlalchemy"}
 

@@ -60,7 +60,7 @@ def bounds(
 
 def _single_of(expression: Any, dialect: Dialect) -> TypeEngine[Any] | None:
     """Return the number of four bytes that an expression is; None if it is another."""
-    # 0.1 of eight bytes, as a parameter is, is no 0.1 of four.
+    # A parameter has eight bytes, and 0.1 of eight bytes does not equal 0.1 of four.
     named = named_type(expression.type, dialect)
     return backend_of(dialect).single_precision(named)
 
@@ -104,11 +104,11 @@ def _matching(
 ) -> ColumnElement[bool]:
     """Return a comparison of an expression, exact, and so that an index serves if it can."""
     exact, type_ = _exact(expression, dialect), expression.type
-    # A CHAR is equal to any text that has more blanks at its end.
+    # A CHAR equals any text with more blanks at its end, so `=` is not exact there.
     is_index_exact = backend_of(dialect).has_exact_equality and not is_filled(type_, dialect)
     if exact is expression or is_index_exact:
         return match(expression)
-    # The first finds the row by its index, the second is exact.
+    # The first condition finds the row by an index, the second is exact.
     return and_(match(expression), match(exact))
 
 
@@ -119,7 +119,7 @@ def is_one_of(expression: Any, values: list[Any], dialect: Dialect) -> ColumnEle
         return expression.in_([bounds(expression, value, dialect)[0] for value in values])  # type: ignore[no-any-return]
     forms = [form for value in values for form in _stored_forms(expression, value, dialect)]
     if not forms:
-        # SQLAlchemy's empty list is no SQL where the type has a bind_expression.
+        # SQLAlchemy writes invalid SQL for an empty list of a type with a bind_expression.
         return sa.false()
     type_ = _compared_type(expression, dialect)
     listed = sa.bindparam(None, forms, type_=type_, expanding=True, unique=True)
@@ -130,7 +130,7 @@ def matches(
     expression: Any, pattern: str, dialect: Dialect, *, ignore_case: bool = False
 ) -> ColumnElement[bool]:
     """Return whether text matches a pattern; a backslash makes `%` and `_` mean themselves."""
-    # The pattern is as it is: no decorator has a say in it.
+    # Compare what is stored: no type decorator may change the pattern.
     text = _undecorated(expression, dialect)
     backend = backend_of(dialect)
     exact = partial(_exact, dialect=dialect)
@@ -156,9 +156,9 @@ def _operand(expression: Any, dialect: Dialect) -> Any:
 def _undecorated(expression: Any, dialect: Dialect) -> Any:
     type_ = expression.type
     if is_filled(type_, dialect):
-        # As text it has no blanks at its end.
+        # The cast strips the blanks at the end.
         return cast(expression, sa.Text())
-    # SQLAlchemy forgets variants where it collates.
+    # SQLAlchemy ignores variants in collate().
     is_other = isinstance(type_, TypeDecorator) or is_named_apart(type_)
     return sa.type_coerce(expression, stored_type(type_, dialect)) if is_other else expression
 

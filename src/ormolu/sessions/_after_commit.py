@@ -65,7 +65,7 @@ class _Waiting:
     """What waits for the commit of a session that is not ours."""
 
     def __init__(self) -> None:
-        # Each with the transactions that were open when it came, SAVEPOINTs among them.
+        # Callbacks, each with the transactions (and SAVEPOINTs) that were open when it was added.
         self._callbacks: list[tuple[Callback, list[SessionTransaction]]] = []
         self._is_committed = False
 

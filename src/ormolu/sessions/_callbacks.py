@@ -30,7 +30,7 @@ async def run_callbacks(callbacks: Iterable[Callback]) -> None:
             is_here = _is_coroutine_function(callback)
             result = callback() if is_here else await anyio.to_thread.run_sync(callback)
             if isawaitable(result):
-                # Also of a plain function, such as a lambda around a coroutine function.
+                # A plain function may return an awaitable too, such as a lambda around `async def`.
                 await result
         except Exception:
             _log.exception("A function given to after_commit failed; the work is stored.")
@@ -50,7 +50,7 @@ async def run_to_completion(work: Coroutine[Any, Any, None]) -> None:
         CancelledError: The caller was cancelled; the work is done all the same.
     """
     task = asyncio.ensure_future(work)
-    # Not asyncio.wait, which costs as much as the task itself.
+    # asyncio.wait would cost as much as the task itself.
     over = task.get_loop().create_future()
     task.add_done_callback(functools.partial(_note_end, over))
     try:
@@ -60,7 +60,7 @@ async def run_to_completion(work: Coroutine[Any, Any, None]) -> None:
             while not task.done():
                 with suppress(asyncio.CancelledError):
                     await asyncio.wait({task})
-        # Heard, so that asyncio does not report it as forgotten: the cancellation goes first.
+        # Retrieve the error, or asyncio would log it as never retrieved; the cancellation wins.
         task.exception()
         raise
     task.result()

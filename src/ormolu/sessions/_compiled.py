@@ -47,7 +47,7 @@ class CompiledQuery:
         self._sources, self._fixed = _sources_of(compiled, parameters)
         self._is_positional = compiled.positional
         self._types = types
-        # None until the driver has said what the columns are.
+        # None until a cursor has described the columns.
         self._readers: list[Callable[[Any], Any] | None] | None = None
         self._is_read_as_is = False
 
@@ -98,7 +98,7 @@ class CompiledQuery:
 
     def execute_at_once(self, borrowed: BorrowedConnection, arguments: Any) -> Sequence[Any] | None:
         """Send the query, and return the driver's rows; None if that may have to wait."""
-        # What the columns are a cursor tells.
+        # Without readers a cursor has to describe the columns first.
         return None if self._readers is None else borrowed.read_at_once(self._text, arguments)
 
     def read(self, rows: Sequence[Any]) -> Sequence[Any]:
@@ -185,7 +185,7 @@ def _sources_of(
         Of each value its name, its place among the parameters and what is always the same, and
         how it is written; and what is always the same, such as SQLite's `OFFSET 0`.
     """
-    # Of each parameter SQLAlchemy itself tells where it went.
+    # Compile with a marker for each parameter, to see where SQLAlchemy puts it.
     markers = [bindparam(None, _Marker(), type_=each.type) for each in parameters]
     required = {
         each.key: marker.value

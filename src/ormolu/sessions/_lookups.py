@@ -15,7 +15,7 @@ __all__ = ["KEY", "lookup_of"]
 # The parameter of the statement.
 KEY = "key"
 
-# Of keys that are what they seem; a composite, say, is more than one.
+# Types of keys that are sent as they are; a composite, say, has several columns.
 _PLAIN = frozenset({int, str, UUID})
 
 
@@ -40,6 +40,6 @@ def _make_lookup(mapper: Mapper[Any]) -> Select[Any] | None:
     is_plain = is_alone and len(mapper.primary_key) == 1 and not mapper.always_refresh
     if not is_plain:
         return None
-    # The column, as SQLAlchemy does: its attribute may be compared in other ways.
+    # Compare the column, as SQLAlchemy does: the attribute may have a comparator of its own.
     column = mapper.primary_key[0]
     return select(mapper.class_).where(column == bindparam(KEY, type_=column.type))

@@ -181,7 +181,7 @@ def _loading_of(
 ) -> tuple[_Loading | None, Parameters | None]:
     """Return how a statement is loaded, if we can, and its parameters, if it is compiled once."""
     key = None if session.borrowed is None else cache_key_of(statement)
-    # Values that are given to `statement.params()` are not in its key.
+    # The cache key lacks the values that are given to `statement.params()`.
     if key is None or key[2] is not None:
         return _make_loading(statement), None
     loading = session.kept.get(key[0])

@@ -33,7 +33,7 @@ __all__ = ["FetchedRelation", "JoinedRelation", "relation_of"]
 _SELECTIN = (("lazy", "selectin"),)
 _JOINED = (("lazy", "joined"),)
 
-# As many keys at once as SQLAlchemy asks for.
+# Keys of one statement; SQLAlchemy's own number.
 _CHUNK = 500
 
 # The parameter of the statement.
@@ -186,14 +186,15 @@ class _List(FetchedRelation):
             lists: dict[Any, list[Any]] = {key: [] for key in chunk}
             for each in self._find(session, chunk, options):
                 list_ = lists.get(each.__dict__[self._key_name])
-                # One found for a key in other letters is nobody's, as to SQLAlchemy.
+                # Under a case-insensitive collation a child may match no owner; drop it, as
+                # SQLAlchemy does.
                 if list_ is not None:
                     list_.append(each)
             for key, list_ in lists.items():
                 self._set(states[key], list_)
 
     def _set(self, state: InstanceState[Any], objects: list[Any]) -> None:
-        # Past what SQLAlchemy does with each object of a list, which is no event here.
+        # Extend the list directly: SQLAlchemy's own way does more for each object.
         set_list: Any = state.manager[self.name].impl.set_committed_value
         list.extend(set_list(state, state.dict, ()), objects)
 
@@ -280,6 +281,6 @@ def _is_one(property_: RelationshipProperty[Any]) -> bool:
     return property_.direction is RelationshipDirection.MANYTOONE and not property_.uselist
 
 
-# By the strategy of an option: what makes its relation, and what else it may ask for.
+# By a loader option's strategy: what loads the relation, and the other settings it may have.
 _MAKERS: dict[Any, Any] = {_SELECTIN: _make_fetched, _JOINED: _make_joined}
 _OPTIONS: dict[Any, frozenset[str]] = {_SELECTIN: frozenset(), _JOINED: frozenset({"innerjoin"})}

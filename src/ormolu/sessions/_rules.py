@@ -23,7 +23,7 @@ __all__ = ["RulesSession", "has_flush_listeners", "has_session_listeners"]
 
 _NO_LOCK = (None, False)
 
-# By the strictest: on no other backend do so many statements leave something behind.
+# Judged as for PostgreSQL, the backend on which most statements leave something behind.
 _is_quiet = POSTGRESQL.leaves_no_trace
 
 # What AsyncSession adds to the options of each statement.
@@ -35,7 +35,7 @@ class RulesSession(BorrowingSession):
     """The part below AsyncSession, which every statement and every flush passes."""
 
     is_read_only = False
-    # Whether it was sent what is no query, and may have told its connection to be something.
+    # Whether a statement was sent that may have changed the state of its connection.
     has_told: bool = False
     _last_select: Any = None
 
@@ -59,7 +59,7 @@ class RulesSession(BorrowingSession):
         try:
             return super().execute(statement, params, **options)
         except (MissingGreenlet, StatementError) as error:
-            # Some drivers' dialects meet it within a statement.
+            # Some drivers raise it while a statement runs, and SQLAlchemy wraps it.
             if isinstance(getattr(error, "orig", error), MissingGreenlet):
                 raise LazyLoadError(_not_loaded_message(statement)) from error
             raise
@@ -192,12 +192,12 @@ _SESSION_EVENTS = (
     "do_orm_execute",
 )  # fmt: skip
 
-# What each of its listeners has to do, which is empty until a model asks for something.
+# Listeners by module and class, with the attribute that stays empty until a model needs them.
 _REGISTRIES = {
     ("sqlalchemy_utils.aggregates", "AggregationManager"): "generator_registry",
     ("sqlalchemy_utils.observer", "PropertyObserver"): "callback_map",
 }
 
-# Its events are those of every session of ours: ours, and what listens to the class or above it.
+# Has the listeners that all our sessions share: ours, and those to its class or a base.
 _UNUSED = RulesSession()
 _OUR_LISTENERS = 1

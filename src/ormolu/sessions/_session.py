@@ -29,7 +29,7 @@ __all__ = ["UnitSession"]
 
 _T = TypeVar("_T")
 
-# SQLAlchemy's code for a transaction whose connection broke, which is no mistake of the program's.
+# SQLAlchemy's code for a transaction whose connection broke: not the program's mistake.
 _LOST_CONNECTION = "8s2b"
 
 
@@ -161,7 +161,7 @@ class UnitSession(ExclusiveSession):
             return
         self.rules.connected = None
         self._has_connection = False
-        # Not `close` of the session, which forgets its objects.
+        # Closing the session instead would detach its objects.
         await greenlet_spawn(transaction.close)
 
     async def take_transaction(self) -> None:
@@ -278,7 +278,7 @@ class UnitSession(ExclusiveSession):
     def end_at_once(self) -> None:
         """Roll back and close for good, without ever giving way to another task."""
         self.is_closed = True
-        # Not in a greenlet: nothing of it is waited for.
+        # No greenlet is needed: closing waits for nothing here.
         self.sync_session.close()
 
     async def close(self) -> None:

@@ -25,7 +25,7 @@ from ormolu.sessions._mapper_cache import cached_on_mapper
 
 __all__ = ["Shape", "shape_of"]
 
-# What relations do when their object is loaded, of which these do nothing.
+# Loading strategies of relations that do nothing when their object is loaded.
 _LAZY = frozenset({"dynamic", "raise", "raise_on_sql", "select", "write_only"})
 
 
@@ -74,7 +74,7 @@ class Shape:
             options: With which they are loaded, so that they are refreshed alike.
             path: At which SQLAlchemy loads them with these options; None without any.
         """
-        # Each look-up and each call more is felt: a list has hundreds of rows.
+        # Keep the loop short: a list has hundreds of rows, and each look-up is felt.
         objects, found = [], dict[Any, Any]()
         class_, manager, names, key_of = self._class, self._manager, self._names, self._key_of
         make, session_id = class_.__new__, session.hash_key
@@ -113,7 +113,7 @@ def _make_shape(mapper: Mapper[Any]) -> Shape | None:
     if len(list(mapper.self_and_descendants)) > 1 or mapper.with_polymorphic_mappers:
         return None
     if type(mapper.class_manager) is not ClassManager:
-        # How its objects keep their state is the program's.
+        # The program instruments the class itself.
         return None
     for attribute in mapper.attrs:
         if isinstance(attribute, RelationshipProperty):
@@ -135,7 +135,7 @@ def _key_getter(places: Sequence[int]) -> Callable[[Any], tuple[Any, ...]]:
     """Return what makes a tuple of some places of a row."""
     if len(places) > 1:
         return itemgetter(*places)
-    # One place alone would give no tuple; a slice does.
+    # itemgetter of one index returns no tuple; of a slice it does.
     return itemgetter(slice(places[0], places[0] + 1))
 
 

@@ -158,7 +158,7 @@ async def _commit(session: UnitSession) -> None:
         await _roll_back(session)
         raise
     if session.rules.is_read_only:
-        # Not close alone: one whose ROLLBACK fails would never give the connection back.
+        # Closing alone is not enough: if its ROLLBACK failed, the connection would stay taken.
         await _roll_back(session)
     await run_callbacks(session.callbacks)
 

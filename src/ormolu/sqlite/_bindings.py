@@ -12,10 +12,10 @@ from typing import Any
 
 __all__ = ["CACHED", "Bindings", "size_of"]
 
-# Statements that sqlite3 keeps, unless it is told another number.
+# Prepared statements that sqlite3 caches by default.
 CACHED = 128
 
-# Characters and bytes of a statement that are too few to matter, and of all that may stay.
+# Values below the first size are not counted; together they may take up to the second.
 _SMALL = 16 * 1024
 _MOST = 4 * 1024 * 1024
 
@@ -46,7 +46,7 @@ class Bindings:
         try:
             return action(sqlite)
         finally:
-            # There is no call for it: others take their places.
+            # sqlite3 cannot clear its cache, so fill it with other statements.
             with suppress(Exception):
                 for number in range(self._cached):
                     sqlite.execute(f"SELECT {number}")

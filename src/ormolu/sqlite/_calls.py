@@ -17,12 +17,12 @@ from ormolu.sqlite._write_queue import Ticket
 
 __all__ = ["READ_AT_ONCE", "Call", "Outbox", "outbox_of"]
 
-# Seconds after which an outcome is handed over that waits for others to go with it, and after
-# which a thread counts as stuck. A busy event loop may keep a thread from its work for 5 ms.
+# Seconds after which outcomes are handed over though more may follow, and after which a thread
+# counts as stuck. A busy event loop may keep a thread from running for 5 ms.
 _LOOK_EVERY = 0.005
 
-# How long work waits for more of its kind, at most: in seconds, and in turns of the event loop,
-# which are short where it has nothing else to do.
+# Work waits so long for more of its kind, in seconds and in iterations of the event loop; these
+# are short on an idle loop.
 _PATIENCE = 0.01
 _TURNS = 64
 
@@ -82,7 +82,7 @@ class Call:
     def resolve(self, result: Any, error: BaseException | None) -> None:
         """Tell the caller, in the event loop's thread; one who has left is not told."""
         if self.timer is not None:
-            # Left alone it would keep the call, and all that hangs on it, for the whole limit.
+            # A timer that stays would keep the call alive for the whole limit.
             self.timer.cancel()
         if self.future is None or self.future.done():
             return
@@ -98,7 +98,7 @@ def _read_at_once() -> Call:
     return call
 
 
-# Any read that waits for nothing: it has nothing of its own.
+# Shared by all reads that wait for nothing, since such a call has no state.
 READ_AT_ONCE = _read_at_once()
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 __all__ = ["Checkpoints"]
 
-# Commits, or bytes that the log grew, between two tries.
+# Try a checkpoint after so many commits, or once the log has grown by so many bytes.
 _COMMITS = 250
 _GROWTH = 4 * 2**20
 _COMMITS_BETWEEN_LOOKS = 16
 
-# Bytes above which the log is cut, and how long that may hold the writers up, how often.
+# Above so many bytes the log is cut, which may block writers for so long, and so often.
 _BOUND = 16 * 2**20
 _PATIENCE_MS = 100
 _SECONDS_BETWEEN_WAITS = 2.0

@@ -68,7 +68,7 @@ class Connection(AdaptedConnection):
         self._rollback: Call | None = None
         self._outbox: Outbox | None = None
         self._level = "SERIALIZABLE"
-        # If it is collected without having been closed.
+        # Stop the mailbox if the connection is collected without having been closed.
         weakref.finalize(self, self._mailbox.stop).atexit = False
 
     @classmethod
@@ -323,7 +323,7 @@ class Connection(AdaptedConnection):
         return partial(self._pass_on, name)
 
     def _pass_on(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        # How long a statement takes, and what it calls, is the user's from now on.
+        # From now on statements may call functions of the program's, and take any time.
         self._distrust()
         return self.run_action(lambda sqlite: getattr(sqlite, name)(*args, **kwargs))
 

@@ -171,7 +171,7 @@ class SQLiteDialect_ormolu(SQLiteDialect_pysqlite):  # noqa: N801 -- SQLAlchemy'
         _check_uri_options(query, is_uri=is_uri)
         database = url.database or ""
         if database in {"", ":memory:"} or query.get("mode") == "memory" or ":memory:" in database:
-            # A name only means something to those who share it.
+            # A name is for those who share the database.
             self._memory = memory_file(database if is_uri and "cache" in query else "")
             return [self._memory.path], {**ours, **sqlite3_options, "uri": False}
         if is_uri:

@@ -57,7 +57,7 @@ def prepare_connections(engine: Engine, *, is_writer: bool, timeout: float) -> N
         try:
             _execute(connection.connection.dbapi_connection, begin, timeout)
         except BaseException:
-            # The driver's thread may still be at it, and would leave the pool a begun connection.
+            # The driver's thread may still send BEGIN, and the pool would get an open transaction.
             connection.invalidate()
             raise
 

@@ -135,7 +135,7 @@ class Handle:
         try:
             return self.run(sql, action, call)
         finally:
-            # SQLite counts the steps of a cached ROLLBACK on, and would stop that too in the end.
+            # Remove the limit: SQLite counts the steps of a later ROLLBACK too, and would stop it.
             self.sqlite.set_progress_handler(None, 0)
 
     def commit(self, short: ShortStatements | None, call: Call) -> None:
@@ -160,7 +160,7 @@ class Handle:
         """Return an error; one of the module's tells its name as Python's own sqlite3 does."""
         if isinstance(error, self._dbapi.Error):
             name = error_name(error)
-            # Python's own names all that SQLite says: what has no name there is not from SQLite.
+            # Python's sqlite3 names all errors of SQLite's; one without a name is not SQLite's.
             if name is None and not isinstance(error, sqlite3.Error):
                 name = error_name_by_text(error)
             if name is not None:

@@ -32,7 +32,7 @@ __all__ = ["Mailbox"]
 # An interrupt that falls between two statements is lost: it is repeated until the call is over.
 _INTERRUPT_EVERY = 0.01
 
-# Seconds that a turn is waited for in any case, however long the wait for the connection was.
+# Seconds that every call waits for its turn, even if the wait for a connection took all patience.
 _SOON = 0.02
 
 # Seconds that the end of the interpreter, or of a connection, waits for a thread.
@@ -137,7 +137,7 @@ class Mailbox:
             with self._guard:
                 self._is_scheduled = False
             if self._calls:
-                # It was stopped meanwhile.
+                # `stop` has added the call that closes the connection.
                 self._schedule(READERS)
 
     def _end_here(self, call: Call, *, is_done: bool, was_waiting: bool) -> None:
@@ -153,10 +153,10 @@ class Mailbox:
                 self._calls.appendleft(call)
                 worker = self._handle.transaction.writers.worker
             if is_due:
-                # Not the connection's last call: who asks whether it is idle need not wait.
+                # Do not count it as the last call: the connection is idle while this one waits.
                 self._calls.append(Call(lambda _call: self._handle.checkpoint()))
                 worker = self._handle.transaction.writers.worker
-        # It may have been stopped meanwhile.
+        # `stop` may have added a call meanwhile.
         self._schedule(worker)
 
     def append(self, call: Call, outbox: Outbox) -> None:
@@ -226,7 +226,7 @@ class Mailbox:
                 is_urgent = self._handle.transaction.is_writing
                 call.outbox.add(call, result, error, is_urgent=is_urgent)
                 outboxes.append(call.outbox)
-            # The error's traceback refers to this frame.
+            # Break a reference cycle: the error's traceback refers to this frame.
             del result, error
             if is_due:
                 self._handle.checkpoint()

@@ -58,7 +58,7 @@ def _guarded_folder() -> str:
     folder = tempfile.mkdtemp(prefix="ormolu-", dir=_MEMORY_FILE_SYSTEM if is_usable else None)
     atexit.register(_remove, folder, os.getpid())
     if hasattr(os, "posix_spawn") and os.access(_SHELL, os.X_OK):  # pragma: no branch
-        # Where no process can be made the folder goes with an ordinary end alone.
+        # Without a second process the folder is removed at an ordinary exit only.
         with suppress(OSError):
             _guard(folder)
     return folder

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Generator
 
 __all__ = ["Pauses"]
 
-# Seconds that one task may go from statement to statement, and so long one that others wait for.
+# Seconds that one task may run statements without a pause; longer for one that blocks writers.
 _LIMIT = 0.001
 _LIMIT_OF_WRITER = 0.005
 
@@ -37,7 +37,7 @@ class Pauses:
     """The pauses on one connection."""
 
     def __init__(self) -> None:
-        # Weak, as it would keep its request; and no id, which the next request's task may have.
+        # A weak reference: a strong one would keep the request alive, and an id may be reused.
         self._task: Callable[[], object] = _nobody
         self._since = 0.0
 

@@ -9,7 +9,7 @@ from typing import Any
 
 __all__ = ["Sharing"]
 
-# Rows that a COMMIT on the event loop's thread has to write, at most.
+# Changed rows above which COMMIT does not run on the event loop's thread.
 _FEW_CHANGES = 100
 
 
@@ -29,7 +29,7 @@ class Sharing:
 
     def begin(self, sqlite: Any) -> None:
         """Let the transaction that is about to begin be committed without a sync."""
-        # Not `execute`, whose cache of prepared statements holds a PRAGMA that was in force.
+        # Use `executescript`: `execute` reuses a cached statement whose PRAGMA has no effect.
         sqlite.executescript("PRAGMA synchronous=NORMAL")
         self._sqlite = sqlite
         self._is_on = True

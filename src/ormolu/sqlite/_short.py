@@ -10,17 +10,17 @@ import time
 
 __all__ = ["AT_ONCE_SECONDS", "COMMIT", "NOT_DONE", "ShortStatements"]
 
-# What a statement that was given up at once returns: it will run on a thread.
+# Returned for a statement that did not finish in time at once; it runs on a thread then.
 NOT_DONE = object()
 
-# A COMMIT that does not sync, as a statement.
+# Stands for a COMMIT that does not sync.
 COMMIT = "COMMIT"
 
-# Seconds of a thread's time that a short statement takes at most, and how often in a row.
+# A statement is short once it took at most so many seconds of CPU, so many times in a row.
 _SHORT = 0.0002
 _PROOFS = 3
 
-# Seconds after which a statement is given up at once, and after which it was no short one.
+# Seconds after which a statement on the event loop is given up, and after which it counts as long.
 AT_ONCE_SECONDS = 0.0005
 _FAR_TOO_LONG = 0.002
 
@@ -30,8 +30,8 @@ _FEWEST_DEBTS = 5
 _MOST_DEBTS = 200
 _PROBATION = 25
 
-# Statements that are remembered, and their letters: a program that writes values into them has
-# them without end.
+# Statements that are remembered, and their length: a program that writes values into its SQL has
+# any number of them.
 _MEMORY, _LETTERS = 2000, 5000
 
 
@@ -39,9 +39,9 @@ class ShortStatements:
     """What one engine knows of its statements."""
 
     def __init__(self) -> None:
-        # How many proofs each has given; below zero it owes some.
+        # By statement: how often in a row it was short; below zero it has to prove itself longer.
         self._proofs: dict[str, int] = {}
-        # How many each owed the last time, and when that was.
+        # By statement: how many proofs it owed the last time.
         self._debts: dict[str, int] = {}
 
     def has(self, sql: str) -> bool:
@@ -56,7 +56,7 @@ class ShortStatements:
             self._forget()
         # SQLAlchemy's functions are Python's, and `floor` is a short one.
         is_short = seconds <= _SHORT and "REGEXP" not in sql.upper()
-        # Taken out, and put in behind all others.
+        # Reinsert it as the most recently used.
         proofs = self._proofs.pop(sql, 0)
         self._proofs[sql] = proofs + 1 if is_short else min(proofs, 0)
 

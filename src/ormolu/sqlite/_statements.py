@@ -60,7 +60,7 @@ _TOKEN = re.compile(
     r"""--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|[()]|\w+""",
     re.DOTALL,
 )
-# Letters of a statement that is kept; of the others there may be any number, with many values.
+# Characters of a statement that is cached; of longer ones there may be any number.
 _LETTERS = 5000
 
 _WITH_ENDS = {"SELECT", "VALUES", "INSERT", "UPDATE", "DELETE", "REPLACE"}

@@ -78,7 +78,7 @@ class Syncs:
 
     def _sync(self) -> OSError | None:
         if self.has_failed:
-            # The kernel forgets a failure: this sync would succeed, behind the hole.
+            # The kernel reports a failed write once: this sync would succeed despite the hole.
             return OSError(errno.EIO, os.strerror(errno.EIO))
         try:
             _sync_file(self._log)
@@ -89,7 +89,7 @@ class Syncs:
 
 
 def _sync_file(path: str) -> None:
-    # SQLite keeps no lock on its log that closing it could drop.
+    # Closing a file drops the process's POSIX locks on it; SQLite has none on the log.
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fdatasync(descriptor)

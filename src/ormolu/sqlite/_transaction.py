@@ -85,7 +85,7 @@ class Transaction:
         self._dbapi = dbapi
         self.writers = Writers("")
         self._ticket: Ticket | None = None
-        # Asked for, and sent with the first statement that reads or writes.
+        # Whether BEGIN was asked for; it is sent with the first statement that reads or writes.
         self._is_wanted = False
         self._savepoints: list[str] = []
         self._has_read = False
@@ -110,7 +110,7 @@ class Transaction:
         try:
             return bool(self.sqlite.in_transaction)
         except Exception:
-            # Closed, see roll_back; in whatever words the module says it.
+            # The connection was closed, see roll_back; each module raises another error.
             return False
 
     @property
@@ -202,7 +202,7 @@ class Transaction:
         self.writers.count += 1
         is_due = self.writers.checkpoints.is_due(is_small=self.sharing.is_small)
         self.sharing.end(is_committed=True)
-        # A checkpoint lets writers go on; should it have to keep them off, they try again.
+        # Leave before the checkpoint: writers may go on beside it, and retry where they may not.
         self.leave_queue()
         return is_due
 
@@ -261,7 +261,7 @@ class Transaction:
         if call.kind is Kind.WRITE and self._ticket is None and not self._is_query_only:
             return self._upgrade(call, action)
         if self._ticket is not None:
-            # The file is ours; an attached one may not be.
+            # The lock on the main file is ours; one on an attached file may not be.
             return self.persist(call, action)
         return action()
 
@@ -269,7 +269,7 @@ class Transaction:
         """Write for the first time in a transaction that did not begin as a writer's."""
         self._take_turn(call)
         if self.writers.syncs.has_failed:
-            # Its own view of the file stands in the way of the checkpoint that begins it anew.
+            # This transaction's own snapshot would block the checkpoint that restarts the log.
             self.leave_queue()
             raise self._error(_NOT_SYNCED, "SQLITE_IOERR_FSYNC")
         if not self._has_read:
@@ -327,7 +327,7 @@ class Transaction:
     def _begin_log_anew(self, call: Call) -> None:
         """Bring all that was committed into the file: the log may have a hole on the disk."""
         if call.is_at_once:
-            # A checkpoint is nothing for the event loop's thread.
+            # A checkpoint takes too long for the event loop's thread.
             raise self._error(_NOT_SYNCED, "SQLITE_BUSY")
         is_in_use = self.sqlite.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if is_in_use:

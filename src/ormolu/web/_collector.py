@@ -16,8 +16,8 @@ __all__ = ["Freezer"]
 # After 100 requests this is a server, not a test. After 1,000 its caches are warm.
 _REQUESTS = (100, 1000)
 
-# Objects between two small collections: Python's own choice before 3.13, and since then. With more
-# the collections of what ten small ones left take longer than a turn of the event loop may.
+# Objects between two small collections: Python's choice before 3.13, and since. With more, the
+# middle collections block the event loop for too long.
 _OF_PYTHON = 700
 _OF_SERVER = 2000
 
@@ -38,9 +38,9 @@ class Freezer:
             return
         self._requests += 1
         if self._requests in _REQUESTS:
-            # Asked once at most: Python counts them one by one.
+            # Asked once at most: Python counts the frozen objects one by one.
             if not _AT_WORK and gc.get_freeze_count():
-                # The program froze what it has: to put ours back would put back that, too.
+                # The program has frozen objects itself, and our unfreezing would undo that.
                 return
             _AT_WORK.add(self)
             gc.freeze()
@@ -70,11 +70,11 @@ class _Threshold:
 
     def put_back(self) -> None:
         before, self._before = self._before, None
-        # Unless the program has chosen one meanwhile.
+        # Leave a threshold alone that the program has chosen meanwhile.
         if before is not None and gc.get_threshold()[0] == _OF_SERVER:
             gc.set_threshold(*before)
 
 
-# The collector is the whole process's, and so is what it passes over.
+# Shared by all applications, since the collector is the process's.
 _THRESHOLD = _Threshold()
 _AT_WORK: weakref.WeakSet[Freezer] = weakref.WeakSet()
