@@ -337,7 +337,7 @@ async def test_pages_meet_while_rows_come(twin_urls: Urls, monkeypatch: pytest.M
                               for number in range(90, 100)])  # fmt: skip
         other = sqlite3.connect(str(twins.databases[0].engine.url.database), isolation_level=None)
 
-        class Line:
+        class Writers:
             """As if another thread stored a row just before each look at how many there are."""
 
             @property
@@ -346,7 +346,7 @@ async def test_pages_meet_while_rows_come(twin_urls: Urls, monkeypatch: pytest.M
                 other.execute("INSERT INTO items (id, name, size) VALUES (?, 'y', 1)", [number])
                 return number
 
-        monkeypatch.setattr(Connection, "line", Line())
+        monkeypatch.setattr(Connection, "writers", Writers())
         for _ in range(4):
             first = (await twins.first("GET", "/items?sort=-id&limit=2")).json()
             path = f"/items?sort=-id&limit=2&cursor={first['next_cursor']}"
