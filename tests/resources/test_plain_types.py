@@ -189,10 +189,10 @@ async def test_what_cannot_be_read_is_not_changed_by_the_door(twin_urls: tuple[s
 
 
 @pytest.mark.backends("sqlite", "asyncpg")
-async def test_code_of_a_type_keeps_writes_from_the_door(twin_urls: tuple[str, str]) -> None:
-    """Once a row is stored nothing may fail; to read is fine."""
+async def test_code_of_a_type_goes_through_the_door(twin_urls: tuple[str, str]) -> None:
+    """It runs before a row is stored."""
     async with twins_of(twin_urls, Plain.metadata, resource(Sealed)) as twins:
-        answer = await twins.past("POST", "/seals", json={"label": " a "})
+        answer = await twins.through("POST", "/seals", json={"label": " a "})
         assert answer.json()["label"] == "a"
         await twins.through("GET", "/seals/1")
 

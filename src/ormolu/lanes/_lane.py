@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context, copy_context
 from typing import Any
 
 from ormolu.controlled_delay import ControlledDelay, Patience
@@ -36,12 +37,13 @@ class Item:
         size: Bytes that it holds, about.
         key: Key of the row that is written, empty for a new one; or the keys that are read.
         make: What to make of the rows of a read, for all that ask for the same.
+        context: That of the request, if its plan has something to make in it of a row.
         reread: Makes the parameters of a plan's `reread`, of the key that a write returned.
         began_at: When it began to wait, on the monotonic clock.
     """
 
     __slots__ = (
-        "arguments", "began_at", "future", "key", "make", "plan", "reread", "size",
+        "arguments", "began_at", "context", "future", "key", "make", "plan", "reread", "size",
     )  # fmt: skip
 
     def __init__(
@@ -70,11 +72,17 @@ class Item:
         self.size: int = size
         self.key: tuple[Any, ...] = tuple(key)
         self.make: Callable[[Any], Any] | None = make
+        self.context: Context | None = copy_context() if plan.finish is not None else None
         # Converted now, in the request's context: a type of the program's own may look at it.
         again = plan.reread
         self.reread: Callable[[Sequence[Any]], list[Any]] | None
         self.reread = None if again is None else again.arguments_around(values)
         self.began_at: float = 0.0
+
+    def finish(self, row: Sequence[Any]) -> Sequence[Any]:
+        """Return what the plan makes of the row of a write before it is stored."""
+        finish = self.plan.finish
+        return row if finish is None or self.context is None else self.context.run(finish, row)
 
     def resolve(self, result: Any) -> None:
         """Give the outcome to the one who waits, unless they have left."""

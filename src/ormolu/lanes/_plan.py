@@ -77,6 +77,8 @@ class Plan:
         allowed: Where, in the row of a write, 1 tells that the policy allows what is stored now; a
             lane takes back what it does not. None where everything is allowed.
         is_alone: Whether no two writes may be one statement: their rows would not be told apart.
+        finish: What a write's lane makes of a row before it is stored; None for nothing.
+        has_clock: Whether some parameters are computed anew each time.
     """
 
     def __init__(
@@ -120,9 +122,27 @@ class Plan:
         defaults = _defaults_of(compiled)
         self._sources = [_source_of(each, defaults, dialect) for each in parameters]
         self._names = [each.slot for each in parameters]
+        self.has_clock: bool = any(each.bind.callable is not None for each in parameters)
         self._is_key = _takes_key(parameters, dialect)
         self._readers = [_reader_of(type_, dialect) for type_ in types]
         self._is_read_as_is = not any(self._readers)
+        self.finish: Callable[[Sequence[Any]], Sequence[Any]] | None = None
+
+    def finish_with(self, make: Callable[[Sequence[Any]], Any]) -> None:
+        """Have the values in a row read, and something made of them, before they are stored.
+
+        For code of the program's own, which may fail or look at the request.
+
+        Args:
+            make: From these values to what stands behind them in the row that the lane returns.
+        """
+        readers = self._readers
+
+        def finish(row: Sequence[Any]) -> Sequence[Any]:
+            values = _read(readers, row)
+            return [*values, make(values)]
+
+        self.finish, self._is_read_as_is = finish, True
 
     def arguments(self, values: Values) -> list[Any]:
         """Return the parameters for some values.
@@ -170,16 +190,16 @@ class Plan:
 
     def read(self, row: Sequence[Any]) -> Sequence[Any]:
         """Return the values in a row that the driver returned."""
-        if self._is_read_as_is:
-            return row
-        return [
-            value if reader is None else reader(value)
-            for reader, value in zip(self._readers, row, strict=True)
-        ]
+        return row if self._is_read_as_is else _read(self._readers, row)
 
     def read_all(self, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
         """Return the values in all rows."""
         return rows if self._is_read_as_is else [self.read(row) for row in rows]
+
+
+def _read(readers: Sequence[Callable[[Any], Any] | None], row: Sequence[Any]) -> Sequence[Any]:
+    return [value if read is None else read(value)
+            for read, value in zip(readers, row, strict=True)]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,8 +308,8 @@ def _source_of(
         message = f"the parameter {name!r} has no value"
         raise UnplannableError(message)
     if bind.callable is not None:
-        message = f"the parameter {name!r} is computed each time"
-        raise UnplannableError(message)
+        compute = bind.callable
+        return lambda _values: compute() if write is None else write(compute())
     # Written each time: a type of the program's own may look at the request.
     return lambda _values: fixed if write is None else write(fixed)
 

@@ -85,6 +85,8 @@ class WriteLane(PinnedLane):
         connection = await self._take()
         try:
             async with Limit(_SILENCE):
+                if plan.finish is not None:
+                    return await _write_finished(connection, group)
                 rows = await connection.fetchmany(plan.text, [item.arguments for item in group])
         except Exception as error:
             await self._judge(connection, error)
@@ -123,9 +125,10 @@ class WriteLane(PinnedLane):
             NotDoneError: Others have locked a row: it is for sessions to wait.
             OutcomeUnknownError: And with it what it was doing.
         """
-        fault = driver_fault(error)
+        is_undone = isinstance(error, _UndoneError)
+        fault = driver_fault(error.cause if isinstance(error, _UndoneError) else error)
         kind = None if fault is None else fault.kind
-        if kind != "outcome_unknown" and _is_rolled_back(connection, error):
+        if is_undone or (kind != "outcome_unknown" and _is_rolled_back(connection, error)):
             if kind == "busy":
                 raise NotDoneError from error
             return
@@ -137,6 +140,41 @@ class WriteLane(PinnedLane):
 
 class _VoidError(Exception):
     """A transaction is rolled back, and nothing of its group is stored."""
+
+
+class _UndoneError(Exception):
+    """A transaction was rolled back by us.
+
+    Attributes:
+        cause: Why.
+    """
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__()
+        self.cause = cause
+
+
+async def _write_finished(connection: Any, group: list[Item]) -> list[Any]:
+    """Run a group as one transaction, committed once all that is made of its rows is made.
+
+    Raises:
+        _UndoneError: Something failed, or a trigger has left out a row.
+        NotDoneError: Never: it is the cause of the other.
+    """
+    plan = group[0].plan
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        rows = await connection.fetchmany(plan.text, [item.arguments for item in group])
+        if plan.key is None and len(rows) < len(group):
+            raise NotDoneError
+        pairs = zip(group, _paired(group, rows), strict=True)
+        made = [None if row is None else item.finish(row) for item, row in pairs]
+    except Exception as error:
+        await transaction.rollback()
+        raise _UndoneError(error) from error
+    await transaction.commit()
+    return made
 
 
 def _is_rolled_back(connection: Any, error: Exception) -> bool:

@@ -130,8 +130,21 @@ def _run_all(batch: list[Item], progress: _Progress, sqlite: Any) -> list[Any]:
         _run_one(item, sqlite) if item.plan.allowed is None else _run_guarded(item, sqlite)
         for item in batch
     ]
+    outcomes = [_finished(item, rows) for item, rows in zip(batch, outcomes, strict=True)]
     progress.is_at_commit = True
     return outcomes
+
+
+def _finished(item: Item, rows: Any) -> Any:
+    """Return rows, or what is made of them before they are stored.
+
+    Raises:
+        _VoidError: Code of the program's own failed. The session, which runs it, will fail, too.
+    """
+    try:
+        return rows and [item.finish(row) for row in rows]
+    except Exception as error:
+        raise _VoidError from error
 
 
 def _run_guarded(item: Item, sqlite: Any) -> Any:

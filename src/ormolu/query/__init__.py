@@ -9,6 +9,7 @@ from ormolu.query._filters import Filters, operators_of, spellings_of
 from ormolu.query._guards import fetch_rows, guard, guard_each, is_guarded, is_unlimited
 from ormolu.query._kept_back import is_secret_hint, revealed
 from ormolu.query._members import member_texts
+from ormolu.query._now import computes_now, element_of
 from ormolu.query._parentheses import in_parentheses, is_written
 from ormolu.query._plain import is_plain, plain_type
 from ormolu.query._selection import (
@@ -62,6 +63,8 @@ __all__ = [
     "children_of",
     "children_statement",
     "compile_condition",
+    "computes_now",
+    "element_of",
     "entry_of",
     "equals",
     "fetch_rows",

@@ -20,6 +20,7 @@ from sqlalchemy.types import TypeEngine
 
 from ormolu.errors import RefusedError
 from ormolu.query._kinds import Kind, kind_of
+from ormolu.query._now import with_values_of_now
 from ormolu.query._parentheses import in_parentheses
 from ormolu.query._stored import undecorated
 from ormolu.query._text import equals
@@ -39,6 +40,7 @@ class Field:
         is_nullable: Whether it may be NULL.
         is_computed: Whether SQL computes it at each read.
         attribute: Name of the mapped attribute; where none is given, `name` is that, too.
+        is_of_now: Whether Python computes values in its SQL anew each time, as of the clock.
         has_order: Whether the backend can compare its values: PostgreSQL's xmin has only equality.
         annotation: What stands in `Mapped[...]`, None where that is not known.
     """
@@ -48,6 +50,7 @@ class Field:
     is_nullable: bool = True
     is_computed: bool = False
     attribute: str = ""
+    is_of_now: bool = False
     has_order: bool = True
     annotation: Any = field(default=None, compare=False)
 
@@ -58,6 +61,8 @@ class Field:
     def on(self, entity: Any) -> Any:
         """Return it in SQL, on the mapped class or an alias of it."""
         attribute = getattr(entity, self.attribute)
+        if self.is_of_now:
+            attribute = with_values_of_now(attribute, entity, self.attribute)
         if not self.has_order:
             # PostgreSQL's xid is of 32 bits without a sign, and is compared with smaller ones only.
             return sa.cast(sa.cast(attribute, sa.Text()), sa.BigInteger())

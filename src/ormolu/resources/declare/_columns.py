@@ -22,7 +22,7 @@ from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.elements import BindParameter, ClauseElement, False_, Null, TextClause, True_
 
 from ormolu.models import UTCDateTime
-from ormolu.query import Field, is_json, undecorated
+from ormolu.query import Field, computes_now, is_json, undecorated
 from ormolu.resources.declare._annotations import Hint, hints_of
 from ormolu.resources.declare._constructors import Constructor, constructor_of
 from ormolu.resources.declare._secrets import is_secret
@@ -313,6 +313,7 @@ def _of_hybrid(model: type[Any], name: str, descriptor: hybrid_property[Any]) ->
     try:
         expression = getattr(model, name)
         type_ = sa.type_coerce(expression, _hybrid_type(descriptor, expression)).type
+        is_of_now = computes_now(model, name)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         _log.warning(
@@ -321,7 +322,8 @@ def _of_hybrid(model: type[Any], name: str, descriptor: hybrid_property[Any]) ->
             model.__name__, name, reason, name,
         )  # fmt: skip
         return None
-    return Attribute(field=Field(name, type_, is_computed=True), is_secret=is_secret(name, type_))
+    field = Field(name, type_, is_computed=True, is_of_now=is_of_now)
+    return Attribute(field=field, is_secret=is_secret(name, type_))
 
 
 def _hybrid_type(descriptor: hybrid_property[Any], expression: Any) -> Any:

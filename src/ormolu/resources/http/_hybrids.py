@@ -1,6 +1,7 @@
 """Hybrid properties, whose SQL is made anew each time, maybe of the clock or of the request.
 
-A plan has them as they were when it was made. Sends nothing.
+A plan has them as they were when it was made, but for values of the clock, which it asks for each
+time. Sends nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from sqlalchemy import BindParameter, inspect
 from sqlalchemy.sql import visitors
 
 from ormolu.lanes import NotDoneError
-from ormolu.query import View
+from ormolu.query import Field, View, element_of
+from ormolu.seams import structure_of
 from ormolu.web import NoDoorError
 
 __all__ = ["Hybrids"]
@@ -27,11 +29,11 @@ class Hybrids:
         Raises:
             NoDoorError: A value is another one each time.
         """
-        self._made: list[tuple[type[Any], str, Any]] = []
+        self._made: list[tuple[type[Any], Field, Any]] = []
         for view in views:
             fields = (*view.fields.values(), *(view.shape.fields if view.shape else ()))
-            for name in dict.fromkeys(each.attribute for each in fields if each.is_computed):
-                self._note(view.model, name)
+            for field in {each.attribute: each for each in fields if each.is_computed}.values():
+                self._note(view.model, field)
         self._check_twice()
 
     def check(self) -> None:
@@ -40,19 +42,20 @@ class Hybrids:
         Raises:
             NotDoneError: They would not.
         """
-        for model, name, made in self._made:
-            if not made.compare(_element_of(model, name)):
-                raise NotDoneError(name)
+        for model, field, made in self._made:
+            element = element_of(getattr(model, field.attribute))
+            if not made.compare(element) and not (field.is_of_now and _are_alike(made, element)):
+                raise NotDoneError(field.attribute)
 
     def __bool__(self) -> bool:
         """Tell whether there is something to check."""
         return bool(self._made)
 
-    def _note(self, model: type[Any], name: str) -> None:
-        made = _element_of(model, name)
+    def _note(self, model: type[Any], field: Field) -> None:
+        made = element_of(getattr(model, field.attribute))
         has_values = any(isinstance(each, BindParameter) for each in visitors.iterate(made))
-        if has_values and name not in inspect(model).attrs:
-            self._made.append((model, name, made))
+        if has_values and field.attribute not in inspect(model).attrs:
+            self._made.append((model, field, made))
 
     def _check_twice(self) -> None:
         try:
@@ -62,6 +65,7 @@ class Hybrids:
             raise NoDoorError(message) from error
 
 
-def _element_of(model: type[Any], name: str) -> Any:
-    element = getattr(model, name)
-    return element.__clause_element__() if hasattr(element, "__clause_element__") else element
+def _are_alike(one: Any, other: Any) -> bool:
+    """Tell whether expressions differ in values alone."""
+    first, second = structure_of(one), structure_of(other)
+    return first is not None and second is not None and first[0] == second[0]

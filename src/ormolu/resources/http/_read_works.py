@@ -160,8 +160,8 @@ class ListWork(Work):
         if size * plan.parts > self._most_rows:
             raise NotDoneError
         make = partial(self._make, plan, shape.cursors, size)
-        # They may be kept, and a policy's values are another caller's next time.
-        reads = None if grant.values else plan.reads(size, values)
+        # They may be kept, and next time a policy's values and the clock's are others.
+        reads = None if grant.values or plan.has_clock else plan.reads(size, values)
         return KeptPage(plan, size, values, reads, make, shape.query.is_over_relations)
 
     def _make(

@@ -72,6 +72,11 @@ class PagePlan:
         values = {**values, "limit": size, "last": size - 1, "longest": self.most_bytes // size}
         return ((self.rows, self.rows.arguments(values)), (self.ends, self.ends.arguments(values)))
 
+    @property
+    def has_clock(self) -> bool:
+        """Tell whether some of its parameters are computed anew each time."""
+        return self.rows.has_clock or (self.ends is not None and self.ends.has_clock)
+
     def split(self, size: int, *found: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         """Return the rows of the page; and its last one, with the one after it if there is one."""
         rows = found[0]

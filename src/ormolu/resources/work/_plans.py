@@ -31,6 +31,7 @@ from ormolu.query import (
     as_shown,
     guard_each,
     is_guarded,
+    is_plain,
     make_row,
     plain_type,
     prepare,
@@ -258,12 +259,12 @@ class Plans:
     def _returning(self, statement: Any, *, is_insert: bool) -> RowPlan:
         selection = Selection(self._view, self._view.members)
         is_json = self._has_json(selection)
-        shown = self._statements.shown()
+        values = self._statements.shown()
         if is_json:
-            fields = selection.fields
-            shown = [self._json([each.on(self._view.model) for each in fields], fields)]
+            members = selection.fields
+            values = [self._json([each.on(self._view.model) for each in members], members)]
         keys = self._statements.keys()
-        columns = [*shown, *keys]
+        columns = [*values, *keys]
         if self._version is not None:
             columns.append(self._version_column())
         version = None if self._version is None else len(columns) - 1
@@ -275,7 +276,7 @@ class Plans:
             message = "the statement that writes a row cannot return it"
             raise UnplannableError(message)
         types = [column.type for column in columns]
-        width = len(shown)
+        width = len(values)
         key = slice(width, width + len(keys))
         returned = self._statements.returning(columns if can_return else keys)
         plan = Plan(
@@ -285,12 +286,18 @@ class Plans:
 
         plan.is_alone = not (is_insert or self._are_keys_mapped())
 
-        def content(row: Sequence[Any]) -> bytes:
-            return encode(dict(zip(selection.keys, plan.read(row)[:width], strict=True)))
+        def written(row: Sequence[Any]) -> bytes:
+            made = dict(zip(selection.keys, plan.read(row)[:width], strict=True))
+            return encode(shown(selection, made) if selection.is_shaped else made)
 
+        content = _text_at(0) if is_json else written
+        fields = (*selection.fields, *self._view.keys)
+        if selection.is_shaped or not all(is_plain(each.type, self._dialect) for each in fields):
+            plan.finish_with(content)
+            content = _made_of
         return RowPlan(
             plan=plan,
-            content=_text_at(0) if is_json else content,
+            content=content,
             version=version,
             key=key,
         )
@@ -343,6 +350,12 @@ class Plans:
 def _key_slots(view: View) -> tuple[Slot, ...]:
     """Return a place for each part of the primary key, called by its number."""
     return tuple(Slot(name) for name in numbered(view.keys))
+
+
+def _made_of(row: Sequence[Any]) -> bytes:
+    """Return what was made of a row before it was stored."""
+    made: bytes = row[-1]
+    return made
 
 
 def _text_at(place: int) -> Content:

@@ -1,0 +1,191 @@
+"""Code of the program's own makes the answer of a write before that is stored, on a lane, too."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel, field_serializer
+from sqlalchemy import Dialect, MetaData, String
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ormolu import Model, resource
+from tests.fixtures.backends import Backend
+from tests.resources.twins import twins_of
+
+pytestmark = [pytest.mark.anyio, pytest.mark.backends("sqlite", "asyncpg")]
+
+Urls = tuple[str, str]
+
+LANGUAGE: ContextVar[str] = ContextVar("LANGUAGE", default="en")
+
+
+class Word(TypeDecorator[str]):
+    """Text in the language of the request, some of which nobody can read."""
+
+    impl = String(20)
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value == "refused":
+            raise LookupError(value)
+        return value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        if value == "illegible":
+            raise ZeroDivisionError
+        return None if value is None else f"{LANGUAGE.get()}:{value}"
+
+
+class Base(Model):
+    """Tables of their own."""
+
+    __abstract__ = True
+    metadata = MetaData(naming_convention=Model.metadata.naming_convention)
+
+
+class Leaf(Base):
+    __tablename__ = "leaves"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(20))
+    word: Mapped[str | None] = mapped_column(Word)
+    version: Mapped[int] = mapped_column()
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 -- SQLAlchemy's own form
+
+
+class Twig(Base):
+    __tablename__ = "twigs"
+    id: Mapped[str] = mapped_column(Word, primary_key=True)
+    size: Mapped[int | None]
+
+
+class Shown(BaseModel):
+    """An answer of the program's own."""
+
+    id: int
+    name: str
+
+    @field_serializer("name")
+    def write(self, value: str) -> str:
+        """Fail for one."""
+        if value == "unspeakable":
+            raise ZeroDivisionError
+        return f"{LANGUAGE.get()}:{value}"
+
+
+leaves, twigs = resource(Leaf, writable={"id"}), resource(Twig, writable={"id"})
+spoken = resource(Leaf, path="/spoken", writable={"id"}, public_model=Shown)
+
+
+class _Language:
+    """Notes the language of a request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        spoken = dict(scope.get("headers", ())).get(b"accept-language", b"en")
+        token = LANGUAGE.set(spoken.decode())
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            LANGUAGE.reset(token)
+
+
+def add_language(app: FastAPI) -> None:
+    app.add_middleware(_Language)
+
+
+async def test_answers_are_made_in_the_context_of_their_request(twin_urls: Urls) -> None:
+    """Of those that are written together, too."""
+    async with twins_of(twin_urls, Base.metadata, leaves, twigs, prepare=add_language) as twins:
+        for number, language in enumerate(("de", "fr")):
+            options: dict[str, Any] = {"headers": {"accept-language": language}}
+            body = {"id": number, "name": "a", "word": "w"}
+            made = await twins.through("POST", "/leaves", json=body, **options)
+            assert made.json()["word"] == f"{language}:w"
+            await twins.through("PATCH", f"/leaves/{number}", json={"name": "b"}, **options)
+            await twins.through("POST", "/twigs", json={"id": f"k{number}", "size": 1}, **options)
+        many: list[tuple[str, str, dict[str, Any]]] = [
+            ("POST", "/leaves", {"json": {"id": n, "name": "c", "word": "x"},
+                                 "headers": {"accept-language": f"l{n}"}})
+            for n in range(10, 40)
+        ]  # fmt: skip
+        await twins.send_all(many)
+        await twins.compare(*Base.metadata.tables.values())
+
+
+async def test_what_cannot_be_shown_is_not_stored(twin_urls: Urls) -> None:
+    """Nor is what cannot be written; those who write beside it are not concerned."""
+    async with twins_of(twin_urls, Base.metadata, leaves) as twins:
+        await twins.through("POST", "/leaves", json={"id": 1, "name": "a", "word": "w"})
+        await twins.past("POST", "/leaves", json={"id": 2, "name": "a", "word": "illegible"})
+        await twins.past("POST", "/leaves", json={"id": 2, "name": "a", "word": "refused"})
+        await twins.past("PATCH", "/leaves/1", json={"word": "illegible"})
+        await twins.compare(Leaf.__table__)  # type: ignore[arg-type]
+        words = ["x", "illegible", "y", "refused", "z"] * 6
+        many: list[tuple[str, str, dict[str, Any]]] = [
+            ("POST", "/leaves", {"json": {"id": 10 + n, "name": "c", "word": word}})
+            for n, word in enumerate(words)
+        ]
+        await twins.send_all(many)
+        await twins.compare(Leaf.__table__)  # type: ignore[arg-type]
+
+
+async def test_what_others_stored_illegibly_is_shown_as_null(twin_urls: Urls) -> None:
+    """What stands beside it can be changed."""
+    async with twins_of(twin_urls, Base.metadata, leaves) as twins:
+        await twins.execute("INSERT INTO leaves (id, name, word, version) "
+                            "VALUES (1, 'a', 'illegible', 1)")  # fmt: skip
+        answer = await twins.through("PATCH", "/leaves/1", json={"name": "b"})
+        assert answer.json()["word"] is None
+        await twins.compare(Leaf.__table__)  # type: ignore[arg-type]
+        await twins.through("DELETE", "/leaves/1")
+        await twins.compare(Leaf.__table__)  # type: ignore[arg-type]
+
+
+async def test_public_models_make_the_answers_of_writes(twin_urls: Urls) -> None:
+    """What one cannot show is not stored."""
+    async with twins_of(twin_urls, Base.metadata, spoken, prepare=add_language) as twins:
+        options: dict[str, Any] = {"headers": {"accept-language": "de"}}
+        made = await twins.through("POST", "/spoken", json={"id": 1, "name": "a"}, **options)
+        assert made.json() == {"id": 1, "name": "de:a"}
+        await twins.through("PATCH", "/spoken/1", json={"name": "b"}, **options)
+        await twins.past("PATCH", "/spoken/1", json={"name": "unspeakable"})
+        await twins.past("POST", "/spoken", json={"id": 2, "name": "unspeakable"})
+        await twins.compare(Leaf.__table__)  # type: ignore[arg-type]
+
+
+async def test_rows_that_a_trigger_leaves_out(twin_urls: Urls, backend: Backend) -> None:
+    """Nothing else that it did is stored either: the answer is the session's."""
+    async with twins_of(twin_urls, Base.metadata, leaves) as twins:
+        if backend.is_sqlite:
+            await twins.execute("CREATE TRIGGER t BEFORE INSERT ON leaves WHEN new.name = 'out' "
+                                "BEGIN SELECT raise(ignore); END")  # fmt: skip
+        else:
+            await twins.execute(
+                "CREATE FUNCTION act() RETURNS trigger AS $$ BEGIN IF NEW.name = 'out' THEN "
+                "RETURN NULL; END IF; RETURN NEW; END $$ LANGUAGE plpgsql",
+                "CREATE TRIGGER t BEFORE INSERT ON leaves FOR EACH ROW EXECUTE FUNCTION act()",
+            )
+        for number, name in enumerate(("a", "out", "b", "out")):
+            await twins.send("POST", "/leaves", json={"id": number, "name": name})
+        await twins.compare(Leaf.__table__)  # type: ignore[arg-type]
+
+
+async def test_rows_that_are_there_already(twin_urls: Urls) -> None:
+    """A conflict takes back its own row alone."""
+    async with twins_of(twin_urls, Base.metadata, leaves) as twins:
+        ids = [*range(12), 3, 7, 20]
+        many: list[tuple[str, str, dict[str, Any]]] = [
+            ("POST", "/leaves", {"json": {"id": n, "name": "c", "word": "x"}}) for n in range(12)
+        ]
+        await twins.send_all(many)
+        for number in ids:
+            await twins.send("POST", "/leaves", json={"id": number, "name": "d"})
+        await twins.compare(Leaf.__table__)  # type: ignore[arg-type]
+        assert twins.answered >= 12
