@@ -48,3 +48,10 @@ def test_any_other_is_left_alone() -> None:
     assert not other.leaves_no_trace("SET x = 1")
     assert not list(other.warnings_of(Table("t", MetaData()), []))
     assert other.how_to_add_schema('"a"').endswith('Run: CREATE DATABASE "a"')
+
+
+@pytest.mark.parametrize("name", [*NAMES, "oracle"])
+def test_what_a_set_leaves_is_known_of_any(name: str) -> None:
+    """SAVEPOINTs leave nothing on a connection of any database, and temporary tables do."""
+    assert backend_named(name).leaves_no_trace("SAVEPOINT a")
+    assert not backend_named(name).leaves_no_trace("CREATE TEMPORARY TABLE t (id INTEGER)")

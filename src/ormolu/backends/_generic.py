@@ -35,7 +35,10 @@ class Backend:
         driver: The dialect and driver that a URL without a driver means; None for SQLAlchemy's.
         has_read_only_sessions: Whether a setting makes a connection read only, so that reads need
             no transaction.
-        has_server: Whether it answers over a network, and so may be silent.
+        is_file: Whether it is a file, and no server that may be silent.
+        read_options: Execution options of transactions that only read.
+        read_only_setting: The setting that tells whether a connection is read only, for one that a
+            pooler may drop; None if there is none.
         has_system_columns: Whether tables have columns that no model makes, such as PostgreSQL's
             `xmin`.
         has_long_keys: Whether text of any length may be a primary key.
@@ -77,7 +80,9 @@ class Backend:
     title: ClassVar[str | None] = None
     driver: ClassVar[str | None] = None
     has_read_only_sessions: ClassVar[bool] = False
-    has_server: ClassVar[bool] = True
+    is_file: ClassVar[bool] = False
+    read_options: ClassVar[Mapping[str, Any]] = {}
+    read_only_setting: ClassVar[str | None] = None
     has_system_columns: ClassVar[bool] = False
     has_long_keys: ClassVar[bool] = True
     numbers_parts_of_keys: ClassVar[bool] = True
@@ -114,6 +119,11 @@ class Backend:
 
     def prepare(self, dialect: Dialect) -> None:
         """Give an engine's dialect, which is that engine's own, what it lacks."""
+
+    def settings(self, lock_timeout: float, *, is_reader: bool) -> Mapping[str, str]:
+        """Return the settings that a connection is opened with."""
+        del lock_timeout, is_reader
+        return {}
 
     def session_statements(self, lock_timeout: float, *, is_reader: bool) -> Sequence[str]:
         """Return what a new connection is told that no argument of the driver's tells it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -33,6 +33,8 @@ _RESET = (
     "SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
 )
 
+_READ_ONLY = "default_transaction_read_only"
+
 _LOCK_KEY = 0x6F726D6F6C75  # "ormolu"
 
 
@@ -40,6 +42,8 @@ class _PostgreSQL(Backend):
     title = "PostgreSQL"
     driver = "postgresql+asyncpg"
     has_read_only_sessions = True
+    read_options = {"postgresql_readonly": True}  # noqa: RUF012 -- nobody changes it
+    read_only_setting = _READ_ONLY
     has_system_columns = True
     missing_types = {  # noqa: RUF012 -- nobody changes it
         "BINARY": "LargeBinary", "BLOB": "LargeBinary", "DATETIME": "DateTime",
@@ -59,6 +63,10 @@ class _PostgreSQL(Backend):
     checks_rows_of_a_batch = True
     estimates_counts = True
     has_undecodable_values = True
+
+    def settings(self, lock_timeout: float, *, is_reader: bool) -> Mapping[str, str]:
+        settings = {"lock_timeout": f"{round(lock_timeout * 1000)}"}
+        return {**settings, _READ_ONLY: "on"} if is_reader else settings
 
     def leaves_no_trace(self, sql: str) -> bool:
         return is_quiet(sql, _QUIET, _LOCAL)

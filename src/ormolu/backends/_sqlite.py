@@ -37,7 +37,7 @@ _UUID_AS_NUMBER = (
 class _SQLite(Backend):
     title = "SQLite"
     driver = "sqlite+ormolu"
-    has_server = False
+    is_file = True
     numbers_parts_of_keys = False
     keeps_decimals = False
     # CURRENT_TIMESTAMP writes no microseconds, and decimals are binary.

@@ -219,12 +219,12 @@ class Engines:
         return pair
 
     def _server(self) -> Server:
-        silence = self.options.connect_timeout if self.target.backend.has_server else None
+        silence = None if self.target.backend.is_file else self.options.connect_timeout
         return Server(silence, self.options.pool_timeout)
 
     def _check_folder(self) -> None:
         database = self.target.url.database or ""
-        if not self.target.is_sqlite or database.startswith("file:"):
+        if not self.target.backend.is_file or database.startswith("file:"):
             return
         folder = Path(database).resolve().parent
         if not folder.is_dir():
@@ -305,10 +305,10 @@ class Engines:
         if self.options.pooler is None:
             # Behind a pooler nobody knows on which server connection a statement was.
             note_traces(engine)
-        if self.target.is_sqlite and self.target.driver != "ormolu":
+        if self.target.backend.is_file and self.target.driver != "ormolu":
             is_writer = access is Access.WRITE
             prepare_connections(engine, is_writer=is_writer, timeout=timeout)
-        elif self.target.is_sqlite:
+        elif self.target.backend.is_file:
             share_limit(engine)
         else:
             ping_idle_connections(engine, server)

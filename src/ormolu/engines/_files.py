@@ -45,7 +45,7 @@ _ADVICE = {
 
 def advise(fault: Fault, target: Target) -> Fault:
     """Return a fault with what to do about the file, where it is about that."""
-    if not target.is_sqlite or fault.native is None or fault.advice is not None:
+    if not target.backend.is_file or fault.native is None or fault.advice is not None:
         return fault
     found = [name for name in _ADVICE if fault.native.startswith(name)]
     if not found:

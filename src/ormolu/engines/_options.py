@@ -118,14 +118,14 @@ def engine_arguments(target: Target, access: Access, options: EngineOptions) -> 
     }
     if target.driver == "ormolu" and _MODULE in options.connect_args:
         arguments["module"] = options.connect_args[_MODULE]
-    if is_writer and options.isolation_level and not target.is_sqlite:
+    if is_writer and options.isolation_level and not target.backend.is_file:
         arguments["isolation_level"] = options.isolation_level
     if is_writer:
         return arguments
     if reads_in_autocommit(target, options):
         arguments |= {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
-    elif target.is_postgresql:
-        arguments["execution_options"] = {"postgresql_readonly": True}
+    elif target.backend.read_options:
+        arguments["execution_options"] = dict(target.backend.read_options)
     return arguments
 
 
@@ -134,7 +134,7 @@ def _pool_sizes(target: Target, access: Access, options: EngineOptions) -> dict[
 
     There one prepares what it will write while another one commits.
     """
-    if access is Access.READ or not target.is_sqlite:
+    if access is Access.READ or not target.backend.is_file:
         return {"pool_size": options.pool_size, "max_overflow": options.max_overflow}
     return {"pool_size": _WRITERS if target.driver == "ormolu" else 1, "max_overflow": 0}
 
@@ -159,15 +159,15 @@ def connect_arguments(target: Target, access: Access, options: EngineOptions) ->
         begin = "immediate" if access is Access.WRITE else "read only"
         limits = {"busy_timeout": options.lock_timeout, "line_timeout": options.pool_timeout}
         return {**limits, **given, "begin": begin}
-    if target.is_sqlite:
+    if target.backend.is_file:
         # isolation_level None: the driver begins nothing by itself. The short busy timeout is
         # only the pause between tries; the wait itself does not hold the driver's thread.
         return {**given, "isolation_level": None, "timeout": 0.05}
     if options.pooler is not None:
         return {**given, **_pooler_arguments(target.driver)}
-    if target.is_postgresql:
-        return {**given, **_postgresql_settings(target, access, options.lock_timeout, given)}
-    return given
+    is_reader = access is Access.READ
+    settings = target.backend.settings(options.lock_timeout, is_reader=is_reader)
+    return {**given, **_with_settings(target, settings, given)} if settings else given
 
 
 def _pooler_arguments(driver: str) -> dict[str, Any]:
@@ -181,12 +181,10 @@ def _pooler_arguments(driver: str) -> dict[str, Any]:
     return {"prepare_threshold": None} if driver.startswith("psycopg") else {}
 
 
-def _postgresql_settings(
-    target: Target, access: Access, timeout: float, given: Mapping[str, Any]
+def _with_settings(
+    target: Target, settings: Mapping[str, str], given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    settings = {"lock_timeout": f"{round(timeout * 1000)}"}
-    if access is Access.READ:
-        settings["default_transaction_read_only"] = "on"
+    """Return the driver's argument that has the settings, behind those that are given."""
     if target.driver == "asyncpg":
         return {"server_settings": {**given.get("server_settings", {}), **settings}}
     # Ours come last: the last value of a repeated setting counts.
@@ -200,19 +198,20 @@ def check_reader(engine: Engine, target: Target, options: EngineOptions) -> None
 
     PgBouncer does with `ignore_startup_parameters`; a GET could write then.
     """
-    if not target.is_postgresql or not reads_in_autocommit(target, options):
+    setting = target.backend.read_only_setting
+    if setting is None or not reads_in_autocommit(target, options):
         return
 
     @event.listens_for(engine, "connect")
     def _check(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
-        cursor.execute("SHOW default_transaction_read_only")
+        cursor.execute(f"SHOW {setting}")
         answer = cursor.fetchone()
         cursor.close()
         connection.rollback()
         if answer[0] != "on":
             message = (
-                "The setting default_transaction_read_only of a connection for reading was "
+                f"The setting {setting} of a connection for reading was "
                 "dropped on its way, so a GET could write. Is a pooler such as PgBouncer before "
                 'this database? Write: Database(url, pooler="transaction")'
             )

@@ -70,16 +70,6 @@ class Target:
         """Return the second part of the scheme, like `asyncpg`."""
         return self.url.get_driver_name()
 
-    @property
-    def is_sqlite(self) -> bool:
-        """Tell whether the database is SQLite."""
-        return self.url.get_backend_name() == "sqlite"
-
-    @property
-    def is_postgresql(self) -> bool:
-        """Tell whether the database is PostgreSQL itself, not one that speaks its protocol."""
-        return self.url.get_backend_name() == "postgresql"
-
 
 def read_url(given: str | URL | None) -> Target:
     """Return the target that a URL means.
