@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from types import ModuleType
@@ -14,7 +15,11 @@ def run_on_the_newest(path: str) -> None:
     """Run the tests of a file for SQLite, but those that call this."""
     pytest.importorskip("pysqlite3")
     command = [sys.executable, "-m", __name__, path]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    # Others take longer to import than many a test takes.
+    env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False, env=env
+    )
     assert done.returncode == 0, done.stdout[-3000:]
 
 
@@ -40,4 +45,5 @@ def _newest() -> ModuleType:
 if __name__ == "__main__":
     sys.modules["sqlite3"] = sys.modules["sqlite3.dbapi2"] = _newest()
     chosen = ["-k", "sqlite and not newest", "-p", "no:cacheprovider"]
+    chosen += ["-p", "anyio.pytest_plugin", "-p", "pytest_timeout"]
     sys.exit(pytest.main([sys.argv[1], "-q", *chosen]))

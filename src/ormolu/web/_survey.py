@@ -86,7 +86,9 @@ def check_routes(app: FastAPI, engines: Engines) -> None:
         ConfigurationError: One cannot.
     """
     dialect = engines.opened.reader.sync_engine.dialect
-    for context in route_contexts(app.router.routes):
+    contexts = route_contexts(app.router.routes)
+    # A function answers at several paths.
+    for context in {id(getattr(each, "endpoint", None)): each for each in contexts}.values():
         maker = maker_of(context)
         if maker is not None and _gives(app, engines, maker.session):
             maker.check(app, dialect)
