@@ -246,7 +246,8 @@ LISTS = (
     "?author.name=a3", "?include=author,tags&limit=6", "?include=author.nothing", "?count=exact",
     "?body__isnull=true", "?body=b", "?tenant_id=2", "?tags.name=g1&sort=id", "?fields=id,title",
     "?q=t", "?offset=3&limit=2", "?where={\"title__startswith\":\"t1\"}", "?sort=author.name",
-    "?title__ilike=T1*&include=tags&limit=3", "?cursor=no",
+    "?title__ilike=T1*&include=tags&limit=3", "?cursor=no", "?count=capped&offset=2&limit=2",
+    "?count=estimated&fields=id", "?offset=1&limit=2&count=exact&include=tags", "?offset=x",
 )  # fmt: skip
 
 
@@ -327,7 +328,10 @@ class Course:
         self._count += 1
         key = 2000 + self._count
         step = {"method": "update", "id": self._key(), "body": self._values()}
+        put = {"title": f"p{self._count}", **self._values()}
         return self._dice.choice((
+            ("PUT", f"/notes/{self._key()}", {"json": put}),
+            ("PUT", f"/notes/{self._key()}", {"json": put}),
             ("POST", "/notes:batch", {"json": {"operations": [step]}}),
             ("POST", "/notes:query", {"json": {"status": "open", "limit": 3}}),
             ("POST", "/tags", {"json": {"id": key, "note_id": 3, "name": "new"}}),

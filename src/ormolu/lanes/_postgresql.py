@@ -54,11 +54,12 @@ class PostgreSQLLanes:
         """Return what is made of the rows of a read; see `Lanes`.
 
         Raises:
-            NotDoneError: It failed, or there are several, which take a transaction.
+            NotDoneError: It failed.
             OverloadedError: The line is too long.
         """
         if len(reads) > 1:
-            raise NotDoneError
+            # As a session's, which commits each statement of a request that reads.
+            return make(*[await self.fetch((read,), _as_is) for read in reads])
         lane: Any = min(self._rows, key=_load_of) if self._rows else self._points
         made: _T = await lane.put(*reads[0], make)
         return made

@@ -130,6 +130,12 @@ class Executor(Protocol):
         """Change a row that is of one of these versions."""
         ...
 
+    async def replace(
+        self, key: Key, values: Mapping[str, Any], versions: Versions
+    ) -> tuple[StoredRow, bool]:
+        """Put a row in the place of a key; tell whether it is new."""
+        ...
+
     async def remove(self, key: Key, versions: Versions) -> None:
         """Delete a row that is of one of these versions."""
         ...

@@ -114,11 +114,10 @@ async def replace(call: Call) -> Reply:
     raw, values = await call.read_object()
     key, conditions = call.executor.key(call.scope), call.conditions
     versions = call.versions(conditions, is_required=not conditions.is_absent)
-    executor = call.executor.in_session()
 
     async def work() -> Reply:
-        written, is_new = await executor.operations.replace(key, values, versions=versions)
-        return call.written(executor.stored(written), is_new=is_new)
+        row, is_new = await call.executor.replace(key, values, versions)
+        return call.written(row, is_new=is_new)
 
     return await call.once(raw, work)
 

@@ -115,15 +115,15 @@ class LaneExecutor:
         """See `Executor`."""
         reads, plan = asked.reads_for(self._grant), asked.plan
         if self._work.opening.is_shared:
-            items, cursor = await self._lanes.fetch(reads, asked.make)
+            page = await self._lanes.fetch(reads, asked.make)
         else:
             # The rows alone: the rest is made here, in the context of this request.
-            items, cursor = asked.make(*await self._lanes.fetch(reads, _as_they_are))
-        if plan.nested is not None:
-            items = encode(
-                await plan.nested.items(self._lanes, plan.rows, items, self._grant.values)
-            )
-        return FoundPage(items, cursor)
+            page = asked.make(*await self._lanes.fetch(reads, _as_they_are))
+        if plan.nested is None:
+            return page
+        rows: Any = page.items
+        items = await plan.nested.items(self._lanes, plan.rows, rows, self._grant.values)
+        return page._replace(items=encode(items))
 
     async def create(self, values: Mapping[str, Any]) -> _Stored:
         """See `Executor`."""
@@ -134,6 +134,12 @@ class LaneExecutor:
         """See `Executor`."""
         plan, item = self._work.prepare(key, values, versions, self._grant)
         return _Stored(plan, await self._write(item))
+
+    async def replace(
+        self, key: Key, values: Mapping[str, Any], versions: Versions
+    ) -> tuple[_Stored, bool]:
+        """See `Executor`."""
+        return await self.update(key, values, versions), False
 
     async def remove(self, key: Key, versions: Versions) -> None:
         """See `Executor`."""

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from starlette.types import Scope
 
-from ormolu.lanes import NotDoneError, PointPlan, Read, UnplannableError, Values
+from ormolu.lanes import NotDoneError, PointPlan, Read, Values
 from ormolu.query import Cursors, are_cut
 from ormolu.resources.declare import Recent
+from ormolu.resources.http._executors import FoundPage
 from ormolu.resources.http._requests import read_query, read_row_query
 from ormolu.resources.http._works import Opening, Work
 from ormolu.resources.work import (
@@ -21,12 +22,15 @@ from ormolu.resources.work import (
     RowPlan,
     Shapes,
     read_parameters,
+    total_of,
 )
 
 __all__ = ["KeptPage", "KeptRow", "ListWork", "ReadWork"]
 
 # Query strings of first pages that are kept, and their bytes, at most.
 _FIRST_PAGES, _SHORT = 256, 200
+# Digits of a number, below which it is plainly one.
+_DIGITS = 10
 # Statements of one list that are kept: one without a cursor, others by the NULLs in a cursor.
 _NULLS = 4
 
@@ -79,9 +83,9 @@ class _Shape(NamedTuple):
     """A list that is asked for again and again.
 
     Attributes:
-        query: What is asked for, but for the limit and the cursor.
+        query: What is asked for, but for the limit, the offset and the cursor.
         cursors: Writes and reads its cursors.
-        plans: The statements, by which of a cursor's values are NULL.
+        plans: The statements, by which of a cursor's values are NULL, and whether rows are skipped.
     """
 
     query: ListQuery
@@ -95,23 +99,26 @@ class KeptPage(NamedTuple):
     Attributes:
         plan: The statements for it.
         size: Rows of the page, at most.
+        offset: Rows that are skipped.
         values: Of the cursor.
         reads: The statements with their parameters, for callers without policies.
-        make: From their rows to the JSON of the items and the next cursor; to the rows instead, if
-            the plan has relations to fetch for them.
+        make: From their rows to the page, which has the rows instead of their JSON if the plan has
+            relations to fetch for them.
         is_over_relations: See `Asked`.
     """
 
     plan: PagePlan
     size: int
+    offset: int
     values: Values
     reads: Sequence[Read] | None
-    make: Callable[..., tuple[Any, str | None]]
+    make: Callable[..., FoundPage]
     is_over_relations: bool
 
     def reads_for(self, grant: Grant) -> Sequence[Read]:
         """Return the statements with their parameters."""
-        return self.reads or self.plan.reads(self.size, {**self.values, **grant.values})
+        values = {**self.values, **grant.values}
+        return self.reads or self.plan.reads(self.size, self.offset, values)
 
 
 class ListWork(Work):
@@ -128,8 +135,8 @@ class ListWork(Work):
         # By the query strings of first pages, which come again and again.
         self._first_pages: Recent[KeptPage] = Recent(_FIRST_PAGES)
         shape = self._find(())
-        page = self._plan_page(shape.query, None)
-        shape.plans.put(None, page)
+        page = opening.plans.page(shape.query, None, has_offset=False)
+        shape.plans.put((None, False), page)
         self.usual = page.rows
 
     def asked(self, scope: Scope, grant: Grant) -> KeptPage:
@@ -150,26 +157,21 @@ class ListWork(Work):
     def _ask(self, scope: Scope, grant: Grant) -> KeptPage:
         given = read_query(scope)
         limit, cursor = given.pop("limit", None), given.pop("cursor", None)
+        offset = self._offset(given.pop("offset", None), cursor)
         shape = self._find(tuple((name, *values) for name, values in given.items()))
         size = self._size(shape.query, limit)
         nulls, values = self._after(shape.cursors, cursor)
-        plan = shape.plans.get(nulls)
+        kind = (nulls, offset > 0)
+        plan = shape.plans.get(kind)
         if plan is None:
-            plan = self._plan_page(shape.query, nulls)
-            shape.plans.put(nulls, plan)
+            plan = self.opening.plans.page(shape.query, nulls, has_offset=offset > 0)
+            shape.plans.put(kind, plan)
         if size * plan.parts > self._most_rows:
             raise NotDoneError
-        make = partial(self._make, plan, shape.cursors, size)
+        make = partial(_make, plan, shape, size)
         # They may be kept, and next time a policy's values and the clock's are others.
-        reads = None if grant.values or plan.has_clock else plan.reads(size, values)
-        return KeptPage(plan, size, values, reads, make, shape.query.is_over_relations)
-
-    def _make(
-        self, plan: PagePlan, cursors: Cursors, size: int, *found: Sequence[Any]
-    ) -> tuple[Any, str | None]:
-        rows, ends = plan.split(size, *found)
-        cursor = cursors.write(plan.sort_values(ends[0])) if len(ends) > 1 else None
-        return rows if plan.nested is not None else plan.content(rows), cursor
+        reads = None if grant.values or plan.has_clock else plan.reads(size, offset, values)
+        return KeptPage(plan, size, offset, values, reads, make, shape.query.is_over_relations)
 
     def _find(self, shape: tuple[tuple[str, ...], ...]) -> _Shape:
         """Return what is asked for."""
@@ -178,9 +180,6 @@ class ListWork(Work):
     def _read(self, shape: Sequence[Sequence[str]]) -> _Shape:
         given = {name: list(values) for name, *values in shape}
         query = read_parameters(self.opening.view, given, self._limits)
-        if query.count is not None or query.offset:
-            message = "a count takes a statement of its own"
-            raise UnplannableError(message)
         opening = self.opening
         cursors = Cursors(opening.view, query.sort, query.condition, opening.dialect)
         return _Shape(query, cursors, Recent(_NULLS))
@@ -191,13 +190,19 @@ class ListWork(Work):
         Raises:
             NotDoneError: That is not plainly right.
         """
-        if limit is None:
-            return query.limit
-        text = limit[0]
-        is_plain = len(limit) == 1 and text.isascii() and text.isdigit() and len(text) < 10
-        if not is_plain or not 1 <= int(text) <= self._limits.most:
+        return query.limit if limit is None else _number(limit, 1, self._limits.most)
+
+    def _offset(self, offset: list[str] | None, cursor: list[str] | None) -> int:
+        """Return how many rows are skipped.
+
+        Raises:
+            NotDoneError: That is not plainly right.
+        """
+        if offset is None:
+            return 0
+        if cursor is not None or not self._limits.offset:
             raise NotDoneError
-        return int(text)
+        return _number(offset, 0, self._limits.offset)
 
     def _after(
         self, cursors: Cursors, cursor: list[str] | None
@@ -214,5 +219,24 @@ class ListWork(Work):
         nulls = frozenset(index for index, value in enumerate(values) if value is None)
         return nulls, {f"after {index}": value for index, value in enumerate(values)}
 
-    def _plan_page(self, query: ListQuery, after: frozenset[int] | None) -> PagePlan:
-        return self.opening.plans.page(query, after)
+
+def _number(texts: Sequence[str], least: int, most: int) -> int:
+    """Return the number that a parameter has.
+
+    Raises:
+        NotDoneError: It is given twice, or is not plainly right.
+    """
+    text = texts[0]
+    is_plain = len(texts) == 1 and text.isascii() and text.isdigit() and len(text) < _DIGITS
+    if not is_plain or not least <= int(text) <= most:
+        raise NotDoneError
+    return int(text)
+
+
+def _make(plan: PagePlan, shape: _Shape, size: int, *found: Sequence[Any]) -> FoundPage:
+    rows, ends = plan.split(size, *found)
+    cursor = shape.cursors.write(plan.sort_values(ends[0])) if len(ends) > 1 else None
+    items: Any = rows if plan.nested is not None else plan.content(rows)
+    if plan.count is None:
+        return FoundPage(items, cursor)
+    return FoundPage(items, cursor, *total_of(shape.query, found[-1][0][0]))

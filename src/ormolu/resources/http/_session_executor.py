@@ -94,6 +94,13 @@ class SessionExecutor:
         """See `Executor`."""
         return self.stored(await self.operations.update(key, values, versions=versions))
 
+    async def replace(
+        self, key: Key, values: Mapping[str, Any], versions: Versions
+    ) -> tuple[_Stored, bool]:
+        """See `Executor`."""
+        written, is_new = await self.operations.replace(key, values, versions=versions)
+        return self.stored(written), is_new
+
     async def remove(self, key: Key, versions: Versions) -> None:
         """See `Executor`."""
         await self.operations.remove(key, versions=versions)

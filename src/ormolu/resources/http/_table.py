@@ -15,7 +15,7 @@ from ormolu.resources.http._call import Call
 from ormolu.resources.http._read_works import ListWork, ReadWork
 from ormolu.resources.http._requests import may_have_slash
 from ormolu.resources.http._works import Opening, Work
-from ormolu.resources.http._write_works import CreateWork, DeleteWork, UpdateWork
+from ormolu.resources.http._write_works import CreateWork, DeleteWork, ReplaceWork, UpdateWork
 from ormolu.web import Reply
 
 __all__ = ["TABLE", "Operation", "offered_by"]
@@ -108,7 +108,7 @@ TABLE = (
     ),
     Operation(
         name="replace", methods=("PUT",), path=_KEY, needs="replace", handler=handlers.replace,
-        summary="Create or replace {}", takes="row", gives="row",
+        work=ReplaceWork, summary="Create or replace {}", takes="row", gives="row",
         matches=("If-Match", "If-None-Match"), problems=(*_TAKING, *_WRITING, 404),
     ),
     Operation(

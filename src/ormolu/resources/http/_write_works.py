@@ -134,6 +134,26 @@ class UpdateWork(_ValuesWork):
         return self.opening.plans.update(names, versions)
 
 
+class ReplaceWork(UpdateWork):
+    """Other values for a row that is there; a new one is the session's to create."""
+
+    def prepare(
+        self, key: Key, sent: Mapping[str, Any], versions: Versions, grant: Grant
+    ) -> tuple[RowPlan, Item]:
+        """Return the write of a body, and its plan.
+
+        Raises:
+            Exception: The body cannot be stored, or not by a lane.
+        """
+        fields = self.declaration.keys
+        place = {field.attribute: part for field, part in zip(fields, key, strict=True)}
+        values = self._values_for(grant)
+        changes = values.replacing(values.read_whole(place, sent).values)
+        if not changes:
+            raise NotDoneError
+        return self._prepare(key, changes, _expected(versions), grant)
+
+
 class DeleteWork(_WriteWork):
     """The end of a row."""
 

@@ -19,6 +19,7 @@ from ormolu.resources.work._lists import (
     Page,
     read_members,
     read_parameters,
+    total_of,
 )
 from ormolu.resources.work._operations import Operations
 from ormolu.resources.work._planned import (
@@ -40,7 +41,7 @@ from ormolu.resources.work._writes import Written
 
 __all__ = [
     "ANY_VERSION", "EVERYBODY", "PARAMETERS", "SHAPES", "Grant", "Key", "ListLimits", "ListQuery",
-    "Operations", "Page", "PagePlan", "Plans", "RowPlan", "Shapes", "Values", "Versions",
-    "Written", "digest_of", "encode", "grant_of", "read_json", "read_members", "read_parameters",
-    "template_of", "variant_of",
+    "Operations", "Page", "PagePlan", "Plans", "RowPlan", "Shapes", "Values", "Versions", "Written",
+    "digest_of", "encode", "grant_of", "read_json", "read_members", "read_parameters",
+    "template_of", "total_of", "variant_of",
 ]  # fmt: skip

@@ -57,10 +57,13 @@ __all__ = [
     "ListLimits",
     "ListQuery",
     "Page",
+    "count_statement",
     "fetch_page",
+    "is_estimated",
     "page_statement",
     "read_members",
     "read_parameters",
+    "total_of",
 ]
 
 PARAMETERS = ("where", "q", "sort", "limit", "cursor", "offset", "count", "fields", "include")
@@ -296,12 +299,16 @@ async def fetch_page(session: AsyncSession, view: View, query: ListQuery, budget
     next_cursor = None
     if len(raw) > query.limit:
         next_cursor = cursors.write(kept[-1][: len(query.sort)])
-    total, kind = None, None
-    if query.count is not None:
-        conditions = _conditions(view, query.condition, dialect)
-        found: Select[Any] = select(literal_column("1")).select_from(view.model).where(*conditions)
-        is_open = view.visible is None
-        total, kind = await _count(session, found, query.count, options, is_open=is_open)
+    total: int | None = None
+    kind: Literal["exact", "at_least", "estimate"] | None = None
+    if is_estimated(view, query, dialect):
+        total, kind = await _estimate(session, _found(view, query, dialect))
+    elif query.count is not None:
+        counted = await session.scalar(
+            count_statement(view, query, dialect), execution_options=options
+        )
+        assert counted is not None
+        total, kind = total_of(query, counted)
     items = await rows.collect(root, kept)
     return Page(
         items=items,
@@ -333,24 +340,32 @@ def _conditions(view: View, condition: Condition | None, dialect: Dialect) -> li
     return view.conditions(compile_condition(condition, view.model, dialect))
 
 
-async def _count(
-    session: AsyncSession,
-    found: Select[Any],
-    mode: CountMode,
-    options: Mapping[str, Any],
-    *,
-    is_open: bool,
-) -> Any:
-    # The planner knows of rows that this request may not: it is asked only where all are visible.
-    is_planned = is_open and backend_of((await engine_of(session)).dialect).estimates_counts
-    if mode == "estimated" and is_planned:
-        return await _estimate(session, found)
-    if mode != "exact":
+def _found(view: View, query: ListQuery, dialect: Dialect) -> Select[Any]:
+    conditions = _conditions(view, query.condition, dialect)
+    return select(literal_column("1")).select_from(view.model).where(*conditions)
+
+
+def is_estimated(view: View, query: ListQuery, dialect: Dialect) -> bool:
+    """Tell whether the backend's planner is asked how many rows there are.
+
+    The planner knows of rows that a request may not: only where all are visible it is asked.
+    """
+    is_open = view.visible is None
+    return query.count == "estimated" and is_open and backend_of(dialect).estimates_counts
+
+
+def count_statement(view: View, query: ListQuery, dialect: Dialect) -> Select[Any]:
+    """Return the statement that counts all rows of a list, up to the cap unless it is exact."""
+    found = _found(view, query, dialect)
+    if query.count != "exact":
         found = found.limit(_CAP + 1)
-    counted = select(func.count()).select_from(found.subquery())
-    total = await session.scalar(counted, execution_options=options)
-    assert total is not None
-    return (_CAP, "at_least") if mode != "exact" and total > _CAP else (total, "exact")
+    return select(func.count()).select_from(found.subquery())
+
+
+def total_of(query: ListQuery, counted: int) -> tuple[int, Literal["exact", "at_least"]]:
+    """Return how many rows an answer says that there are, and what that number is."""
+    is_capped = query.count != "exact" and counted > _CAP
+    return (_CAP, "at_least") if is_capped else (counted, "exact")
 
 
 class _Explained(Executable, ClauseElement):
@@ -367,7 +382,7 @@ def _compile_explained(element: _Explained, compiler: Any, **options: Any) -> st
     return f"EXPLAIN (FORMAT JSON) {compiler.process(element.statement, **options)}"
 
 
-async def _estimate(session: AsyncSession, found: Select[Any]) -> tuple[int, str]:
+async def _estimate(session: AsyncSession, found: Select[Any]) -> tuple[int, Literal["estimate"]]:
     connection = await session.connection()
     explained = (await connection.execute(_Explained(found))).scalar_one()
     plan = json.loads(explained) if isinstance(explained, str) else explained

@@ -49,6 +49,7 @@ class PagePlan:
         most_bytes: What the values of a page may have in all.
         parts: How many rows of an answer are made of one of these, at most.
         nested: What makes the items instead, if relations to many are in them.
+        count: The number of all rows, if that is asked for.
     """
 
     rows: Plan
@@ -58,19 +59,23 @@ class PagePlan:
     parts: int = 1
     most_bytes: int = 0
     nested: Nested | None = None
+    count: Plan | None = None
 
-    def reads(self, size: int, values: Mapping[str, Any]) -> Sequence[Read]:
+    def reads(self, size: int, offset: int, values: Mapping[str, Any]) -> Sequence[Read]:
         """Return what to read of one snapshot: else the next page begins where none has ended.
 
         Args:
             size: Rows, at most.
+            offset: Rows to skip.
             values: Of the other slots.
         """
-        if self.ends is None:
-            values = {**values, "limit": size + 1, "longest": self.most_bytes // (size + 1)}
-            return ((self.rows, self.rows.arguments(values)),)
-        values = {**values, "limit": size, "last": size - 1, "longest": self.most_bytes // size}
-        return ((self.rows, self.rows.arguments(values)), (self.ends, self.ends.arguments(values)))
+        most = size + 1 if self.ends is None else size
+        values = {
+            **values, "limit": most, "offset": offset, "last": offset + size - 1,
+            "longest": self.most_bytes // most,
+        }  # fmt: skip
+        plans = (self.rows, self.ends, self.count)
+        return [(plan, plan.arguments(values)) for plan in plans if plan is not None]
 
     @property
     def has_clock(self) -> bool:

@@ -7,6 +7,7 @@ where it writes what `encode` would: whole numbers, text, booleans. Sends nothin
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from itertools import repeat
 from typing import Any
 
@@ -41,7 +42,12 @@ from ormolu.query import (
 from ormolu.resources.declare import Declaration, Policy
 from ormolu.resources.work._encoding import encode
 from ormolu.resources.work._legible import is_legible
-from ormolu.resources.work._lists import ListQuery, page_statement
+from ormolu.resources.work._lists import (
+    ListQuery,
+    count_statement,
+    is_estimated,
+    page_statement,
+)
 from ormolu.resources.work._nested import Nested, is_mapped, nested_in, plan_of
 from ormolu.resources.work._planned import Content, PagePlan, RowPlan
 from ormolu.resources.work._sqlite_json import (
@@ -111,22 +117,39 @@ class Plans:
         nested = self._nested(root)
         return RowPlan(plan=plan, content=content, version=version, key=key, nested=nested)
 
-    def page(self, query: ListQuery, after: Collection[int] | None) -> PagePlan:
+    def page(
+        self, query: ListQuery, after: Collection[int] | None, *, has_offset: bool
+    ) -> PagePlan:
         """Return the plan for one page.
 
         Args:
-            query: What is asked for; its limit and its cursor come later.
+            query: What is asked for; its limit, its offset and its cursor come later.
             after: Which sort values of the cursor are NULL; None without a cursor.
+            has_offset: Whether rows are skipped.
 
         Raises:
             UnplannableError: It needs more statements.
         """
+        plan = self._page(query, after, has_offset=has_offset)
+        if query.count is None:
+            return plan
+        if is_estimated(self._view, query, self._dialect):
+            message = "the planner is asked how many rows there are"
+            raise UnplannableError(message)
+        counted = self._plan(count_statement(self._view, query, self._dialect))
+        return replace(plan, count=counted)
+
+    def _page(
+        self, query: ListQuery, after: Collection[int] | None, *, has_offset: bool
+    ) -> PagePlan:
         width = len(query.sort)
         values = None
         if after is not None:
             values = [None if index in after else Slot(f"after {index}") for index in range(width)]
         ordered, _ = page_statement(self._view, query, values, self._dialect)
         limited = ordered.limit(literal(Slot("limit"), sa.Integer()))
+        if has_offset:
+            limited = limited.offset(literal(Slot("offset"), sa.Integer()))
         if self._has_json(query.selection):
             return self._json_page(ordered, limited, query)
         if not query.selection.children:
