@@ -80,7 +80,8 @@ class PagePlan:
     @property
     def has_clock(self) -> bool:
         """Tell whether some of its parameters are computed anew each time."""
-        return self.rows.has_clock or (self.ends is not None and self.ends.has_clock)
+        plans = (self.rows, self.ends, self.count)
+        return any(plan is not None and plan.has_clock for plan in plans)
 
     def split(self, size: int, *found: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         """Return the rows of the page; and its last one, with the one after it if there is one."""
