@@ -180,10 +180,9 @@ async def test_hybrid_property_of_the_clock(
         assert answer.json()["is_over"]
 
 
-@pytest.mark.parametrize("router", [visits, marks])
-def test_what_is_other_each_time_has_no_door(router: Any) -> None:
-    """A count, a callable: nothing of it can be kept."""
-    ways = {each.operation: each for each in router.explain()}
+def test_what_is_other_each_time_has_no_door() -> None:
+    """A property of a callable: nothing of it can be kept."""
+    ways = {each.operation: each for each in marks.explain()}
     assert ways["read"].way == ways["create"].way == "session"
     assert "each time" in str(ways["list"].reason)
 
