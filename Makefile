@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup run test quick check coverage lint bench soak fuzz policies ways clients
+.PHONY: help setup run test quick check coverage lint bench soak fuzz policies ways corpus clients
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -75,6 +75,9 @@ fuzz: setup  ## Send requests made from the shop's OpenAPI document for 10 minut
 
 ways: setup  ## Compare doors, routes on lanes and sessions over random requests of users; 3 URLs of empty databases
 	@$(BIN)/python -m tests.resources.three_ways --url $(or $(URLS),$(foreach n,1 2 3,sqlite:///$(shell mktemp -d)/$(n).db))
+
+corpus: setup  ## Write and read models like those of public projects by doors and by sessions; 2 URLs of empty databases
+	@$(BIN)/python -m tests.corpus.round_trip --url $(or $(URLS),$(foreach n,1 2,sqlite:///$(shell mktemp -d)/$(n).db))
 
 policies: setup  ## Compare random models under random policies with plain Python; URL of an empty database
 	@$(BIN)/python -m tests.resources.random_policies --url $(or $(URL),sqlite:///$(shell mktemp -d)/policies.db)

@@ -44,14 +44,14 @@ class Twins:
 
     def __init__(self) -> None:
         self.databases: list[Database] = []
-        self._clients: list[httpx2.AsyncClient] = []
+        self.clients: list[httpx2.AsyncClient] = []
         self._observers: list[Observer] = []
 
     def add(self, db: Database, observer: Observer, client: httpx2.AsyncClient) -> None:
         """Add the first or the second application."""
         self.databases.append(db)
         self._observers.append(observer)
-        self._clients.append(client)
+        self.clients.append(client)
 
     @property
     def answered(self) -> int:
@@ -61,7 +61,7 @@ class Twins:
 
     async def send(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """Send a request to both, compare the answers, and return one."""
-        answers = [await client.request(method, path, **options) for client in self._clients]
+        answers = [await client.request(method, path, **options) for client in self.clients]
         door, session = map(shown, answers)
         assert door == session, f"{method} {path} {options}: {door} is not {session}"
         return answers[0]
@@ -71,7 +71,7 @@ class Twins:
     ) -> None:
         """Send requests to each at the same time; compare the answers but for some statuses."""
         found = []
-        for client in self._clients:
+        for client in self.clients:
             waiting = [client.request(method, path, **each) for method, path, each in requests]
             found.append([shown(each) for each in await asyncio.gather(*waiting)])
         for request, door, session in zip(requests, *found, strict=True):
@@ -79,13 +79,13 @@ class Twins:
 
     async def race(self, requests: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
         """Send requests to each at the same time, in whatever order they come to be done."""
-        for client in self._clients:
+        for client in self.clients:
             waiting = [client.request(method, path, **each) for method, path, each in requests]
             assert {each.status_code for each in await asyncio.gather(*waiting)} == {200}
 
     async def first(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """Send a request where there are doors alone."""
-        return await self._clients[0].request(method, path, **options)
+        return await self.clients[0].request(method, path, **options)
 
     async def call(
         self, method: str, path: str, messages: Sequence[dict[str, Any]], **changes: Any
