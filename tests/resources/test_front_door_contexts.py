@@ -187,6 +187,11 @@ def test_what_is_other_each_time_has_no_door() -> None:
     assert "each time" in str(ways["list"].reason)
 
 
+def test_values_that_are_other_each_time_have_a_door() -> None:
+    """They are asked for with each request, as the session does."""
+    assert {each.way for each in visits.explain() if each.operation == "read"} == {"front door"}
+
+
 async def test_relation_of_the_clock(twin_urls: Urls, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its condition is computed for each request that follows it."""
     async with twins_of(twin_urls, Base.metadata, shops, plain_marks) as twins:
