@@ -180,15 +180,20 @@ async def test_hybrid_property_of_the_clock(
         assert answer.json()["is_over"]
 
 
-def test_what_is_other_each_time_has_no_door() -> None:
-    """A property of a callable: nothing of it can be kept."""
-    ways = {each.operation: each for each in marks.explain()}
-    assert ways["read"].way == ways["create"].way == "session"
-    assert "each time" in str(ways["list"].reason)
-
-
-def test_values_that_are_other_each_time_have_a_door() -> None:
-    """They are asked for with each request, as the session does."""
+async def test_callables_are_asked_each_time(
+    twin_urls: Urls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A parameter that is a function is called for each request, by doors as by sessions."""
+    async with twins_of(twin_urls, Base.metadata, marks, visits) as twins:
+        await twins.execute("INSERT INTO context_marks VALUES (1, 7)")
+        for path in ("/context_marks/1", "/context_marks", "/context_marks?moved__gt=0"):
+            before = await twins.through("GET", path)
+            monkeypatch.setattr("tests.resources.test_front_door_contexts.today", [9])
+            after = await twins.through("GET", path)
+            assert (before.text != after.text, '"moved":10' in after.text) == (True, True)
+            monkeypatch.setattr("tests.resources.test_front_door_contexts.today", [1])
+        await twins.send("PATCH", "/context_marks/1", json={"until": 8})
+        await twins.send("POST", "/context_marks", json={"id": 2, "until": 8})
     assert {each.way for each in visits.explain() if each.operation == "read"} == {"front door"}
 
 
@@ -200,8 +205,8 @@ async def test_relation_of_the_clock(twin_urls: Urls, monkeypatch: pytest.Monkey
         )
         paths = [f"/context_shops{path}" for path in ("/1?include=marks", "?include=marks")]
         for path in paths:
-            await twins.past("GET", path)
+            await twins.through("GET", path)
         monkeypatch.setattr("tests.resources.test_front_door_contexts.today", [8])
         for path in paths:
-            assert '"marks":[]' in (await twins.past("GET", path)).text
+            assert '"marks":[]' in (await twins.through("GET", path)).text
         await twins.through("GET", "/context_shops/1")
