@@ -20,7 +20,9 @@ from sqlalchemy.exc import ArgumentError
 from ormolu.sqlite._calls import Call
 from ormolu.sqlite._pragmas import Pragmas
 from ormolu.sqlite._short import AT_ONCE_SECONDS, COMMIT, NOT_DONE, ShortStatements
+from ormolu.sqlite._statements import Kind, is_commit
 from ormolu.sqlite._syncs import CAN_SYNC
+from ormolu.sqlite._table_copies import TableCopies, copies_tables
 from ormolu.sqlite._transaction import Transaction, is_unfinished
 from ormolu.sqlite_codes import error_name, error_name_by_text
 
@@ -28,6 +30,9 @@ __all__ = ["Handle", "Stream"]
 
 # Steps of SQLite's virtual machine between two looks at the clock.
 _STEPS = 500
+
+# What must not be rolled back unasked.
+_EFFECTS = frozenset({Kind.WRITE, Kind.SAVEPOINT})
 
 _log = logging.getLogger("ormolu")
 
@@ -55,12 +60,14 @@ class Handle:
     Attributes:
         sqlite: The connection; None before it is open.
         transaction: Its transaction.
+        copies: What it keeps while Alembic copies tables.
         streams: Results that still hold a statement open.
     """
 
     def __init__(self, dbapi: Any, pragmas: Pragmas) -> None:
         self.sqlite: Any = None
         self.transaction = Transaction(dbapi, pragmas.begin)
+        self.copies = TableCopies(dbapi, self.transaction)
         self.streams: weakref.WeakSet[Stream] = weakref.WeakSet()
         self._dbapi = dbapi
         self._pragmas = pragmas
@@ -100,7 +107,15 @@ class Handle:
 
     def run(self, sql: str, action: Callable[[Any], Any], call: Call) -> Any:
         """Run one statement in its transaction."""
-        return self.transaction.run(call, sql, partial(action, self.sqlite))
+        step = partial(self.transaction.run, call, sql, partial(action, self.sqlite))
+        if call.kind is Kind.WRITE and copies_tables(sql):
+            step = partial(self.copies.run, sql, call, step)
+        elif self.copies.are_unchecked and is_commit(sql):
+            self.copies.check()
+        result = step()
+        if call.kind in _EFFECTS:
+            self.copies.has_effects = True
+        return result
 
     def run_whole(
         self, sql: str, action: Callable[[Any], Any], short: ShortStatements, call: Call
@@ -140,6 +155,8 @@ class Handle:
 
     def commit(self, short: ShortStatements | None, call: Call) -> None:
         """COMMIT, and note how long that takes if the sync is left to others."""
+        if self.copies.are_unchecked:
+            self._check_copies()
         if short is None or not self.transaction.sharing.is_small:
             self.transaction.commit(call)
             return
@@ -147,9 +164,16 @@ class Handle:
         self.transaction.commit(call)
         short.note_on_thread(COMMIT, time.thread_time() - began_at)
 
+    def _check_copies(self) -> None:
+        try:
+            self.copies.check()
+        except BaseException:
+            self.transaction.roll_back()
+            raise
+
     def commit_at_once(self, short: ShortStatements, call: Call) -> Any:
         """COMMIT on the event loop's thread if there is little to write; else `NOT_DONE`."""
-        if not self.transaction.sharing.is_small:
+        if self.copies.are_unchecked or not self.transaction.sharing.is_small:
             return NOT_DONE
         began_at = time.perf_counter()
         self.transaction.commit(call)
@@ -175,7 +199,11 @@ class Handle:
 
     def tidy(self) -> bool:
         """Let the next writer go after a call, and tell whether `checkpoint` is due."""
-        return self.sqlite is not None and self.transaction.tidy()
+        if self.sqlite is None:
+            return False
+        is_due = self.transaction.tidy()
+        self.copies.tidy()
+        return is_due
 
     def checkpoint(self) -> None:
         """Do what the caller need not wait for."""

@@ -9,7 +9,7 @@ import re
 from enum import Enum
 from functools import lru_cache
 
-__all__ = ["Kind", "kind_of", "moves_syncs"]
+__all__ = ["Kind", "is_commit", "kind_of", "moves_syncs"]
 
 
 class Kind(Enum):
@@ -41,6 +41,7 @@ _KINDS = {
 
 _BLANK = r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))*"
 _ROLLBACK_TO = re.compile(rf"{_BLANK}ROLLBACK(?:\s+TRANSACTION)?\s+TO\b", re.DOTALL | re.IGNORECASE)
+_COMMIT = re.compile(rf"{_BLANK}(?:COMMIT|END)\b", re.DOTALL | re.IGNORECASE)
 _FIRST_WORD = re.compile(rf"{_BLANK}(\w+)", re.DOTALL)
 
 # Pragmas that read the schema or the rows; the others set something, many only outside of a
@@ -93,6 +94,11 @@ def _kind_of(sql: str) -> Kind:
 def moves_syncs(sql: str) -> bool:
     """Tell whether a statement of no other kind changes what a COMMIT syncs, and when."""
     return _MOVES_SYNCS.search(sql) is not None
+
+
+def is_commit(sql: str) -> bool:
+    """Tell whether a statement is COMMIT."""
+    return _COMMIT.match(sql) is not None
 
 
 def _word_after_tables(sql: str, start: int) -> str:
