@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup run test quick check coverage lint bench soak fuzz policies ways corpus clients
+.PHONY: help setup run test quick check coverage lint bench soak fuzz policies ways corpus clients workers
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -81,6 +81,10 @@ corpus: setup  ## Write and read models like those of public projects by doors a
 
 policies: setup  ## Compare random models under random policies with plain Python; URL of an empty database
 	@$(BIN)/python -m tests.resources.random_policies --url $(or $(URL),sqlite:///$(shell mktemp -d)/policies.db)
+
+workers: setup  ## Let 8 processes migrate at once, 20 rounds on each backend
+	@scripts/install-servers
+	@ROUNDS=20 $(BIN)/python -m pytest -q tests/migrations/test_workers.py
 
 clients: setup  ## Generate clients from the shop's OpenAPI document, and use them; needs npx
 	@scripts/check-clients

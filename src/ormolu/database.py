@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import FastAPI
 from sqlalchemy import URL, MetaData, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from starlette.requests import HTTPConnection
 
+from ormolu import migrations as room
 from ormolu.engines import EngineOptions, Engines, Listener, Pooler, SchemaMode
 from ormolu.models import Model
 from ormolu.sessions import UnitOfWork
 from ormolu.transactions import Access
 from ormolu.web import ProblemReach, attach, read_session_of, session_of
+
+if TYPE_CHECKING:
+    from ormolu.migrations import Migrations
 
 __all__ = ["Database"]
 
@@ -47,6 +51,7 @@ class Database:
         echo: bool = False,
         connect_args: Mapping[str, Any] | None = None,
         engine_options: Mapping[str, Any] | None = None,
+        migrations: str | None = None,
     ) -> None:
         """Read the URL and the options.
 
@@ -56,8 +61,10 @@ class Database:
                 `$DATABASE_URL`, else `sqlite:///app.db`.
             metadata: The mapped tables; None takes those of `Model`. Any other declarative base
                 works: `Base.metadata`, `SQLModel.metadata`.
-            schema: "create" makes missing tables when opening, "verify" refuses to open if the
-                mapped tables and columns are not there, "ignore" does not look.
+            schema: "create" makes missing tables when opening; "migrate" runs the revisions that
+                the database lacks; "verify" refuses to open if the mapped tables and columns are
+                not there, or the database does not have the revisions of the project; "ignore"
+                does not look.
             pool_size: Connections that stay open for reading, and as many for writing (SQLite:
                 16), per process.
             max_overflow: Connections that are opened beyond those where they are needed.
@@ -75,6 +82,8 @@ class Database:
             connect_args: More keyword arguments for the driver's connect.
             engine_options: More keyword arguments for `create_async_engine`, of both engines, such
                 as `pool_recycle` and `json_serializer`.
+            migrations: The folder of the revisions. None takes the project's alembic.ini or
+                `[tool.alembic]`, else `migrations` in the current folder.
 
         Raises:
             ConfigurationError: The URL or an option is wrong; the message says what to write.
@@ -92,12 +101,33 @@ class Database:
             engine_options=dict(engine_options or {}),
         )
         tables = Model.metadata if metadata is None else metadata
-        self._engines = Engines(url, metadata=tables, schema=schema, options=options)
+        self._engines = Engines(
+            url,
+            metadata=tables,
+            schema=schema,
+            options=options,
+            migrations=migrations,
+            prepare=_prepare,
+        )
 
     @property
     def url(self) -> URL:
         """Return the URL, with its asynchronous driver; its text shows no password."""
         return self._engines.target.url
+
+    @property
+    def metadata(self) -> MetaData:
+        """Return the mapped tables."""
+        return self._engines.metadata
+
+    @property
+    def migrations(self) -> Migrations:
+        """Return the revisions of this database; needs the extra `migrations`.
+
+        Raises:
+            ConfigurationError: Alembic is not installed.
+        """
+        return room.Migrations(self._engines)
 
     def attach(
         self,
@@ -264,3 +294,11 @@ class Database:
     def __repr__(self) -> str:
         """Show the URL without its password."""
         return f"Database({self.url!r})"
+
+
+async def _prepare(engines: Engines, schema: SchemaMode) -> None:
+    """Run the revisions that the database lacks, or say which these are."""
+    if schema == "migrate":
+        await room.Migrations(engines).upgrade()
+    elif schema == "verify" and room.find_place(engines.migrations).has_revisions:
+        await room.Migrations(engines).verify()

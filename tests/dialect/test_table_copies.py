@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 pytestmark = pytest.mark.filterwarnings("ignore:Skipped unsupported reflection")
 
 TABLES = (
-    "CREATE TABLE labels (id INTEGER PRIMARY KEY, color VARCHAR(7), parent INTEGER REFERENCES labels)",
+    "CREATE TABLE labels (id INTEGER PRIMARY KEY, color VARCHAR(7), parent INT REFERENCES labels)",
     "CREATE TABLE task_labels (label_id INTEGER REFERENCES labels ON DELETE CASCADE)",
     "CREATE TABLE log (text VARCHAR(20))",
     "CREATE UNIQUE INDEX ix_color ON labels (color)",
@@ -77,7 +77,9 @@ async def test_batch_loses_no_row(engine: AsyncEngine, *, transactional: bool) -
     await run(engine, altering(transactional=transactional))
     assert await answer(engine, "SELECT group_concat(label_id) FROM task_labels") == "1,2"
     assert await answer(engine, "SELECT group_concat(parent) FROM labels") == "1"
-    assert "VARCHAR(20)" in await answer(engine, "SELECT sql FROM sqlite_schema WHERE name = 'labels'")
+    assert "VARCHAR(20)" in await answer(
+        engine, "SELECT sql FROM sqlite_schema WHERE name = 'labels'"
+    )
     assert await answer(engine, "PRAGMA foreign_keys") == 1
     with pytest.raises(IntegrityError):
         await answer(engine, "INSERT INTO task_labels VALUES (99)")

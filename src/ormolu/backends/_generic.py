@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Dialect, Table, func
+from sqlalchemy import ColumnElement, Connection, Dialect, Table, func
 from sqlalchemy.engine.interfaces import ReflectedColumn
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
 from ormolu.backends._patterns import escaped, like
@@ -75,6 +75,7 @@ class Backend:
         writes_json: Whether it writes JSON of a row as we would.
         has_undecodable_values: Whether it stores values that Python cannot have.
         returns_by_columns: Whether RETURNING has to be judged column by column.
+        has_transactional_ddl: Whether CREATE and ALTER are undone with their transaction.
     """
 
     title: ClassVar[str | None] = None
@@ -116,6 +117,7 @@ class Backend:
     writes_json: ClassVar[bool] = False
     has_undecodable_values: ClassVar[bool] = False
     returns_by_columns: ClassVar[bool] = False
+    has_transactional_ddl: ClassVar[bool] = True
 
     def prepare(self, dialect: Dialect) -> None:
         """Give an engine's dialect, which is that engine's own, what it lacks."""
@@ -147,6 +149,28 @@ class Backend:
         del connection, timeout
         yield
 
+    @asynccontextmanager
+    async def migration_lock(self, engine: AsyncEngine) -> AsyncIterator[bool]:
+        """Try to take the lock under which one process alone migrates, and tell whether it is held.
+
+        Nobody waits for it: a statement that waits would keep a snapshot, for which CREATE INDEX
+        CONCURRENTLY waits in turn. It ends with the process that holds it.
+        """
+        del engine
+        yield True
+
+    def hold_references(self, connection: Connection) -> Callable[[], None]:
+        """Hold foreign keys off while tables are migrated, where that copies them.
+
+        Args:
+            connection: One that has not begun.
+
+        Returns:
+            What fails if there are rows since whose foreign key leads nowhere.
+        """
+        del connection
+        return lambda: None
+
     def warnings_of(
         self, table: Table, reflected: Sequence[ReflectedColumn]
     ) -> Iterator[tuple[str, tuple[object, ...]]]:
@@ -157,6 +181,11 @@ class Backend:
     def is_stored_otherwise(self, mapped: TypeEngine[Any], found: TypeEngine[Any] | None) -> bool:
         """Tell whether SQLAlchemy's DDL for a type makes a column of this quite other type."""
         del mapped, found
+        return False
+
+    def is_made_of(self, found: TypeEngine[Any], mapped: TypeEngine[Any]) -> bool:
+        """Tell whether a column of this quite other type is what DDL for a type makes."""
+        del found, mapped
         return False
 
     def how_to_add_schema(self, quoted: str) -> str:

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Dialect, cast, collate, text, type_coerce
+from sqlalchemy import Dialect, LargeBinary, Text, cast, collate, text, type_coerce
 from sqlalchemy.dialects import mysql
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
 from ormolu.backends._generic import Backend
@@ -20,6 +20,12 @@ __all__ = ["MARIADB", "MYSQL", "is_short_float"]
 _SHORT_BITS = 24
 
 _LOCK_NAME = "ormolu:create"
+
+_SIZES = (2**8 - 1, 2**16 - 1, 2**24 - 1, 2**32 - 1)
+_BLOBS = ("TINYBLOB", "BLOB", "MEDIUMBLOB", "LONGBLOB")
+_TEXTS = ("TINYTEXT", "TEXT", "MEDIUMTEXT", "LONGTEXT")
+# Of utf8mb4.
+_BYTES_OF_CHARACTER = 4
 
 
 def is_short_float(type_: TypeEngine[Any]) -> bool:
@@ -33,6 +39,7 @@ class _MySQL(Backend):
     driver = "mysql+asyncmy"
     has_read_only_sessions = True
     has_long_keys = False
+    has_transactional_ddl = False
     # Its DATETIME keeps no microseconds unless it is asked for them.
     moment_type = mysql.DATETIME(fsp=6)
     sorts_by_beginning = True
@@ -61,6 +68,28 @@ class _MySQL(Backend):
             yield
         finally:
             await connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": _LOCK_NAME})
+
+    def is_made_of(self, found: TypeEngine[Any], mapped: TypeEngine[Any]) -> bool:
+        # Of BLOB(n) and TEXT(n) it makes the smallest that has place for n.
+        names = _BLOBS if isinstance(mapped, LargeBinary) else _TEXTS
+        length = getattr(mapped, "length", None)
+        if length is None or not isinstance(mapped, (LargeBinary, Text)):
+            return False
+        size = length if names is _BLOBS else length * _BYTES_OF_CHARACTER
+        fitting = (name for name, most in zip(names, _SIZES, strict=True) if size <= most)
+        return next(fitting, None) == found.__visit_name__
+
+    @asynccontextmanager
+    async def migration_lock(self, engine: AsyncEngine) -> AsyncIterator[bool]:
+        # Names are those of the whole server, and 64 characters at most.
+        name = "CONCAT('ormolu:migrate:', MD5(DATABASE()))"
+        async with engine.connect() as connection:
+            is_mine = await connection.scalar(text(f"SELECT GET_LOCK({name}, 0)"))
+            await connection.commit()
+            try:
+                yield bool(is_mine)
+            finally:
+                await connection.execute(text(f"SELECT RELEASE_LOCK({name})"))
 
     def single_precision(self, type_: TypeEngine[Any]) -> TypeEngine[Any] | None:
         return mysql.FLOAT() if is_short_float(type_) else None

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Dialect, collate, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
 from ormolu.backends._generic import QUIET, Backend, Exact
@@ -36,6 +36,7 @@ _RESET = (
 _READ_ONLY = "default_transaction_read_only"
 
 _LOCK_KEY = 0x6F726D6F6C75  # "ormolu"
+_MIGRATION_KEY = _LOCK_KEY + 1
 
 
 class _PostgreSQL(Backend):
@@ -81,6 +82,14 @@ class _PostgreSQL(Backend):
         await connection.execute(text(f"SET LOCAL lock_timeout = {round(timeout * 1000)}"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
         yield
+
+    @asynccontextmanager
+    async def migration_lock(self, engine: AsyncEngine) -> AsyncIterator[bool]:
+        # Of a transaction: behind a pooler a session is not one's own.
+        async with engine.connect() as connection:
+            await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+            take = text("SELECT pg_try_advisory_xact_lock(:key)")
+            yield bool(await connection.scalar(take, {"key": _MIGRATION_KEY}))
 
     def how_to_add_schema(self, quoted: str) -> str:
         return f"The database does not have it. Run: CREATE SCHEMA {quoted}"

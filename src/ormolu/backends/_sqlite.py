@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, closing
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, types
+from sqlalchemy import ColumnElement, Connection, Table, types
 from sqlalchemy.engine.interfaces import ReflectedColumn
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import TypeEngine
 
 from ormolu.backends._generic import Backend, Exact
@@ -55,6 +60,33 @@ class _SQLite(Backend):
     def leaves_no_trace(self, sql: str) -> bool:
         return _SQLITE_LEAVES.match(sql) is None
 
+    @asynccontextmanager
+    async def migration_lock(self, engine: AsyncEngine) -> AsyncIterator[bool]:
+        # The migration needs the lock of the file itself, so this is one of a file beside it.
+        path = engine.url.database or ""
+        with closing(sqlite3.connect(f"{path}-migrating", timeout=0)) as lock:
+            try:
+                lock.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise
+                yield False
+            else:
+                yield True
+
+    def hold_references(self, connection: Connection) -> Callable[[], None]:
+        cursor = connection.connection.cursor()
+        cursor.execute("PRAGMA foreign_keys=0")
+        cursor.close()
+        before = _violations(connection)
+
+        def check() -> None:
+            for child, parent in _violations(connection) - before:
+                message = f"The migration leaves rows of {child} that refer to no row of {parent}."
+                raise IntegrityError(None, None, ValueError(message))
+
+        return check
+
     def warnings_of(
         self, table: Table, reflected: Sequence[ReflectedColumn]
     ) -> Iterator[tuple[str, tuple[object, ...]]]:
@@ -82,6 +114,11 @@ class _SQLite(Backend):
             return super().matches(text, pieces, exact, ignore_case=True)
         # LIKE ignores the case of ASCII's letters.
         return text.op("GLOB", is_comparison=True)(_globbed(pieces))  # type: ignore[no-any-return]
+
+
+def _violations(connection: Connection) -> Counter[tuple[str, str]]:
+    rows = connection.exec_driver_sql("PRAGMA foreign_key_check")
+    return Counter((row[0], row[2]) for row in rows)
 
 
 def _globbed(pieces: Sequence[str]) -> str:

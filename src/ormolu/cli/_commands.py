@@ -9,12 +9,16 @@ from rich.console import Console
 from rich.table import Table
 
 from ormolu.cli._application import load_application
+from ormolu.cli._db import db_commands
 from ormolu.errors import ConfigurationError
 from ormolu.resources import explain_application
 
 __all__ = ["commands"]
 
 commands = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+commands.add_typer(db_commands, name="db")
 
 
 @commands.callback()

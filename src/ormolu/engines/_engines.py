@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -90,6 +90,7 @@ class Engines:
 
     Attributes:
         listeners: Who listens to the engines.
+        migrations: The folder of the revisions, if the program names one.
         reads_in_autocommit: Whether reads are sent without a transaction around them.
         begins_with_first_statement: Whether the driver sends BEGIN with it, and limits all waits
             itself.
@@ -104,6 +105,8 @@ class Engines:
         metadata: MetaData,
         schema: SchemaMode,
         options: EngineOptions,
+        migrations: str | None = None,
+        prepare: Callable[[Engines, SchemaMode], Awaitable[None]] | None = None,
     ) -> None:
         target = read_url(url)
         if target.is_memory:
@@ -115,7 +118,9 @@ class Engines:
         self.target = target
         self.options = options
         self.metadata = metadata
+        self.migrations = migrations
         self._schema: SchemaMode = schema
+        self._prepare = prepare
         self._opened: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Opened]
         self._opened = weakref.WeakKeyDictionary()
         self._abandoned: list[object] = []
@@ -206,6 +211,8 @@ class Engines:
         try:
             if self._schema != "ignore":
                 await _check_connection(pair.writer)
+                if self._prepare is not None:
+                    await self._prepare(self, self._schema)
                 await prepare_schema(
                     pair.reader, pair.writer, self.metadata, self._schema, _SCHEMA_TIMEOUT
                 )
@@ -263,6 +270,15 @@ class Engines:
             for kept in () if opened is None else opened.kept.values():
                 await kept.close()
             await pair.dispose()
+
+    @property
+    def url(self) -> URL:
+        """Return the URL, with its asynchronous driver."""
+        return self.target.url
+
+    def make_engine(self) -> AsyncEngine:
+        """Return an engine beside those of the loop, that writes; the caller disposes of it."""
+        return self._make_engine(Access.WRITE, self._server())
 
     def _make_engine(self, access: Access, server: Server) -> AsyncEngine:
         # Looked up now: a tracer may have wrapped it since we were imported.

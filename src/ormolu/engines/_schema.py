@@ -18,7 +18,7 @@ from ormolu.limits import Limit
 
 __all__ = ["SchemaMode", "prepare_schema"]
 
-SchemaMode = Literal["create", "verify", "ignore"]
+SchemaMode = Literal["create", "migrate", "verify", "ignore"]
 
 _log = logging.getLogger("ormolu")
 
@@ -42,7 +42,7 @@ async def prepare_schema(
         reader: Engine that looks: on SQLite a writer would wait for those that write already.
         writer: Engine that creates.
         metadata: The mapped tables.
-        mode: "create" makes missing tables and then compares, "verify" only compares.
+        mode: "create" makes missing tables and then compares, the others only compare.
         timeout: Seconds to wait for another worker that creates.
 
     Raises:

@@ -1,8 +1,8 @@
 """Tables that Alembic alters by copying them: no row of another table is lost by it.
 
-SQLite cannot alter most of a table. Alembic's batch mode copies its rows into `_alembic_tmp_<name>`,
-drops the table and renames the copy. With foreign keys on, that DROP deletes the rows that refer to
-the table; and triggers go with it. Lives in the connection's thread.
+SQLite cannot alter most of a table. Alembic's batch mode copies its rows into a table named
+`_alembic_tmp_...`, drops the table and renames the copy. With foreign keys on, that DROP deletes
+the rows that refer to the table; and triggers go with it. Lives in the connection's thread.
 """
 
 from __future__ import annotations
@@ -32,12 +32,14 @@ type = 'index' AND EXISTS (SELECT 1 FROM pragma_index_xinfo(made.name) WHERE cid
 """
 
 _REFUSED = (
-    "DROP TABLE {0}: rows of {1} refer to it, and would be deleted or changed with it. Foreign keys "
-    "can only be held off from the beginning of a transaction, and this one has written already: "
-    "run `ormolu db upgrade`, which holds them off; or give the batch of {0} a revision of its own; "
-    "or let Alembic connect with ?foreign_keys=off"
+    "DROP TABLE {0}: rows of {1} refer to it, and would be deleted or changed with it. Foreign "
+    "keys can only be held off from the beginning of a transaction, and this one has written: run "
+    "`ormolu db upgrade`, which holds them off; or give the batch of {0} a revision of its own; or "
+    "let Alembic connect with ?foreign_keys=off"
 )
-_VIOLATED = "FOREIGN KEY constraint failed: the migration leaves rows of {} that refer to no row of {}"
+_VIOLATED = (
+    "FOREIGN KEY constraint failed: the migration leaves rows of {} that refer to no row of {}"
+)
 
 
 class TableCopies:

@@ -23,7 +23,7 @@ from ormolu.web._openapi import document_problems
 from ormolu.web._problems import Problems
 from ormolu.web._survey import check_routes
 
-__all__ = ["attach", "attached_applications"]
+__all__ = ["attach", "attached_applications", "attached_engines"]
 
 # Those that the program holds: what a resource is in is for their routes to say.
 _applications: weakref.WeakSet[FastAPI] = weakref.WeakSet()
@@ -90,6 +90,12 @@ def attached_applications(session: object = None) -> list[FastAPI]:
         for each in list(_applications)
         if engines is None or engines in each.state.ormolu.engines
     ]
+
+
+def attached_engines(app: FastAPI) -> list[Engines]:
+    """Return the databases that are attached to an application."""
+    attachment: _Attachment | None = getattr(app.state, "ormolu", None)
+    return [] if attachment is None else list(attachment.engines)
 
 
 def _compose_lifespan(app: FastAPI, engines: Engines, attachment: _Attachment) -> None:

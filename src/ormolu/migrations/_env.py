@@ -1,0 +1,100 @@
+"""The env of projects that have none: runs revisions over a connection of the database's engine.
+
+Alembic calls it in a thread of its own (see `_migrations`), so that it works where a loop runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from alembic import context
+from sqlalchemy import Connection
+
+from ormolu.backends import backend_of
+from ormolu.engines import Engines
+from ormolu.migrations._options import options
+
+__all__ = ["KEY", "Run", "run"]
+
+# Where a Config carries what our env needs.
+KEY = "ormolu"
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One call of Alembic's.
+
+    Attributes:
+        engines: The database.
+        say: Told of each revision.
+        allow_drop: Whether a revision may drop tables that no model maps.
+        began_at: When the revision that runs began.
+    """
+
+    engines: Engines
+    say: Callable[[str], None]
+    allow_drop: bool = False
+    began_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return what Alembic is told."""
+        return options(self.engines, allow_drop=self.allow_drop, report=self.say)
+
+    def note(self, step: Any) -> None:
+        """Say which revision was done."""
+        took, self.began_at = time.monotonic() - self.began_at, time.monotonic()
+        verb = "stamped" if step.is_stamp else "upgraded" if step.is_upgrade else "downgraded"
+        names = ", ".join(step.up_revision_ids)
+        doc = "" if step.up_revision is None else f" {step.up_revision.doc}"
+        self.say(f"{verb} {names}{doc} ({took:.2f} s)")
+
+
+def run() -> None:
+    """Run what Alembic was called for."""
+    current: Run = context.config.attributes[KEY]
+    if context.is_offline_mode():
+        context.configure(
+            url=current.engines.url,
+            literal_binds=True,
+            dialect_opts={"paramstyle": "named"},
+            **current.options,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+    else:
+        asyncio.run(_connect(current))
+
+
+async def _connect(current: Run) -> None:
+    engine = current.engines.make_engine()
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_migrate, current)
+    finally:
+        await engine.dispose()
+
+
+def _migrate(connection: Connection, current: Run) -> None:
+    check_references = backend_of(connection.dialect).hold_references(connection)
+    connection.commit()
+    context.configure(
+        connection=connection,
+        on_version_apply=partial(_end_revision, current, check_references),
+        **{**current.options, "transaction_per_migration": True},
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _end_revision(
+    current: Run, check_references: Callable[[], None], *, step: Any, **_others: Any
+) -> None:
+    """Check foreign keys before the COMMIT of a revision, and tell of it."""
+    check_references()
+    current.note(step)

@@ -1,0 +1,136 @@
+"""Projects that have Alembic's files: ours and plain `alembic` both use them as they are."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+
+from tests.migrations.conftest import Project
+
+# As `alembic init -t async` writes it, with two lines that docs/migrations.md tells.
+ENV = """
+import asyncio
+from logging.config import fileConfig
+
+from alembic import context
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from ormolu import Database
+from ormolu.migrations import options
+from tests.migrations.conftest import {tables}
+
+fileConfig(context.config.config_file_name)
+db = Database({url!r}, metadata={tables}())
+
+
+def do_run_migrations(connection):
+    context.configure(connection=connection, **options(db))
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def run_async_migrations():
+    engine = create_async_engine(db.url, poolclass=NullPool)
+    async with engine.connect() as connection:
+        await connection.run_sync(do_run_migrations)
+    await engine.dispose()
+
+
+asyncio.run(run_async_migrations())
+"""
+
+INI = """
+[alembic]
+script_location = %(here)s/alembic
+path_separator = os
+
+[loggers]
+keys = root
+[handlers]
+keys = console
+[formatters]
+keys =
+[logger_root]
+level = WARNING
+handlers = console
+[handler_console]
+class = StreamHandler
+args = (sys.stderr,)
+"""
+
+
+def adopt(project: Project, tables: str = "first_tables", *, toml: bool = False) -> Config:
+    """Make Alembic's files, in one of their two forms."""
+    Path("migrations/versions").rmdir()
+    Path("migrations").rmdir()
+    Path("alembic/versions").mkdir(parents=True)
+    Path("alembic/script.py.mako").write_text(
+        Path(command.__file__).with_name("templates").joinpath("async/script.py.mako").read_text()
+    )
+    env = ENV.format(url=project.url, tables=tables)
+    Path("alembic/env.py").write_text(env.replace("fileConfig(", "# ") if toml else env)
+    if toml:
+        Path("pyproject.toml").write_text('[tool.alembic]\nscript_location = "%(here)s/alembic"\n')
+        return Config(toml_file="pyproject.toml")
+    Path("alembic.ini").write_text(INI)
+    return Config("alembic.ini")
+
+
+def add_revisions(count: int) -> None:
+    """Write old revisions by hand, each of which makes a table."""
+    for number in range(count):
+        down = repr(f"r{number - 1}") if number else None
+        Path(f"alembic/versions/r{number}.py").write_text(
+            f"from alembic import op\nimport sqlalchemy as sa\nrevision = 'r{number}'\n"
+            f"down_revision = {down}\n\n\ndef upgrade():\n"
+            f"    op.create_table('t{number}', sa.Column('id', sa.Integer, primary_key=True))\n\n\n"
+            f"def downgrade():\n    op.drop_table('t{number}')\n"
+        )
+
+
+@pytest.mark.parametrize("toml", [False, True])
+async def test_folder_of_twenty_revisions_is_adopted(project: Project, *, toml: bool) -> None:
+    """Its own env.py and revisions run from within a loop, and no logger is silenced."""
+    adopt(project, toml=toml)
+    add_revisions(20)
+    handlers = logging.getLogger().handlers[:]
+    await project.migrations().upgrade("r9")
+    async with project.database(schema="ignore") as db:
+        await db.migrations.upgrade("r18")
+    assert {f"t{number}" for number in range(19)} < await project.tables()
+    await project.migrations().upgrade()
+    await project.migrations().verify()
+    assert "r19 (head)" in await project.migrations().current()
+    assert not logging.getLogger("ormolu").disabled
+    assert logging.getLogger().handlers == handlers
+
+
+async def test_plain_alembic_with_two_lines(project: Project) -> None:
+    """`alembic revision --autogenerate` and `alembic upgrade` do right, and lose no row."""
+    config = adopt(project, toml=True)
+    await asyncio.to_thread(command.revision, config, "first", autogenerate=True)
+    await asyncio.to_thread(command.upgrade, config, "head")
+    (source,) = [path.read_text() for path in Path("alembic/versions").glob("*_first.py")]
+    assert "import ormolu\n" in source
+    assert not re.search(r"ormolu\.models|info=", source)
+    await project.ask("INSERT INTO labels VALUES (1, 'red', '2026-01-01 00:00:00')")
+    await project.ask("INSERT INTO task_labels VALUES (1, 1)")
+    env = Path("alembic/env.py").read_text()
+    Path("alembic/env.py").write_text(env.replace("first_tables", "second_tables"))
+    await asyncio.to_thread(command.revision, config, "second", autogenerate=True)
+    (source,) = [path.read_text() for path in Path("alembic/versions").glob("*_second.py")]
+    # The longer column alone: a new table would be a write before the batch.
+    kept = re.sub(r"    op\.create_table\('users'.*?\n    \)\n", "", source, flags=re.DOTALL)
+    (path,) = Path("alembic/versions").glob("*_second.py")
+    path.write_text(kept.replace("    op.drop_table('users')\n", ""))
+    await asyncio.to_thread(command.upgrade, config, "head")
+    assert await project.ask("SELECT count(*) FROM task_labels") == 1
+    await asyncio.to_thread(command.downgrade, config, "-1")
+    assert await project.ask("SELECT count(*) FROM task_labels") == 1
