@@ -13,9 +13,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from ormolu import Database, resource
 from ormolu.lanes import NotDoneError
 from ormolu.lanes._bans import Bans
-from ormolu.resources.declare._recent import Recent
-from ormolu.resources.http._answers import _kept, _quoted_plain, next_link
-from ormolu.resources.work._shapes import Shapes
+from ormolu.resources.declare._lru import LRUCache
+from ormolu.resources.http._answers import _cached_without_cursor, _quoted_plain, next_link
+from ormolu.resources.work._plan_cache import PlanCache
 from ormolu.sqlite._short import ShortStatements
 from ormolu.sqlite._statements import _known_kind_of, kind_of
 from tests.fixtures.apps import client_of
@@ -45,7 +45,7 @@ tickets = resource(Ticket)
 
 def test_a_plan_that_is_used_is_kept() -> None:
     """Whatever others come between its uses."""
-    shapes: Shapes[str] = Shapes()
+    shapes: PlanCache[str] = PlanCache()
     made: list[Any] = []
 
     def find(shape: Any) -> None:
@@ -62,7 +62,7 @@ def test_a_plan_that_is_used_is_kept() -> None:
 )
 def test_a_long_shape_is_not_kept(shape: Any) -> None:
     """However often it comes; nor is it remembered that it came."""
-    shapes: Shapes[str] = Shapes()
+    shapes: PlanCache[str] = PlanCache()
     for _ in range(3):
         with pytest.raises(NotDoneError):
             shapes.find(shape, lambda: "plan", is_common=False)
@@ -71,7 +71,7 @@ def test_a_long_shape_is_not_kept(shape: Any) -> None:
 
 def test_what_was_used_lately_is_kept() -> None:
     """And of the rest no more than was said."""
-    recent: Recent[int] = Recent(10)
+    recent: LRUCache[int] = LRUCache(10)
     recent.put("hot", 1)
     for number in range(1000):
         assert recent.get("hot") == 1
@@ -115,13 +115,13 @@ def test_bans_are_bounded() -> None:
 
 def test_links_of_long_requests_are_made_each_time() -> None:
     """A query string and a path may be of many kilobytes."""
-    _kept.cache_clear()
+    _cached_without_cursor.cache_clear()
     _quoted_plain.cache_clear()
     query = f"name={LONG}&cursor=b".encode()
     scope = {"type": "http", "path": f"/{LONG}", "query_string": query, "headers": [],
              "server": ("test", 80), "scheme": "http"}  # fmt: skip
     assert next_link(scope, "c").endswith(f'?name={LONG}&cursor=c>; rel="next"')
-    assert _kept.cache_info().currsize == _quoted_plain.cache_info().currsize == 0
+    assert _cached_without_cursor.cache_info().currsize == _quoted_plain.cache_info().currsize == 0
 
 
 def _letters() -> int:

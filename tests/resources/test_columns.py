@@ -27,7 +27,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from ormolu import Database, Model, resource
 from ormolu.resources._resource import Resource
-from ormolu.resources.declare._columns import _is_made
+from ormolu.resources.declare._columns import _is_generated
 from tests.fixtures.apps import client_of
 
 pytestmark = pytest.mark.anyio
@@ -76,21 +76,21 @@ def serve(url: str, router: Resource, metadata: MetaData) -> Any:
 )
 def test_constant_defaults_may_be_chosen_otherwise(default: Any) -> None:
     """However they are written, in the program or in the table."""
-    assert not _is_made(Column("a", String(9), server_default=default))
-    assert not _is_made(Column("a", String(9), default=default))
+    assert not _is_generated(Column("a", String(9), server_default=default))
+    assert not _is_generated(Column("a", String(9), default=default))
 
 
 @pytest.mark.parametrize("default", [func.random(), text("gen_random_uuid()"), text("(uuid())")])
 def test_functions_of_the_database_are_the_server_s(default: Any) -> None:
     """However they are written, in the program or in the table."""
-    assert _is_made(Column("a", String(40), server_default=default))
-    assert _is_made(Column("a", String(40), default=default))
+    assert _is_generated(Column("a", String(40), server_default=default))
+    assert _is_generated(Column("a", String(40), default=default))
 
 
 def test_triggers_and_sequences_are_the_server_s() -> None:
     """Their values are fetched."""
-    assert _is_made(Column("a", Integer, FetchedValue()))
-    assert _is_made(Column("a", Integer, Sequence("counts")))
+    assert _is_generated(Column("a", Integer, FetchedValue()))
+    assert _is_generated(Column("a", Integer, Sequence("counts")))
 
 
 async def test_flags_that_the_table_sets_can_be_sent(database_url: str) -> None:

@@ -177,9 +177,9 @@ def test_columns_tell_what_they_are() -> None:
     """What the server makes, what has no SQL, what has no type."""
     odd = attributes_of(Odd)
     assert "broken" not in odd
-    assert odd["made"].is_made
-    assert odd["id"].is_made
-    assert odd["changed"].is_made
+    assert odd["made"].is_generated
+    assert odd["id"].is_generated
+    assert odd["changed"].is_generated
     assert odd["made"].field.annotation is str
     assert odd["vague"].column is None
     shown = resource(Odd, operations={"list"}).schemas.public.model_json_schema()["properties"]

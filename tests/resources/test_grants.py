@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ormolu import Model, Policy
 from ormolu.lanes import Slot
-from ormolu.resources.work._grants import EVERYBODY, grant_of, template_of
+from ormolu.resources.work._grants import NO_POLICIES, make_grant, with_slots
 
 
 class Grove(Model):
@@ -24,13 +24,13 @@ class Grove(Model):
 
 def granted(policy: Policy) -> Any:
     policies: Any = {Grove: policy}
-    return grant_of(policies, policy)
+    return make_grant(policies, policy)
 
 
 def slots_of(policy: Policy) -> list[str]:
     """Return the slots in the template of a policy, in the order of its values."""
     policies: Any = {Grove: policy}
-    made: Any = template_of(policies)
+    made: Any = with_slots(policies)
     found: list[str] = []
     for condition in made[Grove].conditions:
         for value in condition.compile().params.values():
@@ -73,7 +73,7 @@ def test_parameter_of_two_conditions() -> None:
     shared = bindparam(None, 1, type_=Integer(), unique=True)
     policy = Policy(visible=(Grove.owner == shared) | Grove.is_open, writable=Grove.id == shared)
     policies: Any = {Grove: policy}
-    made: Any = template_of(policies)
+    made: Any = with_slots(policies)
     slots = select(Grove.id).where(made[Grove].touched).compile().params.values()
     assert sorted(each.name for each in slots) == ["policy 0", "policy 1"]
 
@@ -95,23 +95,23 @@ def test_what_is_not_kept() -> None:
     assert granted(inline) is None
     names: Any = {Grove: Policy(visible=and_(Grove.owner == bindparam("n", 1),
                                              Grove.id == bindparam("n", 1)))}  # fmt: skip
-    assert template_of(names) is None
+    assert with_slots(names) is None
     sampled = Grove.__table__.tablesample(func.bernoulli(literal(30)))
     some: Any = {Grove: Policy(visible=Grove.id.in_(select(sampled.c.id)))}
-    assert granted(some[Grove]) is None or template_of(some) is None
+    assert granted(some[Grove]) is None or with_slots(some) is None
 
 
 def test_nobody_s_policies() -> None:
     """Where there are none everybody is allowed the same."""
     assert granted(Policy(visible=True)).values == {}
-    assert grant_of({}, Policy(visible=True)) is EVERYBODY
+    assert make_grant({}, Policy(visible=True)) is NO_POLICIES
 
 
 @pytest.mark.parametrize("rows", [True, False])
 def test_all_or_none(*, rows: bool) -> None:
     """They are of the key as they are."""
     policies: Any = {Grove: Policy(visible=rows)}
-    assert template_of(policies)[Grove].visible is rows  # type: ignore[index]
+    assert with_slots(policies)[Grove].visible is rows  # type: ignore[index]
     assert granted(Policy(visible=rows)).key != granted(Policy(visible=not rows)).key
 
 

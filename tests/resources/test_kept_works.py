@@ -11,8 +11,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ormolu import Model, Policy, resource
 from ormolu.resources.http._kept_works import Works
 from ormolu.resources.http._table import TABLE
-from ormolu.resources.routes._placing import place
-from ormolu.resources.work._grants import grant_of
+from ormolu.resources.routes._binding import bind_routes
+from ormolu.resources.work._grants import make_grant
 
 READ = next(each for each in TABLE if each.name == "read")
 
@@ -32,13 +32,13 @@ def test_structures_that_come_again() -> None:
     """The first have works; later ones once they come for the second time, and soon."""
     app, plots, dialect = FastAPI(), resource(Plot, policy=nobody), sqlite.dialect()
     app.include_router(plots)
-    exposure = place(app).exposure(plots.declaration)
+    exposure = bind_routes(app).exposure(plots.declaration)
     works = Works(exposure)
 
     def find(first: int, second: int) -> Any:
         rows = Plot.id.in_(range(first)) & Plot.owner.in_(range(second))
         policies = {exposure: Policy(visible=rows)}
-        grant = grant_of(policies, policies[exposure])
+        grant = make_grant(policies, policies[exposure])
         assert grant is not None
         return works.find(READ, dialect, policies, grant)
 

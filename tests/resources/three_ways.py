@@ -170,7 +170,7 @@ class Three:
 async def three_ways(urls: Sequence[str]) -> AsyncIterator[Three]:
     """Serve the notes three times."""
     three, module = Three(), cast("Any", _endpoints)
-    answer = module.answer_beside
+    answer = module.answer_on_lane
 
     async def counted(*arguments: Any) -> Any:
         reply = await answer(*arguments)
@@ -203,8 +203,8 @@ async def three_ways(urls: Sequence[str]) -> AsyncIterator[Three]:
         three.databases.append(db)
         three.observers.append(Observer(app))
     async with AsyncExitStack() as stack:
-        module.answer_beside = counted
-        stack.callback(setattr, module, "answer_beside", answer)
+        module.answer_on_lane = counted
+        stack.callback(setattr, module, "answer_on_lane", answer)
         for observer in three.observers:
             app = observer.app
             await stack.enter_async_context(app.router.lifespan_context(app))

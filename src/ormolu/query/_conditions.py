@@ -31,8 +31,8 @@ from ormolu.query._text import bounds, equals, is_one_of, literal, matches, orde
 from ormolu.query._views import Field, Relation, View, refuse
 
 __all__ = [
-    "AllOf", "AnyOf", "Condition", "Not", "Over", "Quantifier", "Term",
-    "compile_condition", "describe", "is_over_relations",
+    "AllOf", "AnyOf", "Condition", "Not", "Over", "Quantifier", "Term", "compile_condition",
+    "describe", "reads_relations",
 ]  # fmt: skip
 
 Quantifier = Literal["any", "none", "every"]
@@ -81,15 +81,15 @@ class Over:
 Condition = Term | AllOf | AnyOf | Not | Over
 
 
-def is_over_relations(condition: Condition | None) -> bool:
+def reads_relations(condition: Condition | None) -> bool:
     """Tell whether a condition looks at rows of other models."""
     match condition:
         case Over():
             return True
         case AllOf(parts) | AnyOf(parts):
-            return any(is_over_relations(part) for part in parts)
+            return any(reads_relations(part) for part in parts)
         case Not(part):
-            return is_over_relations(part)
+            return reads_relations(part)
         case _:
             return False
 

@@ -7,14 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Strict, TypeAdapter, ValidationError
 
-from ormolu.query._conditions import (
-    AllOf,
-    AnyOf,
-    Condition,
-    Not,
-    Over,
-    Term,
-)
+from ormolu.query._conditions import AllOf, AnyOf, Condition, Not, Over, Term
 from ormolu.query._kinds import ORDER, PATTERNS
 from ormolu.query._text import literal
 from ormolu.query._views import Field, Location, Relation, View, nearest, refuse

@@ -33,11 +33,10 @@ from ormolu.query._stored import is_fixed
 from ormolu.query._told import is_readable, plain_hint
 
 __all__ = [
-    "ANY_DECIMAL", "DATE", "INSTANT", "NAIVE", "STRING_CHARACTERS", "Limits", "Make",
-    "any_decimal", "any_moment", "any_text", "anything", "array", "binary", "boolean", "clock",
-    "counting", "day", "decimal", "document", "documented", "enumeration", "identifier",
-    "in_query", "instant", "integer", "interval", "moment", "number", "single",
-    "string", "text", "uuid_object", "whole",
+    "ANY_DECIMAL", "DATE", "INSTANT", "NAIVE", "STRING_CHARACTERS", "Limits", "Make", "any_decimal",
+    "any_moment", "any_text", "anything", "array", "binary", "boolean", "clock", "counting", "day",
+    "decimal", "document", "documented", "enumeration", "identifier", "in_query", "instant",
+    "integer", "interval", "moment", "number", "single", "string", "text", "uuid_object", "whole",
 ]  # fmt: skip
 
 

@@ -23,8 +23,8 @@ from ormolu.query._stored import is_filled, stored_type
 
 __all__ = [
     "Around", "AsStored", "CodedAsStored", "Digits", "Exact", "Names", "Shielded", "Single",
-    "Truth", "UTCRange", "UTCRanges", "UTCTime", "UncachedAsStored", "UncachedShielded",
-    "Unfilled", "Whole", "note",
+    "Truth", "UTCRange", "UTCRanges", "UTCTime", "UncachedAsStored", "UncachedShielded", "Unfilled",
+    "Whole", "note",
 ]  # fmt: skip
 
 _log = logging.getLogger("ormolu")

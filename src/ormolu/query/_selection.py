@@ -20,17 +20,8 @@ from ormolu.query._shown import as_key, as_shown
 from ormolu.query._views import Field, Location, Relation, View, refuse
 
 __all__ = [
-    "MAX_CHILDREN",
-    "FetchChildren",
-    "Part",
-    "Row",
-    "Rows",
-    "Selection",
-    "make_row",
-    "prepare",
-    "read_selection",
-    "shown",
-    "walk",
+    "MAX_CHILDREN", "FetchChildren", "Part", "Row", "Rows", "Selection", "make_row", "prepare",
+    "read_selection", "shown", "walk",
 ]  # fmt: skip
 
 Row = dict[str, Any]

@@ -22,20 +22,10 @@ from ormolu.models import UTCDateTime
 from ormolu.seams import variants_of
 
 __all__ = [
-    "bound_form",
-    "is_coded",
-    "is_filled",
-    "is_fixed",
-    "is_named_apart",
-    "named_type",
-    "named_types",
-    "read_form",
-    "reads_as_inner",
-    "reads_as_stored",
-    "stored_type",
-    "stored_types",
+    "bound_form", "is_coded", "is_filled", "is_fixed", "is_named_apart", "named_type",
+    "named_types", "read_form", "reads_as_inner", "reads_as_stored", "stored_type", "stored_types",
     "undecorated",
-]
+]  # fmt: skip
 
 _BINDS = ("process_bind_param", "bind_processor", "bind_expression")
 _READS = ("process_result_value", "result_processor", "column_expression")

@@ -19,13 +19,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ormolu.backends import backend_of, is_short_float, pieces_of
 from ormolu.query._kinds import family_of
-from ormolu.query._stored import (
-    bound_form,
-    is_filled,
-    is_named_apart,
-    named_type,
-    stored_type,
-)
+from ormolu.query._stored import bound_form, is_filled, is_named_apart, named_type, stored_type
 
 __all__ = ["bound", "bounds", "equals", "is_one_of", "literal", "matches", "ordered"]
 

@@ -29,9 +29,7 @@ from ormolu.query._stored import (
     undecorated,
 )
 
-__all__ = [
-    "SECRET", "Like", "is_readable", "plain_hint", "told_type", "value_type", "without_none",
-]  # fmt: skip
+__all__ = ["SECRET", "Like", "is_readable", "plain_hint", "told_type", "value_type", "without_none"]
 
 
 class _Secret:

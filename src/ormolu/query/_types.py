@@ -11,10 +11,7 @@ from ormolu.query._kinds import family_of, kind_of
 from ormolu.query._readers import STRING_CHARACTERS
 from ormolu.query._stored import undecorated
 
-__all__ = [
-    "STRING_CHARACTERS", "filtered_type", "is_json", "is_long", "is_text",
-    "undecorated",
-]  # fmt: skip
+__all__ = ["STRING_CHARACTERS", "filtered_type", "is_json", "is_long", "is_text", "undecorated"]
 
 
 def filtered_type(type_: TypeEngine[Any]) -> Any:

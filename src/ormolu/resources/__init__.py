@@ -1,8 +1,4 @@
-"""Resources: from a model to the whole REST dialect.
-
-`_resource` is the face; `_operations` does the work without HTTP, and `_routes` is a thin face
-on it.
-"""
+"""Resources: from a model to the whole REST dialect. `_resource` is the face."""
 
 from ormolu.resources._resource import Resource, resource
 from ormolu.resources.declare import HookName, Policy
@@ -10,11 +6,5 @@ from ormolu.resources.routes import Explanation, explain_application
 from ormolu.resources.work import Page
 
 __all__ = [
-    "Explanation",
-    "HookName",
-    "Page",
-    "Policy",
-    "Resource",
-    "explain_application",
-    "resource",
-]
+    "Explanation", "HookName", "Page", "Policy", "Resource", "explain_application", "resource",
+]  # fmt: skip

@@ -25,8 +25,8 @@ from ormolu.resources.declare import (
     check_relations,
     checked_policy,
     declare,
-    kept_apart,
-    made,
+    isolate_policies,
+    live_resources,
     mapper_of,
     operations_of,
     path_of_table,
@@ -45,8 +45,8 @@ ModelPolicies = Mapping[type[Any], Policy]
 class Resource(ResourceRouter):
     """The REST face of one model: routes for `include_router`, and the same from Python.
 
-    The Python operations take a session and what the request would say. `policies` is what the
-    caller may see and touch, by model; None is the program itself, which may everything.
+    The Python operations take a session and what a request would say. `policies` is what the
+    caller may see and write, by model; with None the program itself may do everything.
 
     Attributes:
         declaration: What the program declared.
@@ -54,33 +54,32 @@ class Resource(ResourceRouter):
 
     def __init__(self, declaration: Declaration, session: Callable[..., Any]) -> None:
         super().__init__(declaration, session)
-        # What speaks for it in a script, without an application; see `exposure_for`.
-        self.alone: tuple[int, Registry] | None = None
-        made.add(self)
+        # Its registry in a script, which has no application; see `exposure_for`.
+        self.standalone: tuple[int, Registry] | None = None
+        live_resources.add(self)
 
     @property
     def schemas(self) -> Schemas:
         """Return the Pydantic models: `public`, `create`, `update`."""
-        schemas: Schemas = self.declaration.once(schemas_of)
-        return schemas
+        return self.declaration.cached(schemas_of)
 
     @property
     def exposure(self) -> Exposure:
-        """Return what is shown, in the application that it is in.
+        """Return what is shown in the application that serves it.
 
         Raises:
-            ConfigurationError: It is in several, which show other things, or it is not certain
-                what a relation leads to.
+            ConfigurationError: Several serve it and show other things, or it is not certain what
+                a relation leads to.
         """
         return exposure_for(self, None)
 
     def explain(self, url: str = "sqlite://") -> Sequence[Explanation]:
-        """Tell for each operation which way its requests take, why, and with what SQL.
+        """Tell for each operation what answers its requests, why, and with what SQL.
 
-        An application may have more reasons to take the session: `ormolu explain app:app`.
+        An application may have more reasons to use the session: `ormolu explain app:app`.
 
         Args:
-            url: Of a database; only its kind matters.
+            url: URL of a database; only its kind matters.
         """
         exposure = self.exposure
         return [explain_door(maker, exposure, asked, url) for asked, maker in self.makers.items()]
@@ -203,16 +202,18 @@ class Resource(ResourceRouter):
     def operations(
         self, session: AsyncSession, policies: ModelPolicies | None = None
     ) -> Operations:
-        """Return all operations, those that only HTTP has a name for too."""
+        """Return all operations, with those that have no method here."""
         exposure = exposure_for(self, session)
         found: Policies | None = None
         if policies is not None:
             models = {each: each.declaration.model for each in exposure.reached}
-            found = {
-                each: kept_apart(checked_policy(policies[model], model), place)
-                for place, (each, model) in enumerate(models.items())
-                if model in policies
-            }
+            found = isolate_policies(
+                {
+                    each: checked_policy(policies[model], model)
+                    for each, model in models.items()
+                    if model in policies
+                }
+            )
         return Operations(exposure, session, found, is_raw=True)
 
     def _key(self, key: Any) -> tuple[Any, ...]:
@@ -223,10 +224,10 @@ class Resource(ResourceRouter):
 def _named(
     mapper: Mapper[Any], includes: Collection[str] | Mapping[str, Resource]
 ) -> Mapping[str, Declaration | None]:
-    """Return what is declared of what relations lead to, None where no resource is named.
+    """Return the declaration that `includes` names for each relation, None where it names none.
 
     Raises:
-        ConfigurationError: A resource that is named shows no such rows.
+        ConfigurationError: A named resource is of another model.
     """
     if not isinstance(includes, Mapping):
         return dict.fromkeys(includes)
@@ -248,7 +249,7 @@ def _undone_if_refused(
 ) -> AbstractAsyncContextManager[Any]:
     """Return a SAVEPOINT where a policy may refuse a row after it is written.
 
-    A request is rolled back as a whole; a program may catch the refusal and go on.
+    A request is rolled back as a whole, but a program may catch the refusal and go on.
     """
     return nullcontext() if policies is None else session.begin_nested()
 

@@ -1,7 +1,7 @@
-"""What a class says of its columns beside them: annotations, constraints, defaults of its own.
+"""What a class says of its columns: annotations, constraints, and defaults of its own.
 
-Reads `Mapped[...]`, the fields of dataclasses and those of SQLModel. A name that cannot be
-resolved, as one that only type checkers import, costs its own annotation alone.
+It reads `Mapped[...]` and the fields of dataclasses and SQLModel. An annotation that cannot be
+resolved, since only type checkers import its names say, is left out alone.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import dataclasses
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -40,14 +41,14 @@ class Hint:
     """What a class says of one of its columns.
 
     Attributes:
-        annotation: The type of its values, without None; None where that is not known.
-        rules: What else Pydantic is to ask of them.
-        make: Makes the value of a new object to which none is given; None if nothing does.
+        annotation: The Python type of its values, without None; None where that is not known.
+        rules: Other constraints, for Pydantic to check.
+        factory: Makes the value of a new object that is given none; None without one.
     """
 
     annotation: Any = None
     rules: tuple[Any, ...] = ()
-    make: Callable[[], Any] | None = None
+    factory: Callable[[], Any] | None = None
 
 
 def hints_of(mapper: Mapper[Any]) -> dict[str, Hint]:
@@ -62,10 +63,10 @@ def hints_of(mapper: Mapper[Any]) -> dict[str, Hint]:
 def _hint_of(annotation: Any, field: Any) -> Hint:
     stripped, rules = _stripped(annotation)
     if isinstance(field, FieldInfo):
-        # Pydantic has taken the constraints out of the annotation.
+        # Pydantic has moved the constraints from the annotation to the field's metadata.
         stripped, inner = _stripped(field.annotation)
         rules = (*inner, *_rules_in(field.metadata), *_regex_of(field))
-    return Hint(stripped, rules, None if field is None else _maker_of(field))
+    return Hint(stripped, rules, None if field is None else _factory_of(field))
 
 
 def _fields_of(model: type[Any]) -> Mapping[str, Any]:
@@ -76,27 +77,24 @@ def _fields_of(model: type[Any]) -> Mapping[str, Any]:
     return {}
 
 
-def _maker_of(field: Any) -> Callable[[], Any] | None:
-    """Return what makes the value of a field of a dataclass or of Pydantic's that is left out."""
+def _factory_of(field: Any) -> Callable[[], Any] | None:
+    """Return what makes the value of a dataclass's or Pydantic's field that is left out."""
     if isinstance(field, FieldInfo):
         has_default = not field.is_required() and field.get_default() is not None
-        return _calling(field) if field.default_factory or has_default else None
+        make_default = partial(field.get_default, call_default_factory=True, validated_data={})
+        return make_default if field.default_factory or has_default else None
     make = field.default_factory
     if make is not dataclasses.MISSING:
-        # Where the field is not asked for, what makes SQLAlchemy's mark is its own.
+        # A field with init=False has a factory of SQLAlchemy's, which returns its marker.
         is_own = str(make.__module__).startswith("sqlalchemy.")
-        return None if is_own and _is_mark(make()) else make
+        return None if is_own and _is_marker(make()) else make
     is_none = field.default is dataclasses.MISSING or field.default is None
-    return None if is_none or _is_mark(field.default) else lambda: field.default
+    return None if is_none or _is_marker(field.default) else lambda: field.default
 
 
-def _is_mark(value: Any) -> bool:
-    """Tell whether a value is SQLAlchemy's mark: the column has the default, if there is one."""
+def _is_marker(value: Any) -> bool:
+    """Tell whether a value is SQLAlchemy's marker: any default is the column's."""
     return isinstance(value, LoaderCallableStatus)
-
-
-def _calling(field: FieldInfo) -> Callable[[], Any]:
-    return lambda: field.get_default(call_default_factory=True, validated_data={})
 
 
 def _annotations_of(model: type[Any]) -> dict[str, Any]:
@@ -107,7 +105,7 @@ def _annotations_of(model: type[Any]) -> dict[str, Any]:
             try:
                 found[name] = _resolved(written, owner)
             except Exception:
-                # A name that is not there at run time, or an expression that fails.
+                # A name is missing at run time, or an expression fails.
                 found.pop(name, None)
     return found
 
@@ -124,12 +122,12 @@ def _written_in(owner: type[Any]) -> Iterator[tuple[str, Any]]:
 def _resolved(written: Any, owner: type[Any]) -> Any:
     holder: Any = SimpleNamespace(__annotations__={"it": written})
     module = vars(sys.modules[owner.__module__])
-    # The class's own names come last: a column may be called as its type is.
+    # The module's names win over the class's: a column may have the name of its type.
     return get_type_hints(holder, dict(vars(owner)), module, include_extras=True)["it"]
 
 
 def _stripped(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Return a type without Mapped, None and Annotated, and the rules that stood there."""
+    """Return a type without Mapped, None and Annotated, and the rules in its Annotated."""
     rules: tuple[Any, ...] = ()
     while True:
         origin = get_origin(annotation)
@@ -140,7 +138,7 @@ def _stripped(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
         elif _is_mapped(origin) or (type(None) in get_args(annotation) and len(some) == 1):
             annotation = some[0]
         elif hasattr(annotation, "__value__"):
-            # A name that a `type` statement gives.
+            # An alias of a `type` statement.
             annotation = annotation.__value__
         elif hasattr(annotation, "__supertype__"):
             annotation = annotation.__supertype__
@@ -158,7 +156,7 @@ def _is_mapped(origin: Any) -> bool:
 
 
 def _rules_in(metadata: Any) -> tuple[Any, ...]:
-    """Return what Pydantic understands: SQLAlchemy's columns may stand there, too."""
+    """Return the metadata that Pydantic understands; SQLAlchemy's columns may be among it."""
     found: list[Any] = []
     for each in metadata:
         if isinstance(each, FieldInfo):

@@ -1,6 +1,6 @@
-"""Models of bodies: which attribute each field is of, and every name by which a body may reach it.
+"""Models of bodies: the attribute of each field, and every name by which a body may set it.
 
-Knows Pydantic and declarations; no request and no policy.
+It knows Pydantic and declarations, but no request and no policy.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ormolu.resources.declare._declaration import Declaration, Names
 
 __all__ = ["Body", "Path", "check_own_models", "own_body"]
 
-# Where in a body a value stands: one name, or the steps of an AliasPath.
+# Where a value is in a body: one name, or the steps of an AliasPath.
 Path = tuple[str | int, ...]
 
 
@@ -32,14 +32,14 @@ class Body:
 
     Attributes:
         model: The model.
-        is_own: Whether it is the program's own, with validators and names of any kind.
-        paths: By attribute, every place in a body that fills it, the documented one first.
+        is_own: Whether the program wrote it, with any validators and names.
+        paths: By attribute, every place in a body that sets it, the documented one first.
         open: The attributes that a client may write.
-        names: What clients call each attribute of the model.
-        computed: Names of its computed fields, whose values the program makes of the others.
-        unstored: Names of fields that are no column: a hook makes something of them.
-        coded: By attribute, the fields whose values go through a decorator's code, as objects.
-        others: Model of the values that `model` takes without a field for them.
+        names: The client's name of each attribute of the mapped class.
+        computed: Names of its computed fields.
+        unstored: Names of fields that are no column: a hook reads them.
+        coded: By attribute, the fields that code of a TypeDecorator converts.
+        others: Model of the extra values that `model` takes without a field for them.
     """
 
     model: type[BaseModel]
@@ -59,7 +59,7 @@ class Body:
 
     @cached_property
     def written(self) -> Names:
-        """Return the attributes that it writes: of the program's own those of its fields."""
+        """Return the attributes that it writes: a model of the program's, those of its fields."""
         takes_others = not self.is_own or self.model.model_config.get("extra") == "allow"
         return self.open if takes_others else self.open & {*self.paths, *self.computed}
 
@@ -68,35 +68,35 @@ class Body:
         return frozenset(path for paths in self.paths.values() for path in paths)
 
     def places(self, attribute: str) -> tuple[Path, ...]:
-        """Return where a body may name an attribute; as clients do if no field is of it."""
+        """Return where a body may set an attribute: its client's name if it has no field."""
         return self.paths.get(attribute, ((self.names.get(attribute, attribute),),))
 
     def pointer(self, attribute: str) -> str:
-        """Return what an error's pointer calls an attribute."""
+        """Return the name of an attribute in the pointer of an error."""
         first, *rest = self.places(attribute)[0]
         return self.names[attribute] if rest else str(first)
 
     def find(self, attribute: str, values: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
         """Yield each value that a body has for an attribute, with its place."""
         if attribute not in self.paths and self.places(attribute)[0] in self._taken:
-            # Another field is called so.
+            # The name is another field's.
             return
         for path in self.places(attribute):
             found: Any = values
             for step in path:
                 found = _step(found, step)
-            if found is not _NOTHING:
+            if found is not _MISSING:
                 yield path, found
 
     def offer(self, attribute: str, value: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a body that has this value for an attribute, too, if a field is of it."""
+        """Return the body with this value for an attribute added, if a field can take it."""
         path = next(iter(self.paths.get(attribute, ())), ())
         if not path or any(isinstance(step, int) for step in path):
             return dict(values)
         return _put(values, path, value)
 
 
-_NOTHING = object()
+_MISSING = object()
 
 
 def _step(found: Any, step: str | int) -> Any:
@@ -104,7 +104,7 @@ def _step(found: Any, step: str | int) -> Any:
     if isinstance(found, kind):
         with suppress(IndexError, KeyError):
             return found[step]
-    return _NOTHING
+    return _MISSING
 
 
 def _put(values: Mapping[str, Any], path: Path, value: Any) -> dict[str, Any]:
@@ -120,13 +120,13 @@ def own_body(
     names: Mapping[str, str],
     others: type[BaseModel],
 ) -> Body:
-    """Return the body that a model of the program's own stands for; its fields are attributes.
+    """Return the `Body` of a model that the program wrote; its fields are named as attributes.
 
     Args:
         model: The model.
         opened: The attributes that a client may write.
-        names: What clients call each attribute.
-        others: Model of the values that it takes without a field for them.
+        names: The client's name of each attribute.
+        others: Model of the extra values that it takes without a field for them.
     """
     stored = {name: info for name, info in model.model_fields.items() if not info.exclude}
     return Body(
@@ -164,7 +164,7 @@ def _alias_paths(alias: str | AliasPath | AliasChoices | None) -> Iterator[Path]
 
 
 def check_own_models(declaration: Declaration) -> None:
-    """Check that the models which a declaration brings for bodies open nothing that it closes.
+    """Check that `create_model` and `update_model` write no column that is closed to clients.
 
     Raises:
         ConfigurationError: A field is of a column that no client may write, or is no column.
@@ -175,9 +175,9 @@ def check_own_models(declaration: Declaration) -> None:
         fields = [] if model is None else _written_by(model)
         closed = [name for name in fields if name not in columns]
         if operation == "create":
-            closed = [name for name in closed if name not in declaration.given]
+            closed = [name for name in closed if name not in declaration.init_only]
         if f"before_{operation}" in declaration.hooks:
-            # It may make something of a field that is no column: a password's hash, say.
+            # The hook may use a field that is no column: to hash a password, say.
             closed = [name for name in closed if name in declaration.attributes]
         if closed:
             reasons = "".join(
@@ -188,9 +188,9 @@ def check_own_models(declaration: Declaration) -> None:
 
 
 def _written_by(model: type[BaseModel]) -> list[str]:
-    """Return the names of the fields whose values are stored, or told to a hook."""
-    kept = [name for name, info in model.model_fields.items() if not info.exclude]
-    return [*kept, *model.model_computed_fields]
+    """Return the names of the fields whose values are stored, or passed to a hook."""
+    included = [name for name, info in model.model_fields.items() if not info.exclude]
+    return [*included, *model.model_computed_fields]
 
 
 def _why_closed(declaration: Declaration, operation: str, name: str) -> str:

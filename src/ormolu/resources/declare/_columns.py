@@ -1,6 +1,6 @@
-"""What a mapped class has: its fields as values, with what follows from its columns.
+"""The attributes of a mapped class, and how its rows can be written.
 
-Reads mappers; knows no request and no declaration.
+It reads mappers, and knows no request and no declaration.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from ormolu.resources.declare._secrets import is_secret
 from ormolu.sessions import cached_on_mapper
 
 __all__ = [
-    "Attribute", "Traits", "attributes_of", "events_of", "every_name_of", "has_events",
-    "traits_of", "unique_keys_of",
+    "Attribute", "Traits", "attributes_of", "every_name_of", "has_model_listeners",
+    "model_listener_check", "traits_of", "unique_keys_of",
 ]  # fmt: skip
 
 _log = logging.getLogger("ormolu")
@@ -46,27 +46,27 @@ _MAPPER_EVENTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Attribute:
-    """One value of a model.
+    """One attribute of a mapped class: a column, a column property or a hybrid property.
 
     Attributes:
         field: How it is read, filtered and sorted.
         column: Its column; None where it is computed.
+        rules: Other constraints of its annotation.
+        factory: Makes the value of a new row that is given none, as a dataclass does; or None.
         is_key: Whether it is of the primary key.
         is_version: Whether it is the version that an ETag shows.
-        is_made: Whether the server or the program makes its values, not a client.
+        is_generated: Whether the database or the program makes its values, not a client.
         is_required: Whether a new row needs a value for it.
         is_secret: Whether its name says that nobody should see it.
-        rules: What else the annotation asks of its values.
-        make: Makes the value of a new row that has none, as a dataclass does; None if nothing does.
     """
 
     field: Field
     column: Column[Any] | None = None
     rules: tuple[Any, ...] = ()
-    make: Callable[[], Any] | None = None
+    factory: Callable[[], Any] | None = None
     is_key: bool = False
     is_version: bool = False
-    is_made: bool = True
+    is_generated: bool = True
     is_required: bool = False
     is_secret: bool = False
 
@@ -82,11 +82,11 @@ class Traits:
 
     Attributes:
         version: Name of the version attribute, None without one.
-        constructor: What makes its objects.
-        is_one_row: Whether an object is one row: of one table, no inheritance.
-        is_plain: Whether one statement can store it, too: no validators.
+        constructor: How its objects are made.
+        is_one_row: Whether an object is one row: one table, and no inheritance.
+        is_plain: Whether one statement can also store it: it has no validators.
         has_cascades: Whether a DELETE has to look for other rows first.
-        is_legible: Whether each attribute can be read of the class.
+        has_class_attributes: Whether each attribute can be read from the class.
     """
 
     version: str | None
@@ -94,11 +94,11 @@ class Traits:
     is_one_row: bool
     is_plain: bool
     has_cascades: bool
-    is_legible: bool
+    has_class_attributes: bool
 
 
 def attributes_of(model: type[Any]) -> dict[str, Attribute]:
-    """Return all values of a model by name: columns, column properties, hybrid properties."""
+    """Return the attributes of a model by name: columns, column properties, hybrid properties."""
     mapper = inspect(model)
     hints = hints_of(mapper)
     found: dict[str, Attribute] = {}
@@ -115,12 +115,12 @@ def attributes_of(model: type[Any]) -> dict[str, Attribute]:
 
 
 def _properties_of(mapper: Mapper[Any]) -> list[Any]:
-    """Return the columns that objects have: what tells their kind may be none of them."""
+    """Return the column attributes that objects have: a discriminator may be on none."""
     return [each for each in mapper.column_attrs if each.key in mapper.all_orm_descriptors]
 
 
 def every_name_of(mapper: Mapper[Any], names: Collection[str]) -> frozenset[str]:
-    """Return names, and all other names that the columns behind them have in the model."""
+    """Return attributes with all others of the same columns: synonyms, composites, second names."""
     others: Mapping[str, frozenset[str]] = cached_on_mapper(mapper, _other_names, mapper)
     found = frozenset(names)
     if not others:
@@ -129,7 +129,7 @@ def every_name_of(mapper: Mapper[Any], names: Collection[str]) -> frozenset[str]
 
 
 def _other_names(mapper: Mapper[Any]) -> dict[str, frozenset[str]]:
-    """Return the attributes of the same column for each name that is one of several."""
+    """Return the attributes of the same columns, for each name that has several or means others."""
     by_column: dict[Any, set[str]] = {}
     for prop in mapper.column_attrs:
         for column in prop.columns:
@@ -150,7 +150,7 @@ def _other_names(mapper: Mapper[Any]) -> dict[str, frozenset[str]]:
 
 
 def unique_keys_of(mapper: Mapper[Any]) -> list[frozenset[str]]:
-    """Return the sets of attributes of which no two rows have the same."""
+    """Return the sets of attributes that are unique together."""
     groups: list[Any] = []
     for table in mapper.tables:
         assert isinstance(table, sa.Table)
@@ -194,12 +194,12 @@ def traits_of(mapper: Mapper[Any]) -> Traits:
             for relation in mapper.relationships
             if not relation.viewonly
         ),
-        is_legible=_is_legible(mapper),
+        has_class_attributes=_has_class_attributes(mapper),
     )  # fmt: skip
 
 
-def _is_legible(mapper: Mapper[Any]) -> bool:
-    """Tell whether each attribute can be read of the class: a hybrid may need an object."""
+def _has_class_attributes(mapper: Mapper[Any]) -> bool:
+    """Tell whether each attribute can be read from the class: a hybrid may need an object."""
     try:
         for name in mapper.all_orm_descriptors.keys():  # noqa: SIM118 -- no mapping of its own
             getattr(mapper.class_, str(name))
@@ -208,35 +208,35 @@ def _is_legible(mapper: Mapper[Any]) -> bool:
     return True
 
 
-def has_events(mapper: Mapper[Any], *, is_delete: bool = False) -> bool:
-    """Tell whether the program listens to flushes or values, of which only the ORM tells.
+def has_model_listeners(mapper: Mapper[Any], *, is_delete: bool = False) -> bool:
+    """Tell whether the program listens to events of a model, which only the ORM fires.
 
     Args:
-        mapper: Of the class.
-        is_delete: Whether no object is made of it, and no value is set.
+        mapper: Of the model.
+        is_delete: Whether a row is deleted, which makes no object and sets no value.
     """
-    return events_of(mapper, is_delete=is_delete)()
+    return model_listener_check(mapper, is_delete=is_delete)()
 
 
-def events_of(mapper: Mapper[Any], *, is_delete: bool = False) -> Callable[[], bool]:
-    """Return what tells whether the program listens to a mapper by now, as `has_events` does."""
+def model_listener_check(mapper: Mapper[Any], *, is_delete: bool = False) -> Callable[[], bool]:
+    """Return a function that does what `has_model_listeners` does, whenever it is called."""
     flushes: Any = mapper.dispatch
     objects = mapper.class_manager.dispatch
-    # What tracks JSON for changes in place listens once, and to loads.
+    # SQLAlchemy's Mutable listens to loads, and once to each JSON attribute.
     is_tracked = len(objects.load) > 0
     values: list[tuple[Any, int]] = [
         (each.class_attribute.dispatch, int(is_tracked and is_json(each.columns[0].type)))
         for each in _properties_of(mapper)
     ]
 
-    def are_there() -> bool:
-        # SQLAlchemy itself listens to `init` once.
+    def check() -> bool:
         if any(len(getattr(flushes, name)) for name in _MAPPER_EVENTS):
             return True
-        is_heard = len(objects.init) > 1 or any(len(each.set) > own for each, own in values)
-        return is_heard and not is_delete
+        # SQLAlchemy itself listens to `init` once.
+        has_listeners = len(objects.init) > 1 or any(len(each.set) > own for each, own in values)
+        return has_listeners and not is_delete
 
-    return are_there
+    return check
 
 
 def _of_property(mapper: Mapper[Any], prop: Any, hint: Hint) -> Attribute:
@@ -244,13 +244,17 @@ def _of_property(mapper: Mapper[Any], prop: Any, hint: Hint) -> Attribute:
     if not isinstance(column, Column):
         field = Field(prop.key, column.type, is_computed=True)
         return Attribute(field=field, is_secret=is_secret(prop.key, column.type))
-    # With joined inheritance the key is of both tables; the first has the default.
+    # With joined inheritance the key is in both tables; the first has the default.
     columns = [each for each in prop.columns if isinstance(each, Column)]
     is_key = any(each in set(mapper.primary_key) for each in columns)
     is_version = mapper.version_id_col is not None and mapper.version_id_col in columns
-    is_kind = mapper.polymorphic_on is not None and mapper.polymorphic_on in columns
-    is_own = hint.make is not None
-    is_made = is_version or is_kind or any(_is_made(each, is_own=is_own) for each in columns)
+    is_discriminator = mapper.polymorphic_on is not None and mapper.polymorphic_on in columns
+    has_factory = hint.factory is not None
+    is_generated = (
+        is_version
+        or is_discriminator
+        or any(_is_generated(each, has_factory=has_factory) for each in columns)
+    )
     return Attribute(
         field=Field(
             prop.key,
@@ -260,18 +264,18 @@ def _of_property(mapper: Mapper[Any], prop: Any, hint: Hint) -> Attribute:
             annotation=hint.annotation,
         ),
         column=column,
-        rules=(*hint.rules, _is_kind_of(mapper)) if is_kind else hint.rules,
-        make=hint.make if not _has_default(column) else None,
+        rules=(*hint.rules, _discriminator_rule(mapper)) if is_discriminator else hint.rules,
+        factory=None if _has_default(column) else hint.factory,
         is_key=is_key,
         is_version=is_version,
-        is_made=is_made,
-        is_required=not (column.nullable or is_made or is_own or _has_default(column)),
+        is_generated=is_generated,
+        is_required=not (column.nullable or is_generated or has_factory or _has_default(column)),
         is_secret=_is_secret(prop.key, column, is_key=is_key),
     )
 
 
 def _shown_as(column: Column[Any], annotation: Any) -> Any:
-    """Return the type that a column is to clients: MySQL's doubles are numbers, not decimals."""
+    """Return the type that clients see of a column: MySQL's doubles are numbers, not decimals."""
     type_: Any = column.type
     if column.system and isinstance(type_, sa.Integer):
         return sa.BigInteger()
@@ -282,8 +286,8 @@ def _shown_as(column: Column[Any], annotation: Any) -> Any:
     return type_
 
 
-def _is_kind_of(mapper: Mapper[Any]) -> AfterValidator:
-    """Return the rule that a row written through a class is of one that its table is enough for."""
+def _discriminator_rule(mapper: Mapper[Any]) -> AfterValidator:
+    """Return the rule that a row is of a class which the table of this one can store."""
     heirs = [each for each in mapper.self_and_descendants if each.local_table is mapper.local_table]
     kinds = {each.polymorphic_identity for each in heirs if not each.polymorphic_abstract}
 
@@ -297,7 +301,7 @@ def _is_kind_of(mapper: Mapper[Any]) -> AfterValidator:
 
 
 def _hybrids_of(mapper: Mapper[Any]) -> Iterator[tuple[str, hybrid_property[Any]]]:
-    """Yield the hybrid properties that are values: not the functions that `inplace` gives names."""
+    """Yield the hybrid properties, without those that `inplace` adds for their functions."""
     hybrids: dict[str, hybrid_property[Any]] = {}
     for name, descriptor in mapper.all_orm_descriptors.items():
         if descriptor.extension_type is HybridExtensionType.HYBRID_PROPERTY:
@@ -335,16 +339,16 @@ def _hybrid_type(descriptor: hybrid_property[Any], expression: Any) -> Any:
     try:
         returned = get_type_hints(descriptor.fget).get("return")
     except NameError:
-        # It is imported for type checkers alone.
+        # Only type checkers import its name.
         return type_
     return hints.get(returned, type_)
 
 
 def _is_secret(name: str, column: Column[Any], *, is_key: bool) -> bool:
-    """Tell whether a column is hidden by its name, here or in the database."""
+    """Tell whether a column is hidden because of its name, here or in the database."""
     has_number = isinstance(undecorated(column.type), (sa.Integer, sa.Uuid))
     if has_number and (is_key or column.foreign_keys):
-        # The number of a row, such as that of a token; a text may be the token itself.
+        # The number of a token's row is no secret; text may be the token itself.
         return False
     return is_secret(name, column.type) or is_secret(column.name, column.type)
 
@@ -353,32 +357,32 @@ def _has_default(column: Column[Any]) -> bool:
     return column.default is not None or column.server_default is not None
 
 
-def _is_made(column: Column[Any], *, is_own: bool = False) -> bool:
-    """Tell whether a column's values come from the server side by their nature.
+def _is_generated(column: Column[Any], *, has_factory: bool = False) -> bool:
+    """Tell whether the database or the program makes a column's values, rather than a client.
 
     Args:
         column: The column.
-        is_own: Whether the class makes values for it.
+        has_factory: Whether the class makes values for it.
     """
     if column.computed is not None or column.identity is not None:
         return True
     if column.onupdate is not None or column.server_onupdate is not None:
         return True
-    has_default = is_own or _has_default(column)
+    has_default = has_factory or _has_default(column)
     if column.primary_key:
         table = column.table
         is_counted = isinstance(table, sa.Table) and table.autoincrement_column is column
         return is_counted or has_default
     if any(_is_computed(each) for each in (column.default, column.server_default) if each):
         return True
-    # The moment of a row is noted, not claimed.
+    # A timestamp with a default is recorded, not sent.
     return isinstance(column.type, (sa.DateTime, UTCDateTime)) and has_default
 
 
 def _is_computed(default: Any) -> bool:
-    """Tell whether the database works out a default, which else is a value or the program's."""
+    """Tell whether the database computes a default: it is no constant and no Python function."""
     if not hasattr(default, "arg"):
-        # FetchedValue, Sequence.
+        # A FetchedValue or a Sequence.
         return True
     argument = default.arg
     if isinstance(argument, TextClause):

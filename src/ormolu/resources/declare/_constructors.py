@@ -1,6 +1,6 @@
-"""How objects of a mapped class are made, and whether code of the program's own runs in it.
+"""How objects of a mapped class are made, and whether the program's own code runs then.
 
-A class whose `__init__` is neither generated nor only passes on is made by it, always. Knows no
+An `__init__` of the program's own is always called, unless it only calls its parent's. Knows no
 request and no session.
 """
 
@@ -20,8 +20,8 @@ from ormolu.seams import initializer_below
 
 __all__ = ["Constructor", "constructor_of"]
 
-# declarative: values are set one after the other; dataclass: so too, and its defaults before them;
-# called: by the class itself.
+# "declarative" sets the values one after the other, and so does "dataclass" after its defaults;
+# "called" calls the class.
 Kind = Literal["declarative", "dataclass", "called"]
 
 _DECLARATIVE = registry().constructor
@@ -33,16 +33,16 @@ class Constructor:
     """How objects of one class are made.
 
     Attributes:
-        kind: Who sets their values.
-        is_own: Whether it is code of the program's own, which may compute columns.
-        positional: Parameters that have no name to a caller, in their order.
-        defaults: What they are where nothing is given.
+        kind: How their values are set.
+        is_own: Whether it is the program's own code, which may compute columns.
+        positional: Parameters that are passed by position, in their order.
+        defaults: Their defaults.
         named: Other parameters, by name.
-        takes_any: Whether it takes values of any name.
+        takes_any: Whether it takes `**kwargs`.
         required: Parameters without a default.
-        initial: What a dataclass makes for each new object, of fields that are not mapped.
+        initial: Factories of a dataclass's fields that are not mapped.
         computed: Attributes that need no value, since it sets them itself.
-        own_name: What to call it in a sentence.
+        own_name: Its name in messages.
     """
 
     kind: Kind = "declarative"
@@ -57,25 +57,25 @@ class Constructor:
     own_name: str = "__init__"
 
     def needs(self, name: str, *, is_needed: bool) -> bool:
-        """Tell whether a new object needs a value to be given to a column.
+        """Tell whether a new object must be given a value for a column.
 
         Args:
             name: Of the column.
-            is_needed: Whether the column itself has no value to fall back on.
+            is_needed: Whether the column itself has no default and is not NULL.
         """
         if not self.is_own or name in self.required:
             return is_needed or name in self.required
-        # What it does not ask for, it computes, unless it takes whatever there is.
+        # It computes what it has no parameter for, unless it takes any.
         is_left = name in self.computed or name in self.defaults
         takes_it = self.kind == "dataclass" or self.takes_any
         return is_needed and takes_it and not is_left
 
     def spare(self, known: Collection[str]) -> list[str]:
-        """Return the parameters that must be given and that no attribute is called like."""
+        """Return the required parameters that have no attribute of their name."""
         return sorted(self.required.difference(known))
 
     def split(self, values: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any], dict[str, Any]]:
-        """Return values as arguments by place, arguments by name, and those it does not take."""
+        """Return values as positional arguments, keyword arguments, and those it does not take."""
         known = {**self.defaults, **values}
         places = [known[name] for name in self.positional if name in known]
         rest = {name: each for name, each in values.items() if name not in self.positional}
@@ -94,29 +94,29 @@ def constructor_of(mapper: Mapper[Any]) -> Constructor:
     if _is_generated(function, owner):
         return _of_dataclass(mapper, function)
     if function.__module__.partition(".")[0] == "sqlmodel":
-        # Pydantic's name for what runs after it: model_post_init, or private attributes.
+        # Pydantic calls this after its `__init__`: model_post_init, or private attributes.
         is_own = bool(getattr(model, "__pydantic_post_init__", None))
         return Constructor(kind="called", is_own=is_own, takes_any=True, own_name="model_post_init")
     return _of_signature(function)
 
 
 def _initializer_of(model: type[Any]) -> tuple[Any, type[Any]]:
-    """Return the first `__init__` that does more than to pass on, and its class."""
+    """Return the first `__init__` that does more than to call its parent's, and its class."""
     found = ((_unwrapped(owner.__dict__.get("__init__")), owner) for owner in model.__mro__)
     plain = (None, object.__init__)
-    own = (each for each in found if each[0] not in plain and not _passes_on(each[0]))
+    own = (each for each in found if each[0] not in plain and not _only_calls_parent(each[0]))
     return next(own, (None, object))
 
 
 def _unwrapped(function: Any) -> Any:
-    # SQLAlchemy wraps each `__init__`, those of base classes once more.
+    # SQLAlchemy wraps each `__init__`, and that of a base class again.
     while (wrapped := initializer_below(function)) is not None:
         function = wrapped
     return function
 
 
-def _passes_on(function: Any) -> bool:
-    """Tell whether a function has no name and no constant to do anything else with."""
+def _only_calls_parent(function: Any) -> bool:
+    """Tell whether a function's code has no name and no constant for anything else."""
     if not isinstance(function, FunctionType) or function.__defaults__ or function.__kwdefaults__:
         return False
     code = function.__code__
@@ -127,7 +127,7 @@ def _passes_on(function: Any) -> bool:
 
 
 def _is_generated(function: Any, owner: type[Any]) -> bool:
-    # The code that dataclasses make is in no file.
+    # The code that dataclasses generate is in no file.
     code = getattr(function, "__code__", None)
     return code is not None and dataclasses.is_dataclass(owner) and code.co_filename == "<string>"
 
@@ -142,7 +142,7 @@ def _of_dataclass(mapper: Mapper[Any], function: Any) -> Constructor:
         for name, field in fields.items()
         if name not in mapped and field.default_factory is not dataclasses.MISSING
     }
-    # Those that are no fields go to __post_init__, in their order.
+    # InitVars, which are no fields, go to __post_init__ in their order.
     names = list(inspect.signature(function).parameters)[1:]
     passed = [name for name in names if name not in fields and name not in mapped]
     return Constructor(
@@ -170,7 +170,7 @@ def _of_signature(function: Any) -> Constructor:
 
 
 def _computed_in(function: Any) -> frozenset[str]:
-    """Return the attributes that a function sets, and neither reads nor looks up by their names."""
+    """Return the attributes that a function sets, and whose names it uses for nothing else."""
     stored: set[str] = set()
     used: set[str] = set()
     code = getattr(function, "__code__", None)

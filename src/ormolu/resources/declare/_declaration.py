@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel
 from sqlalchemy import MetaData, Table, inspect
@@ -29,7 +29,7 @@ from ormolu.resources.declare._names import (
     check_names,
     client_names,
     generator_of,
-    is_kept_back,
+    is_withheld,
 )
 from ormolu.resources.declare._opaque import check_opaque_keys, log_opaque
 
@@ -41,10 +41,12 @@ OPERATIONS = ("list", "read", "create", "update", "replace", "delete", "batch")
 
 Names = AbstractSet[str]
 
+_T = TypeVar("_T")
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Declaration:
-    """What of a model is shown to whom; see `resource` for the meaning of each field."""
+    """What of a model is shown, and to whom; `resource` tells the meaning of each field."""
 
     model: type[Any]
     path: str
@@ -68,13 +70,14 @@ class Declaration:
     create_model: type[BaseModel] | None = None
     update_model: type[BaseModel] | None = None
     alias_generator: Generate | None = None
-    _made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+    _cache: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
-    def once(self, make: Callable[[Declaration], Any]) -> Any:
-        """Return what a function makes of the declaration, made the first time."""
-        if make not in self._made:
-            self._made[make] = make(self)
-        return self._made[make]
+    def cached(self, make: Callable[[Declaration], _T]) -> _T:
+        """Return the result of a function of the declaration, which is called once."""
+        if make not in self._cache:
+            self._cache[make] = make(self)
+        found: _T = self._cache[make]
+        return found
 
     @property
     def name(self) -> str:
@@ -88,7 +91,7 @@ class Declaration:
 
     @property
     def limits(self) -> tuple[int, int]:
-        """Return how many rows and bytes one answer may have."""
+        """Return how many rows and bytes one answer may have at most."""
         return self.max_rows, self.max_bytes
 
     @property
@@ -105,7 +108,7 @@ class Declaration:
 
     @cached_property
     def attributes(self) -> dict[str, Attribute]:
-        """Return all values of the model by attribute; their fields are called as clients do."""
+        """Return the attributes of the model by name; their fields have the clients' names."""
         found = attributes_of(self.model)
         names = client_names(found, self.public_model, self.generate)
         return {
@@ -115,7 +118,7 @@ class Declaration:
 
     @cached_property
     def generate(self) -> Generate:
-        """Return what names all that no alias does."""
+        """Return what names the attributes that have no alias."""
         return generator_of(self.alias_generator, self.public_model)
 
     @cached_property
@@ -125,22 +128,15 @@ class Declaration:
         return names | {name: each.field.name for name, each in self.attributes.items()}
 
     @cached_property
-    def named(self) -> Names:
-        """Return the names that a declaration speaks of, by which a secret becomes an open one."""
-        return {*self.read_only, *self.writable, *self.searchable}
-
-    @cached_property
     def concealed(self) -> Names:
-        """Return the names of what nobody sees: hidden ones, and secrets that are not named."""
+        """Return the attributes that nobody sees: `hidden`, and `secrets`."""
         return {*self.hidden, *self.secrets}
 
     @cached_property
     def secrets(self) -> Names:
-        """Return the names of what is hidden because of its name alone."""
-        return {
-            name for name, attribute in self.attributes.items()
-            if attribute.is_secret and name not in {*self.named, *self.hidden}
-        }  # fmt: skip
+        """Return the attributes that are hidden by their names: no option names them."""
+        named = {*self.read_only, *self.writable, *self.searchable, *self.hidden}
+        return {name for name, each in self.attributes.items() if each.is_secret} - named
 
     @cached_property
     def keys(self) -> tuple[Field, ...]:
@@ -151,27 +147,27 @@ class Declaration:
         return tuple(self.attributes[name].field for name in properties)
 
     @cached_property
-    def places(self) -> tuple[str, ...]:
-        """Return what stands in a path's pattern for each field of the key."""
+    def path_parameters(self) -> tuple[str, ...]:
+        """Return the name of the path parameter for each field of the key."""
         names = [field.name for field in self.keys]
-        # Starlette takes no others: the rest would be text of the path, and match no row's.
+        # Starlette takes no other names, and would match them as text.
         if all(name.isascii() and name.isidentifier() for name in names):
             return tuple(names)
         return tuple(f"key_{number}" for number in range(1, len(names) + 1))
 
     @cached_property
     def readable(self) -> dict[str, Field]:
-        """Return what an answer has, by what clients call it: no more than the public model."""
+        """Return the fields of an answer by name: no more than the public model has."""
         names = list(self.attributes)
         if self.public_model is not None:
             fields = self.public_model.model_fields
-            names = [name for name in fields if name in names and not is_kept_back(fields[name])]
+            names = [name for name in fields if name in names and not is_withheld(fields[name])]
         shown = [self.attributes[name].field for name in names if name not in self.concealed]
         return {field.name: field for field in shown if field.kind.family != "secret"}
 
     @cached_property
     def accepted(self) -> dict[str, Attribute]:
-        """Return what a client may send to create a row."""
+        """Return the attributes that a client may send to create a row."""
         return {
             name: attribute
             for name, attribute in self.attributes.items()
@@ -180,56 +176,54 @@ class Declaration:
 
     @cached_property
     def changeable(self) -> dict[str, Attribute]:
-        """Return what a client may send to change a row: keys stay."""
+        """Return the attributes that a client may send to change a row: keys stay."""
         return {
             name: attribute for name, attribute in self.accepted.items() if not attribute.is_key
         }
 
     @cached_property
-    def made(self) -> dict[str, Callable[[], Any]]:
-        """Return what the class makes where no value is given, by name."""
+    def factories(self) -> dict[str, Callable[[], Any]]:
+        """Return by attribute what makes its value where none is given."""
         return {
-            name: attribute.make
-            for name, attribute in self.attributes.items()
-            if attribute.make is not None
+            name: each.factory for name, each in self.attributes.items() if each.factory is not None
         }
 
     @cached_property
-    def kept_digits(self) -> dict[str, Callable[[Any], bool]]:
-        """Return what tells whether SQLite keeps a decimal as it is, by name."""
+    def digit_checks(self) -> dict[str, Callable[[Any], bool]]:
+        """Return by attribute the check that SQLite keeps a decimal as it is."""
         checks = {name: sqlite_keeps(each.field.type) for name, each in self.attributes.items()}
         return {name: check for name, check in checks.items() if check is not None}
 
     @cached_property
-    def given(self) -> Names:
-        """Return what the model's own constructor takes that is no attribute of it."""
+    def init_only(self) -> Names:
+        """Return the parameters of the model's own constructor that are no attributes."""
         constructor = self.traits.constructor
         return constructor.named.union(constructor.positional).difference(self.attributes)
 
     @cached_property
     def has_client_keys(self) -> bool:
-        """Tell whether clients choose the primary key, so that a row can be put in its place."""
+        """Tell whether clients choose the primary key, so that PUT can create a row."""
         return all(key.attribute in self.accepted for key in self.keys)
 
     @cached_property
     def on_match(self) -> tuple[str, ...]:
-        """Return what an upsert may do with a row that is there: only what others may do, too."""
+        """Return what an upsert may do with an existing row: nothing that is not offered alone."""
         shown = "create" in self.operations and {"list", "read", "update"} & self.operations
         offered = ("update", "ignore") if "update" in self.operations else ("ignore",)
         return offered if shown else ()
 
     @cached_property
     def unique_keys(self) -> list[frozenset[str]]:
-        """Return the sets of fields of which no two rows have the same."""
+        """Return the sets of attributes that are unique together."""
         return unique_keys_of(self.mapper)
 
     def _is_accepted(self, attribute: Attribute) -> bool:
         name = attribute.name
         if name in self.concealed or name in self.read_only:
             return False
-        # A password's hash is sent by who is allowed to; what nobody understands is not sent.
+        # These two kinds are accepted only where `writable` names them.
         is_known = attribute.field.kind.family not in {"opaque", "secret"}
-        return name in self.writable or (is_known and not attribute.is_made)
+        return name in self.writable or (is_known and not attribute.is_generated)
 
 
 def declare(**options: Any) -> Declaration:
@@ -240,7 +234,7 @@ def declare(**options: Any) -> Declaration:
     """
     mapper = inspect(options["model"])
     for name in {"hidden", "read_only"} & options.keys():
-        # A column is closed by whatever name it has.
+        # A column is closed under each of its names.
         options[name] = every_name_of(mapper, options[name])
     declaration = Declaration(**options)
     _check_names(declaration)
@@ -319,9 +313,9 @@ def _check_values(declaration: Declaration) -> None:
 
 
 def _check_aliases(declaration: Declaration) -> None:
-    told = {field.attribute for field in (*declaration.readable.values(), *declaration.keys)}
-    told |= declaration.accepted.keys() | declaration.includes.keys()
-    names = {name: called for name, called in declaration.names.items() if name in told}
+    used = {field.attribute for field in (*declaration.readable.values(), *declaration.keys)}
+    used |= declaration.accepted.keys() | declaration.includes.keys()
+    names = {name: alias for name, alias in declaration.names.items() if name in used}
     check_names(declaration.name, names)
 
 
@@ -339,8 +333,8 @@ def _check_keys(declaration: Declaration) -> None:
 
 
 def _check_required(declaration: Declaration) -> None:
-    is_made_elsewhere = declaration.policy is not None or "before_create" in declaration.hooks
-    if "create" not in declaration.operations or is_made_elsewhere:
+    may_be_set = declaration.policy is not None or "before_create" in declaration.hooks
+    if "create" not in declaration.operations or may_be_set:
         return
     constructor = declaration.traits.constructor
     missing = [
@@ -348,7 +342,7 @@ def _check_required(declaration: Declaration) -> None:
         for name, attribute in declaration.attributes.items()
         if attribute.is_required
         and name not in declaration.accepted
-        # What a constructor of the program's own does not ask for, it may compute.
+        # The program's own constructor may compute what it has no parameter for.
         and (not constructor.is_own or name in constructor.required)
     ]
     if missing:
@@ -363,10 +357,10 @@ def _check_required(declaration: Declaration) -> None:
 
 def _check_constructor(declaration: Declaration) -> None:
     constructor = declaration.traits.constructor
-    is_made = {"create", "replace"} & declaration.operations
+    is_creating = {"create", "replace"} & declaration.operations
     has_more = declaration.create_model is not None or "before_create" in declaration.hooks
     spare = constructor.spare(declaration.attributes)
-    if spare and is_made and not has_more:
+    if spare and is_creating and not has_more:
         message = (
             f"{_call(declaration)}: {declaration.name}.__init__ asks for {', '.join(spare)}, which "
             "is no column. Give it a default, make it in hooks={'before_create': ...}, or leave "
@@ -376,7 +370,7 @@ def _check_constructor(declaration: Declaration) -> None:
 
 
 def _why_secret(declaration: Declaration, names: Iterable[str]) -> str:
-    """Return which of the names are hidden for what they say, and how to open them."""
+    """Return a sentence on those of the names that are secrets, and how to open them."""
     found = sorted(declaration.secrets & set(names))
     if not found:
         return ""

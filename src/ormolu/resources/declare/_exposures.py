@@ -1,15 +1,14 @@
-"""Exposures: what a declaration shows of its model in one application, and of those behind it.
+"""Exposures: what one application shows of a model, and of the models that its relations lead to.
 
-The models behind are shown as their own resources declare them, under their own policies; those
-that have none as what they inherit from, or what inherits from them, allows. Which resources these
-are is the registry's to say.
+Those are shown as their own resources declare, under their own policies. A model without a resource
+is shown as the resources of its base classes and subclasses allow. The registry finds all these.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 from sqlalchemy import Column
@@ -18,21 +17,21 @@ from ormolu.errors import ConfigurationError
 from ormolu.query import Relation, View
 from ormolu.resources.declare._declaration import Declaration, Names
 from ormolu.resources.declare._mapped import is_ambiguous
-from ormolu.resources.declare._policy import EVERYTHING, Policy, kept_apart
+from ormolu.resources.declare._policy import EVERYTHING, Policy, isolate_policy
 from ormolu.resources.declare._relatives import Guard
 from ormolu.resources.declare._schemas import Schemas, schemas_of
 from ormolu.resources.declare._shaping import Public, public_of
 
-__all__ = ["Exposure", "Policies", "apart"]
+__all__ = ["Exposure", "Policies", "isolate_policies"]
 
 Policies = Mapping["Exposure", Policy]
 
 
 class Resources(Protocol):
-    """The resources of one application: its registry, as far as one of them has to know it."""
+    """The part of a `Registry` that an exposure uses."""
 
     @property
-    def strays(self) -> AbstractSet[Declaration]: ...
+    def unserved(self) -> AbstractSet[Declaration]: ...
 
     @property
     def is_outdated(self) -> bool: ...
@@ -46,10 +45,10 @@ class Exposure:
     Attributes:
         declaration: What the program declared.
         registry: The resources of the application.
-        guards: What speaks for the model if it has no resource of its own.
-        is_declared: Whether the program declared it, and not what is shown without a declaration.
-        shown: The schema of a row in the document that was made last.
-        works: What answers its requests, once there were some.
+        guards: The resources of relatives that restrict the model if it has no resource itself.
+        is_declared: Whether the program declared it; else it is what is shown by default.
+        documented: The schema of a row in the latest OpenAPI document.
+        works: The works of its operations, once there were requests.
     """
 
     def __init__(
@@ -64,21 +63,19 @@ class Exposure:
         self.registry: Resources = registry
         self.guards: tuple[Guard[Exposure], ...] = guards
         self.is_declared = is_declared
-        self.shown: Any = None
+        self.documented: Any = None
         self.works: Any = None
         self._open_views: dict[bool, View] = {}
 
     @property
     def schemas(self) -> Schemas:
         """Return the Pydantic models."""
-        schemas: Schemas = self.declaration.once(schemas_of)
-        return schemas
+        return self.declaration.cached(schemas_of)
 
     @property
     def public(self) -> Public | None:
         """Return the public model that the program brings."""
-        public: Public | None = self.declaration.once(public_of)
-        return public
+        return self.declaration.cached(public_of)
 
     @cached_property
     def targets(self) -> dict[str, Exposure]:
@@ -92,8 +89,8 @@ class Exposure:
         }
 
     @property
-    def called_targets(self) -> dict[str, Exposure]:
-        """Return what each relation leads to, by what clients call it."""
+    def targets_by_name(self) -> dict[str, Exposure]:
+        """Return what each relation leads to, by the client's name of the relation."""
         names = self.declaration.names
         return {names[relation]: target for relation, target in self.targets.items()}
 
@@ -104,14 +101,16 @@ class Exposure:
         return {column: prop.key for prop in props for column in prop.columns
                 if isinstance(column, Column)}  # fmt: skip
 
-    def call(self, column: Column[Any], name: str, hidden: Names, *, is_new: bool) -> str | None:
-        """Return what clients call a column in errors, None if they must not hear of it.
+    def client_name(
+        self, column: Column[Any], name: str, hidden: Names, *, is_new: bool
+    ) -> str | None:
+        """Return the name of a column in errors, None if clients must not learn of it.
 
         Args:
-            column: Of this model, or of any other.
-            name: Of the attribute that is mapped to it.
+            column: A column of this model, or of any other.
+            name: The attribute that is mapped to it.
             hidden: Attributes that a policy hides.
-            is_new: Whether a new row is written, not changes of one.
+            is_new: Whether a new row is written, rather than changes of one.
         """
         attribute = self.columns.get(column)
         if attribute is None:
@@ -140,13 +139,13 @@ class Exposure:
             if exposure not in found:
                 found[exposure] = None
                 waiting += exposure.targets.values()
-        # Asked for their policies, but not for what they lead to.
+        # Their policies are needed, but not what their relations lead to.
         guards = [guard.exposure for each in found for guard in each.guards]
         return list(found | dict.fromkeys(guards))
 
     @property
-    def trace(self) -> list[Any]:
-        """Return what tells whether another application shows the same."""
+    def fingerprint(self) -> list[Any]:
+        """Return a value that is equal for exposures in two applications that show the same."""
         return [
             each.declaration
             if each.is_declared
@@ -155,11 +154,11 @@ class Exposure:
         ]
 
     def view(self, policies: Policies | None, *, is_raw: bool = False) -> View:
-        """Return what one request may see; None stands for the program itself, which sees all.
+        """Return what one request may see.
 
         Args:
-            policies: What the request's policies allow.
-            is_raw: Whether values stay as they are read, whatever a public model makes of them.
+            policies: The request's policies; None for the program itself, which sees all.
+            is_raw: Whether values are returned as they are read, without the public model.
         """
         is_open = not any(each.declaration.policy for each in self.reached)
         if policies or not (policies is None or is_open):
@@ -183,25 +182,25 @@ class Exposure:
         return policies[self]
 
 
-def apart(policies: Policies) -> Policies:
-    """Return policies whose conditions stand beside each other, and mean the same there."""
+def isolate_policies(policies: Policies) -> Policies:
+    """Return policies whose conditions can be used together in one statement."""
     return {
-        each: kept_apart(policy, place) for place, (each, policy) in enumerate(policies.items())
+        each: isolate_policy(policy, place) for place, (each, policy) in enumerate(policies.items())
     }
 
 
 class _ViewMaker:
-    """Makes the views of one request, each once, so that circles of relations end."""
+    """Makes the views of one request, each once, since relations may be circular."""
 
     def __init__(self, policies: Policies | None, *, is_raw: bool) -> None:
         self._policies = policies
         self._is_raw = is_raw
-        self._made: dict[Exposure, View] = {}
+        self._views: dict[Exposure, View] = {}
 
     def make(self, exposure: Exposure) -> View:
-        if exposure not in self._made:
-            self._made[exposure] = self._make(exposure)
-        return self._made[exposure]
+        if exposure not in self._views:
+            self._views[exposure] = self._make(exposure)
+        return self._views[exposure]
 
     def _make(self, exposure: Exposure) -> View:
         declaration = exposure.declaration
@@ -219,7 +218,7 @@ class _ViewMaker:
                 names[key],
                 key,
                 bool(mapped[key].uselist),
-                self._later(target),
+                partial(self.make, target),
                 is_first=key in exposure.ambiguous,
             )
             for key, target in exposure.targets.items()
@@ -236,6 +235,3 @@ class _ViewMaker:
         for guard in exposure.guards:
             policy = guard.narrow(policy, guard.exposure.policy(self._policies))
         return policy
-
-    def _later(self, exposure: Exposure) -> Any:
-        return lambda: self.make(exposure)

@@ -1,4 +1,4 @@
-"""Hooks: functions of the program's that run around a write, inside its transaction."""
+"""Hooks: the program's functions that run before and after a write, inside its transaction."""
 
 from __future__ import annotations
 
@@ -11,14 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 __all__ = ["HookName", "run_hook"]
 
 HookName = Literal[
-    "before_create",
-    "after_create",
-    "before_update",
-    "after_update",
-    "before_delete",
-    "after_delete",
-    "after_commit",
-]
+    "before_create", "after_create", "before_update", "after_update", "before_delete",
+    "after_delete", "after_commit",
+]  # fmt: skip
 
 
 async def run_hook(
@@ -27,7 +22,7 @@ async def run_hook(
     session: AsyncSession,
     value: dict[str, Any],
 ) -> dict[str, Any]:
-    """Call a hook, if there is one, and return the value that it leaves or returns."""
+    """Call a hook, if there is one, and return what it returns, or else the value it was given."""
     hook = hooks.get(name)
     if hook is None:
         return value

@@ -1,4 +1,4 @@
-"""Which classes a resource can be of: those mapped to a table, and what their mapping rules out."""
+"""Which classes can have a resource: those mapped to a table, and what their mapping rules out."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ormolu.errors import ConfigurationError
 from ormolu.resources.declare._declaration import OPERATIONS
 
 __all__ = [
-    "check_columns", "check_relations", "check_table", "is_ambiguous", "mapper_of",
-    "operations_of", "path_of_table",
+    "check_columns", "check_relations", "check_table", "is_ambiguous", "mapper_of", "operations_of",
+    "path_of_table",
 ]  # fmt: skip
 
-# What makes new rows; a batch does so only with the first.
+# The operations that make new rows; a batch makes some only where "create" is among them.
 _CREATING = frozenset({"create", "replace"})
 
 
@@ -49,11 +49,11 @@ def _why_not_mapped(found: Any, name: str) -> str:
 
 
 def check_table(mapper: Mapper[Any], subject: str) -> None:
-    """Check that a class is mapped to a table, not to what a SELECT makes.
+    """Check that a class is mapped to a table, not to a SELECT.
 
     Args:
         mapper: Of the class.
-        subject: What the sentence is to begin with.
+        subject: The beginning of the message.
 
     Raises:
         ConfigurationError: It is not.
@@ -67,7 +67,7 @@ def check_table(mapper: Mapper[Any], subject: str) -> None:
             "column_property or hybrid_property, and its other rows as a relationship."
         )
         raise ConfigurationError(message)
-    # This configures the mappers: ConcreteBase reads its union only then.
+    # `attrs` configures the mappers: only then has a ConcreteBase its union.
     if len(mapper.attrs) and any(each.concrete for each in _heirs_of(mapper)):
         message = (
             f"{subject} reads the rows of several tables, whose keys are not unique together. "
@@ -78,7 +78,7 @@ def check_table(mapper: Mapper[Any], subject: str) -> None:
 
 
 def check_columns(mapper: Mapper[Any]) -> None:
-    """Check that the columns of a class are those that its tables have by now.
+    """Check that the columns of a class are still those of its tables.
 
     Raises:
         ConfigurationError: Another class has replaced them, with `extend_existing`.
@@ -96,11 +96,11 @@ def check_columns(mapper: Mapper[Any]) -> None:
 
 
 def check_relations(mapper: Mapper[Any], names: Iterable[str]) -> None:
-    """Check that relations lead to mapped tables, not to rows that an alias has chosen of them.
+    """Check that relations lead to mapped tables, not to an alias or a SELECT of some rows.
 
     Raises:
-        ConfigurationError: One leads to an alias, whose SELECT no join of ours would keep, or to
-            what a SELECT makes.
+        ConfigurationError: One leads to an alias, whose SELECT our joins would not keep, or to a
+            class that is mapped to a SELECT.
     """
     for name in sorted(names):
         target = mapper.relationships[name].entity
@@ -121,7 +121,7 @@ def _heirs_of(mapper: Mapper[Any]) -> list[Mapper[Any]]:
 
 
 def path_of_table(mapper: Mapper[Any]) -> str:
-    """Return the path that a resource has if none is given.
+    """Return the path of a resource that names none.
 
     Raises:
         ConfigurationError: It would be the path of another class in the same table.
@@ -143,7 +143,7 @@ def operations_of(mapper: Mapper[Any], operations: AbstractSet[str] | None) -> f
     """Return the operations that are asked for, or else all that a class can have.
 
     Raises:
-        ConfigurationError: One is to make rows of a class that has none of its own.
+        ConfigurationError: One would make rows of an abstract class.
     """
     is_abstract = _is_abstract(mapper)
     if operations is None:
@@ -163,7 +163,7 @@ def operations_of(mapper: Mapper[Any], operations: AbstractSet[str] | None) -> f
 
 
 def _is_abstract(mapper: Mapper[Any]) -> bool:
-    """Tell whether each row of a class is of one of its subclasses."""
+    """Tell whether each row of a class is one of a subclass."""
     kind = mapper.polymorphic_on
     if mapper.polymorphic_abstract or not isinstance(kind, Column):
         return mapper.polymorphic_abstract
@@ -172,7 +172,7 @@ def _is_abstract(mapper: Mapper[Any]) -> bool:
 
 
 def is_ambiguous(relation: RelationshipProperty[Any]) -> bool:
-    """Tell whether a relation to one row may find several: nothing makes that row unique."""
+    """Tell whether a relation to one row may find several, since no unique key rules that out."""
     if relation.uselist or relation.secondary is not None:
         return not relation.uselist
     remote = {column for _, column in relation.local_remote_pairs or ()}

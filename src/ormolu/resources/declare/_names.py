@@ -1,6 +1,6 @@
-"""What clients call the columns and the relations of a model: the aliases of its public model.
+"""The clients' names of a model's columns and relations: the aliases of its public model.
 
-Knows Pydantic; no declaration and no request.
+It knows Pydantic, but no declaration and no request.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from pydantic.fields import FieldInfo
 from ormolu.errors import ConfigurationError
 from ormolu.query import is_secret_hint
 
-__all__ = ["Generate", "check_names", "client_names", "generator_of", "is_kept_back"]
+__all__ = ["Generate", "check_names", "client_names", "generator_of", "is_withheld"]
 
-# From the name of an attribute to what clients call it.
+# From the name of an attribute to the client's name for it.
 Generate = Callable[[str], str]
 
-# A path, a list of names and a sort have these between names; `-` stands before one.
+# Paths, lists of names and sorts separate names by these; a sort may put `-` before one.
 _SPECIAL = re.compile(r"^-|^$|[.,:\x00-\x1f]")
 
 
 def generator_of(generate: Generate | None, model: type[BaseModel] | None) -> Generate:
-    """Return what names all that no alias does: the option's, else the public model's own."""
+    """Return the generator for what has no alias: of the option, else of the public model."""
     found: Any = generate
     if found is None and model is not None:
         found = model.model_config.get("alias_generator")
@@ -37,7 +37,7 @@ def generator_of(generate: Generate | None, model: type[BaseModel] | None) -> Ge
 def client_names(
     attributes: Iterable[str], model: type[BaseModel] | None, generate: Generate
 ) -> dict[str, str]:
-    """Return what clients call each attribute: the alias in answers, else what is generated."""
+    """Return the client's name of each attribute: its serialization alias, else generated."""
     fields = {} if model is None else model.model_fields
     aliases = {name: info.serialization_alias for name, info in fields.items()}
     return {
@@ -46,17 +46,17 @@ def client_names(
     }
 
 
-def is_kept_back(info: FieldInfo) -> bool:
-    """Tell whether answers leave a field out, of some rows at least, or write no value of it."""
+def is_withheld(info: FieldInfo) -> bool:
+    """Tell whether answers leave a field out, maybe of some rows only, or mask its value."""
     is_left_out = info.exclude or getattr(info, "exclude_if", None)
     return bool(is_left_out or is_secret_hint(info.annotation))
 
 
 def check_names(owner: str, names: Mapping[str, str]) -> None:
-    """Check that clients can name each attribute, and no two by one name.
+    """Check that clients can write each name, and that no two attributes have the same.
 
     Raises:
-        ConfigurationError: They cannot.
+        ConfigurationError: A name has special characters, or is another attribute's.
     """
     known: dict[str, str] = {}
     for attribute, name in names.items():

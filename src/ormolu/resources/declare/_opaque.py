@@ -1,4 +1,4 @@
-"""Columns of which nobody tells what their values are: shown, and not written."""
+"""Columns whose Python type is not known: they are shown, but not written."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ormolu.query import Field, member_texts, undecorated
 
 __all__ = ["check_opaque_keys", "log_opaque"]
 
-# Kinds of keys that no path has, or by which no rows can be told apart in Python.
+# Kinds of keys that cannot stand in a path, or whose values have no hash.
 _UNHASHABLE = frozenset({"array", "document", "jsonb", "opaque", "secret", "set"})
 
 _log = logging.getLogger("ormolu")
 
 
 def check_opaque_keys(name: str, keys: Iterable[Field]) -> None:
-    """Check that a path can lead to each row.
+    """Check that each row has a path of its own.
 
     Raises:
-        ConfigurationError: Nothing tells how a key stands there, or it is that of two members.
+        ConfigurationError: A key has no form in a path, or two values of it have the same one.
     """
     for key in keys:
         is_several = isinstance(undecorated(key.type), AbstractMultiRange)
@@ -44,7 +44,7 @@ def check_opaque_keys(name: str, keys: Iterable[Field]) -> None:
 
 
 def log_opaque(name: str, fields: Iterable[Field], named: Collection[str]) -> None:
-    """Say which columns are read only since nobody tells what to send for them."""
+    """Log which columns are read only because their Python type is not known."""
     opaque = [
         field.attribute
         for field in fields

@@ -30,22 +30,22 @@ from sqlalchemy.sql.selectable import FromClause, SelectBase
 from ormolu.errors import UsageError
 from ormolu.query import in_parentheses, nearest
 from ormolu.resources.declare._columns import every_name_of
-from ormolu.resources.declare._recent import Recent
+from ormolu.resources.declare._lru import LRUCache
 from ormolu.seams import structure_of
 from ormolu.sessions import cached_on_mapper
 
-__all__ = ["EVERYTHING", "Policy", "checked_policy", "kept_apart"]
+__all__ = ["EVERYTHING", "Policy", "checked_policy", "isolate_policy"]
 
-# A column of booleans is a condition too.
+# A condition may be a column of booleans, too.
 Rows = ColumnExpressionArgument[bool] | bool
 
 
 class Structure(NamedTuple):
-    """What a policy is but for the values in it, and these.
+    """A policy without its values, and the values.
 
     Attributes:
-        key: Equal for policies that differ in values alone.
-        values: In the order in which its conditions have them.
+        key: Equal for policies that differ only in their values.
+        values: The values, in the order of the conditions.
     """
 
     key: Hashable
@@ -97,17 +97,16 @@ class Policy:
 
     @property
     def structure(self) -> Structure | None:
-        """Return what it is but for the values in its conditions; None if nobody can tell."""
-        compared = self._compared
-        if compared is None:
+        """Return the policy and its values apart; None if its SQL has no cache key."""
+        conditions = self._conditions_structure
+        if conditions is None:
             return None
-        # Read each time: a program that keeps a policy may change the sets that it gave to it.
+        # Read each time: the program may change the sets that it has passed.
         names = frozenset(self.hidden), frozenset(self.read_only), (*self.assign,)
-        return Structure((names, compared.key), compared.values)
+        return Structure((names, conditions.key), conditions.values)
 
     @cached_property
-    def _compared(self) -> Structure | None:
-        """Return what its conditions are but for the values in them; None if nobody can tell."""
+    def _conditions_structure(self) -> Structure | None:
         key: list[Any] = []
         values: list[BindParameter[Any]] = []
         for rows in self.conditions:
@@ -120,13 +119,13 @@ class Policy:
 
     @cached_property
     def conditions(self) -> tuple[ColumnElement[bool] | bool, ...]:
-        """Return which rows are visible; and which of them writable, if that is not the same."""
+        """Return the condition of visible rows, and that of writable ones if it is another."""
         if self.writable is None or self.writable is self.visible:
             return (condition_of(self.visible),)
         return condition_of(self.visible), condition_of(self.writable)
 
     def identity(self, dialect: Dialect, mapper: Mapper[Any]) -> str:
-        """Return a digest that two requests share if their policies allow the same."""
+        """Return a digest that is the same for two requests whose policies allow the same."""
         if self.principal is not None:
             return hashlib.sha256(_exact(self.principal).encode()).hexdigest()[:32]
         parts = [repr(sorted(names)) for names in (self.assign, self.hidden, self.read_only)]
@@ -145,7 +144,7 @@ class Policy:
 def _sent(expression: Any, dialect: Dialect) -> Iterator[str]:
     """Yield the text of an expression, and its values as the driver gets them.
 
-    A value of the program's own may not tell what it is: it hides a secret, say.
+    The repr of a value may not tell it: the program's class may mask a secret, say.
     """
     compiled = expression.compile(dialect=dialect)
     assert isinstance(compiled, SQLCompiler)
@@ -158,7 +157,7 @@ def _sent(expression: Any, dialect: Dialect) -> Iterator[str]:
 
 
 def _exact(value: Any) -> str:
-    """Return a value as text, past what a class of the program's own shows of it."""
+    """Return a value as text, whatever the repr of a subclass shows."""
     for kind in (str, bytes, int, float):
         if isinstance(value, kind):
             return kind.__repr__(value)
@@ -166,19 +165,19 @@ def _exact(value: Any) -> str:
 
 
 def condition_of(rows: Rows) -> ColumnElement[bool] | bool:
-    """Return which rows are meant: an SQL condition, or all or none."""
+    """Return the SQL condition of some rows; True for all, False for none."""
     return rows if isinstance(rows, (ColumnElement, bool)) else and_(rows)
 
 
 def as_condition(rows: Rows) -> ColumnElement[bool]:
-    """Return which rows are meant as an SQL condition."""
+    """Return the SQL condition of some rows, also of all or none."""
     if isinstance(rows, bool):
         return true() if rows else false()
     return and_(rows)
 
 
 def checked_policy(found: Any, model: type[Any]) -> Policy:
-    """Return what a policy's dependency returned.
+    """Return the result of a policy's dependency, checked, and with every name of its columns.
 
     Raises:
         UsageError: It is no policy, or names what the model does not have.
@@ -190,21 +189,21 @@ def checked_policy(found: Any, model: type[Any]) -> Policy:
         )
         raise UsageError(message)
     mapper = inspect(model)
-    structure, right_ones = found.structure, cached_on_mapper(mapper, _right_ones_of, mapper)
-    if structure is not None and right_ones.get(structure.key) is not None:
+    structure, correct = found.structure, cached_on_mapper(mapper, _correct_structures, mapper)
+    if structure is not None and correct.get(structure.key) is not None:
         return found
     checked = _checked(found, model)
     if structure is not None and checked is found:
-        right_ones.put(structure.key, True)
+        correct.put(structure.key, True)
     return checked
 
 
-def _right_ones_of(_mapper: Mapper[Any]) -> Recent[bool]:
-    """Return the structures of policies of a class in which nothing is wrong."""
-    return Recent(_STRUCTURES)
+def _correct_structures(_mapper: Mapper[Any]) -> LRUCache[bool]:
+    """Return the cache of the structures of a class's policies in which nothing is wrong."""
+    return LRUCache(_STRUCTURES)
 
 
-# A program has a few: one for each role, say.
+# A program has few: one for each role, say.
 _STRUCTURES = 100
 
 
@@ -212,38 +211,38 @@ def _checked(found: Policy, model: type[Any]) -> Policy:
     _check_tables(found, inspect(model))
     known = inspect(model).all_orm_descriptors.keys()
     for name in (*found.hidden, *found.read_only, *found.assign):
-        # A name that is only nearly right would hide nothing, and nobody would see it.
+        # A misspelled name would hide nothing, and nobody would notice.
         if name not in known:
             message = (
                 f"The policy of resource({model.__name__}) names {name!r}, which "
                 f"{model.__name__} does not have{nearest(name, map(str, known))}."
             )
             raise UsageError(message)
-    return _of_columns(found, inspect(model))
+    return _with_every_name(found, inspect(model))
 
 
-def kept_apart(policy: Policy, place: int) -> Policy:
-    """Return a policy whose conditions stand beside any others, and mean the same there.
+def isolate_policy(policy: Policy, place: int) -> Policy:
+    """Return a policy whose conditions can be used in one statement with any others.
 
-    Two parameters of one name are one to SQLAlchemy: in a statement of two policies both would have
-    the value of the last, and an UPDATE takes one that is called like a column for its new value.
-    And it writes text as it is: an OR in it would reach as far as the statement does.
+    To SQLAlchemy two parameters of one name are one: both would get the value of the last, and an
+    UPDATE would store one that has the name of a column. Text is written as it is: an OR in it
+    would reach as far as the statement does.
 
     Args:
-        policy: A policy, checked.
-        place: Of it among those of a request.
+        policy: A checked policy.
+        place: Its number among the policies of a request.
     """
-    visible = _apart(policy.visible, f"policy_{place}_visible")
+    visible = _isolate(policy.visible, f"policy_{place}_visible")
     if policy.writable is policy.visible:
         writable = visible
     else:
-        writable = _apart(policy.writable, f"policy_{place}_writable")
+        writable = _isolate(policy.writable, f"policy_{place}_writable")
     if visible is policy.visible and writable is policy.writable:
         return policy
     return replace(policy, visible=visible, writable=writable)
 
 
-def _apart(rows: Any, prefix: str) -> Any:
+def _isolate(rows: Any, prefix: str) -> Any:
     if rows is None or isinstance(rows, bool):
         return rows
     rows = as_condition(rows)
@@ -261,8 +260,8 @@ def _has_name(part: Any) -> bool:
     return isinstance(part, BindParameter) and not part.unique
 
 
-def _of_columns(policy: Policy, mapper: Mapper[Any]) -> Policy:
-    """Return a policy that closes a column by whatever name it has."""
+def _with_every_name(policy: Policy, mapper: Mapper[Any]) -> Policy:
+    """Return a policy that closes each column under all of its names."""
     assigned = every_name_of(mapper, policy.assign) - policy.assign.keys()
     hidden = every_name_of(mapper, policy.hidden)
     read_only = every_name_of(mapper, policy.read_only) | assigned
@@ -272,7 +271,7 @@ def _of_columns(policy: Policy, mapper: Mapper[Any]) -> Policy:
 
 
 def _check_tables(policy: Policy, mapper: Mapper[Any]) -> None:
-    """Check that a condition is on the rows of the model: of others it would make a product.
+    """Check that a condition is on the model's tables; another one would make a product of rows.
 
     Raises:
         UsageError: It names columns of another table.
@@ -295,7 +294,7 @@ def _tables_of(mapper: Mapper[Any]) -> frozenset[Any]:
 
 
 def _columns_of(condition: ColumnElement[bool]) -> Iterator[ColumnClause[Any]]:
-    """Yield the columns of a condition, but for those in subqueries."""
+    """Yield the columns of a condition, without those in subqueries."""
     waiting: list[Any] = [condition]
     while waiting:
         part = waiting.pop()
@@ -305,5 +304,5 @@ def _columns_of(condition: ColumnElement[bool]) -> Iterator[ColumnClause[Any]]:
             waiting += part.get_children()
 
 
-# What a resource without a policy allows, and Python code that names none.
+# The policy of a resource that has none, and of Python calls that pass none.
 EVERYTHING: Policy = Policy(visible=True)

@@ -1,6 +1,6 @@
 """A registry: the resources of one application, and what each of them shows there.
 
-Knows no application: `_applications` tells which resources are in one.
+It knows no application: `routes/_applications.py` finds the resources of one.
 """
 
 from __future__ import annotations
@@ -18,78 +18,77 @@ from ormolu.resources.declare._declaration import Declaration, declare
 from ormolu.resources.declare._exposures import Exposure
 from ormolu.resources.declare._relatives import find_between, find_guarded, guards_of
 
-__all__ = ["Registry", "made"]
+__all__ = ["Registry", "live_resources"]
 
 
-class Declared(Protocol):
-    """A resource, as far as the others have to know it."""
+class HasDeclaration(Protocol):
+    """The part of a `Resource` that the registry uses."""
 
     declaration: Declaration
 
 
-class _Made:
-    """All resources that the program holds, so that those in no application are found.
+class _LiveResources:
+    """All resources of the program that are in use, also those that no application serves.
 
     Attributes:
-        changes: How many were made, routes added to them, and applications seen around others.
-        included: What those declare that were ever seen in an application, though it be gone.
-        lock: Whoever looks at them, and keeps what it found, has it.
+        changes: Counts new resources, routes added to them, and applications seen around others.
+        included: Declarations that an application has ever served, though it may be gone.
+        lock: Held while somebody looks at the resources and caches what was found.
     """
 
     def __init__(self) -> None:
         self.changes = 0
         self.included: weakref.WeakSet[Declaration] = weakref.WeakSet()
         self.lock = threading.RLock()
-        # By their id, as routers have no hash.
-        self._all: weakref.WeakValueDictionary[int, Declared] = weakref.WeakValueDictionary()
+        # By id: routers have no hash.
+        self._all: weakref.WeakValueDictionary[int, HasDeclaration] = weakref.WeakValueDictionary()
 
-    def add(self, resource: Declared) -> None:
-        """Add one; it is forgotten with its last reference."""
+    def add(self, resource: HasDeclaration) -> None:
+        """Add a resource, without keeping it alive."""
         with self.lock:
             self._all[id(resource)] = resource
             self.changes += 1
 
     def note_change(self) -> None:
-        """Note that one has another route, or that an application is in another one."""
+        """Note that a resource has another route, or that an application is mounted in another."""
         with self.lock:
             self.changes += 1
 
     def declarations(self) -> set[Declaration]:
-        """Return what they declare."""
+        """Return their declarations."""
         with self.lock:
             return {each.declaration for each in self._all.values()}
 
 
-made = _Made()
+live_resources = _LiveResources()
 
 
 class Registry:
-    """The resources that speak for each other's relations.
+    """The resources of one application, which show what each other's relations lead to.
 
     Attributes:
-        declarations: What they declare.
-        strays: What of it is in no application, and may be meant for another one.
-        changes: How many resources and routes of theirs there had been when these were looked for.
+        declarations: Their declarations.
+        unserved: Those of them that no application serves, and that another one may serve later.
+        changes: `live_resources.changes` as it was when these were looked for.
     """
 
     def __init__(
-        self, declarations: Sequence[Declaration], strays: Sequence[Declaration] = ()
+        self, declarations: Sequence[Declaration], unserved: Sequence[Declaration] = ()
     ) -> None:
-        """Make what each of them shows."""
-        self.declarations: tuple[Declaration, ...] = (*declarations, *strays)
-        self.strays: frozenset[Declaration] = frozenset(strays)
-        self.changes: int = made.changes
+        self.declarations: tuple[Declaration, ...] = (*declarations, *unserved)
+        self.unserved: frozenset[Declaration] = frozenset(unserved)
+        self.changes: int = live_resources.changes
         self._exposures = {each: Exposure(each, self) for each in self.declarations}
         self._named: dict[Declaration, Exposure] = {}
         self._defaults: dict[Any, Exposure] = {}
 
     @property
     def is_outdated(self) -> bool:
-        """Tell whether a resource was made since, or got another route."""
-        return self.changes != made.changes
+        """Tell whether a resource was made since then, or has another route."""
+        return self.changes != live_resources.changes
 
     def exposure(self, declaration: Declaration) -> Exposure:
-        """Return what a resource shows here; it may be one that is only named."""
+        """Return what a resource shows here, also one that only `includes` names."""
         found = self._exposures.get(declaration) or self._named.get(declaration)
         if found is None:
             found = self._named[declaration] = Exposure(declaration, self)
@@ -105,11 +104,7 @@ class Registry:
             assert self.exposure(each).reached
 
     def target(self, declaration: Declaration, name: str) -> Exposure:
-        """Return what a relation leads to.
-
-        Args:
-            declaration: Of the resource that has the relation.
-            name: Of the relation.
+        """Return what a relation of a resource leads to.
 
         Raises:
             ConfigurationError: That is not certain.
@@ -128,10 +123,10 @@ class Registry:
         return known[0]
 
     def _check_between(self, relation: RelationshipProperty[Any], place: str) -> None:
-        """Check that no policy says which pairs of rows may be seen, in a table between them.
+        """Check that the `secondary` table of a relation is of no resource with a policy.
 
         Raises:
-            ConfigurationError: One does, and what is shown would be more.
+            ConfigurationError: It is, and the relation would show pairs that the policy hides.
         """
         found = find_between(relation, self._exposures.values())
         if found is not None:
@@ -145,12 +140,12 @@ class Registry:
             raise ConfigurationError(message)
 
     def _default_of(self, model: type[Any], origin: Declaration, place: str) -> Exposure:
-        """Return what is shown of a model that has no resource of its own."""
+        """Return what is shown by default of a model without a resource."""
         guards = guards_of(model, self._exposures.values(), place)
         known = inspect(model).all_orm_descriptors.keys()
         named = {name for guard in guards for name in guard.names_of(guard.concealed)}
         hidden = frozenset(named & set(known))
-        # Called in the way of those that it is shown with.
+        # Its names are generated as those of the resource that leads to it.
         generate = origin.generate
         kind = (model, generate, hidden)
         if kind not in self._defaults:
@@ -163,7 +158,7 @@ class Registry:
         return self._defaults[kind]
 
     def _check_one(self, known: Sequence[Exposure], place: str, name: str) -> None:
-        """Check that it is certain what a relation shows, and under which policy.
+        """Check that it is certain which resource a relation shows, and under which policy.
 
         Raises:
             ConfigurationError: It is not.

@@ -1,7 +1,7 @@
-"""Which resources speak for a model that has none: those of its bases, its subclasses, its table.
+"""Which resources guard a model that has none: those of its base classes, subclasses and table.
 
-A dog is an animal, so a policy on animals hides dogs, too, and a policy on dogs hides some animals,
-whichever relation leads to them. Where that cannot be said in SQL, the declaration is refused.
+A dog is an animal, so a policy on animals also hides dogs, and a policy on dogs hides some animals,
+whichever relation leads to them. Where SQL cannot express that, the declaration is refused.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ __all__ = ["Guard", "find_between", "find_guarded", "guards_of"]
 
 class _Registry(Protocol):
     @property
-    def strays(self) -> Set[Declaration]: ...
+    def unserved(self) -> Set[Declaration]: ...
 
 
-class _Shown(Protocol):
-    """What a resource shows, as far as its relatives have to know it."""
+class _HasDeclaration(Protocol):
+    """The part of an `Exposure` that is used here."""
 
     declaration: Declaration
 
@@ -35,7 +35,7 @@ class _Shown(Protocol):
     def registry(self) -> _Registry: ...
 
 
-_E = TypeVar("_E", bound=_Shown)
+_E = TypeVar("_E", bound=_HasDeclaration)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Guard(Generic[_E]):
     """A resource of a relative, whose policy and hidden columns hold for a model without one.
 
     Attributes:
-        exposure: What it shows.
+        exposure: The exposure of that resource.
         model: The model without a resource.
     """
 
@@ -52,13 +52,13 @@ class Guard(Generic[_E]):
 
     @property
     def concealed(self) -> set[str]:
-        """Return the names of what the resource does not show of its own model."""
+        """Return the attributes of the resource's own model that it does not show."""
         declaration = self.exposure.declaration
         fields = (*declaration.readable.values(), *declaration.keys)
         return {*declaration.attributes} - {field.attribute for field in fields}
 
     def names_of(self, names: Set[str]) -> set[str]:
-        """Return what the model calls what the resource's own calls so: of columns any name."""
+        """Return the model's attributes of the same columns as these of the resource's model."""
         theirs, own = inspect(self.exposure.declaration.model), inspect(self.model)
         columns = {column for prop in theirs.column_attrs if prop.key in names
                    for column in prop.columns}  # fmt: skip
@@ -66,7 +66,7 @@ class Guard(Generic[_E]):
         return {*names, *same}
 
     def narrow(self, policy: Policy, own: Policy) -> Policy:
-        """Return what is left of a policy on the model under one of the resource's own."""
+        """Return a policy on the model, narrowed by the policy of the resource."""
         hidden = {*policy.hidden, *self.names_of(own.hidden)}
         if own.seen is None:
             return replace(policy, hidden=hidden)
@@ -75,9 +75,9 @@ class Guard(Generic[_E]):
         return replace(policy, visible=visible, hidden=hidden)
 
     def _seen(self, condition: ColumnElement[bool]) -> ColumnElement[bool]:
-        """Return the condition that a row of the model is none of the resource's, or visible."""
+        """Return the condition that a row of the model is not the resource's, or is visible."""
         theirs = self.exposure.declaration.model
-        # Not the condition itself: its FROM is the relative's, with any SQL in it.
+        # In a subquery of its own: the condition may be any SQL on the relative's tables.
         rows = select(*_key(theirs)).select_from(theirs).correlate(None)
         key = _key(self.model)
         one = key[0] if len(key) == 1 else tuple_(*key)
@@ -98,17 +98,17 @@ def _are_of_one_table(one: type[Any], other: type[Any]) -> bool:
 
 
 def _are_namesakes(one: type[Any], other: type[Any]) -> bool:
-    """Tell whether two MetaData have a table of the same name for them, which may be the same."""
+    """Tell whether they have tables of one name in two MetaData, which may be the same table."""
     first, second = inspect(one).tables, inspect(other).tables
     return not {*first}.intersection(second) and bool(_names_of(first) & _names_of(second))
 
 
-def _may_be_namesake(exposure: _Shown, model: type[Any]) -> bool:
-    """Tell whether a resource may be of the table of a model of another MetaData."""
+def _may_be_namesake(exposure: _HasDeclaration, model: type[Any]) -> bool:
+    """Tell whether a resource may be of the same table as a model in another MetaData."""
     theirs = exposure.declaration.model
-    # What is in no application may be of another database.
-    is_stray = exposure.declaration in exposure.registry.strays
-    is_alike = not is_stray or inspect(theirs).registry is inspect(model).registry
+    # A resource that no application serves may be of another database.
+    is_unserved = exposure.declaration in exposure.registry.unserved
+    is_alike = not is_unserved or inspect(theirs).registry is inspect(model).registry
     return is_alike and _are_namesakes(theirs, model)
 
 
@@ -116,13 +116,8 @@ def _names_of(tables: Iterable[Any]) -> set[str]:
     return {table.fullname for table in tables if isinstance(table, Table)}
 
 
-def find_between(relation: RelationshipProperty[Any], exposures: Iterable[_Shown]) -> Any:
-    """Return a resource with a policy of a class whose table is between the ends of a relation.
-
-    Args:
-        relation: Maybe with a `secondary` table.
-        exposures: What the resources show.
-    """
+def find_between(relation: RelationshipProperty[Any], exposures: Iterable[_HasDeclaration]) -> Any:
+    """Return a resource with a policy whose table is the `secondary` one of a relation."""
     if relation.secondary is None:
         return None
     tables = {part for part in visitors.iterate(relation.secondary) if isinstance(part, Table)}
@@ -137,7 +132,7 @@ def find_between(relation: RelationshipProperty[Any], exposures: Iterable[_Shown
 
 
 def find_guarded(model: type[Any], exposures: Iterable[_E]) -> _E | None:
-    """Return a resource with a policy of a relative, if there is one among these."""
+    """Return the resource of a relative that has a policy, if there is one."""
     found = [
         each for each in _of_relatives(model, exposures) if each.declaration.policy is not None
     ]
@@ -145,12 +140,12 @@ def find_guarded(model: type[Any], exposures: Iterable[_E]) -> _E | None:
 
 
 def guards_of(model: type[Any], exposures: Iterable[_E], place: str) -> tuple[Guard[_E], ...]:
-    """Return what speaks for a model without a resource.
+    """Return the guards of a model without a resource.
 
     Args:
         model: Mapped class.
-        exposures: What the resources show that may speak for it.
-        place: What leads to it, for the error.
+        exposures: The resources that may guard it.
+        place: The relation that leads to it, for the error.
 
     Raises:
         ConfigurationError: That is not certain.
@@ -166,7 +161,7 @@ def guards_of(model: type[Any], exposures: Iterable[_E], place: str) -> tuple[Gu
 
 
 def _check(model: type[Any], relative: type[Any], guards: Sequence[Guard[Any]], place: str) -> None:
-    """Check that one resource speaks for the rows of a relative, and that they are rows of both.
+    """Check that a relative has one resource, and shares its rows with the model.
 
     Raises:
         ConfigurationError: It is not so.
@@ -205,7 +200,7 @@ def _of_relatives(model: type[Any], exposures: Iterable[_E]) -> list[_E]:
 
 
 def _share_rows(one: type[Any], other: type[Any]) -> bool:
-    """Tell whether a row of one may be one of the other: not with concrete inheritance."""
+    """Tell whether a row of one class may be a row of the other: not with concrete inheritance."""
     if _are_of_one_table(one, other):
         first, second = inspect(one).primary_key, inspect(other).primary_key
         return [column.name for column in first] == [column.name for column in second]

@@ -1,4 +1,4 @@
-"""What a model's annotations ask of a value, beside what its column can hold."""
+"""The constraints in a model's annotations, beside those of its columns."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ _PROBES: dict[Any, Any] = {
     datetime: datetime(2000, 1, 1), date: date(2000, 1, 1), uuid.UUID: uuid.UUID(int=1),
 }  # fmt: skip
 
-# What their values hold is no value of a column.
+# Pydantic's classes whose values are stored in another form.
 _WRAPPERS = frozenset({"Json", "SecretBytes", "SecretStr"})
 
 
 def with_rules(
     name: str, type_: TypeEngine[Any], kind: Any, annotation: Any, rules: Sequence[Any]
 ) -> Any:
-    """Return what a column's values must be for Pydantic, with the rules of its annotation.
+    """Return Pydantic's type of a column's values, with the constraints of its annotation.
 
     Args:
-        name: Of the column, for the log.
-        type_: Of the column.
-        kind: What the column can hold.
-        annotation: What stands in `Mapped[...]`.
-        rules: What stands there with it.
+        name: Name of the column, for the log.
+        type_: SQL type of the column.
+        kind: Pydantic's type of what the column can hold.
+        annotation: The type in `Mapped[...]`.
+        rules: The constraints in it.
     """
     asked = [each for rule in rules for each in _parts(rule) if not _is_wider(each, type_)]
     for make in (lambda: _narrowing(annotation, type_), lambda: asked):
@@ -52,7 +52,7 @@ def with_rules(
 
 
 def _tried(name: str, kind: Any, make: Callable[[], Sequence[Any]]) -> Any:
-    """Return a type with more rules, if Pydantic can ask them of it."""
+    """Return a type with more constraints, if Pydantic can check them on it."""
     try:
         rules = make()
         narrowed = _joined(kind, rules) if rules else kind
@@ -66,10 +66,10 @@ def _tried(name: str, kind: Any, make: Callable[[], Sequence[Any]]) -> Any:
 
 
 def _probe(kind: Any, rules: Sequence[Any]) -> None:
-    """Ask constraints, which are no code of the program's, of a value of the kind.
+    """Try constraints on a value of the type, without those that are the program's code.
 
     Raises:
-        TypeError: One has no meaning for it, of which Pydantic tells only then.
+        TypeError: One does not apply to the type, which Pydantic finds only now.
     """
     base = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     plain = [each for each in rules if isinstance(each, BaseMetadata)
@@ -81,7 +81,7 @@ def _probe(kind: Any, rules: Sequence[Any]) -> None:
 
 
 def _joined(kind: Any, rules: Sequence[Any]) -> Any:
-    """Put rules where they see the bare value, before what looks at the one that is stored."""
+    """Put constraints where they see the plain value, before ours that see the stored one."""
     if get_origin(kind) is not Annotated:
         return Annotated[(kind, *rules)]
     base, *ours = get_args(kind)
@@ -98,7 +98,7 @@ def _parts(rule: Any) -> Iterator[Any]:
 
 
 def _is_wider(rule: Any, type_: TypeEngine[Any]) -> bool:
-    """Tell whether a rule allows more than a column holds: it would stand in for our own."""
+    """Tell whether a constraint allows more than a column holds: it would replace our own."""
     if isinstance(rule, MaxLen):
         most = getattr(type_, "length", None)
         return most is not None and rule.max_length > most
@@ -110,22 +110,22 @@ def _is_wider(rule: Any, type_: TypeEngine[Any]) -> bool:
 
 
 def _narrowing(annotation: Any, type_: TypeEngine[Any]) -> Sequence[Any]:
-    """Return the rules of a type that is more than the column's own: an address, some words."""
-    is_words = get_origin(annotation) is Literal and not isinstance(type_, sa.Enum)
-    if isinstance(type_, TypeDecorator) or not (is_words or _is_pydantic(annotation)):
+    """Return the constraints of an annotation narrower than its column: an EmailStr, a Literal."""
+    is_literal = get_origin(annotation) is Literal and not isinstance(type_, sa.Enum)
+    if isinstance(type_, TypeDecorator) or not (is_literal or _is_pydantic(annotation)):
         return ()
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
 
     def check(value: Any) -> Any:
         read = adapter.validate_python(value)
-        # A URL of Pydantic's is an object; what is stored is its text.
+        # Pydantic's URLs are objects, of which the text is stored.
         return str(read) if isinstance(value, str) and not isinstance(read, str) else read
 
     return AfterValidator(check), PydanticField(json_schema_extra=adapter.json_schema())
 
 
 def _is_pydantic(annotation: Any) -> bool:
-    """Tell whether a class of Pydantic's checks plain values: an e-mail address, a URL."""
+    """Tell whether Pydantic checks plain values by a class: an e-mail address, a URL."""
     if not isinstance(annotation, type) or annotation.__name__ in _WRAPPERS:
         return False
     is_own = hasattr(annotation, "__get_pydantic_core_schema__")

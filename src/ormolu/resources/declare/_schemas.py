@@ -1,4 +1,4 @@
-"""From a declaration to Pydantic models: what is shown, what creates and what changes a row."""
+"""From a declaration to Pydantic models: of a row, of a new row, and of changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ormolu.resources.declare._shaping import check_public_model
 
 __all__ = ["Schemas", "check_models", "schemas_of"]
 
-# A path has to be taken by servers and proxies, some of which stop at 8 KB.
+# Some servers and proxies refuse a path of more than 8 KB.
 _MOST_IN_KEY = 1000
 
 _INPUT = ConfigDict(extra="forbid", protected_namespaces=())
@@ -31,8 +31,9 @@ class Schemas:
     """The Pydantic models of a resource: `UserPublic`, `UserCreate`, `UserUpdate`.
 
     Attributes:
-        created: How the body of a new row is read.
-        changed: The same, of changes.
+        public: The model of a row in answers.
+        created: The body of a new row.
+        changed: The body of changes.
     """
 
     public: type[BaseModel]
@@ -51,23 +52,23 @@ class Schemas:
 
 
 def check_models(declaration: Declaration) -> None:
-    """Check that the models which a declaration brings open nothing that it closes.
+    """Check that the program's models show and write nothing that the declaration closes.
 
     Raises:
-        ConfigurationError: One does, or has a field that nothing fills.
+        ConfigurationError: One does, or has a field that nothing sets.
     """
     check_own_models(declaration)
     check_public_model(declaration)
 
 
 def schemas_of(declaration: Declaration) -> Schemas:
-    """Make the models that the declaration does not bring itself."""
+    """Return the models of the program, and generated ones for the rest."""
     name, accepted = declaration.name, declaration.accepted.values()
     created = {
         each.field.name: _written(each, {} if each.is_required else _default_of(each))
         for each in accepted
     }
-    # Not the column's default: what is left out stays.
+    # Without the column's default: what is left out of a change stays.
     loose = {each.field.name: _written(each, {"default": None}) for each in accepted}
     changed = {each.field.name: loose[each.field.name] for each in declaration.changeable.values()}
     return Schemas(
@@ -80,12 +81,12 @@ def schemas_of(declaration: Declaration) -> Schemas:
 def _body(
     declaration: Declaration, operation: str, fields: tuple[dict[str, Any], dict[str, Any]]
 ) -> Body:
-    """Return what reads a body; `fields` are those of a row, and of one that may be a part."""
+    """Return the body of an operation; `fields` are those of a whole row, and of a partial one."""
     opened = declaration.accepted if operation == "create" else declaration.changeable
     names = {name: each.field.name for name, each in declaration.attributes.items()}
     own: type[BaseModel] | None = getattr(declaration, f"{operation}_model")
     if own is not None:
-        # What has a field is not to be named otherwise.
+        # An attribute that has a field has no other name.
         spare = {called: each for called, each in fields[1].items()
                  if called not in {names.get(name) for name in own.model_fields}}  # fmt: skip
         others = _make(f"{own.__name__}Others", _INPUT, spare)
@@ -98,7 +99,7 @@ def _body(
 
 
 def _make(name: str, config: ConfigDict, fields: dict[str, Any]) -> type[BaseModel]:
-    # Through aliases: a column may be called as a method of BaseModel is.
+    # Fields have aliases, since a column may have the name of a method of BaseModel.
     named = {
         f"field_{index}": (type_, _aliased(info, key))
         for index, (key, (type_, info)) in enumerate(fields.items())
@@ -133,19 +134,19 @@ def _written(attribute: Attribute, default: dict[str, Any]) -> Any:
 
 
 def _optional(type_: Any) -> Any:
-    # An Annotated has no `|` before Python 3.14.
+    # Before Python 3.14 Annotated does not support `|`.
     return Union[type_, None]  # noqa: UP007
 
 
 def _description(attribute: Attribute) -> dict[str, Any]:
-    # Not its comment in the database, which is for those who run that.
+    # `doc` and not `comment`, which is for those who run the database.
     text = None if attribute.column is None else attribute.column.doc
     return {"description": text} if text else {}
 
 
 def _default_of(attribute: Attribute) -> dict[str, Any]:
     default: Any = attribute.column.default if attribute.column is not None else None
-    # A function's value is of its moment; what is left out is the column's to fill.
+    # Only a constant default is documented; the column sets it, too, where it is left out.
     is_secret = attribute.is_secret or attribute.field.kind.family == "secret"
     if default is None or is_secret or not (default.is_scalar and may_be_shown(default.arg)):
         return {"default": None}

@@ -1,7 +1,7 @@
-"""Which columns are secrets by their names: what nobody should see unless the program says so.
+"""Which columns are secrets by their names, and hidden unless the program says otherwise.
 
-A name is read as words (`tokenHash`, `token_hash`), and its end says what the value is: a
-`token_count` is a number, an `access_token` is a token. Knows names and types, no mapper.
+A name is read as words (`tokenHash`, `token_hash`), and the last one says what the value is: a
+`token_count` is a number, an `access_token` is a token. It knows names and types, but no mapper.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SECRETS = _PASSWORDS | _set(
     "apikey cookie credential cvc cvv hotp jwt mfa otp pass pin privatekey salt secret "
     "secretkey ssn token totp"
 )
-# Words that run together: `useraccesstoken`.
+# Ends of words without separators: `useraccesstoken`.
 _ENDINGS = (
     "accesskey", "apikey", "authkey", "clientsecret", "encryptionkey", "passcode", "passphrase",
     "passwd", "password", "privatekey", "secretkey", "signingkey", "token",
@@ -58,7 +58,7 @@ _PAIRS = {
     "phrase": _set("mnemonic pass recovery secret seed"),
     "seed": _set("mfa otp secret totp wallet"),
 }
-# Not secret after these words: the hash of a file, a boarding pass, a pin of a board.
+# After these words they are not secret: the hash of a file, a boarding pass, the pin of a board.
 _HARMLESS = {
     "hash": _set(
         "address archive artifact asset attachment audio avatar binary blob block body build "
@@ -84,7 +84,7 @@ _HARMLESS = {
         "remaining special stop total unk used"
     ),
 }
-# What a secret is stored as, or more of it; the words before say whether it is one.
+# Words for the form of a value; the words before them tell whether it is a secret.
 _FORMS = _set(
     "base bcrypt blob bytes cipher ciphertext clear confirm confirmation crypt data digest "
     "enc encoded encrypted hash hashed hex hint history json md new old pem plain plaintext "
@@ -94,7 +94,7 @@ _QUESTIONS = _set(
     "allow allows can enable enabled force has have is must need needs no require requires "
     "should show use uses with"
 )
-# Whole numbers of these are counts, and so are those of a plural: the tokens of a prompt.
+# A whole number of these is a count, and so is that of a plural: the tokens of a prompt.
 _COUNTED = _set("cookie mfa pass salt")
 
 _NEVER = (
@@ -107,7 +107,7 @@ _KEY = re.compile(r"(?:sk|pk|rk|gh[a-z]|xox[a-z]|glpat|whsec)[-_]|AKIA|AIza|eyJ"
 
 
 def is_secret(name: str, type_: Any) -> bool:
-    """Tell whether a column is a secret by its name; a moment, a choice or a measure never is."""
+    """Tell whether a column is a secret by its name; dates, enums and decimals never are."""
     plain = undecorated(type_)
     if isinstance(plain, _NEVER):
         return False
@@ -132,7 +132,7 @@ def _is_secret(words: Sequence[str]) -> bool:
         return False
     last, before = words[-1], words[-2] if len(words) > 1 else ""
     if last == "hash" and before in _HARMLESS["hash"]:
-        # Unless more of the words say what is hashed: a token_sha_hash.
+        # It still is a secret if the words before say so: a token_sha_hash.
         return _is_secret(words[:-1])
     if last == "hash" or last in _SECRETS or last.endswith(_ENDINGS):
         return before not in _HARMLESS.get(last, ())
@@ -153,10 +153,9 @@ def _singular(word: str) -> str:
 
 
 def may_be_shown(default: Any) -> bool:
-    """Tell whether the default of a column may stand in a public document: not if it is a key.
+    """Tell whether the default of a column may be shown in the OpenAPI document.
 
-    A text is shown if it is as short as a word, and empty containers are; a key is long, or begins
-    as those of well-known services do.
+    Short text and empty containers are; a key is long, or has the prefix of a well-known service.
     """
     if isinstance(default, str) and not isinstance(default, Enum):
         is_word = len(default) <= _LONGEST_WORD and _KEY.match(default) is None

@@ -1,8 +1,8 @@
-"""What a `public_model` of the program's own makes of a row: the members of an answer.
+"""What a program's `public_model` makes of a row: the members of an answer.
 
-A model that only names columns changes no value, and is never run. Any other one is run for whole
-rows; where a policy hides a part of them, the fields that no code of its class touches are shaped
-by a model of them alone, and the others are left out. Knows Pydantic and declarations; no request.
+A model that only names columns changes no value, and is never called. Any other one is called with
+whole rows. Where a policy hides some columns, a model of the remaining fields is called instead,
+without those that the class's own code has a part in. It knows no request.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ormolu.resources.declare._declaration import Declaration, Names
 
 __all__ = ["Public", "check_public_model", "public_of"]
 
-# Settings of a model that change no value of an answer.
+# Settings of a model that do not change the values of an answer.
 _HARMLESS = frozenset(
     {
         "alias_generator", "extra", "from_attributes", "frozen", "json_schema_extra",
@@ -38,7 +38,7 @@ _HARMLESS = frozenset(
         "title", "use_attribute_docstrings", "validate_by_alias", "validate_by_name",
     }
 )  # fmt: skip
-# Their own methods, and SQLModel's, do as we do.
+# The methods of Pydantic and SQLModel change no value.
 _KNOWN_MODULES = ("pydantic.", "sqlmodel.")
 _METHODS = ("__get_pydantic_core_schema__", "__init__", "__new__", "model_dump", "model_post_init",
             "model_validate")  # fmt: skip
@@ -48,16 +48,16 @@ _VALUES = (
     (sa.Date, date), (sa.Time, time), (sa.Uuid, uuid.UUID), (UTCDateTime, datetime),
 )  # fmt: skip
 _DIALECT = DefaultDialect()
-# Sets of columns that policies hide, for each of which a model is made.
+# Sets of hidden columns for which models are kept.
 _PARTS = 64
 
 
 @dataclass(frozen=True)
 class Public:
-    """A public model of the program's own, and what of it is columns.
+    """The program's public model of a resource.
 
     Attributes:
-        declaration: What was declared.
+        declaration: The declaration of the resource.
         model: The model.
     """
 
@@ -66,13 +66,13 @@ class Public:
 
     @cached_property
     def columns(self) -> dict[str, FieldInfo]:
-        """Return its fields that are values of a row."""
+        """Return its fields that are attributes of the mapped class."""
         known = self.declaration.attributes
         return {name: info for name, info in self.model.model_fields.items() if name in known}
 
     @cached_property
     def coded(self) -> Names:
-        """Return its fields that code of its class has a part in."""
+        """Return its fields that validators and serializers of its class see."""
         code = self.model.__pydantic_decorators__
         parts: list[Any] = [*code.field_validators.values(), *code.field_serializers.values(),
                             *code.validators.values()]  # fmt: skip
@@ -85,7 +85,7 @@ class Public:
 
     @cached_property
     def is_plain(self) -> bool:
-        """Tell whether it does no more than to name columns."""
+        """Tell whether it only names columns."""
         return (
             not self.coded
             and not self.model.model_computed_fields
@@ -95,7 +95,7 @@ class Public:
         )
 
     def shape(self, hidden: Names) -> Shape | None:
-        """Return what makes an answer's members of a row, None if they are as they are read.
+        """Return what makes the members of an answer, None if they are the values as read.
 
         Args:
             hidden: Attributes that a policy hides.
@@ -111,7 +111,7 @@ class Public:
 
     @cached_property
     def _parts(self) -> Callable[[frozenset[str]], Shape]:
-        """Return what shapes rows of which these columns are hidden."""
+        """Return the cached function from hidden columns to the shape of the others."""
         return lru_cache(maxsize=_PARTS)(self._part)
 
     def _part(self, hidden: frozenset[str]) -> Shape:
@@ -121,9 +121,9 @@ class Public:
                   if key in ConfigDict.__annotations__}  # fmt: skip
         fields: dict[str, Any] = {name: (info.annotation, info) for name, info in left.items()}
         with warnings.catch_warnings():
-            # They are the class's own affair.
+            # The class has raised them already.
             warnings.simplefilter("ignore")
-            # With all that the class says of its values: its settings, and what excludes some.
+            # The fields keep the settings of the class, and their own.
             model: type[BaseModel] = create_model(self.model.__name__, __config__=config, **fields)
         members = {info.serialization_alias or name: self._called(name, info.serialization_alias)
                    for name, info in left.items()}  # fmt: skip
@@ -146,7 +146,7 @@ class Public:
             except ValidationError as error:
                 raise self._unfit(error) from None
             dumped = adapter.dump_python(read, mode="json", by_alias=True)
-            # Without relations, which are there if included, as their own resources show them.
+            # Relations are left out: if included, they are shown as their own resources declare.
             return {members.get(key) or key: value for key, value in dumped.items()
                     if members.get(key, key) is not None}  # fmt: skip
 
@@ -155,7 +155,7 @@ class Public:
 
     @cached_property
     def members(self) -> dict[str, str | None]:
-        """Return what clients call each member that the model writes; None for a relation."""
+        """Return the client's name of each member that the model writes; None for a relation."""
         fields, computed = self.model.model_fields, self.model.model_computed_fields
         aliases = {name: info.serialization_alias
                    for name, info in fields.items() if not info.exclude}  # fmt: skip
@@ -174,16 +174,16 @@ class Public:
         return self.declaration.names.get(name) or alias or self.declaration.generate(name)
 
     def _is_as_read(self, name: str) -> bool:
-        """Tell whether a field's annotation takes a column's values as they are."""
+        """Tell whether a field shows a column's values as they are."""
         info, attribute = self.columns[name], self.declaration.attributes[name]
-        kinds = {type(each).__module__.partition(".")[0] for each in info.metadata}
-        # Bounds and lengths, and columns; what trims or lowers a text is of Pydantic's own.
-        has_rules = kinds <= {"annotated_types", "sqlmodel"}
+        packages = {type(each).__module__.partition(".")[0] for each in info.metadata}
+        # These constraints change no value; Pydantic's own may strip text or lower it.
+        is_unchanged = packages <= {"annotated_types", "sqlmodel"}
         is_shown = not info.exclude and not getattr(info, "exclude_if", None)
-        return is_shown and has_rules and _plain_type(info.annotation) is _value_type(attribute)
+        return is_shown and is_unchanged and _plain_type(info.annotation) is _value_type(attribute)
 
     def _unfit(self, error: ValidationError) -> UsageError:
-        """Return an error without the row's values, which the log must not hold."""
+        """Return an error without the row's values, which must not be logged."""
         wrong = "; ".join(
             f"{item['loc'][0] if item['loc'] else 'the row'}: {item['type']}"
             for item in error.errors(include_url=False, include_input=False, include_context=False)
@@ -196,16 +196,16 @@ class Public:
 
 
 def public_of(declaration: Declaration) -> Public | None:
-    """Return the public model that a declaration brings, None if it brings none."""
+    """Return the program's public model of a declaration, None if there is none."""
     model = declaration.public_model
     return None if model is None else Public(declaration, model)
 
 
 def check_public_model(declaration: Declaration) -> None:
-    """Check that a public model can be made of the rows that may be seen.
+    """Check that a public model can be made from the columns that may be seen.
 
     Raises:
-        ConfigurationError: It shows what is hidden, or has a field that nothing fills.
+        ConfigurationError: It shows what is hidden, or has a field that nothing sets.
     """
     public = public_of(declaration)
     if public is None:
@@ -255,7 +255,7 @@ def _why_not_shown(
 
 
 def _is_own(model: type[BaseModel], name: str) -> bool:
-    """Tell whether a method is the program's own."""
+    """Tell whether a method is the program's own, and not Pydantic's or SQLModel's."""
     method = getattr(model, name, None)
     module: str = getattr(method, "__module__", None) or "pydantic."
     return not f"{module}.".startswith(_KNOWN_MODULES)
@@ -272,7 +272,7 @@ def _plain_type(annotation: Any) -> Any:
 
 
 def _value_type(attribute: Attribute) -> Any:
-    """Return the Python type of a column's values, where that is sure."""
+    """Return the Python type of a column's values, None where it is not certain."""
     if attribute.column is None:
         return None
     type_: Any = plain_type(attribute.field.type, _DIALECT)

@@ -1,4 +1,4 @@
-"""Columns that hold other values on one backend than on the others: refused there, at the start."""
+"""Columns whose values have another type on one backend: refused there at startup."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["check_variants"]
 
 
 def check_variants(declaration: Declaration, dialect: Dialect) -> None:
-    """Check that what is shown and written of a model is the same on this backend as on others.
+    """Check that a backend's columns take the values that the model declares.
 
     Raises:
-        ConfigurationError: The column has a type here that takes other values.
+        ConfigurationError: A column has a type here that takes others.
     """
     served = {field.attribute for field in declaration.readable.values()}
     for name in sorted(served | declaration.accepted.keys()):

@@ -1,4 +1,4 @@
-"""From rows to answers: JSON bytes, tags, links."""
+"""From rows to answers: JSON, ETags and links."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ormolu.resources.work import digest_of, encode
 from ormolu.web import Reply
 
 __all__ = [
-    "headers_of", "json_reply", "next_link", "page_answer", "path_of",
-    "raw_headers", "row_answer", "written_answer",
+    "headers_of", "json_reply", "next_link", "page_answer", "path_of", "raw_headers", "row_answer",
+    "written_answer",
 ]  # fmt: skip
 
 _JSON = (b"content-type", b"application/json")
 
-# Letters of what is kept of a request.
-_SHORT = 500
+# Characters of a path or query string for which results are cached.
+_CACHEABLE = 500
 
 
 def json_reply(status: int, named: Mapping[str, str], content: bytes) -> Reply:
@@ -61,37 +61,36 @@ def page_answer(scope: Scope, page: FoundPage) -> Reply:
 
 def next_link(scope: Scope, cursor: str) -> str:
     """Return the Link header that leads to the next page of a list."""
-    # A cursor is of letters that a URL does not escape.
     query: bytes = scope["query_string"]
-    kept = _kept(query) if len(query) <= _SHORT else _without_cursor(query)
-    return f'<{_path(scope)}?{kept}cursor={cursor}>; rel="next"'
-
-
-@lru_cache(maxsize=256)
-def _kept(query: bytes) -> str:
-    return _without_cursor(query)
+    is_short = len(query) <= _CACHEABLE
+    shared = _cached_without_cursor(query) if is_short else _without_cursor(query)
+    # A URL escapes no character of a cursor.
+    return f'<{_path(scope)}?{shared}cursor={cursor}>; rel="next"'
 
 
 def _without_cursor(query: bytes) -> str:
     """Return the parameters that all pages of a list share."""
-    kept = [(name, value) for name, value in QueryParams(query).multi_items()
-            if name not in {"cursor", "offset"}]  # fmt: skip
-    return f"{urlencode(kept)}&" if kept else ""
+    shared = [(name, value) for name, value in QueryParams(query).multi_items()
+              if name not in {"cursor", "offset"}]  # fmt: skip
+    return f"{urlencode(shared)}&" if shared else ""
+
+
+_cached_without_cursor = lru_cache(maxsize=256)(_without_cursor)
 
 
 def row_answer(row: FoundRow, conditions: Conditions, variant: str | None) -> Reply:
     """Return the answer for one row; 304 if the client has it already.
 
     Args:
-        row: It.
-        conditions: Of the request.
-        variant: What tells the form of a whole row apart; None for a part of it or more.
+        row: The row.
+        conditions: The conditions of the request.
+        variant: The ETag's suffix for a whole row; None where `fields` or `include` is given.
     """
     if row.version is None and conditions is NO_CONDITIONS and not row.truncated:
         return json_reply(200, {}, row.content)
     headers = _truncation(row.truncated)
     if row.version is not None:
-        # Included rows change without the version: then the tag is of the content.
+        # Included rows can change without the version, so their tag is a digest of the content.
         headers |= headers_of(row.version, digest_of(row.content) if variant is None else variant)
     if conditions.is_absent or headers.get("ETag") in conditions.unseen:
         return Reply(304, raw_headers(headers), b"")
@@ -108,7 +107,7 @@ def written_answer(
     if not preferences or not prefers_minimal(preferences):
         return json_reply(201 if is_new else 200, headers, row.content())
     made = raw_headers(headers | {"Preference-Applied": "return=minimal"})
-    # As Starlette has it: there is no body, and 201 says nothing of that.
+    # A 201 needs its length, which is zero; a 204 has none.
     return Reply(201, [*made, (b"content-length", b"0")], b"") if is_new else Reply(204, made, b"")
 
 
@@ -119,11 +118,11 @@ def headers_of(version: Any, variant: str = "") -> dict[str, str]:
 
 
 def path_of(scope: Scope, key: Sequence[Any]) -> str:
-    """Return the path of a row, escaped: a header is ASCII, and keys need not be."""
+    """Return the path of a row, escaped, since headers are ASCII."""
     path = _path(scope).rstrip("/")
     is_row = scope["method"] == "PUT"
     collection = path.rpartition("/")[0] if is_row else path.removesuffix(":batch")
-    # As in a body: a moment has a T, an enumeration its value.
+    # As in a body: a datetime has a T, and an enum its value.
     texts = to_jsonable_python(tuple(key), bytes_mode="base64", fallback=plain_value)
     return f"{collection}/{','.join(quote(_as_text(text), safe='') for text in texts)}"
 
@@ -135,11 +134,11 @@ def _as_text(value: Any) -> str:
 def _path(scope: Scope) -> str:
     if not (scope.get("root_path") or scope.get("app_root_path")):
         path = scope["path"]
-        quoted = _quoted_plain(path) if len(path) <= _SHORT else None
+        quoted = _quoted_plain(path) if len(path) <= _CACHEABLE else None
         if quoted is not None:
             return quoted
     path = Request(scope).url.path
-    # A proxy may have taken its prefix away, and the server been told of it.
+    # A proxy may have removed the prefix that the server was told of.
     root = scope.get("app_root_path", scope.get("root_path", ""))
     return _quoted(path if path.startswith(f"{root}/") else root + path)
 
@@ -149,7 +148,7 @@ def _quoted_plain(path: str) -> str | None:
     return _quoted(path) if _PLAIN.fullmatch(path) else None
 
 
-# A path that no part of a URL is cut off from.
+# A path that needs no parsing as a URL.
 _PLAIN = re.compile(r"(?:/[\w.~:,-]+)+/?")
 
 
@@ -158,5 +157,5 @@ def _quoted(path: str) -> str:
 
 
 def _truncation(paths: Sequence[str]) -> dict[str, str]:
-    # Not without a word: an included relation ends after 100 rows.
+    # An included relation ends after 100 rows, which clients must learn.
     return {"Truncated-Includes": ", ".join(paths)} if paths else {}

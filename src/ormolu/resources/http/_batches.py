@@ -34,7 +34,7 @@ _REQUIRED = {
     "upsert": ("data", "on_conflict"),
     "delete": ("id",),
 }
-# Errors of one operation; any other is the whole request's.
+# Faults of one operation; any other fails the whole request.
 _OWN_FAULTS = frozenset(
     {
         "check_violation", "exclusion_violation", "foreign_key_violation", "forbidden",
@@ -46,7 +46,7 @@ _OWN_FAULTS = frozenset(
 
 @dataclass(frozen=True)
 class Step:
-    """One operation of a batch, or why it is none."""
+    """One operation of a batch, or the reason to refuse it."""
 
     kind: Kind
     location: Location
@@ -60,7 +60,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Outcome:
-    """An operation that was done."""
+    """An operation that succeeded."""
 
     status: int
     written: Written | None = None
@@ -68,7 +68,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Failure:
-    """An operation that was not, and why."""
+    """An operation that failed."""
 
     error: Exception
 
@@ -82,7 +82,7 @@ def read_batch(
     """Read the steps of a batch, and whether it is atomic.
 
     Raises:
-        RefusedError: The body is no batch, or an operation of an atomic one is none.
+        RefusedError: The body is no batch, or a step of an atomic batch is wrong.
     """
     if not isinstance(body, Mapping):
         raise refuse(("body",), "dict_type", 'Must be an object, as {"operations": [...]}')
@@ -181,9 +181,9 @@ async def run_batch(
     """Run the steps in their order; neighbouring creates become one statement.
 
     Raises:
-        RefusedError: A step failed in an atomic batch, or the rows that were written are too much
-            for one answer; the caller rolls back.
-        StatementError: The same, as the database said it.
+        RefusedError: A step of an atomic batch failed, or the written rows are too much for one
+            answer; the caller rolls back.
+        StatementError: The database refused a step of an atomic batch.
     """
     done: list[Outcome | Failure] = []
     budget = operations.budget(("body",))
@@ -218,7 +218,7 @@ async def _run_group(
         except (RefusedError, StatementError) as error:
             if not _is_own(error):
                 raise
-            # One of them is wrong: one after the other tells which.
+            # One of them is wrong: run them singly to find it.
     return [await _run_step(session, operations, step, is_atomic=is_atomic) for step in group]
 
 
@@ -242,7 +242,7 @@ def _is_own(error: Exception) -> bool:
 
 
 def _locate(error: Exception, location: Location) -> None:
-    """Note which operation failed, for the answer."""
+    """Note on an error which operation failed, for the answer."""
     error.ormolu_location = location  # type: ignore[attr-defined]
 
 

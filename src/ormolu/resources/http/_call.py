@@ -1,4 +1,4 @@
-"""One request to a resource: what its handler reads of it, and the answers that are made."""
+"""One request to a resource: what its handler reads, and how it answers."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Call:
     """One request to a resource.
 
     Attributes:
-        scope: Of the request.
-        declaration: What the resource declares.
-        executor: What runs its operations for this request.
+        scope: The ASGI scope of the request.
+        declaration: The declaration of the resource.
+        executor: Runs the operations for this request.
     """
 
     __slots__ = ("_body", "_privacy", "_wishes", "declaration", "executor", "scope")
@@ -48,14 +48,14 @@ class Call:
         executor: Executor,
         privacy: Privacy | None = None,
     ) -> None:
-        """Read nothing yet but which headers there are.
+        """Collect the headers; all else is read later.
 
         Args:
             scope: See the attribute.
-            body: Of the request.
+            body: The body of the request.
             declaration: See the attribute.
             executor: See the attribute.
-            privacy: What answers that depend on policies tell caches; None without any.
+            privacy: The cache headers of answers that depend on policies; None without policies.
         """
         self.scope: Scope = scope
         self.declaration: Declaration = declaration
@@ -74,7 +74,7 @@ class Call:
 
     @property
     def preferences(self) -> list[str]:
-        """Return the lines of Prefer."""
+        """Return the Prefer headers."""
         return self._wishes.get(b"prefer", [])
 
     def parameters(self, *known: str) -> dict[str, str]:
@@ -91,7 +91,7 @@ class Call:
 
         Args:
             conditions: Of the request.
-            is_required: Whether there has to be an If-Match where the resource requires one.
+            is_required: Whether this request needs an If-Match if the resource requires one.
 
         Raises:
             RefusedError: If-Match is required and not there, or the rows have no version.
@@ -122,7 +122,7 @@ class Call:
         return raw, read_object(value)
 
     def note_relations(self) -> None:
-        """Note that the answer depends on rows of other models, and so on their policies."""
+        """Set cache headers, since the answer depends on other models and their policies."""
         if self._privacy is not None:
             note_privacy(self.scope, self._privacy)
 
@@ -140,7 +140,7 @@ class Call:
         return written_answer(self.scope, row, self.preferences, self.executor.variant, is_new)
 
     async def once(self, raw: bytes, work: Callable[[], Awaitable[Reply]]) -> Reply:
-        """Do the work, or give the answer again that this Idempotency-Key had already.
+        """Do the work, or return the earlier answer to the same Idempotency-Key.
 
         Raises:
             RefusedError: The key is wrong, or the resource keeps none.

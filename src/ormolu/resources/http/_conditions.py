@@ -13,28 +13,28 @@ from pydantic_core import to_jsonable_python
 from ormolu.errors import RefusedError
 
 __all__ = [
-    "NO_CONDITIONS", "Conditions", "check_version", "etag_of", "prefers_minimal",
-    "read_conditions", "unescaped_version", "version_text",
+    "NO_CONDITIONS", "Conditions", "check_version", "etag_of", "prefers_minimal", "read_conditions",
+    "unescaped_version", "version_text",
 ]  # fmt: skip
 
-# One element of a list of tags, which may be empty (RFC 9110, 5.6.1). Blanks are read in one way
-# alone: in two, thousands of them take seconds.
+# One element of a list of tags, which may be empty (RFC 9110, 5.6.1). Blanks match in one way only,
+# else thousands of them would take seconds.
 _TAG = re.compile(r'[ \t]*(?:(W/)?("[^"\x00-\x1f\x7f]*")[ \t]*)?(?:,|$)')
-# A version, and what tells apart the forms of a row.
+# Our tag: a version, and a digest for other forms of a row.
 _OURS = re.compile(r'"([^";]+)(?:;[0-9a-f]{16})?"')
-# Elements of a list, and parameters of one; a comma or semicolon in quotes parts nothing.
+# Elements of a list, and their parameters; a comma or semicolon in quotes does not separate them.
 _ELEMENT = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*"?)+')
 _PARAMETER = re.compile(r'(?:[^;"]|"(?:\\.|[^"\\])*"?)+')
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a request says about the state that it expects.
+    """What the headers of a request require of a row.
 
     Attributes:
-        versions: Versions of If-Match, as `version_text` writes them; None without one.
+        versions: Versions of If-Match, as `version_text` writes them; None without the header.
         is_there: Whether If-Match is `*`.
-        unseen: Tags of If-None-Match; a weak one is as good.
+        unseen: Tags of If-None-Match, whether weak or strong.
         is_absent: Whether If-None-Match is `*`.
     """
 
@@ -58,19 +58,19 @@ NO_CONDITIONS = Conditions()
 
 
 def version_text(version: Any) -> str:
-    """Return a version as it stands in a tag: as in a body, so that it can be read again."""
+    """Return a version as it is in a tag, from which it can be read again."""
     text = to_jsonable_python(version, bytes_mode="base64", fallback=str)
-    # A version may be a UUID or a moment: escaped, so that neither a space nor the ; is in it.
+    # A version may be a UUID or a datetime; escape spaces and semicolons.
     return quote(str(text), safe=":")
 
 
 def unescaped_version(text: str) -> str:
-    """Return what `version_text` has escaped."""
+    """Return the text that `version_text` has escaped."""
     return unquote(text)
 
 
 def etag_of(version: Any, variant: str = "") -> str | None:
-    """Return the strong tag of a version; a variant tells apart other forms of the same row."""
+    """Return the strong tag of a version; a variant distinguishes other forms of the row."""
     if version is None:
         return None
     text = version_text(version)
@@ -78,13 +78,13 @@ def etag_of(version: Any, variant: str = "") -> str | None:
 
 
 def read_conditions(if_match: Sequence[str], if_none_match: Sequence[str]) -> Conditions:
-    """Read both headers, each with all its lines.
+    """Read both headers, each of which may be repeated.
 
     Raises:
         RefusedError: One is not a list of tags.
     """
     expected, unseen = _read_tags(if_match, "If-Match"), _read_tags(if_none_match, "If-None-Match")
-    # A weak tag never matches where a strong one is asked for.
+    # If-Match compares strongly: a weak tag never matches.
     strong = [tag for is_weak, tag in expected or () if not is_weak]
     return Conditions(
         _versions_of(strong) if if_match and expected is not None else None,
@@ -129,11 +129,11 @@ def check_version(conditions: Conditions, version: Any) -> None:
 
 
 def prefers_minimal(lines: Sequence[str]) -> bool:
-    """Tell whether a Prefer header, of one line or several, asks for no body."""
+    """Tell whether the Prefer headers ask for no body."""
     for element in _ELEMENT.findall(",".join(lines)):
         preference = _PARAMETER.findall(element)[:1]
         name, _, value = "".join(preference).partition("=")
         if name.strip().lower() == "return":
-            # Of several the first counts (RFC 7240, 2).
+            # The first one counts (RFC 7240, 2).
             return value.strip().strip('"').lower() == "minimal"
     return False

@@ -1,7 +1,7 @@
-"""Who runs an operation for a request: a lane, or the request's own session.
+"""What runs an operation for a request: a lane, or the request's own session.
 
-A handler reads the request and makes the answer, once for both. What only a session can do a lane
-leaves to it, with `NotDoneError`: then nothing was changed, and the handler runs again over that.
+A handler reads the request and makes the answer, for both alike. If a lane raises `NotDoneError`,
+nothing was changed, and the handler runs again with the session.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from starlette.types import Scope
 
 from ormolu.resources.work import Key, Versions
 
-__all__ = ["Asked", "AskedRow", "Executor", "FoundPage", "FoundRow", "StoredRow"]
+__all__ = ["Executor", "FoundPage", "FoundRow", "ParsedQuery", "ParsedRowQuery", "StoredRow"]
 
 
-class Asked(Protocol):
-    """What the query string of a read or a list asks for, once it was read.
+class ParsedQuery(Protocol):
+    """The query string of a read or a list, parsed.
 
     Attributes:
-        is_over_relations: Whether the answer depends on rows of other models.
+        reads_relations: Whether the answer depends on rows of other models.
     """
 
     @property
-    def is_over_relations(self) -> bool: ...
+    def reads_relations(self) -> bool: ...
 
 
-class AskedRow(Asked, Protocol):
-    """What the query string of a read asks for.
+class ParsedRowQuery(ParsedQuery, Protocol):
+    """The query string of a read, parsed.
 
     Attributes:
-        is_whole: Whether it names no fields, so that the row is shown as it always is.
+        is_whole: Whether it has neither `fields` nor `include`.
     """
 
     @property
@@ -44,7 +44,7 @@ class FoundRow(NamedTuple):
     Attributes:
         content: Its JSON.
         version: Its version; None without one.
-        truncated: Paths of its relations that are not whole.
+        truncated: Paths of its relations that are truncated.
     """
 
     content: bytes
@@ -57,10 +57,10 @@ class FoundPage(NamedTuple):
 
     Attributes:
         items: The JSON of its rows.
-        next_cursor: Where the next page begins; None after the last.
+        next_cursor: The cursor of the next page; None after the last.
         total: How many rows there are, if that was asked for.
         total_kind: "exact", "at_least" or "estimate".
-        truncated: Paths of relations that are not whole.
+        truncated: Paths of relations that are truncated.
     """
 
     items: bytes
@@ -96,7 +96,7 @@ class Executor(Protocol):
     `NotDoneError` for what this executor cannot do.
 
     Attributes:
-        variant: What tells the form of a whole row apart: who is shown less has another tag.
+        variant: The suffix of ETags where the policies hide a part of the row.
     """
 
     @property
@@ -106,19 +106,19 @@ class Executor(Protocol):
         """Return the primary key in the path."""
         ...
 
-    def asked_row(self, query: bytes) -> AskedRow:
-        """Read the query string of a read."""
+    def parse_row_query(self, query: bytes) -> ParsedRowQuery:
+        """Parse the query string of a read."""
         ...
 
-    async def row(self, asked: Any, key: Key) -> FoundRow:
+    async def row(self, parsed: Any, key: Key) -> FoundRow:
         """Read a row."""
         ...
 
-    def asked_page(self, scope: Scope) -> Asked:
-        """Read the query string of a list."""
+    def parse_page_query(self, scope: Scope) -> ParsedQuery:
+        """Parse the query string of a list."""
         ...
 
-    async def page(self, asked: Any) -> FoundPage:
+    async def page(self, parsed: Any) -> FoundPage:
         """Read a page of a list."""
         ...
 
@@ -127,7 +127,7 @@ class Executor(Protocol):
         ...
 
     async def update(self, key: Key, values: Mapping[str, Any], versions: Versions) -> StoredRow:
-        """Change a row that is of one of these versions."""
+        """Change a row that has one of these versions."""
         ...
 
     async def replace(
@@ -137,9 +137,9 @@ class Executor(Protocol):
         ...
 
     async def remove(self, key: Key, versions: Versions) -> None:
-        """Delete a row that is of one of these versions."""
+        """Delete a row that has one of these versions."""
         ...
 
     def in_session(self) -> Any:
-        """Return the executor over the request's session, for what takes several statements."""
+        """Return the session's executor, for operations of several statements."""
         ...

@@ -1,7 +1,7 @@
-"""The handlers of a resource's operations, each written once.
+"""The handlers of a resource's operations.
 
-A handler reads its request, has one operation run and makes the answer. It neither knows nor asks
-whether a lane runs it or the request's session; errors are raised, and answered where all are.
+A handler reads the request, lets its executor run the operation, and makes the answer. It does not
+know whether that is a lane or the request's session. Errors are raised, and answered elsewhere.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from ormolu.resources.http._answers import headers_of, json_reply, page_answer, 
 from ormolu.resources.http._batches import Failure, Outcome, read_batch, run_batch
 from ormolu.resources.http._call import Call
 from ormolu.resources.http._conditions import check_version, prefers_minimal
-from ormolu.resources.http._executors import Asked
-from ormolu.resources.http._requests import read_key_value, read_object
+from ormolu.resources.http._executors import ParsedQuery
+from ormolu.resources.http._requests import read_key_value
 from ormolu.resources.work import encode, read_members
 from ormolu.web import Reply, problems_of
 
@@ -25,27 +25,26 @@ __all__ = ["batch", "create", "list_", "query", "read", "remove", "replace", "up
 
 
 async def list_(call: Call) -> Reply:
-    """Answer with a page that the query string asks for."""
-    asked, conditions = call.executor.asked_page(call.scope), call.conditions
-    reply = await _page(call, asked, "query")
+    """Answer with the page that the query string asks for."""
+    parsed, conditions = call.executor.parse_page_query(call.scope), call.conditions
+    reply = await _page(call, parsed, "query")
     if conditions.versions is not None:
         raise RefusedError("precondition_failed", "A list has no tag to compare If-Match with.")
     return Reply(304, [], b"") if conditions.is_absent else reply
 
 
 async def query(call: Call) -> Reply:
-    """Answer with a page that the body asks for."""
+    """Answer with the page that the body asks for."""
     call.parameters()
-    _, body = await call.read_json()
+    _, body = await call.read_object()
     operations = call.executor.in_session().operations
-    asked = read_members(operations.view, read_object(body), operations.limits)
-    return await _page(call, asked, "body")
+    return await _page(call, read_members(operations.view, body, operations.limits), "body")
 
 
-async def _page(call: Call, asked: Asked, location: str) -> Reply:
-    if asked.is_over_relations:
+async def _page(call: Call, parsed: ParsedQuery, location: str) -> Reply:
+    if parsed.reads_relations:
         call.note_relations()
-    reply = page_answer(call.scope, await call.executor.page(asked))
+    reply = page_answer(call.scope, await call.executor.page(parsed))
     call.check_size(reply.body, (location,))
     return reply
 
@@ -53,18 +52,18 @@ async def _page(call: Call, asked: Asked, location: str) -> Reply:
 async def read(call: Call) -> Reply:
     """Answer with one row."""
     executor = call.executor
-    asked = executor.asked_row(call.scope["query_string"])
-    key, conditions = call.executor.key(call.scope), call.conditions
-    row = await executor.row(asked, key)
+    parsed = executor.parse_row_query(call.scope["query_string"])
+    key, conditions = executor.key(call.scope), call.conditions
+    row = await executor.row(parsed, key)
     check_version(conditions, row.version)
-    if asked.is_over_relations:
+    if parsed.reads_relations:
         call.note_relations()
     call.check_size(row.content, ("query",))
-    return row_answer(row, conditions, executor.variant if asked.is_whole else None)
+    return row_answer(row, conditions, executor.variant if parsed.is_whole else None)
 
 
 async def create(call: Call) -> Reply:
-    """Store a new row; with `on_conflict`, or change the one that is there."""
+    """Store a new row; with `on_conflict` maybe change an existing one."""
     given, conditions = call.parameters("on_conflict", "on_match"), call.conditions
     if conditions.has_match:
         message = "If-Match cannot hold for a row that is not there yet."
@@ -109,7 +108,7 @@ async def update(call: Call) -> Reply:
 
 
 async def replace(call: Call) -> Reply:
-    """Put a row in the place that the path names."""
+    """Create or replace the row with the key in the path."""
     call.parameters()
     raw, values = await call.read_object()
     key, conditions = call.executor.key(call.scope), call.conditions

@@ -1,7 +1,6 @@
-"""Hybrid properties, whose SQL is made anew each time, maybe of the clock or of the request.
+"""Hybrid properties, whose SQL is made anew each time, and may depend on the clock or the request.
 
-A plan has them as they were when it was made, but for values of the clock, which it asks for each
-time. Sends nothing.
+A plan keeps their SQL as it was, but computes the values of the clock each time. Sends nothing.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ __all__ = ["Hybrids"]
 
 
 class Hybrids:
-    """What SQL computes with values of Python's, as it was when a door was opened."""
+    """The SQL of hybrid properties with values from Python, as it was when a work was made."""
 
     def __init__(self, views: Iterable[View]) -> None:
-        """Look at what may be seen.
+        """Record the SQL.
 
         Raises:
             NoDoorError: A value is another one each time.
@@ -37,10 +36,10 @@ class Hybrids:
         self._check_twice()
 
     def check(self) -> None:
-        """Check that statements made now would be those that were made then.
+        """Check that the SQL is still the same.
 
         Raises:
-            NotDoneError: They would not.
+            NotDoneError: It is not.
         """
         for model, field, made in self._made:
             element = element_of(getattr(model, field.attribute))
@@ -66,6 +65,6 @@ class Hybrids:
 
 
 def _are_alike(one: Any, other: Any) -> bool:
-    """Tell whether expressions differ in values alone."""
+    """Tell whether two expressions differ only in values."""
     first, second = structure_of(one), structure_of(other)
     return first is not None and second is not None and first[0] == second[0]

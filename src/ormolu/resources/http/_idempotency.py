@@ -1,7 +1,7 @@
-"""Idempotency-Key: the first answer is kept, in the transaction of its write, and given again.
+"""Idempotency-Key: the first answer is stored in the transaction of its write, and returned again.
 
-Draft 07 of the IETF's httpapi group. The key is inserted first, so that a twin waits for it; and
-since it is committed together with the effect, neither is ever there without the other.
+Draft 07 of the IETF's httpapi group. The key is inserted first, so that a second request waits for
+it. It is committed together with the write, so neither exists without the other.
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ from ormolu.models import UTCDateTime
 from ormolu.resources.http._answers import raw_headers
 from ormolu.web import Reply
 
-__all__ = [
-    "Attempt", "begin", "finish", "idempotency_table", "payload_of", "read_key",
-]  # fmt: skip
+__all__ = ["Attempt", "begin", "finish", "idempotency_table", "payload_of", "read_key"]
 
 TABLE = "ormolu_idempotency"
 _LIFETIME = timedelta(hours=24)
@@ -58,7 +56,7 @@ class Attempt:
 
 
 def idempotency_table(metadata: MetaData) -> Table:
-    """Return the table of the keys, which goes into the models' own metadata."""
+    """Return the table of the keys, in the metadata of the models."""
     if TABLE in metadata.tables:
         return metadata.tables[TABLE]
     return Table(
@@ -92,19 +90,19 @@ def read_key(header: str) -> str:
 async def begin(
     session: AsyncSession, table: Table, scope: str, key: str, payload: bytes
 ) -> Attempt | Reply:
-    """Take a key for this request, or return the answer that it had already.
+    """Take a key for this request, or return the stored answer.
 
     Args:
         session: Session of the write.
         table: From `idempotency_table`.
-        scope: Who asks for what: keys of different clients and routes are different keys.
+        scope: The client and the route, for each of which a key is another one.
         key: What the client sent.
         payload: What must be the same whenever the key is.
 
     Raises:
         RefusedError: The key was used for something else, or its first request still runs.
     """
-    # A digest as the key too: MariaDB compares text without case.
+    # A digest, since MariaDB ignores case when it compares text.
     key = hashlib.sha256(key.encode()).hexdigest()
     scope = hashlib.sha256(scope.encode()).hexdigest()
     fingerprint = hashlib.sha256(payload).hexdigest()
@@ -138,9 +136,9 @@ async def begin(
 
 
 async def finish(session: AsyncSession, attempt: Attempt, reply: Reply) -> None:
-    """Keep the answer with the key; both are committed with the write.
+    """Store the answer with the key; both are committed with the write.
 
-    Now and then keys that are too old are deleted.
+    Now and then delete expired keys.
     """
     table = attempt.table
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reply.headers}
@@ -154,8 +152,8 @@ async def finish(session: AsyncSession, attempt: Attempt, reply: Reply) -> None:
 
 
 async def _purge(session: AsyncSession, table: Table) -> None:
-    # Last of all: InnoDB locks where new keys go, too, until the COMMIT. Whoever did so, and then
-    # waited for a key, would be in a deadlock with the key's holder, who goes there.
+    # Purge last: InnoDB's gap locks last until COMMIT, and purging first could deadlock with the
+    # holder of a key.
     old = (
         select(table.c.scope, table.c.key)
         .where(table.c.created_at < datetime.now(UTC) - _LIFETIME)

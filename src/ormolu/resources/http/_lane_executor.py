@@ -1,4 +1,4 @@
-"""Operations on a lane: the kept statements of a work, with the values of one request."""
+"""Operations on a lane: the plans of a work, with the values of one request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ormolu.errors import UnavailableError
 from ormolu.lanes import Item, Lanes, NotDoneError
 from ormolu.resources.http._call import Call
 from ormolu.resources.http._executors import FoundPage, FoundRow
-from ormolu.resources.http._read_works import KeptPage, KeptRow
+from ormolu.resources.http._read_works import PlannedPage, PlannedRow
 from ormolu.resources.work import Grant, Key, RowPlan, Versions, encode
 from ormolu.web import Reply
 
@@ -24,10 +24,10 @@ async def run_on_lane(
     """Run the handler of an operation on a lane.
 
     Raises:
-        NotDoneError: The request's session has to do it: nothing is changed.
-        RefusedError: The same; what is wrong with the request FastAPI's route answers.
-        UnavailableError: There is no outcome, and none to be had by trying again.
-        Exception: Code of the program's own failed; nobody knows what came of a write.
+        NotDoneError: Nothing was changed, and the request's session has to do it.
+        RefusedError: Nothing was changed, and FastAPI's route has to answer the wrong request.
+        UnavailableError: The outcome is unknown, or the database is not available.
+        Exception: The program's own code failed, and the outcome of a write is unknown.
     """
     try:
         return await handler(call)
@@ -35,13 +35,13 @@ async def run_on_lane(
         raise
     except Exception as error:
         if executor.is_before_write:
-            # A validator of the program's own, say: the session's way meets it again, within
-            # reach of the application's handlers.
+            # The program's own validator failed, say: the session's route meets the error again,
+            # within the application's exception handlers.
             raise NotDoneError from error
         raise
 
 
-class _Stored:
+class _LaneRow:
     """See `StoredRow`."""
 
     __slots__ = ("_plan", "_row")
@@ -63,10 +63,10 @@ class _Stored:
 
 
 class LaneExecutor:
-    """See `Executor`. What it does not find or is not sure of it leaves to the session.
+    """See `Executor`. It leaves missing rows and special cases to the session.
 
     Attributes:
-        is_before_write: Whether it is of a write, and nothing is sent yet.
+        is_before_write: Whether it writes, and has sent nothing yet.
         key: See `Executor`.
         variant: See `Executor`.
     """
@@ -77,26 +77,26 @@ class LaneExecutor:
         """Run one operation.
 
         Args:
-            work: Its kept statements: one of the kinds of `Work`.
+            work: Its plans: a subclass of `Work`.
             lanes: Where they run.
             grant: What the caller is allowed.
         """
         self.is_before_write: bool = not work.is_read
         self.key: Callable[[Scope], Key] = work.key
-        self.variant: str = work.opening.variant
+        self.variant: str = work.context.variant
         self._work = work
         self._lanes = lanes
         self._grant = grant
 
-    def asked_row(self, query: bytes) -> KeptRow:
+    def parse_row_query(self, query: bytes) -> PlannedRow:
         """See `Executor`."""
-        found: KeptRow = self._work.asked(query)
+        found: PlannedRow = self._work.parse(query)
         return found
 
-    async def row(self, asked: KeptRow, key: Key) -> FoundRow:
+    async def row(self, parsed: PlannedRow, key: Key) -> FoundRow:
         """See `Executor`."""
-        plan, values = asked.plan, self._grant.values
-        row = await self._lanes.fetch_one(asked.point, key, values)
+        plan, values = parsed.plan, self._grant.values
+        row = await self._lanes.fetch_one(parsed.point, key, values)
         if row is None:
             raise NotDoneError
         if plan.nested is None:
@@ -106,38 +106,38 @@ class LaneExecutor:
             content = encode(item)
         return FoundRow(content, plan.version_in(row))
 
-    def asked_page(self, scope: Scope) -> KeptPage:
+    def parse_page_query(self, scope: Scope) -> PlannedPage:
         """See `Executor`."""
-        found: KeptPage = self._work.asked(scope, self._grant)
+        found: PlannedPage = self._work.parse(scope, self._grant)
         return found
 
-    async def page(self, asked: KeptPage) -> FoundPage:
+    async def page(self, parsed: PlannedPage) -> FoundPage:
         """See `Executor`."""
-        reads, plan = asked.reads_for(self._grant), asked.plan
-        if self._work.opening.is_shared:
-            page = await self._lanes.fetch(reads, asked.make)
+        reads, plan = parsed.reads_for(self._grant), parsed.plan
+        if self._work.context.is_shared:
+            page = await self._lanes.fetch(reads, parsed.make)
         else:
-            # The rows alone: the rest is made here, in the context of this request.
-            page = asked.make(*await self._lanes.fetch(reads, _as_they_are))
+            # Fetch only the rows: the program's own code has to run in this request's context.
+            page = parsed.make(*await self._lanes.fetch(reads, _unchanged))
         if plan.nested is None:
             return page
         rows: Any = page.items
         items = await plan.nested.items(self._lanes, plan.rows, rows, self._grant.values)
         return page._replace(items=encode(items))
 
-    async def create(self, values: Mapping[str, Any]) -> _Stored:
+    async def create(self, values: Mapping[str, Any]) -> _LaneRow:
         """See `Executor`."""
         plan, item = self._work.prepare(values, self._grant)
-        return _Stored(plan, await self._write(item))
+        return _LaneRow(plan, await self._write(item))
 
-    async def update(self, key: Key, values: Mapping[str, Any], versions: Versions) -> _Stored:
+    async def update(self, key: Key, values: Mapping[str, Any], versions: Versions) -> _LaneRow:
         """See `Executor`."""
         plan, item = self._work.prepare(key, values, versions, self._grant)
-        return _Stored(plan, await self._write(item))
+        return _LaneRow(plan, await self._write(item))
 
     async def replace(
         self, key: Key, values: Mapping[str, Any], versions: Versions
-    ) -> tuple[_Stored, bool]:
+    ) -> tuple[_LaneRow, bool]:
         """See `Executor`."""
         return await self.update(key, values, versions), False
 
@@ -163,5 +163,5 @@ class LaneExecutor:
         return row
 
 
-def _as_they_are(*found: Sequence[Any]) -> tuple[Sequence[Any], ...]:
+def _unchanged(*found: Sequence[Any]) -> tuple[Sequence[Any], ...]:
     return found

@@ -1,4 +1,4 @@
-"""From a request to values: the key in the path, the body, the parameters. Knows Starlette."""
+"""From a request to values: the key in the path, the body, the parameters."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_BODY = 1024 * 1024
-# Digits that the length of a body has at most; int() refuses thousands of them.
+# The most digits of Content-Length; int() refuses thousands of them.
 _DIGITS = 20
 
-# By the names of headers, in lower case, the lines of each.
+# The values of each header, by its name in lower case.
 Wishes = dict[bytes, list[str]]
 _NONE = ("",)
 _WISHES = frozenset(
@@ -52,14 +52,14 @@ def read_key(scope: Scope, keys: Sequence[Field], name: str) -> tuple[Any, ...]:
         RefusedError: It is not of the key's type, or no row can have it.
     """
     segment = _segment(scope)
-    # Split before it is decoded: an escaped comma belongs to a value.
+    # Split before decoding: an escaped comma belongs to a value.
     parts = segment.split(b",", len(keys) - 1)
     texts = [_decode(part, ("path", field.name)) for part, field in zip(parts, keys, strict=False)]
     if len(texts) != len(keys):
         raise refuse(("path",), "key", f"Must be {','.join(field.name for field in keys)}")
     found = list(scope.get("path_params", {}).values())
     if may_have_slash(keys[-1]) and found and found[-1] != texts[-1]:
-        # The route takes slashes, and there were more of them than the key has.
+        # The route's pattern takes slashes, and the path has more than this key.
         raise RefusedError("not_found", f"{name} not found")
     return tuple(
         _read_part(field, text, ("path", field.name), name)
@@ -68,22 +68,22 @@ def read_key(scope: Scope, keys: Sequence[Field], name: str) -> tuple[Any, ...]:
 
 
 def may_have_slash(field: Field) -> bool:
-    """Tell whether a key may have a slash in it, which is escaped in a path."""
+    """Tell whether a key may contain a slash, which is escaped in a path."""
     if field.kind.family in {"address", "value"}:
-        # A network has one before its length.
+        # A network has a slash before its length.
         return True
     is_enum = field.kind.family == "enum"
     return is_enum and any("/" in text for text in member_texts(field.type, field.annotation))
 
 
 def _segment(scope: Scope) -> bytes:
-    """Return the last part of the path as it was sent, if that is still where it leads."""
+    """Return the last segment of the path as it was sent, unless middleware has changed it."""
     path: str = scope["path"].rstrip("/")
     raw: bytes = scope.get("raw_path") or b""
     segment = raw.partition(b"?")[0].rstrip(b"/").rpartition(b"/")[2]
     if path.endswith("/" + unquote_to_bytes(segment).decode("utf-8", "replace").rstrip("/")):
         return segment
-    # Middleware has changed the path alone, by which routes are found.
+    # Middleware has changed only `path`, by which routes are found.
     return quote(path.rpartition("/")[2], safe=",").encode()
 
 
@@ -131,7 +131,7 @@ def _read_part(field: Field, value: Any, location: Location, name: str) -> Any:
     try:
         field.filtered.validate_python(read)
     except ValidationError:
-        # Such as 2**31 for an INTEGER: a key that no row can have.
+        # No row can have this key: 2**31 for an INTEGER, say.
         raise RefusedError("not_found", f"{name} not found") from None
     return read
 
@@ -148,12 +148,11 @@ def read_query(scope: Scope) -> dict[str, list[str]]:
     """Read the parameters of the query string, each with all its values.
 
     Raises:
-        RefusedError: It is not UTF-8, or has too many parameters.
+        RefusedError: It is not UTF-8.
     """
     raw: bytes = scope["query_string"]
     found: dict[str, list[str]] = {}
-    pairs = [pair for pair in raw.replace(b"+", b" ").split(b"&") if pair]
-    for pair in pairs:
+    for pair in filter(None, raw.replace(b"+", b" ").split(b"&")):
         name, _, value = pair.partition(b"=")
         text = _decode(name, ("query",))
         found.setdefault(text, []).append(_decode(value, ("query", text[:100])))
@@ -161,18 +160,18 @@ def read_query(scope: Scope) -> dict[str, list[str]]:
 
 
 class RowQuery(NamedTuple):
-    """What the query string of a read asks for.
+    """The query string of a read, parsed.
 
     Attributes:
         selection: Fields and relations.
-        is_whole: Whether it names none, so that the row is shown as it always is.
+        is_whole: Whether it has neither `fields` nor `include`.
     """
 
     selection: Selection
     is_whole: bool
 
     @property
-    def is_over_relations(self) -> bool:
+    def reads_relations(self) -> bool:
         """Tell whether the answer depends on rows of other models."""
         return bool(self.selection.children)
 
@@ -190,7 +189,7 @@ def read_row_query(view: View, query: bytes) -> RowQuery:
 
 
 def read_once(query: bytes, *known: str) -> dict[str, str]:
-    """Read the parameters of a query string of which only these are known, each given once.
+    """Read a query string that has only these parameters, and each of them once.
 
     Raises:
         RefusedError: One is unknown, or given twice.
@@ -206,7 +205,7 @@ def read_once(query: bytes, *known: str) -> dict[str, str]:
 
 
 class RequestBody:
-    """The body of a request, which is read once and can be had again."""
+    """The body of a request, which can be read several times."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
@@ -214,10 +213,10 @@ class RequestBody:
         self._error: Exception | None = None
 
     async def read(self, most: int) -> bytes | None:
-        """Return it; None if it is larger than that.
+        """Return the body; None if it has more bytes than that.
 
         Raises:
-            Exception: It does not come: the client has gone, say.
+            Exception: It cannot be read: the client has disconnected, say.
         """
         if self._error is not None:
             raise self._error
@@ -252,7 +251,7 @@ def read_object(value: Any) -> Mapping[str, Any]:
 
 
 def check_body_headers(wishes: Wishes, *, is_patch: bool = False) -> None:
-    """Check what the headers say of a body, before it is asked for.
+    """Check the headers of a body before it is read.
 
     Raises:
         RefusedError: It is too large, or of another type.
@@ -280,7 +279,7 @@ async def read_json_body(body: Sent) -> tuple[bytes, Any]:
 
 
 def wishes_in(scope: Scope) -> Wishes:
-    """Return the lines of the headers that an operation looks at, by their names."""
+    """Return the values of the headers that operations use, by their names."""
     found: Wishes = {}
     for name, value in scope["headers"]:
         if name in _WISHES:

@@ -1,4 +1,4 @@
-"""Operations in the request's own session: in its transaction, with the ORM where it has a part."""
+"""Operations in the request's own session and transaction."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ormolu.sessions import engine_of
 __all__ = ["SessionExecutor"]
 
 
-class _Stored(NamedTuple):
+class _SessionRow(NamedTuple):
     """See `StoredRow`."""
 
     key: Key
@@ -40,8 +40,8 @@ class SessionExecutor:
     """See `Executor`.
 
     Attributes:
-        session: Of the request.
-        operations: What runs in it.
+        session: The session of the request.
+        operations: The operations in it.
     """
 
     def __init__(self, exposure: Exposure, session: AsyncSession, policies: Policies) -> None:
@@ -56,7 +56,7 @@ class SessionExecutor:
         return variant_of(self.operations.view, self._exposure.view(None))
 
     async def identity(self) -> str:
-        """Return what tells this caller from those whose policies allow something else."""
+        """Return a digest that differs between callers whose policies allow other things."""
         dialect = (await engine_of(self.session)).dialect
         return self._exposure.policy(self._policies).identity(
             dialect, self._exposure.declaration.mapper
@@ -67,36 +67,36 @@ class SessionExecutor:
         declaration = self.operations.declaration
         return read_key(scope, declaration.keys, declaration.name)
 
-    def asked_row(self, query: bytes) -> RowQuery:
+    def parse_row_query(self, query: bytes) -> RowQuery:
         """See `Executor`."""
         return read_row_query(self.operations.view, query)
 
-    async def row(self, asked: RowQuery, key: Key) -> FoundRow:
+    async def row(self, parsed: RowQuery, key: Key) -> FoundRow:
         """See `Executor`."""
-        row, version, truncated = await self.operations.read(key, asked.selection)
-        return FoundRow(encode(shown(asked.selection, row)), version, truncated)
+        row, version, truncated = await self.operations.read(key, parsed.selection)
+        return FoundRow(encode(shown(parsed.selection, row)), version, truncated)
 
-    def asked_page(self, scope: Scope) -> ListQuery:
+    def parse_page_query(self, scope: Scope) -> ListQuery:
         """See `Executor`."""
         return read_parameters(self.operations.view, read_query(scope), self.operations.limits)
 
-    async def page(self, asked: ListQuery) -> FoundPage:
+    async def page(self, parsed: ListQuery) -> FoundPage:
         """See `Executor`."""
-        page = await self.operations.fetch(asked)
-        items = encode([shown(asked.selection, row) for row in page.items])
+        page = await self.operations.fetch(parsed)
+        items = encode([shown(parsed.selection, row) for row in page.items])
         return FoundPage(items, page.next_cursor, page.total, page.total_kind, page.truncated)
 
-    async def create(self, values: Mapping[str, Any]) -> _Stored:
+    async def create(self, values: Mapping[str, Any]) -> _SessionRow:
         """See `Executor`."""
         return self.stored(await self.operations.create(values))
 
-    async def update(self, key: Key, values: Mapping[str, Any], versions: Versions) -> _Stored:
+    async def update(self, key: Key, values: Mapping[str, Any], versions: Versions) -> _SessionRow:
         """See `Executor`."""
         return self.stored(await self.operations.update(key, values, versions=versions))
 
     async def replace(
         self, key: Key, values: Mapping[str, Any], versions: Versions
-    ) -> tuple[_Stored, bool]:
+    ) -> tuple[_SessionRow, bool]:
         """See `Executor`."""
         written, is_new = await self.operations.replace(key, values, versions=versions)
         return self.stored(written), is_new
@@ -109,12 +109,12 @@ class SessionExecutor:
         """See `Executor`."""
         return self
 
-    def stored(self, written: Written) -> _Stored:
-        """Return a row that was written as a handler answers with it."""
-        return _Stored(written.key, written.version, partial(self._content, written))
+    def stored(self, written: Written) -> _SessionRow:
+        """Return a written row as handlers use it."""
+        return _SessionRow(written.key, written.version, partial(self._content, written))
 
     def shown(self, written: Written) -> Any:
-        """Return what an answer shows of a row that was written."""
+        """Return what an answer shows of a written row."""
         view = self.operations.view
         return shown(Selection(view, view.members), dict(written.row))
 

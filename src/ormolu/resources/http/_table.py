@@ -1,6 +1,6 @@
-"""The table of operations: one row each, which routes, doors and the document are made from.
+"""The table of operations, from which routes, doors and the OpenAPI document are made.
 
-A new operation is a row here and a handler; one that lanes can run has a work, too.
+A new operation is a row here and a handler, and a work if lanes can run it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from ormolu.resources.http import _handlers as handlers
 from ormolu.resources.http._call import Call
 from ormolu.resources.http._read_works import ListWork, ReadWork
 from ormolu.resources.http._requests import may_have_slash
-from ormolu.resources.http._works import Opening, Work
+from ormolu.resources.http._works import Work, WorkContext
 from ormolu.resources.http._write_works import CreateWork, DeleteWork, ReplaceWork, UpdateWork
 from ormolu.web import Reply
 
 __all__ = ["TABLE", "Operation", "offered_by"]
 
-# Stands in a path for the parameters of the key.
+# The placeholder for the parameters of the key.
 _KEY = "/{}"
 
 
@@ -29,19 +29,19 @@ class Operation:
     """One operation at one path.
 
     Attributes:
-        name: Its function's name and its operation id derive from it.
-        methods: The documented one first.
-        path: Relative to the resource's.
-        needs: Of the operations that a declaration names, the one that brings it.
+        name: The beginning of its operation id and of its function's name.
+        methods: HTTP methods, the documented one first.
+        path: Path after the resource's.
+        needs: The operation of a declaration that includes it.
         handler: Answers its requests.
-        work: Makes the statements that lanes run; None if only a session can.
-        summary: In the document, with a place for the model's name.
-        status: Of a usual success.
-        query: What its query string may have.
+        work: Makes the plans that lanes run; None if only a session can run it.
+        summary: Summary in the document, with a placeholder for the model's name.
+        status: Status of a normal success.
+        query: What its query string may contain.
         takes: What its body is.
-        gives: What its answer shows.
-        matches: The conditions that it heeds.
-        problems: Statuses of its refusals.
+        gives: What its answer is.
+        matches: The conditional headers that it reads.
+        problems: Statuses of its errors.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Operation:
     path: str = ""
     needs: str
     handler: Callable[[Call], Awaitable[Reply]]
-    work: Callable[[Opening], Work] | None = None
+    work: Callable[[WorkContext], Work] | None = None
     summary: str
     status: int = 200
     query: Literal["selection", "page", "upsert"] | None = None
@@ -60,7 +60,7 @@ class Operation:
 
     @property
     def is_read(self) -> bool:
-        """Tell whether it changes nothing, whatever comes of it."""
+        """Tell whether it never changes anything."""
         return self.needs in {"list", "read"}
 
     @property
@@ -120,10 +120,10 @@ TABLE = (
 
 
 def offered_by(declaration: Declaration) -> list[Operation]:
-    """Return the operations that a declaration asks for, each with its whole path."""
+    """Return the operations of a declaration, with the parameters of its key in their paths."""
     key = "/" + ",".join(
         f"{{{name}:path}}" if may_have_slash(field) else f"{{{name}}}"
-        for name, field in zip(declaration.places, declaration.keys, strict=True)
+        for name, field in zip(declaration.path_parameters, declaration.keys, strict=True)
     )
     return [
         replace(operation, path=key) if operation.is_of_row else operation

@@ -1,4 +1,4 @@
-"""Which versions of a row the headers of a request mean. No HTTP: these are read already."""
+"""The versions of a row that the conditional headers of a request name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["read_versions"]
 
 
 def read_versions(declaration: Declaration, conditions: Conditions) -> Versions:
-    """Return what the conditions of a request say of the row that it changes.
+    """Return what the conditions of a request expect of the row that it changes.
 
     Raises:
         RefusedError: The rows of this resource have no version.
@@ -35,7 +35,7 @@ def read_versions(declaration: Declaration, conditions: Conditions) -> Versions:
 
 
 def _named(declaration: Declaration, texts: Sequence[str]) -> list[Any]:
-    """Return the versions that texts of tags mean, without those that no row can have."""
+    """Return the versions in the texts of tags, without those that no row can have."""
     name = declaration.traits.version
     if name is None:
         return []
@@ -43,7 +43,7 @@ def _named(declaration: Declaration, texts: Sequence[str]) -> list[Any]:
     for text in texts:
         with suppress(ValidationError):
             version = adapter.validate_strings(unescaped_version(text))
-            # A tag is opaque: "003" and "%33" are none of version 3.
+            # Tags are opaque: neither "003" nor "%33" is the tag of version 3.
             if version_text(version) == text:
                 found.append(version)
     return found

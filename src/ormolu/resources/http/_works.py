@@ -1,7 +1,7 @@
-"""What the works of one resource share, and what keeps it from having them.
+"""What the works of one resource share, and the reasons for which it has none.
 
-A work keeps the statements of one operation as plans, by what requests ask for. A lane runs them
-with the values of each request.
+A work keeps the plans of one operation, by what requests ask for. A lane runs them with the values
+of each request.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from starlette.types import Scope
 
 from ormolu.lanes import Plan
 from ormolu.query import is_plain, plain_type
-from ormolu.resources.declare import Exposure, Policies, has_events
+from ormolu.resources.declare import Exposure, Policies, has_model_listeners
 from ormolu.resources.http._hybrids import Hybrids
 from ormolu.resources.http._requests import read_key
-from ormolu.resources.work import SHAPES, Key, Plans, variant_of
+from ormolu.resources.work import MAX_PLANS, Key, Plans, variant_of
 from ormolu.web import NoDoorError
 
-__all__ = ["Opening", "Work"]
+__all__ = ["Work", "WorkContext"]
 
 
-class Opening:
+class WorkContext:
     """What the works of one resource in one database share, for policies of one structure.
 
     Attributes:
@@ -42,12 +42,12 @@ class Opening:
         """Look at what a resource shows.
 
         Args:
-            exposure: What is shown.
+            exposure: The exposure of the resource.
             dialect: Of the engine.
-            policies: With slots for their values; None for whoever asks before FastAPI does.
+            policies: With slots for their values; None where no policies were resolved.
 
         Raises:
-            NoDoorError: That depends on each request.
+            NoDoorError: It depends on each request.
         """
         self.declaration = declaration = exposure.declaration
         if policies is None and declaration.policy is not None:
@@ -56,9 +56,9 @@ class Opening:
         self.exposure = exposure
         self.view = exposure.view(policies)
         if policies is None and any(each.declaration.policy for each in exposure.reached):
-            # What relations lead to depends on each request.
+            # The policies of what relations lead to depend on each request.
             self.view = replace(self.view, relations={})
-        self.shapes = SHAPES if policies is None else SHAPES // 4
+        self.max_plans = MAX_PLANS if policies is None else MAX_PLANS // 4
         self.variant = variant_of(self.view, exposure.view(None))
         self.hybrids = Hybrids(each.view(None) for each in exposure.reached)
         self.plans = Plans(declaration, self.view, dialect, exposure.policy(policies))
@@ -66,9 +66,9 @@ class Opening:
 
     @cached_property
     def is_shared(self) -> bool:
-        """Tell whether what is made of rows is the same for all who ask for them.
+        """Tell whether all requests for a row get the same answer.
 
-        What code of the program's own makes may depend on the request: on its language, say.
+        What the program's own code makes of it may depend on the request: on its language, say.
         """
         reached = self.exposure.reached
         views = [each.view(None) for each in reached]
@@ -86,7 +86,7 @@ class Opening:
             NoDoorError: The program has a part in it.
         """
         declaration, traits = self.declaration, self.declaration.traits
-        # Of a row that is deleted nothing is shown, and nothing set.
+        # A delete shows no row and sets no value.
         is_delete = operation == "delete"
         if not (traits.is_one_row if is_delete else traits.is_plain):
             message = "its rows are written by the ORM: inheritance, validators, own versions"
@@ -95,7 +95,7 @@ class Opening:
         if operation == "create" and constructor.is_own:
             message = f"its rows are made by its own {constructor.own_name}"
             raise NoDoorError(message)
-        if has_events(declaration.mapper, is_delete=is_delete):
+        if has_model_listeners(declaration.mapper, is_delete=is_delete):
             message = "the program listens to its mapper's events"
             raise NoDoorError(message)
         hooks = {f"before_{operation}", f"after_{operation}", "after_commit"}
@@ -106,23 +106,23 @@ class Opening:
 
 
 class Work:
-    """The statements of one operation that are kept.
+    """The plans of one operation.
 
     Attributes:
         is_read: Whether it changes nothing.
-        opening: What all works of the resource share.
-        usual: The plan that a usual request is answered by.
+        context: What all works of the resource share.
+        sample_plan: The plan of a plain request, which `explain` shows.
     """
 
     is_read = False
-    usual: Plan
+    sample_plan: Plan
 
-    def __init__(self, opening: Opening) -> None:
-        self.opening = opening
-        self.declaration = opening.declaration
+    def __init__(self, context: WorkContext) -> None:
+        self.context = context
+        self.declaration = context.declaration
         keys = self.declaration.keys
-        type_ = plain_type(keys[0].type, opening.dialect)
-        # Nine digits fit, except into a SMALLINT.
+        type_ = plain_type(keys[0].type, context.dialect)
+        # Nine digits fit into every integer type but SMALLINT.
         is_number = isinstance(type_, sa.Integer) and not isinstance(type_, sa.SmallInteger)
         self._has_number = len(keys) == 1 and is_number
 
@@ -134,7 +134,7 @@ class Work:
         """
         if self._has_number:
             digits: str = scope["path"].rpartition("/")[2]
-            # Of nine digits: within what every INTEGER holds. Sent so: a slash may be escaped.
+            # Fast path: nine digits fit. The raw path must end in them, since `%2F` hides a slash.
             if (
                 digits.isascii() and digits.isdigit() and len(digits) < 10
                 and (scope.get("raw_path") or b"").endswith(b"/%b" % digits.encode())

@@ -8,14 +8,14 @@ from typing import Any
 from ormolu.backends import backend_of
 from ormolu.lanes import Item, NotDoneError, Plan, Slot, numbered
 from ormolu.query import is_json, size_of, stored_type
-from ormolu.resources.declare import EVERYTHING, events_of
-from ormolu.resources.http._works import Opening, Work
-from ormolu.resources.work import ANY_VERSION, Grant, Key, RowPlan, Shapes, Values, Versions
+from ormolu.resources.declare import EVERYTHING, model_listener_check
+from ormolu.resources.http._works import Work, WorkContext
+from ormolu.resources.work import ANY_VERSION, Grant, Key, PlanCache, RowPlan, Values, Versions
 from ormolu.web import NoDoorError
 
 __all__ = ["CreateWork", "DeleteWork", "UpdateWork"]
 
-# Of a row that must have the version in the slot.
+# The row must have the version in the slot.
 _OF_VERSION = Versions(among=[Slot("expected version")])
 
 
@@ -23,41 +23,41 @@ class _WriteWork(Work):
     """A work that writes.
 
     Attributes:
-        is_delete: Whether there is no row after it.
-        has_listeners: Tells whether the program listens to events of the rows by now.
+        is_delete: Whether it deletes the row.
+        has_listeners: Tells whether the program listens to events of the model by now.
     """
 
     is_delete = False
 
-    def __init__(self, opening: Opening) -> None:
-        super().__init__(opening)
-        self.has_listeners = events_of(self.declaration.mapper, is_delete=self.is_delete)
+    def __init__(self, context: WorkContext) -> None:
+        super().__init__(context)
+        self.has_listeners = model_listener_check(self.declaration.mapper, is_delete=self.is_delete)
 
 
 class _ValuesWork(_WriteWork):
-    """A work that stores what a client sends; there is a plan for each set of columns."""
+    """A work that stores what a client sends, with a plan for each set of columns."""
 
-    def __init__(self, opening: Opening, names: Collection[str]) -> None:
-        """Plan the usual write, of all these columns.
+    def __init__(self, context: WorkContext, names: Collection[str]) -> None:
+        """Plan the write of all these columns.
 
         Raises:
             UnplannableError: It has no plan.
         """
-        super().__init__(opening)
-        self._open_values = Values(opening.view, opening.exposure, EVERYTHING)
-        self._shapes: Shapes[RowPlan] = Shapes(opening.shapes)
+        super().__init__(context)
+        self._open_values = Values(context.view, context.exposure, EVERYTHING)
+        self._cache: PlanCache[RowPlan] = PlanCache(context.max_plans)
         attributes = self.declaration.attributes.items()
         self._json = {name for name, each in attributes
-                      if is_json(stored_type(each.field.type, opening.dialect))}  # fmt: skip
-        is_kept = backend_of(opening.dialect).keeps_decimals
-        self._digits = {} if is_kept else self.declaration.kept_digits
-        self.usual = self._find(frozenset(names)).plan
+                      if is_json(stored_type(each.field.type, context.dialect))}  # fmt: skip
+        is_kept = backend_of(context.dialect).keeps_decimals
+        self._digits = {} if is_kept else self.declaration.digit_checks
+        self.sample_plan = self._find(frozenset(names)).plan
 
     def _values_for(self, grant: Grant) -> Values:
-        """Return what reads the bodies of a caller."""
+        """Return the reader of a caller's bodies."""
         if grant.policy is EVERYTHING:
             return self._open_values
-        return Values(self.opening.view, self.opening.exposure, grant.policy)
+        return Values(self.context.view, self.context.exposure, grant.policy)
 
     def _prepare(
         self, key: Key, values: Mapping[str, Any], expected: Sequence[Any], grant: Grant
@@ -65,11 +65,11 @@ class _ValuesWork(_WriteWork):
         """Return a write and its plan.
 
         Raises:
-            NotDoneError: A value is the session's business.
+            NotDoneError: Only the session can store a value.
         """
         for name, value in values.items():
             if value is None and name in self._json:
-                # NULL in a JSON column, which the session writes as SQL.
+                # The session writes NULL in a JSON column as SQL.
                 raise NotDoneError
             if name in self._digits and not self._digits[name](value):
                 raise NotDoneError
@@ -83,8 +83,8 @@ class _ValuesWork(_WriteWork):
 
     def _find(self, names: frozenset[str], *, has_version: bool = False) -> RowPlan:
         versions = _OF_VERSION if has_version else ANY_VERSION
-        shape = (names, has_version)
-        return self._shapes.find(shape, lambda: self._plan(names, versions), is_common=True)
+        key = (names, has_version)
+        return self._cache.find(key, lambda: self._plan(names, versions), is_common=True)
 
     def _plan(self, names: frozenset[str], versions: Versions) -> RowPlan:
         raise NotImplementedError
@@ -93,9 +93,9 @@ class _ValuesWork(_WriteWork):
 class CreateWork(_ValuesWork):
     """A new row."""
 
-    def __init__(self, opening: Opening) -> None:
-        opening.check_writes("create")
-        super().__init__(opening, {*opening.declaration.accepted, *opening.declaration.made})
+    def __init__(self, context: WorkContext) -> None:
+        context.check_writes("create")
+        super().__init__(context, {*context.declaration.accepted, *context.declaration.factories})
 
     def prepare(self, sent: Mapping[str, Any], grant: Grant) -> tuple[RowPlan, Item]:
         """Return the write of a body, and its plan.
@@ -107,15 +107,15 @@ class CreateWork(_ValuesWork):
         return self._prepare((), values, (), grant)
 
     def _plan(self, names: frozenset[str], versions: Versions) -> RowPlan:
-        return self.opening.plans.insert(names)
+        return self.context.plans.insert(names)
 
 
 class UpdateWork(_ValuesWork):
     """Changes of a row."""
 
-    def __init__(self, opening: Opening) -> None:
-        opening.check_writes("update")
-        super().__init__(opening, opening.declaration.changeable)
+    def __init__(self, context: WorkContext) -> None:
+        context.check_writes("update")
+        super().__init__(context, context.declaration.changeable)
 
     def prepare(
         self, key: Key, sent: Mapping[str, Any], versions: Versions, grant: Grant
@@ -131,11 +131,11 @@ class UpdateWork(_ValuesWork):
         return self._prepare(key, changes, _expected(versions), grant)
 
     def _plan(self, names: frozenset[str], versions: Versions) -> RowPlan:
-        return self.opening.plans.update(names, versions)
+        return self.context.plans.update(names, versions)
 
 
 class ReplaceWork(UpdateWork):
-    """Other values for a row that is there; a new one is the session's to create."""
+    """The replacement of an existing row; a new one is created by the session."""
 
     def prepare(
         self, key: Key, sent: Mapping[str, Any], versions: Versions, grant: Grant
@@ -155,38 +155,38 @@ class ReplaceWork(UpdateWork):
 
 
 class DeleteWork(_WriteWork):
-    """The end of a row."""
+    """The deletion of a row."""
 
     is_delete = True
 
-    def __init__(self, opening: Opening) -> None:
-        super().__init__(opening)
-        opening.check_writes("delete")
+    def __init__(self, context: WorkContext) -> None:
+        super().__init__(context)
+        context.check_writes("delete")
         if self.declaration.traits.has_cascades:
             message = "the ORM looks for other rows to delete first"
             raise NoDoorError(message)
-        self.usual = opening.plans.delete()
+        self.sample_plan = context.plans.delete()
         self._of_version: Plan | None = None
 
     def prepare(self, key: Key, versions: Versions, grant: Grant) -> Item:
         """Return the write.
 
         Raises:
-            NotDoneError: Several versions will do.
+            NotDoneError: The request names several versions.
         """
         expected = _expected(versions)
-        plan, values = self.usual, grant.values
+        plan, values = self.sample_plan, grant.values
         if expected:
-            self._of_version = self._of_version or self.opening.plans.delete(_OF_VERSION)
+            self._of_version = self._of_version or self.context.plans.delete(_OF_VERSION)
             plan, values = self._of_version, {**values, "expected version": expected[0]}
         return Item(plan, plan.key_arguments(key, values), key=key)
 
 
 def _expected(versions: Versions) -> Sequence[Any]:
-    """Return the one version that a row must have; none if any will do.
+    """Return the one version that the row must have; none if it may have any.
 
     Raises:
-        NotDoneError: The request says more than that.
+        NotDoneError: The request expects something else of the row.
     """
     if versions is ANY_VERSION:
         return ()

@@ -1,4 +1,4 @@
-"""The shared schemas of an OpenAPI document: each under a name that no other has. Knows no HTTP."""
+"""The shared schemas of an OpenAPI document, under names that are unique. Knows no HTTP."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FORBIDDEN = re.compile(r"[^a-zA-Z0-9._-]")
 
 
 class Components:
-    """The schemas of one document, which others write to as well.
+    """The schemas of one document, to which FastAPI adds its own.
 
     Attributes:
         schemas: All of them by name.
@@ -34,7 +34,7 @@ class Components:
         self._values: dict[TypeAdapter[Any], Json] = {}
 
     def put(self, schema: Json, names: Sequence[str]) -> Json:
-        """Keep a schema under the first of some names that is free; return a reference to it."""
+        """Store a schema under the first free name of some; return a reference to it."""
         name = self.free_name(names, partial(eq, schema))
         self.schemas[name] = schema
         return self.reference(name)
@@ -44,7 +44,7 @@ class Components:
         return {"$ref": _PREFIX + name}
 
     def free_name(self, names: Sequence[str], is_same: Callable[[Any], bool]) -> str:
-        """Return the first of some names that is free, or held by the same; then numbered ones."""
+        """Return the first name that is free or of the same schema; numbered ones come last."""
         plain = [_FORBIDDEN.sub("_", name) for name in names]
         numbered = (f"{plain[-1]}{number}" for number in count(2))
         return next(
@@ -54,22 +54,22 @@ class Components:
         )
 
     def of_model(self, model: type[BaseModel], mode: Any, owner: str) -> Json:
-        """Return the schema of a Pydantic model, with what it refers to kept.
+        """Return the schema of a Pydantic model, and store those that it refers to.
 
         Args:
-            model: What is described.
+            model: The model.
             mode: "validation" or "serialization".
-            owner: What the names begin with of what it refers to, if they are not free.
+            owner: The prefix for names of the stored schemas that are not free.
         """
         schema = model.model_json_schema(ref_template=_TEMPLATE, mode=mode)
         for member in schema.get("properties", {}).values():
-            # Left out is not null; and JSON has neither infinity nor lone surrogates.
+            # A default of None means "left out"; JSON has neither infinity nor lone surrogates.
             if member.get("default") is None or not _is_json(member["default"]):
                 member.pop("default", None)
         return self._hoist(schema, owner)
 
     def of_value(self, adapter: TypeAdapter[Any]) -> Json:
-        """Return the schema of a single value, with what it refers to kept."""
+        """Return the schema of a single value, and store those that it refers to."""
         if adapter not in self._values:
             schema = adapter.json_schema(ref_template=_TEMPLATE)
             self._values[adapter] = self._hoist(schema, "Value")
@@ -79,7 +79,7 @@ class Components:
         definitions: Json = schema.pop("$defs", {})
         renamed = {}
         for name, definition in definitions.items():
-            # Two classes of one name, in two modules.
+            # Two modules may have classes of one name.
             free = self.free_name([name, f"{owner}{name}"], partial(eq, definition))
             self.schemas[free] = definition
             if free != name:

@@ -1,7 +1,7 @@
 """The filters of a list in the OpenAPI document: as parameters, and as a JSON tree. Knows no HTTP.
 
-A parameter for each operator of each column makes pages and generated clients that nobody can
-read, so by default a column stands there once, and its description names the other operators.
+A parameter for each operator of each column would make the document unreadable. So by default a
+column has one parameter, whose description names the other operators.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def filter_parameters(exposure: Exposure, components: Components) -> list[Json]:
     declaration = exposure.declaration
     maker = _Maker(components, is_long=declaration.document_operators)
     found = [*maker.columns(declaration.readable)]
-    for relation, target in exposure.called_targets.items():
+    for relation, target in exposure.targets_by_name.items():
         found += maker.relation(relation, target.declaration.readable)
     return found
 
@@ -50,7 +50,7 @@ class _Maker:
                 yield self._parameter(field, operator, written, said)
 
     def relation(self, relation: str, fields: Mapping[str, Field]) -> Iterator[Json]:
-        """Yield the parameters of the columns behind a relation; by default one for all."""
+        """Yield the parameters of the columns behind a relation; by default one parameter."""
         equal = [name for name in fields if "eq" in spellings_of(fields, name)]
         for name in equal if self._is_long else equal[:1]:
             said = f"Is equal in a row of `{relation}`, whose columns have their operators here too"
@@ -58,7 +58,7 @@ class _Maker:
             yield self._parameter(fields[name], "eq", f"{relation}.{name}", said)
 
     def _also(self, others: Iterable[str]) -> str:
-        """Return the end of a description: what has no parameter of its own in the document."""
+        """Return the end of a description, which names what has no parameter of its own."""
         listed = "" if self._is_long else ", ".join(f"`{name}`" for name in others)
         return listed and f". Also {listed}"
 
@@ -71,12 +71,12 @@ class _Maker:
 
 
 def tree_schema(exposure: Exposure, components: Components) -> Json:
-    """Return the schema of `where` in a JSON body, which has a member for each operator."""
+    """Return the schema of `where` in a JSON body, with a member for each operator."""
     fields = exposure.declaration.readable
     inner: Json = {"type": "object"}
     properties: Json = {name: {"type": "array", "items": inner} for name in ("and", "or")}
     properties["not"] = inner
-    properties |= dict.fromkeys(exposure.called_targets, inner)
+    properties |= dict.fromkeys(exposure.targets_by_name, inner)
     taken = tuple(properties)
     for name, field in fields.items():
         for operator, written in spellings_of(fields, name, taken).items():

@@ -31,30 +31,31 @@ _CREATED = 201
 def complete(
     offered: Operation, exposure: Exposure, document: tuple[Json, Json], *, is_for_sqlite: bool
 ) -> None:
-    """Complete what the document says of an operation.
+    """Complete an operation in the document.
 
     Args:
         offered: The operation.
         exposure: What it shows.
-        document: What FastAPI says of it, and all schemas; both are added to.
-        is_for_sqlite: Whether rows may be stored by SQLite.
+        document: The operation as FastAPI documents it, and all schemas; both are changed.
+        is_for_sqlite: Whether SQLite may store the rows.
     """
     operation, schemas = document
-    description = _Description(offered, exposure, Components(schemas))
-    description.is_for_sqlite = is_for_sqlite
-    description.complete(operation)
+    components = Components(schemas)
+    _Description(offered, exposure, components, is_for_sqlite=is_for_sqlite).complete(operation)
 
 
 class _Description:
-    """One operation: what goes into it, what comes out.
+    """The description of one operation."""
 
-    Attributes:
-        is_for_sqlite: Whether rows may be stored by SQLite.
-    """
-
-    is_for_sqlite = False
-
-    def __init__(self, offered: Operation, exposure: Exposure, components: Components) -> None:
+    def __init__(
+        self,
+        offered: Operation,
+        exposure: Exposure,
+        components: Components,
+        *,
+        is_for_sqlite: bool,
+    ) -> None:
+        self._is_for_sqlite = is_for_sqlite
         self._offered = offered
         self._exposure = exposure
         self._declaration = exposure.declaration
@@ -74,7 +75,7 @@ class _Description:
         for status in self._problems():
             answers[str(status)] = self._problem(status)
         operation["tags"] = _tags(operation.get("tags", []), self._declaration.path.strip("/"))
-        # Those that the program gave to include_router stay.
+        # The responses that the program gave to include_router stay.
         operation["responses"] = operation.get("responses", {}) | answers
 
     def _problems(self) -> tuple[int, ...]:
@@ -144,17 +145,17 @@ class _Description:
 
     def _public(self, exposure: Exposure) -> Json:
         """Return a reference to the schema of a row; its relations are there if included."""
-        # A model of the program's own has the first name, or another resource of the same model.
+        # The program's own model may have the first name, or another resource of the same model.
         names = _names(exposure, "Public")
-        name = self._components.free_name(names, lambda held: held is exposure.shown)
+        name = self._components.free_name(names, lambda held: held is exposure.documented)
         if name in self._components.schemas:
             return self._components.reference(name)
         schema = self._components.of_model(
             exposure.schemas.public, "serialization", exposure.declaration.name
         )
-        exposure.shown = self._components.schemas[name] = schema
+        exposure.documented = self._components.schemas[name] = schema
         if exposure.public is not None:
-            _call_members(schema, exposure.public.members)
+            _rename_members(schema, exposure.public.members)
         properties, declaration = schema.setdefault("properties", {}), exposure.declaration
         for relation, target in exposure.targets.items():
             shown = self._public(target)
@@ -166,9 +167,9 @@ class _Description:
 
     def _model(self, model: type[BaseModel]) -> Json:
         schema = self._components.of_model(model, "validation", self._declaration.name)
-        if self.is_for_sqlite:
+        if self._is_for_sqlite:
             _limit_digits(schema, [self._declaration.names[name]
-                                   for name in self._declaration.kept_digits])  # fmt: skip
+                                   for name in self._declaration.digit_checks])  # fmt: skip
         suffix = model.__name__.removeprefix(self._declaration.name)
         schema["examples"] = [_example(schema, self._components.schemas)]
         return self._add(suffix, schema)
@@ -261,14 +262,12 @@ def _object(properties: Json, required: tuple[str, ...]) -> Json:
 
 
 def _tags(tags: Sequence[str], own: str) -> list[str]:
-    """Return the tags that the program gave; the resource's own where it gave none."""
-    theirs = list(tags)
-    if len(theirs) > 1 and own in theirs:
-        # FastAPI adds them to ours, which its functions for ids may ask for.
-        theirs.reverse()
-        theirs.remove(own)
-        theirs.reverse()
-    return theirs
+    """Return the tags of the program; the resource's own where there are none."""
+    found = list(tags)
+    if len(found) > 1 and own in found:
+        # FastAPI puts them before ours, which the program's functions for ids may use.
+        del found[len(found) - 1 - found[::-1].index(own)]
+    return found
 
 
 def _once(parameters: Sequence[Json]) -> list[Json]:
@@ -291,10 +290,10 @@ def _camel(path: str) -> str:
     )
 
 
-def _call_members(schema: Json, members: Mapping[str, str | None]) -> None:
-    """Call the members of a schema as clients do; None leaves one out."""
-    called = {name: members.get(name, name) for name in schema.get("properties", {})}
-    kept = {name: new for name, new in called.items() if new is not None}
+def _rename_members(schema: Json, members: Mapping[str, str | None]) -> None:
+    """Give the members of a schema the clients' names; None leaves one out."""
+    named = {name: members.get(name, name) for name in schema.get("properties", {})}
+    kept = {name: new for name, new in named.items() if new is not None}
     required = set(schema.pop("required", ()))
     schema["properties"] = {new: schema["properties"][name] for name, new in kept.items()}
     if required & kept.keys():
@@ -302,7 +301,7 @@ def _call_members(schema: Json, members: Mapping[str, str | None]) -> None:
 
 
 def _limit_digits(schema: Json, names: Sequence[str]) -> None:
-    """Say of decimals which of them SQLite keeps."""
+    """Document the digits that SQLite keeps of decimals."""
     limit = f"SQLite keeps {SIGNIFICANT_DIGITS} significant digits."
     for name in names:
         member = schema.get("properties", {}).get(name)

@@ -1,4 +1,4 @@
-"""A resource's parameters in the OpenAPI document: paths, query strings, headers."""
+"""The parameters of an operation in the OpenAPI document: of path, query string and headers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Parameters"]
 
 _TEXT = {"type": "string"}
 
-# By the name of a condition, and whether it is of a read.
+# By the name of a header, and whether the operation reads.
 _MATCHES = {
     ("If-Match", False): "ETag that the row must have",
     ("If-None-Match", False): "`*`: there must be no row yet",
@@ -20,7 +20,7 @@ _MATCHES = {
 
 
 class Parameters:
-    """What an operation takes beside its body."""
+    """The parameters of one operation."""
 
     def __init__(self, operation: Operation, exposure: Exposure, components: Components) -> None:
         self._operation = operation
@@ -37,15 +37,16 @@ class Parameters:
     def _path(self) -> list[Json]:
         if not self._operation.is_of_row:
             return []
+        names, keys = self._declaration.path_parameters, self._declaration.keys
         return [
             {
-                "name": place,
+                "name": name,
                 "in": "path",
                 "required": True,
                 "schema": self._components.of_value(field.key),
                 "description": f"`{field.name}` of the row",
             }
-            for place, field in zip(self._declaration.places, self._declaration.keys, strict=True)
+            for name, field in zip(names, keys, strict=True)
         ]
 
     def _query(self) -> list[Json]:
@@ -67,7 +68,7 @@ class Parameters:
 
     @property
     def paging(self) -> list[Json]:
-        """Return what chooses the page."""
+        """Return the parameters that choose the page."""
         most = self._declaration.max_limit
         limit = {"type": "integer", "minimum": 1, "maximum": most, "default": min(50, most)}
         modes = {"type": "string", "enum": ["exact", "capped", "estimated"]}
@@ -92,16 +93,16 @@ class Parameters:
 
     @property
     def _tree(self) -> str:
-        """Return an example of a `where`: one operator is there for each type."""
+        """Return an example of a `where`, with an operator that every type has."""
         first, *_, last = [*(self._declaration.readable or ("name",))] * 2
         return f'`{{"or": [{{"{first}__isnull": true}}, {{"not": {{"{last}__isnull": false}}}}]}}`'
 
     @property
     def selection(self) -> list[Json]:
-        """Return what chooses the members of a row."""
+        """Return the parameters that choose the members of a row."""
         found = [_parameter("fields", _TEXT, "Names of the fields in the answer")]
         if self._declaration.includes:
-            names = ", ".join(sorted(self._exposure.called_targets))
+            names = ", ".join(sorted(self._exposure.targets_by_name))
             found.append(_parameter("include", _TEXT, f"Relations in the answer: {names}"))
         return found
 

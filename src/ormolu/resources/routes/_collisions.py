@@ -1,7 +1,6 @@
-"""Which requests of an application's resources never reach them, since something else comes first.
+"""Which requests never reach a resource, since another route comes first.
 
-A route of the program's own that comes first is meant; a page of FastAPI's, or another resource,
-hardly ever.
+The program's own routes are put there on purpose; FastAPI's pages and other resources hardly ever.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from ormolu.resources.declare import Declaration
 __all__ = ["collisions_in"]
 
 _PLACE = re.compile(r"{[^}]*}")
-# By the module of their functions.
+# What to write, by the module of the page's function.
 _PAGES = {
     "fastapi.applications": (
         "FastAPI's own page comes first. Give it another path=..., or move the page: "
@@ -29,31 +28,31 @@ _PAGES = {
 
 
 def collisions_in(contexts: Iterable[Any]) -> Iterator[str]:
-    """Yield a sentence for each resource whose requests another one, or a page, answers.
+    """Yield a sentence for each resource some of whose requests another route answers.
 
     Args:
-        contexts: The routes of an application as they are included, in their order.
+        contexts: The included routes of an application, in their order.
     """
     pages: dict[str, str] = {}
     ours: dict[tuple[str, str], tuple[Declaration, Any]] = {}
-    told: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for context in contexts:
         endpoint = getattr(context, "endpoint", None)
         path = str(getattr(context, "path_format", ""))
         if (page := _PAGES.get(getattr(endpoint, "__module__", ""))) is not None:
             pages[path] = page
-        asking = getattr(endpoint, "asking", None)
-        if asking is None or not context.include_in_schema:
+        dependency = getattr(endpoint, "policy_dependency", None)
+        if dependency is None or not context.include_in_schema:
             continue
-        declaration = asking.declaration
+        declaration = dependency.declaration
         for method in sorted(context.methods):
             reason = pages.get(path) if method == "GET" else None
             reason = reason or _reason_of(ours, method, path, declaration)
             if reason is not None:
                 subject = f"resource({declaration.name}) at {declaration.path}"
-                told.setdefault((subject, reason), []).append(f"{method} {path}")
+                found.setdefault((subject, reason), []).append(f"{method} {path}")
             ours.setdefault((method, _PLACE.sub("{}", path)), (declaration, context))
-    for (subject, reason), requests in told.items():
+    for (subject, reason), requests in found.items():
         yield f"{subject} never gets {', '.join(requests)}: {reason}"
 
 
@@ -63,7 +62,7 @@ def _reason_of(
     path: str,
     declaration: Declaration,
 ) -> str | None:
-    """Return which resource has answered a request before, None if no other has."""
+    """Return why an earlier resource answers a request, None if none does."""
     earlier = ours.get((method, _PLACE.sub("{}", path)))
     if earlier is not None:
         other = earlier[0]

@@ -1,4 +1,4 @@
-"""Which way the requests of a resource take, why, and with what SQL."""
+"""What answers the requests of a resource, why, and with what SQL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ormolu.engines import Engines, read_url
 from ormolu.errors import ConfigurationError
 from ormolu.lanes import why_no_lanes_for
 from ormolu.resources.declare import Exposure
-from ormolu.resources.http import open_for_all
+from ormolu.resources.http import make_unrestricted_work
 from ormolu.resources.routes._applications import find_resources
 from ormolu.resources.routes._frontdoor import DoorMaker
 from ormolu.sessions import has_session_listeners
@@ -34,13 +34,13 @@ class Explanation:
         operation: Its name.
         method: HTTP method.
         path: Path, with its parameters.
-        way: "front door": a plan answers, past FastAPI's routing, after the dependencies that the
-            route has; "plan": one does after FastAPI has called the route; "session": the session
-            of the request's unit of work does.
-        reason: Why it is no front door; None if it is one.
-        sql: The statement that is sent for a usual request: of a list the one that reads its rows,
-            of a write the one for all columns that a client may send; without the conditions of a
-            policy. None where the session answers.
+        way: "front door": a plan answers, without FastAPI's routing, after the dependencies of the
+            route; "plan": a plan answers after FastAPI has called the route; "session": the session
+            of the request does.
+        reason: Why it is not the front door; None if it is.
+        sql: The statement of a plain request, without the conditions of a policy: for a list the
+            one that reads the rows, for a write the one with all columns that a client may send.
+            None where the session answers.
     """
 
     operation: str
@@ -79,25 +79,25 @@ def _explain_routes(app: FastAPI, engines: Engines) -> Iterator[Explanation]:
             continue
         exposure = registry.exposure(maker.declaration)
         access = Access.READ if maker.is_read else Access.WRITE
-        lacking = route.lacking or _why_heard(engines, access)
-        detour = route.reason or _why_not_asked(route, exposure)
+        no_plan = route.lacking or _why_no_plan(engines, access)
+        no_door = route.reason or _why_no_door(route, exposure)
         for method in sorted(context.methods):
-            asked, url = (method, context.path_format), engines.target.url
-            yield explain_door(maker, exposure, asked, url, lacking=lacking, detour=detour)
+            place, url = (method, context.path_format), engines.target.url
+            yield explain_door(maker, exposure, place, url, no_plan=no_plan, no_door=no_door)
 
 
-def _why_not_asked(route: Survey, exposure: Exposure) -> str | None:
-    """Return why only FastAPI can call what a route depends on, beside its session."""
+def _why_no_door(route: Survey, exposure: Exposure) -> str | None:
+    """Return why only FastAPI can call the dependencies of a route, besides its session."""
     has_policies = any(each.declaration.policy for each in exposure.reached)
-    is_asked = has_policies or route.calls is not None
-    return why_not_asked(route.context, route.maker.session) if is_asked else None
+    has_dependencies = has_policies or route.calls is not None
+    return why_not_asked(route.context, route.maker.session) if has_dependencies else None
 
 
-def _why_heard(engines: Engines, access: Access) -> str | None:
-    """Return who would not hear of statements that are sent past SQLAlchemy."""
+def _why_no_plan(engines: Engines, access: Access) -> str | None:
+    """Return which listener would miss statements that are not sent by SQLAlchemy."""
     if has_session_listeners():
         return "the program listens to sessions, and may add to each statement"
-    # Without its driver no engine can be made to look at; the requests will tell.
+    # Without its driver there is no engine; requests will fail with the reason.
     with suppress(ImportError):
         if engines.has_listeners(access):
             name = "engine" if access is Access.WRITE else "reader_engine"
@@ -108,47 +108,47 @@ def _why_heard(engines: Engines, access: Access) -> str | None:
 def explain_door(
     maker: DoorMaker,
     exposure: Exposure,
-    asked: tuple[str, str],
+    place: tuple[str, str],
     url: str | URL,
     *,
-    lacking: str | None = None,
-    detour: str | None = None,
+    no_plan: str | None = None,
+    no_door: str | None = None,
 ) -> Explanation:
     """Explain one operation.
 
     Args:
-        maker: What makes its door.
+        maker: Makes its door.
         exposure: What is shown.
-        asked: Method and path.
-        url: Of a database.
-        lacking: Why no plan can answer, if that is known.
-        detour: Why its requests have to go by FastAPI's route, if they have.
+        place: Method and path.
+        url: URL of a database.
+        no_plan: Why no plan can answer, if that is known.
+        no_door: Why FastAPI's route has to be called, if that is known.
     """
     target = read_url(url)
     dialect = _dialect_of(target.url)
-    reason = lacking or why_no_lanes_for(target.driver)
-    detour = detour or why_no_doors()
+    no_plan = no_plan or why_no_lanes_for(target.driver)
+    no_door = no_door or why_no_doors()
     sql = None
     try:
-        sql = open_for_all(maker.operation, exposure, dialect).usual.text
+        sql = make_unrestricted_work(maker.operation, exposure, dialect).sample_plan.text
     except NoDoorError as error:
-        # What the resource itself says tells more.
-        reason = str(error)
+        # The reason of the resource itself is more helpful.
+        no_plan = str(error)
     except Exception as error:
-        # Requests are answered all the same, and the log names the error.
-        reason = f"its door cannot be made ({type(error).__name__}: {error})"
+        # The session answers, and the log names the error.
+        no_plan = f"its door cannot be made ({type(error).__name__}: {error})"
     return Explanation(
         operation=maker.operation.name,
-        method=asked[0],
-        path=asked[1],
-        way="session" if reason else "plan" if detour else "front door",
-        reason=reason or detour,
-        sql=sql if reason is None else None,
+        method=place[0],
+        path=place[1],
+        way="session" if no_plan else "plan" if no_door else "front door",
+        reason=no_plan or no_door,
+        sql=sql if no_plan is None else None,
     )
 
 
 def _dialect_of(url: URL) -> Dialect:
-    """Return a dialect with its driver, which some types ask for classes of its own."""
+    """Return a dialect with its driver, whose classes some types use."""
     kind: Any = url.get_dialect()
     driver = None
     with suppress(ImportError):

@@ -1,6 +1,6 @@
-"""The front door: requests answered by a work, past FastAPI, wherever that makes no difference.
+"""The front door: requests that a work answers without FastAPI, where that makes no difference.
 
-Whatever a work hands over FastAPI's route answers as if there were no door.
+What a work cannot answer, FastAPI's route answers as if there were no door.
 """
 
 from __future__ import annotations
@@ -16,11 +16,18 @@ from starlette.types import Scope
 from ormolu.engines import Engines
 from ormolu.lanes import Lanes
 from ormolu.resources.declare import Declaration, Exposure, check_columns, check_variants
-from ormolu.resources.http import Call, LaneExecutor, Operation, Work, open_for_all, run_on_lane
+from ormolu.resources.http import (
+    Call,
+    LaneExecutor,
+    Operation,
+    Work,
+    make_unrestricted_work,
+    run_on_lane,
+)
 from ormolu.resources.routes._applications import find_resources
+from ormolu.resources.routes._binding import PolicyDependency, ResolvedPolicies, bind_routes
 from ormolu.resources.routes._guarded import answer_by_work
-from ormolu.resources.routes._placing import Asked, Asking, place
-from ormolu.resources.work import EVERYBODY
+from ormolu.resources.work import NO_POLICIES
 from ormolu.transactions import Access
 from ormolu.web import Door, LanesAtHand, Reply, Sent, units_of
 
@@ -32,12 +39,12 @@ class _Door:
     """Answers the requests of a route.
 
     Attributes:
-        maker: What made it.
-        engines: The database.
+        maker: Made it.
+        engines: The engines of the database.
         exposure: What is shown.
-        work: What answers whoever asks; None where the route depends on more than the session.
-        at_hand: Where plans run.
-        is_guarded: Whether who asks with what dependencies return may get more.
+        work: Answers requests before any dependency is called; None for a resource with a policy.
+        at_hand: The lanes.
+        is_guarded: Whether a policy applies to the resource or its relations.
     """
 
     maker: DoorMaker
@@ -49,29 +56,29 @@ class _Door:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether it has answers for whoever asks."""
+        """Tell whether it answers before any dependency is called."""
         return self.work is not None
 
     @property
     def is_outdated(self) -> bool:
-        """Tell whether what is shown has to be looked at anew."""
+        """Tell whether the exposure has to be found again."""
         return self.exposure.registry.is_outdated
 
     async def answer(
         self, scope: Scope, body: Sent, given: Mapping[str, Any] | None
     ) -> Reply | None:
-        """Answer a request; None hands it over, and so does an error of a request."""
+        """Answer a request; None, or an error of the request, leaves it to FastAPI's route."""
         if given is not None:
-            asked: Asked = given["asked"]
+            resolved: ResolvedPolicies = given["resolved"]
             access = Access.READ if self.maker.is_read else Access.WRITE
             unit = units_of(scope)[self.engines]
-            if asked.exposure is not self.exposure or not unit.leaves_nothing(access):
+            if resolved.exposure is not self.exposure or not unit.leaves_nothing(access):
                 return None
-            return await answer_by_work(self.maker.operation, scope, body, self.at_hand, asked)
+            return await answer_by_work(self.maker.operation, scope, body, self.at_hand, resolved)
         if self.work is None:
             return None
-        self.work.opening.hybrids.check()
-        executor = LaneExecutor(self.work, self.at_hand.lanes, EVERYBODY)
+        self.work.context.hybrids.check()
+        executor = LaneExecutor(self.work, self.at_hand.lanes, NO_POLICIES)
         call = Call(scope, body, self.work.declaration, executor)
         return await run_on_lane(self.maker.operation.handler, call, executor)
 
@@ -80,17 +87,17 @@ class DoorMaker:
     """Makes the doors of one endpoint, one for each database that it is served from.
 
     Attributes:
-        operation: What they answer.
+        operation: The operation that they answer.
         reads_body: Whether its requests have a body.
-        is_read: Whether nothing is changed, whatever comes of it.
+        is_read: Whether it never changes anything.
         function: The endpoint.
-        session: The dependency that gives the session.
+        session: The dependency that returns the session.
     """
 
     def __init__(
         self,
         operation: Operation,
-        asking: Asking,
+        dependency: PolicyDependency,
         function: Callable[..., Any],
         session: Callable[..., Any],
     ) -> None:
@@ -99,18 +106,18 @@ class DoorMaker:
         self.function = function
         self.session = session
         self.operation = operation
-        self._asking = asking
+        self._dependency = dependency
 
     @property
     def declaration(self) -> Declaration:
-        """Return what the resource declares."""
-        return self._asking.declaration
+        """Return the declaration of the resource."""
+        return self._dependency.declaration
 
     def check(self, app: FastAPI, dialect: Dialect) -> None:
-        """Check that the columns are the tables', and of the same values on all backends.
+        """Check that the columns are still the tables', and take the declared values here.
 
         Raises:
-            ConfigurationError: They do not.
+            ConfigurationError: A column is not so.
         """
         for each in find_resources(app).registry.exposure(self.declaration).reached:
             check_columns(each.declaration.mapper)
@@ -121,11 +128,11 @@ class DoorMaker:
 
         Raises:
             ConfigurationError: It is not certain what a relation leads to there.
-            NoDoorError: There is none.
+            NoDoorError: Only a session can run the operation.
         """
         dialect = engines.opened.reader.sync_engine.dialect
-        exposure = place(app).exposure(self.declaration)
-        work = open_for_all(self.operation, exposure, dialect)
+        exposure = bind_routes(app).exposure(self.declaration)
+        work = make_unrestricted_work(self.operation, exposure, dialect)
         return _Door(
             maker=self,
             engines=engines,

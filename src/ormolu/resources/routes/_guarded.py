@@ -1,7 +1,7 @@
-"""Requests whose policies were asked, answered by a work on a lane where that is no difference.
+"""Requests whose policies are resolved, answered on a lane where that makes no difference.
 
-FastAPI has called all that the route depends on. Then the work is done as for whoever asks; what
-only the session of the request can do, or does as nobody else, is left to that.
+The dependencies of the route were called before. What only the request's session can do is left to
+FastAPI's route.
 """
 
 from __future__ import annotations
@@ -9,27 +9,27 @@ from __future__ import annotations
 from starlette.types import Scope
 
 from ormolu.resources.http import Call, LaneExecutor, Operation, Works, run_on_lane
-from ormolu.resources.routes._placing import Asked
-from ormolu.resources.work import grant_of
+from ormolu.resources.routes._binding import ResolvedPolicies
+from ormolu.resources.work import make_grant
 from ormolu.web import LanesAtHand, Reply, Sent, note_privacy
 
 __all__ = ["answer_by_work"]
 
 
 async def answer_by_work(
-    operation: Operation, scope: Scope, body: Sent, at_hand: LanesAtHand, asked: Asked
+    operation: Operation, scope: Scope, body: Sent, at_hand: LanesAtHand, resolved: ResolvedPolicies
 ) -> Reply | None:
-    """Answer a request; None hands it over, and so does an error of a request.
+    """Answer a request; None, or an error of the request, leaves it to the session.
 
     Args:
-        operation: What is asked for.
-        scope: Of the request.
-        body: Of it.
-        at_hand: Where plans run.
-        asked: What the request's policies allow.
+        operation: The operation.
+        scope: The ASGI scope of the request.
+        body: Its body.
+        at_hand: The lanes.
+        resolved: Its policies.
     """
-    exposure, policies, privacy = asked
-    grant = grant_of(policies, exposure.policy(policies))
+    exposure, policies, privacy = resolved
+    grant = make_grant(policies, exposure.policy(policies))
     if grant is None:
         return None
     if exposure.works is None:
@@ -37,7 +37,7 @@ async def answer_by_work(
     work = exposure.works.find(operation, at_hand.dialect, policies, grant)
     if work is None:
         return None
-    work.opening.hybrids.check()
+    work.context.hybrids.check()
     if privacy is not None and exposure.declaration.policy is not None:
         note_privacy(scope, privacy)
     executor = LaneExecutor(work, at_hand.lanes, grant)

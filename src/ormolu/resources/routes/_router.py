@@ -1,4 +1,4 @@
-"""The routes of a resource: its operations, what is said where there is none, and what is added."""
+"""The routes of a resource: its operations, answers for other methods, and added routes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from ormolu.errors import RefusedError
-from ormolu.resources.declare import Declaration, made
+from ormolu.resources.declare import Declaration, live_resources
 from ormolu.resources.http import Operation, offered_by, read_key
 from ormolu.resources.openapi import complete
+from ormolu.resources.routes._binding import PolicyDependency, bind_routes, opened
 from ormolu.resources.routes._endpoints import endpoint_function, operation_id
 from ormolu.resources.routes._frontdoor import DoorMaker
-from ormolu.resources.routes._placing import Asking, opened, place
 from ormolu.web import (
     Describer,
     answer_problems,
@@ -43,7 +43,7 @@ class ResourceRouter(APIRouter):
 
     Attributes:
         declaration: What the program declared.
-        makers: What makes the door of each route in the document, by method and path.
+        makers: The door makers of the documented routes, by method and path.
     """
 
     is_ormolu = True
@@ -54,7 +54,7 @@ class ResourceRouter(APIRouter):
         self.routes: list[BaseRoute] = own
         self.declaration: Declaration = declaration
         self._session = session
-        self._asking = Asking(declaration)
+        self._dependency = PolicyDependency(declaration)
         self._own_tags = (declaration.path.strip("/"),)
         self.makers: dict[tuple[str, str], DoorMaker] = {}
         self._build()
@@ -64,24 +64,24 @@ class ResourceRouter(APIRouter):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Tell whether a request is for one of the routes, quickly where it is not.
 
-        FastAPI asks each included router, and each asks all of its routes: with a hundred
-        resources that would take longer than the request itself.
+        FastAPI asks each included router, which asks all its routes: with a hundred resources that
+        would take longer than the request itself.
         """
         is_alone = len(self.routes) == self._built
         if is_alone and self.declaration.path not in scope["path"]:
             return Match.NONE, {}
         app = scope.get("app")
         if isinstance(app, Starlette):
-            # Before FastAPI calls what a route depends on.
-            place(app)
+            # Bind before FastAPI calls the dependencies.
+            bind_routes(app)
         return super().matches(scope)
 
     def _build(self) -> None:
-        """Make the routes, once: what the program changes of them stays."""
+        """Make the routes once: the program's changes of them stay."""
         operations = offered_by(self.declaration)
         base = self.declaration.path
         functions = [self._add(base, operation) for operation in operations]
-        # After the rows' own paths: a pattern that ends in a slash matches a line feed after it.
+        # Last, since a pattern that ends in a slash also matches a line feed after it.
         for operation, function in zip(operations, functions, strict=True):
             self._add_hidden(f"{base}{operation.path}/", operation.methods, (operation, function))
         for path in dict.fromkeys(operation.path for operation in operations):
@@ -93,8 +93,8 @@ class ResourceRouter(APIRouter):
 
     def _add(self, base: str, operation: Operation) -> Callable[..., Any]:
         declaration = self.declaration
-        function: Any = endpoint_function(operation, self._asking, self._session)
-        function.describe = _describer_of(operation, self._asking)
+        function: Any = endpoint_function(operation, self._dependency, self._session)
+        function.describe = _describer_of(operation, self._dependency)
         shown, *others = operation.methods
         path = base + operation.path
         self.makers[shown, path] = function.door
@@ -137,16 +137,16 @@ class ResourceRouter(APIRouter):
         route.served = frozenset(methods)
 
 
-def _describer_of(operation: Operation, asking: Asking) -> Describer:
-    """Return what completes an operation in the document of an application."""
+def _describer_of(operation: Operation, dependency: PolicyDependency) -> Describer:
+    """Return the describer that completes an operation in the document of an application."""
 
     def describe(app: FastAPI, documented: dict[str, Any], schemas: dict[str, Any]) -> None:
-        exposure = place(app).exposure(asking.declaration)
+        exposure = bind_routes(app).exposure(dependency.declaration)
         backends = {each.target.url.get_backend_name() for each in app.state.ormolu.engines}
         is_for_sqlite = "sqlite" in backends
         complete(operation, exposure, (documented, schemas), is_for_sqlite=is_for_sqlite)
 
-    return Describer(f"{asking.declaration.name}.{operation.name}", place, describe)
+    return Describer(f"{dependency.declaration.name}.{operation.name}", bind_routes, describe)
 
 
 def _class_of(operation: Operation) -> type[APIRoute]:
@@ -154,7 +154,7 @@ def _class_of(operation: Operation) -> type[APIRoute]:
 
 
 def _dependencies(operation: Operation) -> Sequence[Any]:
-    # POST too: on SQLite it would wait for those who write.
+    # A QUERY by POST reads, too: on SQLite it would wait for writers.
     return [Depends(only_read)] if operation.name == "query" else []
 
 
@@ -162,30 +162,30 @@ class ResourceRoute(APIRoute):
     """A route of a resource.
 
     Attributes:
-        declaration: What the resource declares; it lives as long as its routes.
+        declaration: The declaration of the resource, which lives as long as its routes.
     """
 
     is_ormolu = True
     declaration: Declaration
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, unless a door that was asked first found that it must fail.
+        """Answer a request, unless a dependency that its door has called has failed.
 
         Raises:
-            Exception: What kept the door from answering: a dependency's refusal, say.
+            Exception: The error of the dependency.
         """
         raise_failure(scope)
         await super().handle(scope, receive, send)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request; what a door has asked already is not asked again."""
-        ask_and_answer = super().get_route_handler()
+        """Return what answers a request; dependencies that its door has called are not called."""
+        solve_and_answer = super().get_route_handler()
         function: Any = self.endpoint
 
         async def handle(request: Request) -> Response:
             answers = answers_in(request.scope)
             if answers is None:
-                return await ask_and_answer(request)
+                return await solve_and_answer(request)
             response = Response()
             response.raw_headers = answers.headers
             session = await function.door.session(request)
@@ -198,15 +198,15 @@ class ResourceRoute(APIRoute):
 
 
 class RowRoute(ResourceRoute):
-    """A route of a row. What is no key of one may be the path of another route."""
+    """A route of a row. What is no valid key may be the path of another route."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Leave a path to the route that spells it out, wherever that is, if no row can have it."""
+        """Leave a path that is no key of a row to a route with exactly that path."""
         match, child_scope = super().matches(scope)
         app = scope.get("app")
         if match is Match.FULL and isinstance(app, Starlette):
-            asked = (scope["method"], route_path(scope))
-            if asked in place(app).spelled and not self._has_key(scope, child_scope):
+            place = (scope["method"], route_path(scope))
+            if place in bind_routes(app).literal_paths and not self._has_key(scope, child_scope):
                 return Match.NONE, {}
         return match, child_scope
 
@@ -219,32 +219,32 @@ class RowRoute(ResourceRoute):
 
 
 class Refusal(APIRoute):
-    """Answers what no route of the application does at a path of a resource: 405, and OPTIONS.
+    """Answers methods that no route has at a path of a resource: with 405, and OPTIONS.
 
     Attributes:
-        served: The methods that the resource has there.
+        served: The methods that the resource has at the path.
     """
 
     served: frozenset[str]
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Leave a request to whatever else the application has for it, earlier or later."""
+        """Leave a request to any other route of the application that has it."""
         match, child_scope = super().matches(scope)
         if match is Match.NONE or scope["method"] in _methods_at(scope, route_path(scope)):
             return Match.NONE, {}
         return Match.FULL, child_scope
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Tell what is there.
+        """Answer with the methods that are allowed.
 
         Raises:
             HTTPException: 405.
         """
         path, app = route_path(scope), scope.get("app")
         redirects = isinstance(app, Starlette) and app.router.redirect_slashes
-        if redirects and scope["method"] in _methods_at(scope, _turned(path)):
-            # As Starlette does where nothing has the path.
-            location = URL(scope={**scope, "path": _turned(scope["path"])})
+        if redirects and scope["method"] in _methods_at(scope, _with_slash_toggled(path)):
+            # As Starlette does where no route has the path.
+            location = URL(scope={**scope, "path": _with_slash_toggled(scope["path"])})
             await RedirectResponse(str(location))(scope, receive, send)
             return
         methods = {*self.served, *_methods_at(scope, path), "OPTIONS"}
@@ -255,9 +255,9 @@ class Refusal(APIRoute):
 
 
 class Routes(list[BaseRoute]):
-    """The routes that a program adds to a resource, and then the resource's own.
+    """The routes that a program adds to a resource, followed by the resource's own.
 
-    So `/orders/stats` is reached, and no row's key, whenever it is added.
+    So `/orders/stats` is reached whenever it is added, and is not taken for a key.
     """
 
     def __init__(self) -> None:
@@ -265,25 +265,25 @@ class Routes(list[BaseRoute]):
         self._first: BaseRoute | None = None
 
     def count_own(self) -> None:
-        """Take what is here for the resource's own."""
+        """Count the routes so far as the resource's own."""
         self._first = self[0] if self else None
 
     def append(self, route: BaseRoute) -> None:
-        """Add a route, before the resource's own once these are there."""
-        made.note_change()
+        """Add a route, before the resource's own ones if these are counted."""
+        live_resources.note_change()
         own = (place for place, each in enumerate(self) if each is self._first)
         self.insert(next(own, len(self)), route)
 
 
 async def answer_nothing() -> None:
-    """Be the function of a `Refusal`, which calls none."""
+    """Be the endpoint of a `Refusal`, which never calls it."""
 
 
 answer_problems(answer_nothing)
 
 
-def _turned(path: str) -> str:
-    """Return a path without the slash at its end, or with one."""
+def _with_slash_toggled(path: str) -> str:
+    """Return a path without its last slash, or with one if it has none."""
     return path.rstrip("/") if path.endswith("/") else f"{path}/"
 
 
@@ -293,12 +293,12 @@ def _methods_at(scope: Scope, path: str) -> set[str]:
     found: set[str] = set()
     for context in contexts_of(app) if isinstance(app, Starlette) else ():
         if not isinstance(context.original_route, Refusal) and _matches(context, path):
-            # A route without methods answers each.
+            # A route without methods answers all.
             found |= context.methods or {scope["method"]}
     return found
 
 
 def _matches(context: Any, path: str) -> bool:
-    # Not what is mounted: that has all below its path.
+    # A mounted application has all paths below its own, so ignore it.
     is_route = isinstance(context.original_route, Route)
     return is_route and context.path_regex.match(path) is not None

@@ -1,4 +1,4 @@
-"""Whose a value is that the backend refuses: a client's is 422, any other the program's mistake."""
+"""Who made a value that the database refuses: a client's gives 422, the program's a 500."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ormolu.resources.declare import Declaration
 
 __all__ = ["blaming"]
 
-# A type of the program's own raises whatever it likes.
+# The kinds of fault of a refused value; a type of the program's own may raise anything.
 _REFUSED = frozenset({"internal_error", "invalid_value"})
 
 
 @contextmanager
 def blaming(declaration: Declaration, sent: Sequence[Mapping[str, Any]]) -> Iterator[None]:
-    """Tell what a client sent from what defaults, hooks, policies and the model's code made.
+    """Blame the program for a refused value that no client has sent: of a default, hook or policy.
 
     Args:
         declaration: Of the rows that are written within.
-        sent: Of each row the values that a client has sent, by attribute.
+        sent: The values that a client has sent, by attribute, for each row.
 
     Raises:
         StatementError: As it was, with another fault if no client is to blame.
@@ -46,7 +46,7 @@ def blaming(declaration: Declaration, sent: Sequence[Mapping[str, Any]]) -> Iter
 def _unsent_column(
     declaration: Declaration, error: StatementError, fault: Fault, sent: Sequence[Mapping[str, Any]]
 ) -> Column[Any] | None:
-    """Return the column of a refused value that no client sent, as far as the fault names it."""
+    """Return the column of a refused value if no client has sent one; None if that is unknown."""
     if fault.kind not in _REFUSED or fault.advice is not None or len(fault.columns) != 1:
         return None
     unsent = unsent_value(error.orig)
@@ -54,7 +54,7 @@ def _unsent_column(
         column = attribute.column
         if column is not None and column.name == fault.columns[0]:
             values = [row[name] for row in sent if name in row]
-            # Of a value that was sent to the database its error tells the column alone.
+            # The error of a database names the column, but not the value.
             is_sent = values and (unsent is None or any(each is unsent.value for each in values))
             return None if is_sent else column
     return None

@@ -1,4 +1,4 @@
-"""JSON as answers have it, and what tells its forms apart."""
+"""The JSON of answers, and the digests by which ETags distinguish its forms."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def encode(value: Any) -> bytes:
 
 
 def variant_of(view: View, whole: View) -> str:
-    """Return what tells the form of a whole row apart: who is shown less has another tag."""
+    """Return a suffix for the ETags of a view that shows less of a row than others do."""
     is_whole = view.members == whole.members
     return "" if is_whole else digest_of("\0".join(view.members).encode())
 
 
 def digest_of(content: bytes) -> str:
-    """Return what tells one form of a row apart from others, in its tag."""
+    """Return a digest of one form of a row, for its ETag."""
     return hashlib.sha256(content).hexdigest()[:16]

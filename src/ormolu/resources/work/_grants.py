@@ -1,33 +1,34 @@
-"""What a request's policies are to statements that are kept: a structure, and values in it.
+"""Policies for statements that callers share: their structure, and the values of one caller.
 
-The policies of two callers mostly differ in values alone: the number of a tenant, say. So what is
-made of them is kept by their structure, with a slot for each value. Sends nothing.
+The policies of two callers mostly differ only in values, such as the number of a tenant. So a
+statement is compiled once for a structure, with a slot for each value. Sends nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 from sqlalchemy import BindParameter, ClauseElement
 from sqlalchemy.sql import visitors
 
 from ormolu.lanes import NO_VALUES, Slot, Values
-from ormolu.resources.declare import EVERYTHING, Policies, Policy, apart
+from ormolu.resources.declare import EVERYTHING, Policies, Policy, isolate_policies
 from ormolu.seams import structure_of
 
-__all__ = ["EVERYBODY", "Grant", "grant_of", "template_of"]
+__all__ = ["NO_POLICIES", "Grant", "make_grant", "with_slots"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """What a caller is allowed, for statements that other callers share.
+    """What one caller is allowed, for statements that callers share.
 
     Attributes:
-        key: The structure of all policies: requests with the same share their statements.
-        values: What stands in the slots of these.
-        policy: Of the resource's own rows.
+        key: The structure of all policies: callers with the same key share statements.
+        values: The caller's values for the slots.
+        policy: The policy of the resource's own rows.
     """
 
     key: Hashable
@@ -35,22 +36,21 @@ class Grant:
     policy: Policy
 
 
-# Values of a list in a policy: the projects of a user, say. For more the session is fast enough.
-_LIST = 100
+# Most values of a list in a policy, such as the projects of a user. For more use the session.
+_MAX_LIST = 100
 
-# Who asks where there are no policies.
-EVERYBODY = Grant(key=(), values=NO_VALUES, policy=EVERYTHING)
+NO_POLICIES = Grant(key=(), values=NO_VALUES, policy=EVERYTHING)
 
 
-def grant_of(policies: Policies, policy: Policy) -> Grant | None:
-    """Return what policies are to statements that are kept; None if these must be made anew.
+def make_grant(policies: Policies, policy: Policy) -> Grant | None:
+    """Return the grant of a request's policies; None if its statements cannot be shared.
 
     Args:
-        policies: Of a request, in the order of what it may touch.
-        policy: Of them, the one of the resource's own rows.
+        policies: The policies of all that the request may touch, in a fixed order.
+        policy: The one of the resource's own rows.
     """
     if not policies:
-        return EVERYBODY
+        return NO_POLICIES
     keys: list[Hashable] = []
     values: dict[str, Any] = {}
     for each in policies.values():
@@ -64,41 +64,30 @@ def grant_of(policies: Policies, policy: Policy) -> Grant | None:
             value: Any = bind.effective_value
             if not bind.expanding:
                 values[f"policy {len(values)}"] = value
-            elif len(value) > _LIST:
+            elif len(value) > _MAX_LIST:
                 return None
             else:
-                # As many places as the list has: another text for each length.
+                # A list has a slot for each value, so each length is another statement.
                 keys.append(len(value))
                 values |= {f"policy {len(values) + n}": part for n, part in enumerate(value)}
     return Grant(key=tuple(keys), values=values, policy=policy)
 
 
-def template_of(policies: Policies) -> Policies | None:
+def with_slots(policies: Policies) -> Policies | None:
     """Return policies with a slot for each value; None if some cannot have slots."""
-    slots: Iterator[Slot] = map(Slot, _names())
+    slots: Iterator[Slot] = (Slot(f"policy {number}") for number in count())
     found: dict[Any, Policy] = {}
     for exposure, policy in policies.items():
-        made: list[Any] = []
-        for rows in policy.conditions:
-            each = _slotted(rows, slots) if isinstance(rows, ClauseElement) else rows
-            if each is None:
-                return None
-            made.append(each)
-        visible, *others = made
-        writable = others[0] if others else visible
-        found[exposure] = replace(policy, visible=visible, writable=writable)
-    return apart(found)
-
-
-def _names() -> Iterator[str]:
-    number = 0
-    while True:
-        yield f"policy {number}"
-        number += 1
+        slotted = [_slotted(rows, slots) if isinstance(rows, ClauseElement) else rows
+                   for rows in policy.conditions]  # fmt: skip
+        if any(each is None for each in slotted):
+            return None
+        found[exposure] = replace(policy, visible=slotted[0], writable=slotted[-1])
+    return isolate_policies(found)
 
 
 def _slotted(element: Any, slots: Iterator[Slot]) -> Any:
-    """Return an expression with slots for its values; None if it is not the same one then."""
+    """Return an expression with slots for its values; None if it would mean something else."""
     known = structure_of(element)
     assert known is not None
     structure, binds = known
@@ -107,21 +96,21 @@ def _slotted(element: Any, slots: Iterator[Slot]) -> Any:
         value: Any = bind.effective_value
         filled[bind.key] = [next(slots) for _ in value] if bind.expanding else next(slots)
     if len(filled) != len(binds):
-        # Two of one name may have two values.
+        # Two parameters of one name may have two values.
         return None
 
     def fill(bind: BindParameter[Any]) -> None:
         bind.value, bind.callable = filled[bind.key], None
 
-    # As `params` of a statement does; each clone keeps its key, by which it is filled.
+    # Copy as `Select.params` does: each parameter keeps its key, by which it is filled.
     options = {"maintain_key": True, "detect_subquery_cols": True}
     made: Any = visitors.cloned_traverse(element, options, {"bindparam": fill})
-    # And then has one of its own: two conditions may have shared a parameter, or may not.
+    # Then give each a new key: two conditions may share a parameter.
     made = visitors.cloned_traverse(made, {}, {})
     again = structure_of(made)
     if again is None or again[0] != structure:
         return None
-    # Some constructs of SQLAlchemy's are in the key, and are not copied: TABLESAMPLE, say.
+    # SQLAlchemy does not copy the parameters of some constructs: TABLESAMPLE, say.
     return made if all(map(_is_filled, again[1])) else None
 
 

@@ -1,7 +1,7 @@
-"""Rows as objects, where the ORM writes them: made, changed and found as a program would.
+"""Rows as objects, where the ORM has to write them: created, changed and loaded.
 
-The model's constructor, validators and listeners run here, within reach of their session, and
-what they refuse is told by the attribute. Decides nothing about policies.
+The model's constructor, validators and listeners run within the session, and what they refuse is
+reported with its attribute. Nothing is decided about policies.
 """
 
 from __future__ import annotations
@@ -29,16 +29,15 @@ _EAGER = frozenset({"immediate", "joined", "selectin", "subquery", False})
 
 
 class RejectedError(Exception):
-    """Code of the model's own refused a value.
+    """The model's own code refused a value.
 
     Attributes:
         names: The attributes that were being set, the last one first.
-        kind: As Pydantic calls it: `value_error` or `assertion_error`.
-        index: Which of the rows it was.
+        kind: Pydantic's name for it: `value_error` or `assertion_error`.
+        index: The number of the row.
     """
 
     def __init__(self, names: Sequence[str], kind: str, message: str) -> None:
-        """Keep what is to be told."""
         self.names = names
         self.kind = kind
         self.index = 0
@@ -56,9 +55,8 @@ class Instances:
         self._mapper: Mapper[Any] = declaration.mapper
         self._statements = statements
         self._constructor = declaration.traits.constructor
-        # Columns that are NULL where nothing is given for them.
-        self._bare = [
-            name for name, each in declaration.attributes.items() if _is_bare(each.column)
+        self._without_default = [
+            name for name, each in declaration.attributes.items() if _has_no_default(each.column)
         ]
 
     async def insert(self, rows: Sequence[Mapping[str, Any]]) -> list[Key]:
@@ -94,9 +92,9 @@ class Instances:
         def change(session: Session) -> None:
             self._set(instance, values)
             for name in values:
-                # Else a value that is the same again would make no new version.
+                # Else an equal value would make no new version.
                 flag_modified(instance, name)
-            self._settle(instance, values, is_new=False)
+            self._set_nulls(instance, values, is_new=False)
             session.flush()
 
         await self._session.run_sync(change)
@@ -107,15 +105,15 @@ class Instances:
         await self._session.flush()
 
     async def find(self, key: Key, versions: Versions) -> Any | None:
-        """Return the object of a row that may be written, its row locked; None if there is none."""
-        # Held, since the flush names the key alone; its own tables, as what is joined may be NULL.
+        """Return the object of a row that may be written, and lock the row; None without one."""
+        # The lock is needed since a flush names only the key; joined tables may be NULL.
         statement = select(self._declaration.model).where(*self._statements.target(key, versions))
         if self._mapper.concrete and self._mapper.with_polymorphic:
-            # It is read from a union, of which nothing can be locked.
+            # The class is read from a UNION, whose rows cannot be locked.
             await self._session.execute(self._lock(key))
         else:
             statement = statement.with_for_update(of=self._mapper.tables)
-        # What an eager relation joins cannot be locked with it; it is loaded where it is needed.
+        # Joined rows of eager relations cannot be locked; load them when they are needed.
         eager = [each for each in self._mapper.relationships if each.lazy in _EAGER]
         statement = statement.options(*[lazyload(each.class_attribute) for each in eager])
         instance = await self._load(statement)
@@ -124,13 +122,10 @@ class Instances:
         return instance
 
     def _fold_version(self, instance: Any) -> None:
-        """Make a version of PostgreSQL's xid the number of 31 bits and a sign that it compares as.
-
-        The ORM sends it as an INTEGER with each change.
-        """
+        """Turn a version of PostgreSQL's xid into a signed number: the ORM sends it as INTEGER."""
         column, name = self._mapper.version_id_col, self._declaration.traits.version
         if column is not None and column.system and name is not None:
-            # psycopg reads text.
+            # psycopg returns it as text.
             version = int(inspect(instance).dict[name])
             if version >= _SIGN:
                 set_committed_value(instance, name, version - 2 * _SIGN)
@@ -141,7 +136,7 @@ class Instances:
         except SQLAlchemyError:
             raise
         except Exception:
-            # A value of yesterday that its type does not read: who asks for it fails, no other.
+            # A type cannot read an old value: load it only where it is used.
             fragile = self._fragile()
             if not fragile:
                 raise
@@ -149,7 +144,7 @@ class Instances:
             return (await self._session.scalars(statement)).unique().one_or_none()
 
     def _fragile(self) -> list[Any]:
-        """Return the columns whose types may not read what is stored."""
+        """Return the columns whose types may fail to read what is stored."""
         mapper = self._mapper
         kept = {*mapper.primary_key, mapper.version_id_col, mapper.polymorphic_on}
         return [
@@ -170,7 +165,7 @@ class Instances:
             instance = self._call(values)
         else:
             instance = self._assemble(values)
-        self._settle(instance, values, is_new=True)
+        self._set_nulls(instance, values, is_new=True)
         return instance
 
     def _call(self, values: Mapping[str, Any]) -> Any:
@@ -184,23 +179,23 @@ class Instances:
             raise
         self._set(instance, others)
         state: InstanceState[Any] = inspect(instance)
-        made = self._declaration.made
-        self._set(instance, {name: made[name]() for name in made if name not in state.dict})
+        factories = self._declaration.factories.items()
+        self._set(instance, {name: make() for name, make in factories if name not in state.dict})
         return instance
 
     def _assemble(self, values: Mapping[str, Any]) -> Any:
-        """Make an object as the generated constructors do, but for relations they would ask for."""
+        """Make an object as generated constructors do, without the relations they may require."""
         constructor, manager = self._constructor, self._mapper.class_manager
         instance: Any = manager.new_instance()
         places, _, others = constructor.split(values)
         given = dict(others)
-        # The listeners of `init` make its kind, and may change what it is given.
+        # The listeners of `init` set its discriminator, and may change the values.
         with _rejected(self._mapper):
             manager.dispatch.init(inspect(instance), (), given)
         for name, make in constructor.initial.items():
             setattr(instance, name, make())
-        made = self._declaration.made
-        self._set(instance, {name: made[name]() for name in made if name not in given} | given)
+        factories = self._declaration.factories.items()
+        self._set(instance, {name: make() for name, make in factories if name not in given} | given)
         if constructor.is_own:
             with _rejected(self._mapper):
                 instance.__post_init__(*places)
@@ -214,23 +209,24 @@ class Instances:
             with _rejected(self._mapper, name):
                 setattr(instance, name, value)
 
-    def _settle(self, instance: Any, values: Mapping[str, Any], *, is_new: bool) -> None:
-        """Make None NULL where the ORM would store a default, or JSON's null."""
+    def _set_nulls(self, instance: Any, values: Mapping[str, Any], *, is_new: bool) -> None:
+        """Turn None into NULL where the ORM would store a default or JSON's null."""
         attributes, stored = self._declaration.attributes, inspect(instance).dict
-        # What a new row leaves out is None, too, to a type that is JSON on this backend alone.
-        names = [*values, *(self._bare if is_new else ())]
+        # A type that is JSON on this backend alone also gets None for what a new row leaves out.
+        names = [*values, *(self._without_default if is_new else ())]
         for name in dict.fromkeys(names):
             is_none = stored.get(name) is None and (name in stored or name not in values)
             if not is_none or name not in attributes:
                 continue
-            is_default = is_new and name in values and not _is_bare(attributes[name].column)
-            if is_default or self._statements.is_json(name):
-                # Past validators, which have seen None already.
+            has_default = not _has_no_default(attributes[name].column)
+            if (is_new and name in values and has_default) or self._statements.is_json(name):
+                # Not by setattr: the validators have seen None already.
                 stored[name] = null()
                 flag_modified(instance, name)
 
 
-def _is_bare(column: Any) -> bool:
+def _has_no_default(column: Any) -> bool:
+    """Tell whether a column is NULL where nothing is given for it."""
     if column is None:
         return False
     return column.default is None and column.server_default is None and column.computed is None
@@ -238,7 +234,7 @@ def _is_bare(column: Any) -> bool:
 
 @contextmanager
 def _rejected(mapper: Mapper[Any], name: str | None = None) -> Iterator[None]:
-    """Tell what code of the model's own refuses from what fails in it.
+    """Report the ValueErrors and AssertionErrors of the model's own code as refusals.
 
     Raises:
         RejectedError: It refused a value.
@@ -260,7 +256,7 @@ def _text_of(error: Exception) -> str:
 def _attributes_on(traceback: TracebackType | None, mapper: Mapper[Any]) -> list[str]:
     """Return the attributes that were being set when an error was raised, the last one first.
 
-    A constructor sets them itself, so that only the way of the error tells which one it was.
+    A constructor sets them itself, so only the frames of the traceback tell.
     """
     names: list[str] = []
     mappers: set[Any] = {*mapper.iterate_to_root()}
@@ -270,7 +266,7 @@ def _attributes_on(traceback: TracebackType | None, mapper: Mapper[Any]) -> list
         if isinstance(setter, QueryableAttribute) and setter.parent in mappers:
             names.insert(0, setter.key)
         elif isinstance(setter, mapper.class_) and code.co_name == "__setattr__":
-            # SQLModel's goes past the attribute.
+            # SQLModel's `__setattr__` does not call the attribute's.
             names.insert(0, values[code.co_varnames[1]])
         traceback = traceback.tb_next
     return names

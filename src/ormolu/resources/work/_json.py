@@ -1,4 +1,4 @@
-"""JSON as a client may send it: UTF-8, finite, without a key twice, not too deep."""
+"""The JSON that clients may send: UTF-8, finite, without repeated keys, and not too deep."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read_json(raw: bytes, location: Location) -> Any:
 
 
 class _OddError(Exception):
-    """What Python reads as JSON, and the standard does not."""
+    """The text is JSON to Python, but not to the standard."""
 
 
 def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise _OddError(message)
 
 
-# One for all: to make it takes as long as to read a small body.
+# Making a decoder takes as long as reading a small body.
 _DECODER = json.JSONDecoder(object_pairs_hook=_read_object, parse_constant=_refuse_constant)
 
 
@@ -73,6 +73,6 @@ def _check_depth(value: Any, location: Location) -> None:
 
 def _refuse(location: Location, message: str) -> RefusedError:
     entry = entry_of(location, "json_invalid", message)
-    # A body that is no JSON is no request; a parameter that is none is a wrong value.
+    # A malformed body is a bad request; a malformed parameter is a wrong value.
     code = "malformed_json" if location[0] == "body" else "validation_error"
     return RefusedError(code, f"{'.'.join(map(str, location))}: {message}", [entry])

@@ -1,4 +1,4 @@
-"""One page of a list: what is asked for, and the rows for it."""
+"""One page of a list: reading what is asked for, and fetching the rows."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ from ormolu.query import (
     fetch_rows,
     guard,
     is_guarded,
-    is_over_relations,
     kept_values,
     nearest,
     prepare,
     read_selection,
     read_sort,
+    reads_relations,
     refuse,
     rows_after,
     sort_columns,
@@ -53,18 +53,9 @@ from ormolu.resources.work._json import read_json
 from ormolu.sessions import engine_of
 
 __all__ = [
-    "PARAMETERS",
-    "ListLimits",
-    "ListQuery",
-    "Page",
-    "count_statement",
-    "fetch_page",
-    "is_estimated",
-    "page_statement",
-    "read_members",
-    "read_parameters",
-    "total_of",
-]
+    "PARAMETERS", "ListLimits", "ListQuery", "Page", "count_statement", "fetch_page",
+    "is_estimated", "page_statement", "read_members", "read_parameters", "total_of",
+]  # fmt: skip
 
 PARAMETERS = ("where", "q", "sort", "limit", "cursor", "offset", "count", "fields", "include")
 
@@ -72,10 +63,10 @@ CountMode = Literal["exact", "capped", "estimated"]
 
 _DEFAULT_LIMIT = 50
 _CAP = 10_000
-# Letters of a request whose statement SQLAlchemy keeps, with the values of the first of its kind.
-_USUAL = 2000
-# Letters of a list of names.
-_NAMES = 20_000
+# Characters of a request whose statement SQLAlchemy may cache, which also keeps its values.
+_CACHEABLE = 2000
+# Characters of a list of names.
+_MAX_NAMES = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +74,8 @@ class ListQuery:
     """What one list request asks for, read and checked.
 
     Attributes:
-        location: Where its parameters stand: query, body or arguments.
-        is_usual: Whether its statement is worth keeping: it may come again, and holds little.
+        location: Where its parameters are: query, body or arguments.
+        is_cacheable: Whether SQLAlchemy may cache its statement, which is short.
     """
 
     selection: Selection
@@ -95,13 +86,13 @@ class ListQuery:
     offset: int = 0
     count: CountMode | None = None
     location: Location = ("query",)
-    is_usual: bool = True
+    is_cacheable: bool = True
 
     @property
-    def is_over_relations(self) -> bool:
+    def reads_relations(self) -> bool:
         """Tell whether the answer depends on rows of other models."""
         has_path = any(order.path for order in self.sort)
-        return bool(self.selection.children) or has_path or is_over_relations(self.condition)
+        return bool(self.selection.children) or has_path or reads_relations(self.condition)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +101,7 @@ class Page:
 
     Attributes:
         items: The rows, by the names of their fields.
-        next_cursor: Where the next page begins; None after the last.
+        next_cursor: The cursor of the next page; None after the last.
         total: How many rows there are, if that was asked for.
         total_kind: "exact", "at_least" or "estimate".
         truncated: Paths of included to-many relations that have more than 100 rows.
@@ -125,7 +116,7 @@ class Page:
 
 @dataclass(frozen=True)
 class ListLimits:
-    """How far a list may go."""
+    """The largest `limit` and `offset` of a list."""
 
     most: int = 1000
     offset: int = 0
@@ -178,7 +169,7 @@ def _read_text(name: str, value: str) -> Any:
 
 
 class _Reader:
-    """Reads the parts of one request."""
+    """Reads the parameters of one request."""
 
     def __init__(self, view: View, limits: ListLimits, location: Location) -> None:
         self._view = view
@@ -204,16 +195,15 @@ class _Reader:
         if members.get("where") is not None:
             tree = self._filters.read_tree(members["where"], (*self._at, "where"))
             self._conditions.append(tree)
-        if members.get("q") is not None:
-            text = self._text(members, "q")
-            self._conditions.append(self._filters.search(text, (*self._at, "q")))
+        q, cursor, most = members.get("q"), members.get("cursor"), self._limits.most
+        if q is not None:
+            if not isinstance(q, str):
+                raise refuse((*self._at, "q"), "string_type", "Must be a text")
+            self._conditions.append(self._filters.search(q, (*self._at, "q")))
         fields, include = members.get("fields"), members.get("include")
         for name in ("fields", "include", "sort"):
             self._check_names(name, members.get(name))
-        cursor, offset = (
-            members.get("cursor"),
-            self._number(members, "offset", 0, 0, self._limits.offset),
-        )
+        offset = self._number(members, "offset", 0, 0, self._limits.offset)
         if cursor is not None and offset:
             raise refuse((*self._at, "offset"), "exclusive", "Cannot be together with cursor")
         return ListQuery(
@@ -222,30 +212,20 @@ class _Reader:
             ),
             sort=read_sort(self._view, members.get("sort"), (*self._at, "sort")),
             condition=AllOf(tuple(self._conditions)) if self._conditions else None,
-            limit=self._limit(members),
+            limit=self._number(members, "limit", min(_DEFAULT_LIMIT, most), 1, most),
             cursor=cursor,
             offset=offset,
             count=self._count(members.get("count")),
             location=self._at,
-            is_usual=self._filters.weight + len(str(cursor)) <= _USUAL,
+            is_cacheable=self._filters.weight + len(str(cursor)) <= _CACHEABLE,
         )  # fmt: skip
-
-    def _limit(self, members: Mapping[str, Any]) -> int:
-        most = self._limits.most
-        return self._number(members, "limit", min(_DEFAULT_LIMIT, most), 1, most)
-
-    def _text(self, members: Mapping[str, Any], name: str) -> str:
-        value = members[name]
-        if not isinstance(value, str):
-            raise refuse((*self._at, name), "string_type", "Must be a text")
-        return value
 
     def _check_names(self, name: str, value: Any) -> None:
         listed = value if isinstance(value, (list, tuple)) else [value]
         if value is not None and not all(isinstance(each, str) for each in listed):
             raise refuse((*self._at, name), "string_type", "Must be names")
-        if value is not None and sum(map(len, listed)) + len(listed) > _NAMES:
-            message = f"Must not have more than {_NAMES} characters"
+        if value is not None and sum(map(len, listed)) + len(listed) > _MAX_NAMES:
+            message = f"Must not have more than {_MAX_NAMES} characters"
             raise refuse((*self._at, name), "too_long", message)
 
     def _number(
@@ -290,7 +270,7 @@ async def fetch_page(session: AsyncSession, view: View, query: ListQuery, budget
         statement = statement.offset(query.offset)
     rows = Rows(children_of(session, dialect, budget.most_bytes), budget)
     statement, root = prepare(statement, query.selection, view.model)
-    options = {} if query.is_usual else {"compiled_cache": None}
+    options = {} if query.is_cacheable else {"compiled_cache": None}
     if is_guarded(statement, dialect):
         statement = guard(statement, order, dialect, budget.most_bytes)
     raw, size = await fetch_rows(session, statement, dialect, budget.most_bytes, options)
@@ -311,18 +291,15 @@ async def fetch_page(session: AsyncSession, view: View, query: ListQuery, budget
         total, kind = total_of(query, counted)
     items = await rows.collect(root, kept)
     return Page(
-        items=items,
-        next_cursor=next_cursor,
-        total=total,
-        total_kind=kind,
+        items=items, next_cursor=next_cursor, total=total, total_kind=kind,
         truncated=sorted(rows.truncated),
-    )
+    )  # fmt: skip
 
 
 def page_statement(
     view: View, query: ListQuery, after: Sequence[Any] | None, dialect: Dialect
 ) -> tuple[Select[Any], list[ColumnElement[Any]]]:
-    """Return the statement for the sort values of all rows after a cursor's, and its ORDER BY."""
+    """Return the statement for the sort values of the rows after a cursor, and its ORDER BY."""
     expressions = sort_expressions(query.sort, view.model, dialect)
     kept = kept_values(view, query.sort, expressions, dialect)
     labelled = [each.label(f"s{index}") for index, each in enumerate(kept)]
@@ -346,16 +323,16 @@ def _found(view: View, query: ListQuery, dialect: Dialect) -> Select[Any]:
 
 
 def is_estimated(view: View, query: ListQuery, dialect: Dialect) -> bool:
-    """Tell whether the backend's planner is asked how many rows there are.
+    """Tell whether the planner of the backend is asked how many rows there are.
 
-    The planner knows of rows that a request may not: only where all are visible it is asked.
+    It counts rows that a policy hides, so it is asked only where all are visible.
     """
     is_open = view.visible is None
     return query.count == "estimated" and is_open and backend_of(dialect).estimates_counts
 
 
 def count_statement(view: View, query: ListQuery, dialect: Dialect) -> Select[Any]:
-    """Return the statement that counts all rows of a list, up to the cap unless it is exact."""
+    """Return the statement that counts the rows of a list, up to the cap if it may be inexact."""
     found = _found(view, query, dialect)
     if query.count != "exact":
         found = found.limit(_CAP + 1)
@@ -363,13 +340,13 @@ def count_statement(view: View, query: ListQuery, dialect: Dialect) -> Select[An
 
 
 def total_of(query: ListQuery, counted: int) -> tuple[int, Literal["exact", "at_least"]]:
-    """Return how many rows an answer says that there are, and what that number is."""
+    """Return the `total` and `total_kind` of an answer."""
     is_capped = query.count != "exact" and counted > _CAP
     return (_CAP, "at_least") if is_capped else (counted, "exact")
 
 
 class _Explained(Executable, ClauseElement):
-    """A statement whose plan is asked for."""
+    """EXPLAIN of a SELECT."""
 
     inherit_cache = False
 

@@ -1,4 +1,4 @@
-"""Plans for relations to many: a statement for each, for the rows of any number of owners."""
+"""Plans for to-many relations: one statement for each, which takes the keys of all owners."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from ormolu.query import (
     walk,
 )
 
-__all__ = ["Nested", "is_mapped", "nested_in", "plan_of"]
+__all__ = ["Nested", "is_comparable_key", "nested_in", "plan_of"]
 
-# As the backend compares them, and as Python does.
-_MAPPED_KEYS = (sa.Integer, sa.Uuid)
-# As they are in a list of JSON.
+# Keys that are equal in Python where they are equal to the backend.
+_COMPARABLE_KEYS = (sa.Integer, sa.Uuid)
+# Keys that are themselves in a JSON array.
 _JSON_KEYS = (sa.Integer, sa.String)
 
 
@@ -43,7 +43,7 @@ def plan_of(
     most_bytes: int | None = None,
     room: int | None = None,
 ) -> Plan:
-    """Return the plan of a SELECT, guarded if it may be; all others as `Plan` has them.
+    """Return the plan of a SELECT; see `Plan` for the arguments.
 
     Raises:
         UnplannableError: See `Plan`.
@@ -55,13 +55,13 @@ def plan_of(
     return plan
 
 
-def is_mapped(key: Field, dialect: Dialect) -> bool:
-    """Tell whether keys of a type are equal here where the backend takes them for one."""
-    return _is_one_of(key, _MAPPED_KEYS, dialect)
+def is_comparable_key(key: Field, dialect: Dialect) -> bool:
+    """Tell whether values of a key are equal in Python where they are equal to the backend."""
+    return _is_one_of(key, _COMPARABLE_KEYS, dialect)
 
 
 class Nested:
-    """Rows with relations to many, which take a statement for each relation."""
+    """Fetches the to-many relations of an answer, with one statement for each."""
 
     def __init__(
         self,
@@ -80,12 +80,12 @@ class Nested:
 
         Args:
             lanes: Where the statements run.
-            plan: Of the rows that were asked for.
-            raw: These.
-            values: Of the slots in policies.
+            plan: The plan of the rows that were asked for.
+            raw: Those rows.
+            values: The values of the slots in policies.
 
         Raises:
-            NotDoneError: A relation has more rows than an answer shows, which has to be said.
+            NotDoneError: A relation has more rows than an answer shows, which a header must tell.
             RefusedError: The answer has more rows or bytes than its budget.
         """
 
@@ -104,18 +104,18 @@ class Nested:
 
 
 def nested_in(root: Part, dialect: Dialect, limits: tuple[int, int]) -> Nested | None:
-    """Return what fetches the rows behind relations to many; None if there are none.
+    """Return what fetches the to-many relations of a selection; None if there are none.
 
     Args:
-        root: What the rows before them are made of.
+        root: The selection in its statement.
         dialect: Of the engine.
         limits: How many rows and bytes an answer may have.
 
     Raises:
-        UnplannableError: Their owners' keys do not fit into a list.
+        UnplannableError: The keys of their owners do not fit into one parameter.
     """
     plans: dict[tuple[int, str], tuple[Plan, Part, int]] = {}
-    # Each row of an answer may have one that only tells that there are more.
+    # Each owner may have one row more, which tells that there are others.
     most = 2 * limits[0] + 1
     waiting = [root]
     while waiting:
@@ -137,9 +137,9 @@ def nested_in(root: Part, dialect: Dialect, limits: tuple[int, int]) -> Nested |
 
 
 def _owners_in(view: View, dialect: Dialect) -> Callable[[Any], Any]:
-    """Return from a key's column to the condition that it is in a list."""
+    """Return a function from the column of a key to the condition that it is in a list."""
     key, is_array = view.keys[0], backend_of(dialect).has_arrays
-    kinds = _MAPPED_KEYS if is_array else _JSON_KEYS
+    kinds = _COMPARABLE_KEYS if is_array else _JSON_KEYS
     if len(view.keys) > 1 or not _is_one_of(key, kinds, dialect):
         message = f"the keys of {view.model.__name__} do not fit into one parameter"
         raise UnplannableError(message)
@@ -150,10 +150,8 @@ def _owners_in(view: View, dialect: Dialect) -> Callable[[Any], Any]:
 
 
 def _is_one_of(key: Field, kinds: tuple[type[Any], ...], dialect: Dialect) -> bool:
-    """Tell whether a key is of these types, and read as the driver has it."""
+    """Tell whether a key is of these types, and is read as the driver returns it."""
     type_ = plain_type(key.type, dialect)
-    # A UUID may be shown as text, and an enum by another name.
-    # A UUID may be text to the program, or in the table.
+    # A UUID may be text to the program or in the table, and an Enum has other names.
     is_uuid = all(getattr(type_, name, True) for name in ("as_uuid", "native_uuid"))
-    is_itself = is_uuid and not isinstance(type_, sa.Enum)
-    return isinstance(type_, kinds) and is_itself
+    return isinstance(type_, kinds) and is_uuid and not isinstance(type_, sa.Enum)

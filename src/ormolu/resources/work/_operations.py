@@ -1,6 +1,6 @@
-"""The operations of a resource on a session: list, read, create, update and the others. No HTTP.
+"""The operations of a resource in a session: list, read, create, update and the others. No HTTP.
 
-A call sees and touches what its policies allow; without policies it is the program's own and
+A call sees and writes what its policies allow. Without policies it is the program's own call, and
 sees everything that the declaration shows.
 """
 
@@ -21,7 +21,7 @@ from ormolu.resources.work._blame import blaming
 from ormolu.resources.work._lists import ListLimits, ListQuery, Page, fetch_page
 from ormolu.resources.work._statements import ANY_VERSION, Key, Versions, read_statement
 from ormolu.resources.work._values import NewRow, Values
-from ormolu.resources.work._writes import Writer, Written, stale
+from ormolu.resources.work._writes import Writer, Written, not_found, stale
 from ormolu.sessions import after_commit, engine_of
 
 __all__ = ["Operations"]
@@ -43,13 +43,13 @@ class Operations:
         *,
         is_raw: bool = False,
     ) -> None:
-        """Begin.
+        """Serve one caller.
 
         Args:
             exposure: What is shown.
-            session: Where.
-            policies: What the caller may see and touch.
-            is_raw: Whether values stay as they are read, whatever a public model makes of them.
+            session: Where the statements run.
+            policies: What the caller may see and write.
+            is_raw: Whether values are returned as they are read, without the public model.
         """
         self.declaration: Declaration = exposure.declaration
         self.view: View = exposure.view(policies, is_raw=is_raw)
@@ -59,7 +59,7 @@ class Operations:
 
     @property
     def limits(self) -> ListLimits:
-        """Return how far a list may go."""
+        """Return the largest `limit` and `offset` of a list."""
         return ListLimits(self.declaration.max_limit, self.declaration.max_offset)
 
     async def fetch(self, query: ListQuery) -> Page:
@@ -67,16 +67,16 @@ class Operations:
         return await fetch_page(self._session, self.view, query, self.budget(query.location))
 
     def budget(self, location: Location) -> Budget:
-        """Return how many rows and bytes one answer may have."""
+        """Return a new budget for one answer."""
         return Budget(*self.declaration.limits, location)
 
     async def read(
         self, key: Key, selection: Selection, location: Location = ("query",)
     ) -> tuple[Row, Any, Sequence[str]]:
-        """Return a row, its version, and which of its relations are not whole.
+        """Return a row, its version, and the paths of its relations that are truncated.
 
         Raises:
-            RefusedError: It is not there, for this caller; or it and what it includes are too much.
+            RefusedError: It does not exist for this caller, or the answer would be too large.
         """
         dialect = (await engine_of(self._session)).dialect
         is_row = self.view.is_row(key, dialect)
@@ -85,7 +85,7 @@ class Operations:
         rows = Rows(children, self.budget(location))
         raw = (await self._session.execute(statement)).all()
         if not raw:
-            raise self.not_found()
+            raise not_found(self.declaration)
         items = await rows.collect(root, raw)
         version = raw[0][0] if self.declaration.traits.version else None
         return items[0], version, sorted(rows.truncated)
@@ -140,12 +140,12 @@ class Operations:
     async def _prepare(
         self, operation: Literal["create", "update"], values: dict[str, Any], sent: Names
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what is stored of values after the hook, and what of that a client has sent."""
+        """Call the hook, and return the values to store, and those of them that a client sent."""
         name: HookName = "before_create" if operation == "create" else "before_update"
-        told = await run_hook(self.declaration.hooks, name, self._session, values)
-        stored = self._values.stored(told, is_new=operation == "create")
-        kept = {name for name in sent & stored.keys() if told[name] is values.get(name)}
-        return stored, {name: stored[name] for name in kept}
+        final = await run_hook(self.declaration.hooks, name, self._session, values)
+        stored = self._values.stored(final, is_new=operation == "create")
+        unchanged = {name for name in sent & stored.keys() if final[name] is values.get(name)}
+        return stored, {name: stored[name] for name in unchanged}
 
     async def _update(
         self, key: Key, changes: dict[str, Any], sent: Names, versions: Versions
@@ -165,17 +165,17 @@ class Operations:
         *,
         versions: Versions = ANY_VERSION,
     ) -> tuple[Written, bool]:
-        """Put a row in the place of a key that the client chose; tell whether it is new.
+        """Create or replace the row with a key that the client chose; tell whether it is new.
 
         Args:
             key: The primary key.
             values: All values; what is left out gets its default.
-            versions: What is expected of the row, or of there being none.
+            versions: What is expected of the row, or that there is none.
 
         Raises:
             RefusedError: As `update` and `create`; `precondition_failed` if it is there already.
         """
-        row = self._values.read_whole(self._place(key), values)
+        row = self._values.read_whole(self._key_values(key), values)
         if versions.is_absent and versions.need_a_row:
             raise stale(versions)
         if not versions.is_absent:
@@ -204,16 +204,17 @@ class Operations:
     async def _update_old(
         self, key: Key, changes: dict[str, Any], sent: Names, versions: Versions
     ) -> Written:
-        # A hook must not hear of a change where there will be a new row.
+        # The hook of a change must not be called where the row is new.
         if "before_update" in self.declaration.hooks and await self._is_free(key):
-            raise self.not_found()
+            raise not_found(self.declaration)
         with self._values.refusing([("body",)], is_new=True):
             return await self._update(key, changes, sent, versions)
 
     async def _is_free(self, key: Key, *, is_latest: bool = False) -> bool:
-        return await (await self._writer()).find(self._place(key), is_latest=is_latest) is None
+        found = await (await self._writer()).find(self._key_values(key), is_latest=is_latest)
+        return found is None
 
-    def _place(self, key: Key) -> dict[str, Any]:
+    def _key_values(self, key: Key) -> dict[str, Any]:
         return {field.attribute: part for field, part in zip(self.view.keys, key, strict=True)}
 
     async def upsert(
@@ -229,10 +230,10 @@ class Operations:
 
         Args:
             values: As for `create`.
-            unique: Names of a unique key's fields; what the policy assigns may be left out.
-            ignore: Whether a row that is there stays as it is.
-            versions: What is expected of the row, if there is one.
-            location: Where the values stand in the request.
+            unique: Names of a unique key's fields, without those that the policy assigns.
+            ignore: Whether an existing row stays as it is.
+            versions: What is expected of an existing row.
+            location: Where the values are in the request.
 
         Raises:
             RefusedError: As `create` and `update`; the fields are no unique key.
@@ -252,7 +253,7 @@ class Operations:
         except IntegrityError as error:
             if fault_of(error).kind != "unique_violation":
                 raise
-            # Another request was faster, or the row is one that this caller does not see.
+            # Another request has created the row, or this caller cannot see it.
             with self._values.refusing([location], is_new=True):
                 found = await self._match(named, change, versions, is_latest=True)
             if found is None:
@@ -267,11 +268,11 @@ class Operations:
         *,
         is_latest: bool = False,
     ) -> Written | None:
-        """Change the row with a unique key, or only read it; None if there is none to be seen."""
+        """Change the visible row with a unique key, or only read it; None if there is none."""
         if any(value is None for value in named.values()):
             return None
         writer = await self._writer()
-        # Else a row with a number beside it would be found.
+        # SQLite would find a row with a rounded number.
         writer.check(named)
         key = await writer.find(named, is_latest=is_latest)
         if key is None:
@@ -284,11 +285,11 @@ class Operations:
         return await self._update(key, changes, changes.keys(), versions)
 
     def check_upsert(self, location: Location, *, is_ignored: bool) -> None:
-        """Refuse a request to show or change a row that no other request may, or not in this way.
+        """Check that an upsert shows and changes no row that other operations may not.
 
         Args:
-            location: Where its parameters stand.
-            is_ignored: Whether a row that is there stays as it is.
+            location: Where its parameters are.
+            is_ignored: Whether an existing row stays as it is.
 
         Raises:
             RefusedError: The resource does not offer it, or requires If-Match.
@@ -315,24 +316,20 @@ class Operations:
         is_watched = any(
             name in hooks for name in ("before_delete", "after_delete", "after_commit")
         )
-        row = (await writer.read(key)).told if is_watched else {}
+        row = (await writer.read(key)).hook_row if is_watched else {}
         await run_hook(hooks, "before_delete", self._session, row)
         await writer.delete(key, versions)
         await run_hook(hooks, "after_delete", self._session, row)
         self._note(row)
 
-    def not_found(self) -> RefusedError:
-        """Return the error for a row that is not there."""
-        return RefusedError("not_found", f"{self.declaration.name} not found")
-
     async def _writer(self) -> Writer:
         dialect: Dialect = (await engine_of(self._session)).dialect
-        return Writer(self._session, dialect, self.declaration, (self.view, self._policy))
+        return Writer(self._session, dialect, self.declaration, self.view, self._policy)
 
     async def _after(self, operation: str, written: Written) -> Written:
         name: Any = f"after_{operation}"
-        await run_hook(self.declaration.hooks, name, self._session, written.told)
-        self._note(written.told)
+        await run_hook(self.declaration.hooks, name, self._session, written.hook_row)
+        self._note(written.hook_row)
         return written
 
     def _note(self, row: Row) -> None:

@@ -1,4 +1,4 @@
-"""What a plan of a resource is: its statements, and how an answer is made of their rows."""
+"""The plans of a resource: statements, and how an answer is made of their rows."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class RowPlan:
     Attributes:
         plan: What reads or writes it.
         content: From a row of the statement to the body.
-        version: Where in a row the version is; None without one.
-        key: Where in a row the key is; nowhere where SQLite has read it into the JSON.
-        nested: What makes the body instead, if relations to many are in it.
+        version: The column of the version in a row; None without one.
+        key: The columns of the key in a row; empty where SQLite makes the JSON.
+        nested: Makes the body instead, if it has to-many relations.
     """
 
     plan: Plan
@@ -42,13 +42,13 @@ class PagePlan:
     """The statements for one page of a list.
 
     Attributes:
-        rows: The rows; or one row with the JSON of all of them.
+        rows: Reads the rows, or one row with the JSON of all of them.
         content: From the rows to the JSON of the items.
-        ends: The last row, and the one after it; None if `rows` has them.
-        sort_values: From the last row to the values that the cursor holds.
-        most_bytes: What the values of a page may have in all.
-        parts: How many rows of an answer are made of one of these, at most.
-        nested: What makes the items instead, if relations to many are in them.
+        ends: Reads the last row and the one after it; None if `rows` does.
+        sort_values: From the last row to the values in the cursor.
+        most_bytes: The most bytes of a page's values.
+        parts: The most rows of an answer that one row has, with its to-one relations.
+        nested: Makes the items instead, if they have to-many relations.
         count: The number of all rows, if that is asked for.
     """
 
@@ -62,12 +62,12 @@ class PagePlan:
     count: Plan | None = None
 
     def reads(self, size: int, offset: int, values: Mapping[str, Any]) -> Sequence[Read]:
-        """Return what to read of one snapshot: else the next page begins where none has ended.
+        """Return the statements of a page with parameters; they have to read one snapshot.
 
         Args:
-            size: Rows, at most.
+            size: The most rows of the page.
             offset: Rows to skip.
-            values: Of the other slots.
+            values: The values of the other slots.
         """
         most = size + 1 if self.ends is None else size
         values = {
@@ -84,6 +84,6 @@ class PagePlan:
         return any(plan is not None and plan.has_clock for plan in plans)
 
     def split(self, size: int, *found: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-        """Return the rows of the page; and its last one, with the one after it if there is one."""
+        """Return the rows of the page; and its last row with the one after it, if there is one."""
         rows = found[0]
         return (rows, found[1]) if self.ends is not None else (rows[:size], rows[size - 1 :])

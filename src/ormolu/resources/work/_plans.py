@@ -1,7 +1,7 @@
-"""The plans of one resource: its statements with a place for each value, and what answers show.
+"""The plans of one resource: its statements with a slot for each value, and what answers show.
 
-The same statements as those of a session, compiled once. SQLite itself writes the JSON of a row
-where it writes what `encode` would: whole numbers, text, booleans. Sends nothing.
+They are the statements of a session, compiled once. SQLite makes the JSON of a row where it makes
+the same as `encode`: of integers, text and booleans. Sends nothing.
 """
 
 from __future__ import annotations
@@ -12,15 +12,7 @@ from itertools import repeat
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import (
-    ColumnElement,
-    Dialect,
-    any_,
-    func,
-    literal,
-    literal_column,
-    select,
-)
+from sqlalchemy import ColumnElement, Dialect, any_, func, literal, literal_column, select
 
 from ormolu.backends import backend_of
 from ormolu.lanes import Plan, PointPlan, Slot, UnplannableError, numbered
@@ -40,22 +32,17 @@ from ormolu.query import (
     walk,
 )
 from ormolu.resources.declare import Declaration, Policy
+from ormolu.resources.work._decodable import is_decodable
 from ormolu.resources.work._encoding import encode
-from ormolu.resources.work._legible import is_legible
-from ormolu.resources.work._lists import (
-    ListQuery,
-    count_statement,
-    is_estimated,
-    page_statement,
-)
-from ormolu.resources.work._nested import Nested, is_mapped, nested_in, plan_of
+from ormolu.resources.work._lists import ListQuery, count_statement, is_estimated, page_statement
+from ormolu.resources.work._nested import Nested, is_comparable_key, nested_in, plan_of
 from ormolu.resources.work._planned import Content, PagePlan, RowPlan
 from ormolu.resources.work._sqlite_json import (
-    MOST_IN_JSON,
+    MAX_FIELDS,
     in_json,
     is_in_json,
+    limited,
     row_number_of,
-    within,
 )
 from ormolu.resources.work._statements import ANY_VERSION, Statements, Versions, read_statement
 
@@ -85,7 +72,7 @@ class Plans:
         plan = self._read(self._view.is_row(_key_slots(self._view), self._dialect), selection)
         one = plan.plan
         key = self._view.keys[0]
-        is_one = len(self._view.keys) == 1 and is_mapped(key, self._dialect)
+        is_one = len(self._view.keys) == 1 and is_comparable_key(key, self._dialect)
         if not is_one or not backend_of(self._dialect).has_arrays:
             return PointPlan(one=one), plan
         column = key.on(self._view.model)
@@ -123,8 +110,8 @@ class Plans:
         """Return the plan for one page.
 
         Args:
-            query: What is asked for; its limit, its offset and its cursor come later.
-            after: Which sort values of the cursor are NULL; None without a cursor.
+            query: What is asked for; its limit, offset and cursor are slots.
+            after: The places of NULLs among the cursor's values; None without a cursor.
             has_offset: Whether rows are skipped.
 
         Raises:
@@ -168,7 +155,7 @@ class Plans:
         )  # fmt: skip
 
     def _json_page(self, ordered: Any, limited: Any, query: ListQuery) -> PagePlan:
-        """Return the plan of a page whose JSON SQLite makes, and whose ends are read apart."""
+        """Return the plan of a page whose JSON SQLite makes; another statement reads its end."""
         rows = self._plan(self._json_of_all(limited, query.selection))
         ends = self._plan(ordered.limit(2).offset(literal(Slot("last"), sa.Integer())))
         return PagePlan(
@@ -177,7 +164,7 @@ class Plans:
         )  # fmt: skip
 
     def _flat_page(self, limited: Any, query: ListQuery) -> PagePlan:
-        """Return the plan of a page without relations: each value is read once."""
+        """Return the plan of a page without relations, which reads no column twice."""
         names = list(query.selection.keys)
         columns = [as_shown(each.on(self._view.model)) for each in query.selection.fields]
         places: list[int] = []
@@ -193,7 +180,7 @@ class Plans:
         selection = query.selection
 
         def content(rows: Sequence[Any]) -> bytes:
-            # A row may go on after the names, with what it is sorted by.
+            # After the values of the names a row has what it is sorted by.
             made = list(map(dict, map(zip, repeat(names), plan.read_all(rows))))
             return encode([shown(selection, row) for row in made] if selection.is_shaped else made)
 
@@ -223,9 +210,9 @@ class Plans:
     def _json_of_all(self, statement: Any, selection: Selection) -> Any:
         fields, longest = selection.fields, literal(Slot("longest"), sa.Integer())
         columns = [each.on(self._view.model).label(f"v{at}") for at, each in enumerate(fields)]
-        # A LIMIT keeps the order of the rows for what is made of them: SQLite sorts, then groups.
+        # The subquery has a LIMIT, so SQLite sorts its rows before it aggregates them.
         found = statement.add_columns(*columns).subquery()
-        values = [within(found.c[f"v{at}"], longest, self._dialect) for at in range(len(fields))]
+        values = [limited(found.c[f"v{at}"], longest, self._dialect) for at in range(len(fields))]
         return select(func.json_group_array(self._json(values, fields))).select_from(found)
 
     def insert(self, names: Collection[str]) -> RowPlan:
@@ -238,7 +225,7 @@ class Plans:
         return self._returning(statement, is_insert=True)
 
     def update(self, names: Collection[str], versions: Versions = ANY_VERSION) -> RowPlan:
-        """Return the plan that changes these columns of one row, if that is of a version.
+        """Return the plan that changes these columns of one row, if it has the version.
 
         Raises:
             UnplannableError: The statement cannot return the row.
@@ -246,11 +233,11 @@ class Plans:
         stored = self._statements.stored({name: Slot(name) for name in sorted(names)}, is_new=False)
         statement = self._statements.update(_key_slots(self._view), stored, versions)
         if backend_of(self._dialect).has_undecodable_values:
-            statement = statement.where(*self._are_legible(names))
+            statement = statement.where(*self._decodable_conditions(names))
         return self._returning(statement, is_insert=False)
 
     def delete(self, versions: Versions = ANY_VERSION) -> Plan:
-        """Return the plan that deletes one row, if that is of a version, and returns its key.
+        """Return the plan that deletes one row, if it has the version, and returns its key.
 
         Raises:
             UnplannableError: The statement cannot return anything.
@@ -262,22 +249,19 @@ class Plans:
         keys = self._statements.keys()
         types, place = [key.type for key in keys], slice(0, len(keys))
         plan = Plan(statement.returning(*keys), types, self._dialect, key=place)
-        plan.is_alone = not self._are_keys_mapped()
+        plan.is_alone = not self._has_comparable_keys()
         return plan
 
-    def _are_legible(self, changed: Collection[str]) -> list[ColumnElement[bool]]:
-        """Return the conditions that what stays as it is in a row can be read."""
+    def _decodable_conditions(self, changed: Collection[str]) -> list[ColumnElement[bool]]:
+        """Return the conditions that the values of a row which do not change can be decoded."""
         view = self._view
-        kept = [field for field in view.fields.values() if field.attribute not in changed]
-        conditions = [is_legible(field.on(view.model), self._dialect) for field in kept]
+        rest = [field for field in view.fields.values() if field.attribute not in changed]
+        conditions = [is_decodable(field.on(view.model), self._dialect) for field in rest]
         return [each for each in conditions if each is not None]
 
-    def _are_keys_mapped(self) -> bool:
-        """Tell whether rows that several requests write together are told apart by their keys.
-
-        The backend may take two keys for one that are not equal here.
-        """
-        return all(is_mapped(key, self._dialect) for key in self._view.keys)
+    def _has_comparable_keys(self) -> bool:
+        """Tell whether the rows of several requests in one statement can be found by their keys."""
+        return all(is_comparable_key(key, self._dialect) for key in self._view.keys)
 
     def _returning(self, statement: Any, *, is_insert: bool) -> RowPlan:
         selection = Selection(self._view, self._view.members)
@@ -293,7 +277,7 @@ class Plans:
         version = None if self._version is None else len(columns) - 1
         allowed = len(columns) if self._is_guarded else None
         if self._is_guarded:
-            columns.append(self._statements.insisted())
+            columns.append(self._statements.allowed_or_error())
         can_return = self._statements.can_return(is_insert=is_insert)
         if not can_return and not backend_of(self._dialect).lanes_read_again:
             message = "the statement that writes a row cannot return it"
@@ -307,7 +291,7 @@ class Plans:
             reread=None if can_return else self._reread(columns, types), allowed=allowed,
         )  # fmt: skip
 
-        plan.is_alone = not (is_insert or self._are_keys_mapped())
+        plan.is_alone = not (is_insert or self._has_comparable_keys())
 
         def written(row: Sequence[Any]) -> bytes:
             made = dict(zip(selection.keys, plan.read(row)[:width], strict=True))
@@ -318,15 +302,10 @@ class Plans:
         if selection.is_shaped or not all(is_plain(each.type, self._dialect) for each in fields):
             plan.finish_with(content)
             content = _made_of
-        return RowPlan(
-            plan=plan,
-            content=content,
-            version=version,
-            key=key,
-        )
+        return RowPlan(plan=plan, content=content, version=version, key=key)
 
     def _reread(self, columns: Sequence[Any], types: Sequence[Any]) -> Plan:
-        """Return the plan that reads a row that was written, by its key as SQLite stores it."""
+        """Return the plan that reads a written row by its key, as SQLite has stored that."""
         pairs = zip(self._statements.key_columns(), _key_slots(self._view), strict=True)
         same = [key == literal(slot, sa.types.NullType()) for key, slot in pairs]
         statement = select(*columns).select_from(self._view.model).where(*same)
@@ -339,20 +318,20 @@ class Plans:
         return nested_in(root, self._dialect, self._declaration.limits)
 
     def _has_json(self, selection: Selection) -> bool:
-        """Tell whether SQLite writes the same JSON of a row as we would."""
+        """Tell whether SQLite makes the same JSON of a row as `encode`."""
         fields = selection.fields
         return (
             backend_of(self._dialect).writes_json
-            and len(fields) <= MOST_IN_JSON
+            and len(fields) <= MAX_FIELDS
             and not selection.children
             and not selection.is_shaped
             and all(self._is_json(field) for field in fields)
         )
 
     def _is_json(self, field: Field) -> bool:
-        """Tell whether a value of SQLite's is in JSON what `encode` makes of what is read."""
+        """Tell whether SQLite makes the same JSON of a value as `encode`."""
         column = self._declaration.attributes[field.attribute].column
-        # What is computed may be JSON to SQLite, which then does not write it as text.
+        # A computed value may be of SQLite's JSON subtype, which is not written as text.
         is_stored = column is not None and (column.computed is None or column.computed.persisted)
         type_ = plain_type(field.type, self._dialect)
         is_plain = bool(is_stored) and type_ is not None
@@ -371,12 +350,12 @@ class Plans:
 
 
 def _key_slots(view: View) -> tuple[Slot, ...]:
-    """Return a place for each part of the primary key, called by its number."""
+    """Return a slot for each part of the primary key, named by its number."""
     return tuple(Slot(name) for name in numbered(view.keys))
 
 
 def _made_of(row: Sequence[Any]) -> bytes:
-    """Return what was made of a row before it was stored."""
+    """Return the JSON of a row, made before it was stored."""
     made: bytes = row[-1]
     return made
 

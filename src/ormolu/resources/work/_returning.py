@@ -1,10 +1,9 @@
-"""What RETURNING may hold: forms that every release of a backend computes as a SELECT would.
+"""What RETURNING may contain: expressions that every release of a backend computes as in a SELECT.
 
-SQLite up to 3.40 looks up the first column of the table wherever it asks for the type, the
-collation or the NOT NULL of a column in RETURNING. So `IS NULL` of a column that is NULL is 0 there
-if the first is NOT NULL, a comparison may take another collation, and 1.0 may come as 1, or 1 as
-1.0. What is right there are columns as they are stored, within an expression if the table has
-decimals, and arithmetic on them.
+In RETURNING, SQLite up to 3.40 takes the type, collation and NOT NULL of every column from the
+first column of the table. So `IS NULL` of a NULL is 0 if the first column is NOT NULL, a comparison
+may use another collation, and 1.0 may come as 1, or 1 as 1.0. It is right about stored columns,
+inside of an expression if the table has floats, and about arithmetic on them.
 """
 
 from __future__ import annotations
@@ -47,49 +46,50 @@ __all__ = ["as_returned", "can_return"]
 _ARITHMETIC = frozenset(
     {operators.add, operators.sub, operators.mul, operators.neg, operators.concat_op}
 )
-# What of a type's name makes SQLite store whole numbers of its columns as decimals.
-_DECIMALS = ("REAL", "FLOA", "DOUB")
+# A type with one of these in its name has SQLite's REAL affinity.
+_REAL_NAMES = ("REAL", "FLOA", "DOUB")
 
 
 def can_return(columns: Sequence[Any], dialect: Dialect) -> bool:
     """Tell whether a statement that writes a row can return these columns of it."""
     if backend_of(dialect).returns_by_columns:
         return all(_is_right(column, dialect) for column in columns)
-    # Not every backend takes a subquery there, none sees the new row in it, and the ORM does not
-    # find there what is written as text.
+    # Some backends refuse a subquery there, and none sees the new row in it. The ORM does not find
+    # a column that is written as text.
     parts = (part for column in columns for part in visitors.iterate(column))
     return not any(isinstance(part, SelectBase) or is_written(part) for part in parts)
 
 
 def as_returned(column: Any, mapper: Mapper[Any], dialect: Dialect) -> Any:
-    """Return a column in the form in which RETURNING has it right."""
+    """Return a column in a form that RETURNING computes rightly."""
     is_exact = not backend_of(dialect).returns_by_columns
-    if is_exact or not cached_on_mapper(mapper, _has_decimals, mapper):
+    if is_exact or not cached_on_mapper(mapper, _has_floats, mapper):
         return column
     element = column.element if isinstance(column, Label) else column
-    is_decimal = isinstance(element.type, Float)
-    value = element + literal_column("0.0") if is_decimal else func.coalesce(element, null())
+    is_float = isinstance(element.type, Float)
+    value = element + literal_column("0.0") if is_float else func.coalesce(element, null())
     form = type_coerce(value, element.type)
     return form.label(column.name) if isinstance(column, Label) else form
 
 
-def _has_decimals(mapper: Mapper[Any]) -> bool:
+def _has_floats(mapper: Mapper[Any]) -> bool:
     tables = [table for table in mapper.tables if isinstance(table, Table)]
-    return any(_is_decimal(column) for table in tables for column in table.columns)
+    return any(_is_real(column) for table in tables for column in table.columns)
 
 
-def _is_decimal(column: Column[Any]) -> bool:
+def _is_real(column: Column[Any]) -> bool:
+    """Tell whether a column may have SQLite's REAL affinity."""
     try:
         name = column.type.compile(dialect=SQLiteDialect()).upper()
     except CompileError:
         return True
-    return any(part in name for part in _DECIMALS)
+    return any(part in name for part in _REAL_NAMES)
 
 
 def _is_right(column: Any, dialect: Dialect) -> bool:
-    """Tell whether SQLite computes a column of RETURNING as it does in a SELECT."""
+    """Tell whether SQLite computes a column of RETURNING as in a SELECT."""
     element = column.__clause_element__() if hasattr(column, "__clause_element__") else column
-    # A type may ask for more than the column itself.
+    # A type may wrap the column in an expression.
     read = element.type.dialect_impl(dialect).column_expression(element)
     is_plain = read is None or read is element
     return is_plain and all(map(_is_part_right, visitors.iterate(element)))
@@ -98,8 +98,8 @@ def _is_right(column: Any, dialect: Dialect) -> bool:
 def _is_part_right(part: Any) -> bool:
     match part:
         case Column():
-            is_decimal = isinstance(part.type, Float) or not _is_decimal(part)
-            return part.computed is None and is_decimal
+            is_read_rightly = isinstance(part.type, Float) or not _is_real(part)
+            return part.computed is None and is_read_rightly
         case ColumnClause():
             return bool(part.is_literal) and not is_written(part)
         case BinaryExpression() | UnaryExpression() | ExpressionClauseList():

@@ -1,4 +1,4 @@
-"""What SQLite itself makes JSON of, as `encode` would. Sends nothing."""
+"""The values of which SQLite makes the same JSON as `encode`. Sends nothing."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from sqlalchemy import Dialect, case, func, literal_column
 
 from ormolu.query import is_unlimited, undecorated
 
-__all__ = ["MOST_IN_JSON", "in_json", "is_in_json", "row_number_of", "within"]
+__all__ = ["MAX_FIELDS", "in_json", "is_in_json", "limited", "row_number_of"]
 
-# A function has 127 arguments at most: a name and a value for each.
-MOST_IN_JSON = 60
+# A function takes at most 127 arguments: a name and a value for each field.
+MAX_FIELDS = 60
 
 
 def row_number_of(table: Any) -> Any:
-    """Return the column in which SQLite stores nothing but a whole number, if there is one."""
+    """Return the INTEGER PRIMARY KEY, in which SQLite stores only integers, if there is one."""
     column = table.autoincrement_column if isinstance(table, sa.Table) else None
     return column if column is not None and type(column.type) is sa.Integer else None
 
 
 def is_in_json(type_: Any, declared: Any, dialect: Dialect) -> bool:
-    """Tell whether values of a plain type are in JSON what `encode` makes of what is read.
+    """Tell whether SQLite makes the same JSON of values of a type as `encode`.
 
     Args:
-        type_: The plain type of its values here.
-        declared: The column's, which may name that for SQLite alone.
+        type_: The plain type of the values on SQLite.
+        declared: The type of the column, of which that may be a variant.
         dialect: Of the engine.
     """
     if isinstance(undecorated(declared), sa.Boolean) and not isinstance(type_, sa.Boolean):
-        # Stored as a number, and shown as a truth value.
+        # The value is stored as a number, and shown as a truth value.
         return False
-    # A variant of this backend is another type.
+    # SQLite may have a variant of the type.
     impl = type_.dialect_impl(dialect)
     if isinstance(type_, sa.Boolean) and isinstance(impl, sa.Boolean):
         return True
@@ -41,10 +41,10 @@ def is_in_json(type_: Any, declared: Any, dialect: Dialect) -> bool:
     return is_known and not is_read
 
 
-def within(column: Any, longest: Any, dialect: Dialect) -> Any:
-    """Return a value; an error, and so the session's business, if it has more characters.
+def limited(column: Any, longest: Any, dialect: Dialect) -> Any:
+    """Return a value, or SQL that fails if it is longer; then the session answers.
 
-    SQLite makes all of the JSON before it looks at how long it is.
+    SQLite would make all of the JSON before it checks its length.
     """
     if not is_unlimited(column.type, dialect):
         return column
@@ -53,7 +53,7 @@ def within(column: Any, longest: Any, dialect: Dialect) -> Any:
 
 
 def in_json(column: Any, type_: Any) -> Any:
-    """Return a value for json_object; an error, and so the session's business, if it is odd.
+    """Return a value for json_object, or SQL that fails if it is odd; then the session answers.
 
     Args:
         column: What is read.
@@ -61,13 +61,13 @@ def in_json(column: Any, type_: Any) -> Any:
     """
     kind = func.typeof(column)
     if isinstance(type_, sa.Boolean):
-        # Not IS NULL, which SQLite 3.40 takes for false of some columns in RETURNING: "null" is
-        # JSON, and the other kinds are none.
+        # Without IS NULL, which SQLite 3.40 gets wrong in RETURNING: json() takes the type name
+        # "null", and fails for the others.
         words: list[tuple[Any, Any]]
         words = [(literal_column("1"), literal_column("'true'")),
                  (literal_column("0"), literal_column("'false'"))]  # fmt: skip
         return func.json(case(*words, value=column, else_=kind))
-    # SQLite 3.45 reads a BLOB as JSON of its own; 3.40 writes 15 of the 17 digits of a REAL.
+    # SQLite 3.45 reads a BLOB as binary JSON; 3.40 writes 15 of the 17 digits of a REAL.
     odd = ["blob", "real"] if isinstance(type_, sa.Integer) else ["blob"]
     refused: list[tuple[Any, Any]]
     refused = [(literal_column(f"'{each}'"), func.json(kind)) for each in odd]

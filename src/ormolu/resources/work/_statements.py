@@ -1,6 +1,6 @@
 """The statements that write and read single rows, within one policy. Sends nothing.
 
-Each condition of a policy and each version stands in the statement itself, so nothing changes
+The conditions of the policy and the version are in the statement itself, so nothing can change
 between the check and the write.
 """
 
@@ -57,7 +57,7 @@ class Versions:
     """What a write expects of the row that it finds.
 
     Attributes:
-        among: Versions of which it must have one; None where any will do.
+        among: Versions of which it must have one; None for any.
         besides: Versions that it must not have.
         is_there: Whether there must be a row.
         is_absent: Whether there must be none.
@@ -70,7 +70,7 @@ class Versions:
 
     @property
     def need_a_row(self) -> bool:
-        """Tell whether they cannot hold where there is no row."""
+        """Tell whether they require that there is a row."""
         return self.is_there or self.among is not None
 
 
@@ -80,7 +80,7 @@ ANY_VERSION = Versions()
 def read_statement(
     declaration: Declaration, view: View, is_row: ColumnElement[bool], selection: Selection
 ) -> tuple[Select[Any], Part]:
-    """Return the statement that reads a row: its version first, if it has one."""
+    """Return the statement that reads a row; its first column is the version, if there is one."""
     model, version = view.model, declaration.traits.version
     columns: list[Any] = [as_shown(getattr(model, version)).label("version")] if version else []
     statement: Any = select(*columns).select_from(model).where(*view.conditions(is_row))
@@ -88,11 +88,11 @@ def read_statement(
 
 
 class Statements:
-    """What writes rows of one model for one caller.
+    """Makes the statements that write rows of one model for one caller.
 
     Attributes:
-        fields: What is read of a row after it was written, in order: what its answer is made of,
-            then what else a hook is told.
+        fields: What is read of a written row, in order: the fields of its answer, then those that
+            only hooks see.
     """
 
     def __init__(
@@ -102,11 +102,11 @@ class Statements:
         view: View,
         policy: Policy,
         *,
-        is_told: bool = False,
+        has_hooks: bool = False,
     ) -> None:
         self.fields = list(Selection(view, view.members).fields)
-        if is_told:
-            self.fields += _told(declaration, view, policy)
+        if has_hooks:
+            self.fields += _hook_fields(declaration, view, policy)
         self._dialect = dialect
         self._declaration = declaration
         self._model = declaration.model
@@ -130,7 +130,7 @@ class Statements:
 
     def row(self, *conditions: ColumnElement[bool]) -> Select[Any]:
         """Return the SELECT of rows as they are read after a write."""
-        # Else a column of a base's table would stand for a table of its own.
+        # Without select_from a column of a base class's table would be selected from that alone.
         statement: Any = select(*self.returned()).select_from(self._model)
         return statement.where(*conditions)  # type: ignore[no-any-return]
 
@@ -147,10 +147,10 @@ class Statements:
         touched = self._policy.touched
         if touched is not None:
             conditions.append(touched)
-        return [*conditions, *self._expected(versions)]
+        return [*conditions, *self._version_conditions(versions)]
 
-    def _expected(self, versions: Versions) -> list[ColumnElement[bool]]:
-        """Return the conditions that a row is of a version that a write expects."""
+    def _version_conditions(self, versions: Versions) -> list[ColumnElement[bool]]:
+        """Return the conditions that a row has a version that a write expects."""
         conditions: list[ColumnElement[bool]] = [false()] if versions.is_absent else []
         if self._version is None:
             return conditions
@@ -173,35 +173,35 @@ class Statements:
         return [key.on(self._model) for key in self._view.keys]
 
     def keys(self) -> list[Any]:
-        """Return the columns of the key as they are read: a path has what an answer shows."""
+        """Return the columns of the key as they are shown, also in a path."""
         return [as_shown(column) for column in self.key_columns()]
 
     def allowed(self) -> ColumnElement[Any]:
-        """Return whether a row may be written, as a number."""
+        """Return 1 for a row that may be written, else 0."""
         touched = self._policy.touched
         if touched is None:
             return literal_column("1")
         return case((and_(true(), touched), 1), else_=0)
 
-    def insisted(self) -> ColumnElement[Any]:
-        """Return 1 for a row that may be written, for a statement that nobody looks at in time.
+    def allowed_or_error(self) -> ColumnElement[Any]:
+        """Return 1 for a row that may be written, for a lane.
 
-        PostgreSQL fails for any other: a batch is committed with its last statement. A lane of
-        SQLite's takes such a row back.
+        For any other row PostgreSQL fails, since a batch is committed with its last statement. On
+        SQLite it is 0, and the lane takes the row back.
         """
         allowed = self.allowed()
         is_checked = backend_of(self._dialect).checks_rows_of_a_batch
         return literal_column("1") // allowed if is_checked else allowed
 
     def shown(self) -> list[Any]:
-        """Return the values that a row is shown with."""
+        """Return the values of the fields."""
         return [
             as_shown(field.on(self._model)).label(f"v{place}")
             for place, field in enumerate(self.fields)
         ]
 
     def returned(self) -> list[Any]:
-        """Return what is read of a row that was written."""
+        """Return the columns that are read of a written row."""
         columns = self.shown()
         columns += [column.label(f"k{index}") for index, column in enumerate(self.keys())]
         columns.append(self.allowed().label("allowed"))
@@ -215,28 +215,28 @@ class Statements:
         return can and can_return(self.returned(), self._dialect)
 
     def returning(self, columns: Sequence[Any]) -> list[Any]:
-        """Return columns as a statement that writes a row returns them."""
+        """Return columns in the form that is right in RETURNING."""
         mapper = self._declaration.mapper
         return [as_returned(column, mapper, self._dialect) for column in columns]
 
     def stored(self, values: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
-        """Return the values of a statement, the row's next version among them."""
-        stored = {name: self.settled(name, value) for name, value in values.items()}
+        """Return the values of a statement, with the next version of the row."""
+        stored = {name: self.sql_value(name, value) for name, value in values.items()}
         if self._version is not None and (is_new or stored):
             stored[self._version] = 1 if is_new else getattr(self._model, self._version) + 1
         return stored
 
     def is_json(self, name: str) -> bool:
-        """Tell whether the backend stores an attribute as JSON, which has a null of its own."""
+        """Tell whether the backend stores an attribute as JSON, which has its own null."""
         return is_json(stored_type(self._declaration.attributes[name].field.type, self._dialect))
 
-    def settled(self, name: str, value: Any) -> Any:
-        """Make None NULL in a JSON column too, where SQLAlchemy would store JSON's null."""
+    def sql_value(self, name: str, value: Any) -> Any:
+        """Return NULL for None in a JSON column too, where SQLAlchemy would store JSON's null."""
         return null() if value is None and self.is_json(name) else value
 
 
-def _told(declaration: Declaration, view: View, policy: Policy) -> list[Field]:
-    """Return what a hook is told of a row beside what may be seen of it."""
+def _hook_fields(declaration: Declaration, view: View, policy: Policy) -> list[Field]:
+    """Return the fields that hooks see of a row, and its answer does not have."""
     known = {field.attribute for field in Selection(view, view.members).fields}
     closed = {*declaration.concealed, *policy.hidden, *known}
     return [each.field for name, each in declaration.attributes.items() if name not in closed]

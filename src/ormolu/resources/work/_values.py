@@ -1,4 +1,4 @@
-"""What a client sends for a row, checked by the schemas and the policy. Sends no statement."""
+"""The values that a client sends for a row, checked by schemas and policy. Sends nothing."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from ormolu.resources.work._instances import RejectedError
 
 __all__ = ["NewRow", "Values"]
 
-# More than a table has columns: each that is none would be an error of its own.
+# More than the columns of any table: each unknown member would be an error of its own.
 _MOST_MEMBERS = 2000
-# As many as a problem has entries.
+# The entries of a problem.
 _MOST_ERRORS = 100
 
-# Code of the program's own, which may be told of other fields.
+# These run the program's own code, which may look at other fields.
 _VALIDATORS = (AfterValidator, BeforeValidator, PlainValidator, WrapValidator)
 
 
@@ -40,8 +40,8 @@ class NewRow:
     """The checked values of a new row.
 
     Attributes:
-        values: By attribute, those that the policy assigns among them.
-        sent: The attributes that the body has set, by whatever name.
+        values: By attribute, with those that the policy assigns.
+        sent: The attributes that the body has set, by any name.
     """
 
     values: dict[str, Any]
@@ -76,18 +76,18 @@ class Values:
         sealed = self._closed - assigned.keys()
         checked, sent = _read(body, given, sealed, location, is_new=True)
         row = {**checked, **assigned}
-        for name, make in self._declaration.made.items():
-            # An `__init__` of the program's own makes it itself.
+        for name, make in self._declaration.factories.items():
+            # The program's own `__init__` makes it itself.
             if name not in row and not self._declaration.traits.constructor.is_own:
                 row[name] = make()
         return NewRow(row, sent - assigned.keys())
 
     @contextmanager
     def refusing(self, locations: Sequence[Location], *, is_new: bool) -> Iterator[None]:
-        """Tell the client what the model's own code refused, by the name that it knows.
+        """Turn a refusal of the model's own code into an error with the client's name.
 
         Args:
-            locations: Where the values of each row stand in the request.
+            locations: Where the values of each row are in the request.
             is_new: Whether they were read as those of new rows.
 
         Raises:
@@ -102,14 +102,14 @@ class Values:
             refusal = refuse((*locations[error.index], *place), error.kind, str(error))
             raise refusal from error
 
-    def read_whole(self, place: Mapping[str, Any], values: Mapping[str, Any]) -> NewRow:
-        """Return the checked values of a row that is put where its key says.
+    def read_whole(self, key: Mapping[str, Any], values: Mapping[str, Any]) -> NewRow:
+        """Return the checked values of a row whose key is in the path.
 
         Raises:
-            RefusedError: As `read_new`; or the body has another key, or the policy does.
+            RefusedError: As `read_new`; or the body or the policy sets another key.
         """
         body, known = self._schemas.created, dict(values)
-        for name, value in place.items():
+        for name, value in key.items():
             sent = list(body.find(name, values))
             for path, each in sent:
                 if not self._is_same(name, each, value):
@@ -119,7 +119,7 @@ class Values:
             self._check_assigned(name, value, ("body", *body.places(name)[0]))
             known = known if sent else body.offer(name, value, known)
         row = self.read_new(known, ("body",))
-        return NewRow({**row.values, **place}, row.sent | place.keys())
+        return NewRow({**row.values, **key}, row.sent | key.keys())
 
     def read_changes(self, values: Mapping[str, Any], location: Location) -> dict[str, Any]:
         """Return the checked changes.
@@ -130,26 +130,25 @@ class Values:
         return _read(self._schemas.changed, values, self._sealed, location, is_new=False)[0]
 
     def replacing(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the changes that make another row of one that is there."""
-        open_columns = self._declaration.changeable.items()
+        """Return the changes that turn an existing row into this one."""
         return {
             name: row.get(name, _default(attribute))
-            for name, attribute in open_columns
+            for name, attribute in self._declaration.changeable.items()
             if name not in self._sealed
         }
 
     def matching(self, row: NewRow, group: Names) -> dict[str, Any]:
-        """Return the changes of a row that an upsert found: what was sent, but for its keys."""
+        """Return the changes of a row that an upsert found: what was sent, without its key."""
         changed = (row.sent & self._schemas.changed.written) - group
         return {name: value for name, value in row.values.items() if name in changed}
 
     def stored(self, values: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
-        """Return values without those that are for a hook alone, and no column's."""
+        """Return values without those that only a hook uses, and with secrets revealed."""
         spare = self._schemas.created.unstored | self._schemas.changed.unstored
         if is_new:
-            spare -= self._declaration.given
+            spare -= self._declaration.init_only
         kept = {name: value for name, value in values.items() if name not in spare}
-        # What a model keeps out of logs is stored as it is, but where a decorator asks for that.
+        # A Pydantic secret is stored as its value, unless a TypeDecorator takes the secret.
         attributes = self._declaration.attributes
         return {
             name: value
@@ -159,7 +158,7 @@ class Values:
         }
 
     def named(self, row: Mapping[str, Any], group: Names) -> dict[str, Any]:
-        """Return what a row has in the fields of a unique key."""
+        """Return the values of a row in a unique key."""
         attributes = self._declaration.attributes
         return {
             name: row[name] if name in row else _default(attributes[name])
@@ -167,31 +166,30 @@ class Values:
         }  # fmt: skip
 
     def find_unique(self, unique: Sequence[str]) -> Names:
-        """Return the fields of the unique key that is meant; the policy's own may be left out.
+        """Return the attributes of a unique key; clients may leave out what the policy assigns.
 
         Raises:
-            RefusedError: There is none, or it is not to be written.
+            RefusedError: There is no such key, or the caller may not write it.
         """
         assigned = frozenset(self._policy.assign)
-        called = {field.attribute: field.name for field in self._view.fields.values()}
-        open_names = called.keys() & self._declaration.accepted.keys()
-        settled = {self._declaration.names[name] for name in assigned}
-        known = {}
-        for group in self._declaration.unique_keys:
-            chosen = group - assigned
-            if chosen <= open_names:
-                known[frozenset(called[name] for name in chosen)] = group
-        found = known.get(frozenset(unique) - settled)
+        names = self._declaration.names
+        seen = {field.attribute for field in self._view.fields.values()}
+        writable = seen & self._declaration.accepted.keys()
+        known = {
+            frozenset(names[name] for name in group - assigned): group
+            for group in self._declaration.unique_keys
+            if group - assigned <= writable
+        }
+        found = known.get(frozenset(unique) - {names[name] for name in assigned})
         if found is None:
-            groups = [sorted(self._declaration.names[name] for name in each)
-                      for each in known.values()]  # fmt: skip
+            groups = [sorted(names[name] for name in each) for each in known.values()]
             listed = " or ".join(map(",".join, groups)) or "none"
             message = f"Must be a unique key: {listed}"
             raise refuse(("query", "on_conflict"), "on_conflict", message)
         return found
 
     def _is_same(self, name: str, sent: Any, value: Any) -> bool:
-        """Tell whether a client sent the value that is settled already."""
+        """Tell whether a client sent the value that the path or the policy sets."""
         try:
             read = self._declaration.attributes[name].field.filtered.validate_python(sent)
         except ValidationError:
@@ -211,22 +209,22 @@ def _read(
     """Return the checked values by attribute, and which of them the body has set.
 
     Raises:
-        RefusedError: A value is wrong, or of an attribute that is sealed.
+        RefusedError: A value is wrong, or the policy closes its attribute.
     """
     for name in sealed:
         for path, _ in body.find(name, values):
             raise _sealed((*location, *path))
     read = _validated(body.model, values, location)
     if not body.is_own:
-        # What is left out is the column's to fill.
+        # What is left out gets the column's default.
         checked = _as_read(body, read)
         return checked, frozenset(checked)
-    # What a model of the program's own fills in counts for a new row.
+    # The defaults of the program's own model are part of a new row.
     dumped = read.model_dump(by_alias=False, exclude_unset=not is_new)
     known = (body.paths.keys() | body.computed) - (read.model_extra or {}).keys()
     fields = {name: value for name, value in dumped.items() if name in known}
     made = read.model_fields_set | body.computed
-    # A validator or a serializer may have moved a value here from any other name.
+    # A validator or serializer may have moved a value here from another name.
     for name in sealed & fields.keys():
         if name in made or not (is_new and _is_filled_in(read, name, fields[name])):
             raise _sealed((*location, *body.places(name)[0]))
@@ -240,9 +238,9 @@ def _read(
 
 
 def _is_filled_in(read: BaseModel, name: str, dumped: Any) -> bool:
-    """Tell whether a model fills a field in that nothing was sent for, by its default alone.
+    """Tell whether a field that was not sent has its default, whatever was sent for others.
 
-    What may look at other fields may copy what a client has sent there.
+    Code that sees other fields could copy what a client has sent there.
     """
     model = type(read)
     info, decorators = model.model_fields[name], model.__pydantic_decorators__
@@ -253,15 +251,15 @@ def _is_filled_in(read: BaseModel, name: str, dumped: Any) -> bool:
     is_checked = info.validate_default or model.model_config.get("validate_default")
     if is_checked and (_validators_of(info) or _has_validators(decorators, name)):
         return False
-    is_made = info.default_factory is not None and not info.default_factory_takes_validated_data
-    return bool(is_checked and info.default_factory is None) or is_made
+    is_plain = info.default_factory is not None and not info.default_factory_takes_validated_data
+    return bool(is_checked and info.default_factory is None) or is_plain
 
 
 def _is_rewritten(info: FieldInfo, value: Any, dumped: Any) -> bool:
-    """Tell whether a serializer of the class, which sees all values, made another one of this."""
+    """Tell whether a serializer of the class, which sees all values, has changed this one."""
     if dumped == value:
         return False
-    # Those of an annotation see this value alone.
+    # The serializers of an annotation see only this value.
     kind: Any = info.annotation
     hint: Any = Annotated[(kind, *info.metadata)] if info.metadata else kind
     plain: TypeAdapter[Any] = TypeAdapter(hint)
@@ -278,14 +276,14 @@ def _has_validators(decorators: Any, name: str) -> bool:
 
 
 def _read_others(body: Body, values: Mapping[str, Any], location: Location) -> dict[str, Any]:
-    """Return what a model takes that has no field for it, checked as a column's value."""
+    """Return the extra values of a model, checked as values of columns."""
     if not values:
         return {}
     return _as_read(body, _validated(body.others, values, location))
 
 
 def _as_read(body: Body, read: BaseModel) -> dict[str, Any]:
-    """Return the values of a model of ours by attribute, as objects: a dump would make JSON."""
+    """Return the values of a generated model by attribute; `model_dump` would convert them."""
     fields = type(read).model_fields
     return {
         body.attributes[str(fields[name].alias)]: getattr(read, name)
@@ -296,7 +294,7 @@ def _as_read(body: Body, read: BaseModel) -> dict[str, Any]:
 def _read_coded(
     body: Body, read: BaseModel, fields: Mapping[str, Any], location: Location
 ) -> dict[str, Any]:
-    """Return the values that a decorator's code takes, as objects of the column's own.
+    """Return the values of columns that a TypeDecorator's code converts, as it takes them.
 
     Raises:
         RefusedError: The decorator refuses one.
@@ -324,7 +322,7 @@ def _takes_secret(attribute: Attribute) -> bool:
 
 
 def _default(attribute: Attribute) -> Any:
-    """Return what a column gets that is left out: a value, or SQL for one."""
+    """Return the default of a column: a value, or SQL for one."""
     column = attribute.column
     assert column is not None
     default: Any = column.default
@@ -344,7 +342,7 @@ def _validated(schema: type[BaseModel], values: Any, location: Location) -> Base
         return schema.model_validate(values)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
-        # Of a list each item may be wrong: more than these are in no answer.
+        # Each item of a list may be wrong, so there may be many errors.
         entries = [
             entry_of((*location, *item["loc"]), item["type"], item["msg"])
             for item in found[:_MOST_ERRORS]

@@ -1,4 +1,4 @@
-"""Writes of single rows: one statement where one will do, else the ORM's unit of work."""
+"""Writes of single rows: by one statement where that is enough, else by the ORM."""
 
 from __future__ import annotations
 
@@ -25,24 +25,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ormolu.backends import backend_of
 from ormolu.errors import RefusedError
-from ormolu.query import (
-    SIGNIFICANT_DIGITS,
-    Field,
-    Row,
-    Selection,
-    View,
-    plain_type,
-    size_of,
-)
-from ormolu.resources.declare import Declaration, Policy, has_events
+from ormolu.query import SIGNIFICANT_DIGITS, Field, Row, Selection, View, plain_type, size_of
+from ormolu.resources.declare import Declaration, Policy, has_model_listeners
 from ormolu.resources.work._instances import Instances, RejectedError
 from ormolu.resources.work._statements import Key, Statements, Versions
 from ormolu.sessions import has_flush_listeners
 
 __all__ = ["Writer", "Written", "stale"]
 
-# Letters of a row, of which some hundred statements may be kept with the first of its kind.
-_LONG = 8000
+# Size of a row: SQLAlchemy may cache some hundred statements, each with a row's values.
+_CACHEABLE = 8000
 
 
 @dataclass(frozen=True)
@@ -51,23 +43,28 @@ class Written:
 
     Attributes:
         key: Its primary key.
-        row: What the request may see of it, as clients call it.
-        told: What a hook is told of it, by attribute; empty where there is no hook.
+        row: What the request may see of it, by the clients' names.
+        hook_row: What hooks see of it, by attribute; empty where there is no hook.
         version: Its version, None without one.
     """
 
     key: Key
     row: Row
-    told: Row
+    hook_row: Row
     version: Any = None
 
 
 def stale(versions: Versions) -> RefusedError:
-    """Return the error for a row that is there, but not as a write expects it."""
+    """Return the error for a row that exists, but is not as a write expects it."""
     detail = "The row was changed meanwhile. Read it again."
     if versions.is_absent or (versions.besides and versions.among is None):
         detail = "The row is there already: If-None-Match does not hold."
     return RefusedError("precondition_failed", detail)
+
+
+def not_found(declaration: Declaration) -> RefusedError:
+    """Return the error for a row that does not exist for the caller."""
+    return RefusedError("not_found", f"{declaration.name} not found")
 
 
 class Writer:
@@ -78,22 +75,23 @@ class Writer:
         session: AsyncSession,
         dialect: Dialect,
         declaration: Declaration,
-        grant: tuple[View, Policy],
+        view: View,
+        policy: Policy,
     ) -> None:
         self._session = session
         self._dialect, self._backend = dialect, backend_of(dialect)
         self._declaration = declaration
         self._model = declaration.model
-        self._view, policy = grant
+        self._view = view
         has_hooks = bool(declaration.hooks)
-        self._statements = Statements(dialect, declaration, self._view, policy, is_told=has_hooks)
-        self._shown = len(Selection(self._view, self._view.members).fields)
+        self._statements = Statements(dialect, declaration, view, policy, has_hooks=has_hooks)
+        self._shown = len(Selection(view, view.members).fields)
         self._traits = declaration.traits
         self._instances = Instances(session, declaration, self._statements)
-        is_heard = has_flush_listeners(session)
-        self._is_plain = self._traits.is_plain and not (is_heard or has_events(declaration.mapper))
-        is_heard = is_heard or has_events(declaration.mapper, is_delete=True)
-        self._is_one_row = self._traits.is_one_row and not is_heard
+        is_silent, mapper = not has_flush_listeners(session), declaration.mapper
+        self._is_plain = self._traits.is_plain and is_silent and not has_model_listeners(mapper)
+        is_silent = is_silent and not has_model_listeners(mapper, is_delete=True)
+        self._is_one_row = self._traits.is_one_row and is_silent
 
     def check(self, values: Mapping[str, Any], index: int = 0) -> None:
         """Check that the backend keeps all values as they are.
@@ -101,7 +99,7 @@ class Writer:
         Raises:
             RejectedError: It would store another number.
         """
-        checks = {} if self._backend.keeps_decimals else self._declaration.kept_digits
+        checks = {} if self._backend.keeps_decimals else self._declaration.digit_checks
         for name in checks.keys() & values.keys():
             if not checks[name](values[name]):
                 limit = f"SQLite keeps {SIGNIFICANT_DIGITS} significant digits"
@@ -130,7 +128,7 @@ class Writer:
         statement = self._statements.insert(values)
         execute = partial(self._session.execute, execution_options=_options_of(values))
         if not self._dialect.insert_returning:
-            # MySQL; MariaDB has it.
+            # MySQL has no RETURNING; MariaDB has it.
             result: Any = await execute(statement)
             return await self._reread(tuple(result.inserted_primary_key))
         if not self._statements.can_return(is_insert=True):
@@ -141,12 +139,12 @@ class Writer:
         return self._checked((await execute(statement.returning(*returned))).one())
 
     async def _insert_many(self, rows: Sequence[Mapping[str, Any]]) -> list[Written]:
-        """Insert rows with the same columns together, and give them in their order."""
+        """Insert rows with the same columns together, and return them in their order."""
         groups: dict[tuple[str, ...], list[int]] = {}
         found: dict[int, Written] = {}
         stored = [self._statements.stored(row, is_new=True) for row in rows]
-        # SQLAlchemy reads each attribute of the class to insert many rows.
-        is_many = self._dialect.insert_returning and self._traits.is_legible
+        # To insert many rows SQLAlchemy reads each attribute from the class.
+        is_many = self._dialect.insert_returning and self._traits.has_class_attributes
         is_many = is_many and all(map(self._is_returned_as_sent, self._view.keys))
         for index, values in enumerate(stored):
             is_single = any(isinstance(value, ClauseElement) for value in values.values())
@@ -165,22 +163,22 @@ class Writer:
         returned = self._statements.returning(columns)
         is_counted = self._backend.numbers_rows_in_order and self._has_counted_key(rows[0])
         statement = insert(self._model).returning(*returned, sort_by_parameter_order=not is_counted)
-        # Else None, where the column has a default, were that.
+        # Else None would be replaced by a column's default.
         statement = statement.execution_options(render_nulls=True)
         raw = (await self._session.execute(statement, rows)).all()
         if is_whole:
             written = [self._checked(row) for row in raw]
         else:
             written = await self._reread_all([tuple(row) for row in raw])
-        # SQLite numbers the rows in their order, and does not promise to return them in it.
+        # SQLite numbers the rows in their order, but may return them in another.
         return sorted(written, key=lambda each: each.key) if is_counted else written
 
     def _is_returned_as_sent(self, key: Field) -> bool:
-        """Tell whether a key is read as it was written: by it SQLAlchemy finds each row again."""
+        """Tell whether a key is read as it was written: SQLAlchemy matches the rows by it."""
         type_ = plain_type(key.type, self._dialect)
         if isinstance(type_, Uuid):
             return type_.as_uuid
-        # CHAR may be filled up with blanks, and an enumeration has other names.
+        # CHAR may be padded with blanks, and an Enum has other names.
         return isinstance(type_, (Integer, String)) and not isinstance(type_, (CHAR, NCHAR, Enum))
 
     def _has_counted_key(self, values: Mapping[str, Any]) -> bool:
@@ -232,20 +230,20 @@ class Writer:
         """Send a write, and tell whether it found its row."""
         if self._backend.counts_all_rows or not self._dialect.update_returning:
             return bool((await execute(statement)).rowcount)
-        # sqlite3 does not count the rows of what begins with WITH, as a policy with a CTE does.
+        # sqlite3 counts no rows of a statement that begins with WITH, as a policy with a CTE does.
         keys = self._statements.returning(self._statements.keys())
         return (await execute(statement.returning(*keys))).first() is not None
 
     async def read(self, key: Key, *, is_latest: bool = False) -> Written:
-        """Read one row; the latest even where the transaction has an older snapshot.
+        """Read one row; with `is_latest` even if the transaction has an older snapshot.
 
         Raises:
-            RefusedError: It is not there.
+            RefusedError: It does not exist for the caller.
         """
         statement = self._seen(self._statements.row(), is_latest, self._statements.is_key(key))
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
-            raise self.not_found()
+            raise not_found(self._declaration)
         return self._written(row)
 
     async def find(self, values: Mapping[str, Any], *, is_latest: bool = False) -> Key | None:
@@ -261,14 +259,10 @@ class Writer:
         return self._latest(statement) if is_latest else statement
 
     def _latest(self, statement: Any) -> Any:
-        """Return a statement that sees all that is committed, not a snapshot of earlier."""
-        # In InnoDB only a locking read does; and a row that an UPDATE left as it was is not in it.
+        """Return a statement that sees all that is committed, rather than an older snapshot."""
+        # In InnoDB only a locking read does, which also sees a row that an UPDATE did not change.
         is_locking = self._backend.reads_latest_by_lock
         return statement.with_for_update(read=True) if is_locking else statement
-
-    def not_found(self) -> RefusedError:
-        """Return the error for a row that is not there."""
-        return RefusedError("not_found", f"{self._declaration.name} not found")
 
     async def _update_instance(
         self, key: Key, values: Mapping[str, Any], versions: Versions
@@ -290,7 +284,7 @@ class Writer:
         return self._written(row)
 
     async def _why_not(self, key: Key, versions: Versions) -> RefusedError:
-        """Say why a row that was to be written is not."""
+        """Return the error for a row that was not written."""
         allowed = self._statements.allowed()
         columns: list[Any] = [allowed.label("allowed")]
         if self._traits.version is not None:
@@ -299,7 +293,7 @@ class Writer:
         statement = statement.where(*self._view.conditions(self._statements.is_key(key)))
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
-            return self.not_found()
+            return not_found(self._declaration)
         if not row[0]:
             return RefusedError("forbidden", f"This {self._declaration.name} cannot be changed.")
         return stale(versions)
@@ -326,12 +320,13 @@ class Writer:
         key = tuple(row[len(fields) : len(fields) + len(self._view.keys)])
         version = row.version if self._traits.version is not None else None
         read = list(zip(fields, row, strict=False))
-        told = {field.attribute: value for field, value in read} if self._declaration.hooks else {}
+        hooks = self._declaration.hooks
+        hook_row = {field.attribute: value for field, value in read} if hooks else {}
         shown = {field.name: value for field, value in read[: self._shown]}
-        return Written(key, shown, told, version)
+        return Written(key, shown, hook_row, version)
 
 
 def _options_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a statement: SQLAlchemy keeps one with the values that stand in it."""
-    is_short = size_of([*values], [*values.values()]) <= _LONG
+    """Return the options of a statement: one with large values should not be cached."""
+    is_short = size_of([*values], [*values.values()]) <= _CACHEABLE
     return {} if is_short else {"compiled_cache": None}

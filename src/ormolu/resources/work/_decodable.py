@@ -1,7 +1,7 @@
-"""Which of PostgreSQL's values Python can read: it knows moments before year 1 and after 9999.
+"""Which of PostgreSQL's values Python can decode: not dates before the year 1 or after 9999.
 
-A door's write is committed when its row is read; a session fails before, and rolls back. So the
-statement changes none but legible rows, and others are left to the session. Sends nothing.
+A lane decodes a row after its write is committed, so it writes only rows that can be decoded. The
+session decodes before it commits, and rolls back. Sends nothing.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from sqlalchemy import ColumnElement, Dialect, cast, literal_column, or_
 from ormolu.models import UTCDateTime
 from ormolu.query import plain_type
 
-__all__ = ["is_legible"]
+__all__ = ["is_decodable"]
 
-# In years of 365 days, as asyncpg counts them, a tenth of what a timedelta holds.
+# A tenth of a timedelta, in the years of 365 days that asyncpg counts in.
 _INTERVALS = ("INTERVAL '-270000 years'", "INTERVAL '270000 years'")
 _DATES = ("DATE '0001-01-01'", "DATE '9999-12-31'")
 _MOMENTS = ("TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'")
@@ -24,8 +24,8 @@ _INSTANTS = ("TIMESTAMPTZ '0001-01-01 00:00:00+00'", "TIMESTAMPTZ '9999-12-31 23
 _TIMES = ("TIME '00:00'", "TIME '23:59:59.999999'")
 
 
-def is_legible(column: Any, dialect: Dialect) -> ColumnElement[bool] | None:
-    """Return the condition that a column's value can be read; None if that is sure."""
+def is_decodable(column: Any, dialect: Dialect) -> ColumnElement[bool] | None:
+    """Return the condition that a column's value can be decoded; None if it always can."""
     type_ = plain_type(column.type, dialect)
     if isinstance(type_, sa.Enum):
         labels = [label.replace("'", "''") for label in type_.enums]
