@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Optional
 
 import sqlalchemy as sa
+from sqlalchemy.orm import registry
 from sqlmodel import Field, Relationship, SQLModel
 
 from tests.corpus.clock import utc_now
@@ -14,7 +15,9 @@ from tests.corpus.own_types import NaiveUTC
 from tests.corpus.tables import METADATA
 
 
-class Base(SQLModel):
+class Base(SQLModel, registry=registry(metadata=METADATA)):
+    """Of a registry of its own: other tests have heroes, too."""
+
     metadata = METADATA
 
 

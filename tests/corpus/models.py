@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sqlalchemy.orm import Mapper, configure_mappers
+from sqlalchemy.orm import Mapper
 
 from ormolu import Resource, resource
 from tests.corpus import (
@@ -36,7 +36,9 @@ def models_of(*, has_native: bool) -> tuple[Mapper[Any], ...]:
     Args:
         has_native: Whether with those that PostgreSQL alone can have.
     """
-    configure_mappers()
+    for each in _registries():
+        # Not those of other tests, of which some are wrong on purpose.
+        each.configure()
     tables = [*METADATA.sorted_tables, *(NATIVE.sorted_tables if has_native else ())]
     places = {table: place for place, table in enumerate(tables)}
     found = [each for registry in _registries() for each in registry.mappers

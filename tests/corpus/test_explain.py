@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,6 +14,13 @@ URLS = {"sqlite": "sqlite://", "asyncpg": "postgresql+asyncpg://localhost/corpus
 # Percent of the classes that an operation is answered by a plan for, at least. Of the reads one is
 # not, on SQLite: by a moment as the key, which may be stored in two forms there.
 LEAST = {"list": 100, "read": 99.5, "create": 85, "update": 80, "delete": 75}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _declared_here() -> Iterator[None]:
+    """Resources in no application speak in each: those of the corpus go with its tests."""
+    yield
+    resources.cache_clear()
 
 
 def test_the_corpus_is_large() -> None:
