@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextvars import ContextVar
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from fastapi import FastAPI
-from pydantic import BaseModel, field_serializer
+from pydantic import BaseModel, field_serializer, field_validator
 from sqlalchemy import Dialect, MetaData, String
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -15,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ormolu import Model, resource
 from tests.fixtures.backends import Backend
-from tests.resources.twins import twins_of
+from tests.resources.twins import stored_rows, twins_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.backends("sqlite", "asyncpg")]
 
@@ -77,7 +79,27 @@ class Shown(BaseModel):
         return f"{LANGUAGE.get()}:{value}"
 
 
+class Halt(BaseException):
+    """No Exception, as CancelledError is none."""
+
+
+class Halting(BaseModel):
+    """An answer that stops all for some."""
+
+    id: int
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def check(cls, value: str) -> str:
+        """Stop everything for one."""
+        if value == "halt":
+            raise Halt
+        return value
+
+
 leaves, twigs = resource(Leaf, writable={"id"}), resource(Twig, writable={"id"})
+halting = resource(Leaf, path="/halting", writable={"id"}, public_model=Halting)
 spoken = resource(Leaf, path="/spoken", writable={"id"}, public_model=Shown)
 
 
@@ -148,6 +170,32 @@ async def test_what_others_stored_illegibly_is_shown_as_null(twin_urls: Urls) ->
         await twins.compare(Leaf.__table__)  # type: ignore[arg-type]
 
 
+async def test_code_that_stops_everything_stops_its_own_request(twin_urls: Urls) -> None:
+    """What is answered beside it and after it is stored: no transaction stays open on a lane."""
+    async with twins_of(twin_urls, Base.metadata, halting) as twins:
+        async with twins.databases[0].unit_of_work() as session:
+            session.add(Leaf(id=1, name="a"))
+
+        async def write(number: int) -> int:
+            name = "halt" if number % 4 == 2 else "a"
+            try:
+                sent = twins.first("POST", "/halting", json={"id": number, "name": name})
+                return (await sent).status_code
+            except Halt:
+                return 0
+
+        found = await asyncio.gather(*map(write, range(2, 14)))
+        found.append(await write(14))
+        with pytest.raises(Halt):
+            await twins.first("PATCH", "/halting/1", json={"name": "halt"})
+        found.append(await write(15))
+        assert found == [0 if number % 4 == 2 else 201 for number in range(2, 16)]
+        stored = await stored_rows(twins.databases[0], Leaf.__table__)  # type: ignore[arg-type]
+        assert len(stored) == 1 + found.count(201)
+        assert "halt" not in str(stored)
+        assert "68616C74" not in str(stored)
+
+
 async def test_public_models_make_the_answers_of_writes(twin_urls: Urls) -> None:
     """What one cannot show is not stored."""
     async with twins_of(twin_urls, Base.metadata, spoken, prepare=add_language) as twins:
@@ -189,3 +237,32 @@ async def test_rows_that_are_there_already(twin_urls: Urls) -> None:
             await twins.send("POST", "/leaves", json={"id": number, "name": "d"})
         await twins.compare(Leaf.__table__)  # type: ignore[arg-type]
         assert twins.answered >= 12
+
+
+@pytest.mark.backends("asyncpg")
+async def test_a_cancelled_transaction_takes_nothing_with_it(twin_urls: Urls) -> None:
+    """The connection on which it was open is not used again."""
+    sleeping = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' "
+                       "AND datname = current_database()")  # fmt: skip
+    async with twins_of(twin_urls, Base.metadata, spoken) as twins:
+        await twins.execute(
+            "CREATE FUNCTION act() RETURNS trigger AS $$ BEGIN IF NEW.name = 'slow' THEN "
+            "PERFORM pg_sleep(30); END IF; RETURN NEW; END $$ LANGUAGE plpgsql",
+            "CREATE TRIGGER t BEFORE INSERT ON leaves FOR EACH ROW EXECUTE FUNCTION act()",
+        )
+        slow = twins.first("POST", "/spoken", json={"id": 1, "name": "slow"})
+        waiting = asyncio.create_task(slow)
+        async with twins.databases[0].unit_of_work() as session:
+            while not await session.scalar(sleeping):
+                await session.execute(sa.text("SELECT pg_sleep(0.01)"))
+        for task in asyncio.all_tasks():
+            if getattr(task.get_coro(), "__qualname__", "") == "Lane._work":
+                task.cancel()
+        assert (await waiting).status_code == 503
+        before = twins.answered
+        for number in (2, 3):
+            made = await twins.first("POST", "/spoken", json={"id": number, "name": "a"})
+            assert made.status_code == 201
+        assert twins.answered == before + 2
+        stored = await stored_rows(twins.databases[0], Leaf.__table__)  # type: ignore[arg-type]
+        assert len(stored) == 2

@@ -80,9 +80,20 @@ class Item:
         self.began_at: float = 0.0
 
     def finish(self, row: Sequence[Any]) -> Sequence[Any]:
-        """Return what the plan makes of the row of a write before it is stored."""
+        """Return what the plan makes of the row of a write before it is stored.
+
+        Raises:
+            NotDoneError: Code of the program's own failed, in whatever way.
+        """
         finish = self.plan.finish
-        return row if finish is None or self.context is None else self.context.run(finish, row)
+        if finish is None or self.context is None:
+            return row
+        try:
+            return self.context.run(finish, row)
+        except BaseException as error:
+            # A CancelledError of that code must not end the lane, whose other items it does not
+            # concern. The session runs the code again, and raises it where the request is.
+            raise NotDoneError from error
 
     def resolve(self, result: Any) -> None:
         """Give the outcome to the one who waits, unless they have left."""
@@ -188,8 +199,8 @@ class Lane:
         except Exception as error:
             for item in batch:
                 item.fail(error)
-        except asyncio.CancelledError:
-            # Somebody cancels all tasks of the loop.
+        except BaseException:
+            # Somebody cancels all tasks of the loop, say.
             for item in batch:
                 item.fail(OutcomeUnknownError("It was cancelled; the change may be stored or not."))
             raise

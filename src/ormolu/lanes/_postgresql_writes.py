@@ -173,6 +173,10 @@ async def _write_finished(connection: Any, group: list[Item]) -> list[Any]:
     except Exception as error:
         await transaction.rollback()
         raise _UndoneError(error) from error
+    except BaseException:
+        # Cancelled within a transaction, which nothing later may be a part of.
+        connection.terminate()
+        raise
     await transaction.commit()
     return made
 
