@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column, validates
 from sqlalchemy.types import TypeDecorator
 
 from ormolu import Database, Model, resource
-from ormolu.query import sqlite_keeps
+from ormolu.query import sqlite_digit_check
 from tests.fixtures.apps import client_of
 from tests.fixtures.backends import Backend
 from tests.resources.twins import twins_of
@@ -173,7 +173,7 @@ def test_what_is_kept_is_read_as_it_was(value: Decimal) -> None:
 
     Those count that the column has after the point, be they zeros.
     """
-    check = sqlite_keeps(Numeric(20, 4))
+    check = sqlite_digit_check(Numeric(20, 4))
     assert check is not None
     assert check(value) == (Decimal(f"{float(value):.4f}") == value)
     digits = max(value.adjusted(), 0) + 1 + 4

@@ -1,8 +1,8 @@
-"""Budgets: how many rows and bytes one answer may have, over all hops.
+"""Budgets: how many rows and bytes one answer may have, with all its relations. No HTTP.
 
-Rows are counted as often as they stand in the answer, which is more than are read: of n posts
-with the same n tags there are n * n tags to write. Bytes are those of the JSON, or a little less:
-an answer that is within by this count may still be found too long once it is encoded. No HTTP.
+A row counts as often as it is in the answer, which may be more than once: n posts with the same n
+tags have n * n tags. Bytes are those of the JSON or a little less, so an answer may still turn out
+to be too long when it is encoded.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from ormolu.query._views import Location, refuse
 
 __all__ = ["Budget", "size_of"]
 
-# Letters around a name and its value: quotes, a colon, a comma.
+# The characters around a name and its value: quotes, a colon, a comma.
 _AROUND = 4
 
 
 @dataclass
 class Budget:
-    """What is left to one answer.
+    """The rows and bytes that one answer may still have.
 
     Attributes:
-        most_rows: Rows that an answer may have, those of its relations among them.
-        most_bytes: Bytes that its JSON may have.
-        location: Where the parameters of the request stand.
+        most_rows: The most rows of an answer, with those of its relations.
+        most_bytes: The most bytes of its JSON.
+        location: Where the parameters of the request are.
     """
 
     most_rows: int
@@ -36,39 +36,38 @@ class Budget:
     location: Location = ("query",)
 
     def __post_init__(self) -> None:
-        """Begin with all of it."""
         self.rows: int = self.most_rows
         self.bytes: int = self.most_bytes
 
     def spend_rows(self, count: int, path: str) -> None:
-        """Take rows off it.
+        """Subtract rows.
 
         Args:
-            count: How often they stand in the answer, all of them together.
+            count: How often they are in the answer, all together.
             path: The relations that lead to them; empty for the rows that were asked for.
 
         Raises:
-            RefusedError: There are not so many left.
+            RefusedError: Fewer are left.
         """
         self.rows -= count
         if self.rows < 0:
             raise self._refusal("rows", self.most_rows, path)
 
     def spend_bytes(self, count: int, path: str) -> None:
-        """Take bytes off it.
+        """Subtract bytes.
 
         Raises:
-            RefusedError: There are not so many left.
+            RefusedError: Fewer are left.
         """
         self.bytes -= count
         if self.bytes < 0:
             raise self._refusal("bytes", self.most_bytes, path)
 
     def check_body(self, body: bytes) -> None:
-        """Check an answer that was encoded.
+        """Check an encoded answer.
 
         Raises:
-            RefusedError: It has more bytes than were estimated, and than it may have.
+            RefusedError: It has too many bytes.
         """
         if len(body) > self.most_bytes:
             raise self._refusal("bytes", self.most_bytes, "")
@@ -82,7 +81,7 @@ class Budget:
 
 
 def size_of(names: Sequence[str], values: Sequence[Any]) -> int:
-    """Return how many bytes a row has in JSON, at least."""
+    """Return the least number of bytes that a row has in JSON."""
     size = 0
     for name, value in zip(names, values, strict=True):
         kind = type(value)

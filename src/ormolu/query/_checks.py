@@ -1,7 +1,6 @@
-"""What one value must be, whatever column it is for: checks and readers for Pydantic.
+"""Checks and readers of single values, for Pydantic. Knows no SQL type and no HTTP.
 
-A value that one backend refuses, cuts or rounds is refused here, so that all answer alike.
-Knows no SQL type, no HTTP.
+A value that one backend refuses, truncates or rounds is refused here, so that all answer alike.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ __all__ = [
     "read_range", "reader_of_queries", "refuse_offset", "require_offset", "require_text", "to_utc",
 ]  # fmt: skip
 
-# JSON in MariaDB is checked to this depth.
+# MariaDB accepts JSON of this depth.
 _JSON_DEPTH = 32
 
-# Of four bytes, without those that have fewer digits.
+# The range of normal floats of four bytes; smaller ones have fewer digits.
 _LARGEST_SINGLE, _LEAST_SINGLE = 3.4e38, 1.2e-38
 
-# That a float keeps, whatever they are.
+# A double keeps any number of so many digits.
 _DOUBLE_DIGITS = 15
 
 _EPOCH = datetime(1970, 1, 1)
@@ -49,7 +48,7 @@ def check_text(value: str) -> str:
 
 
 def check_end(value: str) -> str:
-    """Refuse blanks at the end of a CHAR: no backend but SQLite keeps those that were sent."""
+    """Refuse blanks at the end of a CHAR: only SQLite keeps them as they were sent."""
     if value.endswith(" "):
         message = "Must not end in a blank, which a column of fixed length does not keep"
         raise PydanticCustomError("trailing_blank", message)
@@ -76,10 +75,7 @@ def check_json(value: Any, depth: int = 1) -> Any:
 
 
 def _is_double(value: int) -> bool:
-    """Tell whether a whole number is a float that is written without its exponent.
-
-    PostgreSQL writes 1e22 so, and takes what it has written.
-    """
+    """Tell whether an integer is a float without its exponent: PostgreSQL writes 1e22 so."""
     try:
         return int(Decimal(repr(float(value)))) == value
     except OverflowError:
@@ -93,7 +89,7 @@ def check_finite(value: float) -> float:
 
 
 def shortest(value: float) -> float:
-    """Return the number with the fewest digits that is the same one in four bytes."""
+    """Return the number with the fewest digits that is the same in four bytes."""
     try:
         stored = struct.pack("f", value)
     except OverflowError:
@@ -103,7 +99,7 @@ def shortest(value: float) -> float:
 
 
 def check_single(value: float) -> float:
-    """Refuse a number of which four bytes keep another one."""
+    """Refuse a number that four bytes do not keep."""
     is_kept = value == 0 or _LEAST_SINGLE <= abs(value) <= _LARGEST_SINGLE
     if not is_kept or shortest(struct.unpack("f", struct.pack("f", value))[0]) != value:
         raise PydanticCustomError("single", "Has more digits than the column keeps")
@@ -111,7 +107,7 @@ def check_single(value: float) -> float:
 
 
 def check_six_digits(value: float) -> float:
-    """Refuse a number of which MySQL's FLOAT shows another one: it writes six digits."""
+    """Refuse a number that MySQL's FLOAT does not show: it writes six digits."""
     is_kept = value == 0 or _LEAST_SINGLE <= abs(value) <= _LARGEST_SINGLE
     if not is_kept or float(f"{value:.6g}") != value:
         raise PydanticCustomError("single", "Must have at most 6 digits, which the column keeps")
@@ -119,13 +115,13 @@ def check_six_digits(value: float) -> float:
 
 
 def check_digits(precision: int, scale: int) -> Callable[[float], float]:
-    """Return what refuses a number of more digits than a column of decimals keeps."""
+    """Return a check that a number has no more digits than a column of decimals keeps."""
 
     def check(value: float) -> float:
         number = Decimal(repr(value)).normalize()
         _, digits, exponent = number.as_tuple()
         is_whole_kept = not number or number.adjusted() < precision - scale
-        # Of a float psycopg sends as many as a decimal has for sure.
+        # psycopg sends as many digits of a float as it keeps for certain.
         is_kept = is_whole_kept and len(digits) <= _DOUBLE_DIGITS and int(exponent) >= -scale
         if not is_kept:
             message = "Must have at most {digits} digits, {places} of them after the point"
@@ -136,7 +132,7 @@ def check_digits(precision: int, scale: int) -> Callable[[float], float]:
 
 
 def check_size(least: int, most: int) -> Callable[[bytes], bytes]:
-    """Return what refuses bytes that are too few or too many."""
+    """Return a check of the number of bytes."""
 
     def check(value: bytes) -> bytes:
         if len(value) > most:
@@ -149,7 +145,7 @@ def check_size(least: int, most: int) -> Callable[[bytes], bytes]:
 
 
 def check_list(value: Any) -> Any:
-    """Refuse a list of empty lists: PostgreSQL keeps one empty list of it."""
+    """Refuse a list of empty lists, of which PostgreSQL makes one empty list."""
     for inner in value:
         if isinstance(inner, list):
             if not inner:
@@ -162,7 +158,7 @@ def read_decimal(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
         raise PydanticCustomError("decimal_type", 'Must be a decimal number, as "12.50"')
     if isinstance(value, float):
-        # 12.5 is 12.5 in JSON; its binary neighbour is an accident of the parser.
+        # The JSON 12.5 means the decimal 12.5, not the nearest binary number.
         return repr(check_finite(value))
     if isinstance(value, str) and not _is_plain_number(value):
         raise PydanticCustomError("decimal_parsing", 'Must be a decimal number, as "12.50"')
@@ -170,7 +166,7 @@ def read_decimal(value: Any) -> Any:
 
 
 def _is_plain_number(text: str) -> bool:
-    # Before any arithmetic: the drivers of MySQL take a minute for 1e999999999.
+    # Check before any arithmetic: MySQL's drivers take a minute for 1e999999999.
     digits = text.removeprefix("-")
     whole, point, fraction = digits.partition(".")
     is_fraction = fraction.isdigit() if point else True
@@ -181,7 +177,7 @@ def read_base64(value: Any) -> Any:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     try:
-        # Answers use the alphabet of URLs; both are read.
+        # Answers use the URL-safe alphabet; both are read.
         return base64.b64decode(value.replace("-", "+").replace("_", "/"), validate=True)
     except (AttributeError, ValueError, binascii.Error):
         raise PydanticCustomError("base64", "Must be text in base64") from None
@@ -199,7 +195,7 @@ def require_text(example: str, *, is_number_fine: bool = False) -> BeforeValidat
 
 
 def _reads_as_number(text: str) -> bool:
-    # Pydantic would take it for seconds since 1970.
+    # Pydantic would read a number as seconds since 1970.
     return text.strip().lstrip("+-").replace(".", "", 1).isdigit()
 
 
@@ -237,7 +233,7 @@ def check_interval(value: timedelta) -> timedelta:
 
 
 def check_fraction(places: int) -> Callable[[Any], Any]:
-    """Return what refuses a moment, or a length of time, with more digits of a second."""
+    """Return a check that a datetime or an interval has no more digits of a second."""
 
     def check(value: Any) -> Any:
         micros = value.microseconds if isinstance(value, timedelta) else value.microsecond
@@ -250,7 +246,7 @@ def check_fraction(places: int) -> Callable[[Any], Any]:
 
 
 def check_unit(unit: timedelta) -> Callable[[timedelta], timedelta]:
-    """Return what refuses a length of time that is no multiple of a column's unit."""
+    """Return a check that an interval is a multiple of a column's unit."""
 
     def check(value: timedelta) -> timedelta:
         if value % unit:
@@ -267,7 +263,7 @@ def check_time(value: time) -> time:
 
 
 def check_offset_time(value: time) -> time:
-    """Return a time of the day in UTC: most backends keep no offset of it."""
+    """Return a time of day in UTC: most backends keep no offset of it."""
     offset = value.utcoffset()
     if value.microsecond or offset is None:
         message = 'Must be whole seconds with an offset, as "12:00:00Z"'
@@ -279,11 +275,11 @@ def check_offset_time(value: time) -> time:
 
 
 def reader_of_queries(adapter: TypeAdapter[Any], *, is_list: bool) -> Callable[..., Any]:
-    """Return what reads a value to compare with: a body has it, a query string the JSON of it."""
+    """Return a reader of operands: a body has the value, a query string its JSON."""
 
     def read(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         is_text = isinstance(value, str) and (not is_list or value.startswith("["))
-        # Pydantic's own word for what `validate_strings` reads, which its types leave out.
+        # `validate_strings` has this mode, which Pydantic's types do not list.
         if is_text and str(info.mode) == "string":
             return adapter.validate_python(_read_json(value))
         is_item = is_list and not isinstance(value, (list, tuple, set, frozenset))
@@ -300,7 +296,7 @@ def _read_json(text: str) -> Any:
 
 
 def check_bits(length: int | None, *, is_fixed: bool) -> Callable[[str], str]:
-    """Return what checks a text of zeros and ones."""
+    """Return a check of a text of zeros and ones."""
 
     def check(value: str) -> str:
         size = len(value)
@@ -315,7 +311,7 @@ def check_bits(length: int | None, *, is_fixed: bool) -> Callable[[str], str]:
 
 
 def read_range(read_end: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return what reads a range, an object with `lower`, `upper`, `bounds` and `empty`."""
+    """Return a reader of ranges: objects with `lower`, `upper`, `bounds` and `empty`."""
 
     def read(value: Any) -> Any:
         if isinstance(value, Range):

@@ -1,4 +1,4 @@
-"""The statements for the rows behind relations to many, one for all rows before them. No HTTP."""
+"""The statements for to-many relations, one for all owners. No HTTP."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _KEYS = "ormolu_keys"
 
 
 def children_of(session: AsyncSession, dialect: Dialect, most_bytes: int) -> FetchChildren:
-    """Return what fetches the rows of to-many relations in a session."""
+    """Return a function that fetches the rows of to-many relations in a session."""
 
     async def fetch(
         part: Part, hop: tuple[Relation, Selection], owners: list[Any], most: int
@@ -38,7 +38,7 @@ def children_of(session: AsyncSession, dialect: Dialect, most_bytes: int) -> Fet
         view = part.selection.view
         is_single = len(view.keys) == 1
         wanted = [key[0] for key in owners] if is_single else owners
-        # Passed when it is sent: values inside a statement live as long as SQLAlchemy caches it.
+        # Pass the keys with execute: values in a statement live as long as SQLAlchemy caches it.
         keys: Any = bindparam(_KEYS, expanding=True)
         statement, root = children_statement(
             view, hop, lambda one: one.in_(keys), dialect, most_bytes
@@ -58,20 +58,20 @@ def children_statement(
     dialect: Dialect,
     most_bytes: int,
 ) -> tuple[Select[Any], Part]:
-    """Return the statement for the rows behind a to-many relation, a hundred and one of each row.
+    """Return the statement for the rows of a to-many relation: at most 101 for each owner.
 
-    Of a relation that shows the first of several, one. After its owner's key each row has its
-    place among the others of that owner; SQLite returns them in any order.
+    Of a relation that shows only its first row it returns that. A row begins with the key of its
+    owner and its place among the owner's rows; SQLite returns them in any order.
 
     Args:
-        view: What of the rows before it may be seen.
-        hop: The relation, and what is asked for behind it.
-        is_owner: From the key of a row before it, a column or a tuple of them, to the condition.
+        view: The view of the owners.
+        hop: The relation, and what is asked for of its rows.
+        is_owner: From an owner's key, a column or a tuple, to the condition that it is asked for.
         dialect: Of the engine.
-        most_bytes: What `guard` lets through.
+        most_bytes: The limit for `guard`.
     """
     relation, selection = hop
-    # The child is no alias: the order that its relation declares names it, or the table between.
+    # The child is not aliased: the order of the relation may name it or the secondary table.
     parent, child = aliased(view.model), selection.view.model
     parent_keys = list(map(as_key, key_columns(view, parent)))
     child_keys = key_columns(selection.view, child)
@@ -85,7 +85,7 @@ def children_statement(
     ]
     owners: Any = select(*columns).select_from(parent)
     found = join_children(owners, relation, parent, child).where(is_owner(one))
-    seen = selection.view.seen_through(child)
+    seen = selection.view.visible_on(child)
     if seen is not None:
         found = found.where(seen)
     ranked = found.subquery()

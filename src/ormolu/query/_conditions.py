@@ -1,7 +1,7 @@
-"""Conditions: what a filter means, as a value and in SQL.
+"""Conditions: the meaning of a filter, as a value and in SQL. Knows no HTTP.
 
-Two-valued, unlike SQL: a comparison with NULL is false, and `not` is everything else. A path over
-a relation means EXISTS, so it never multiplies or drops rows. Knows no HTTP.
+They are two-valued, unlike SQL: a comparison with NULL is false, and `not` of it is true. A path
+over a relation is an EXISTS, so it never multiplies or drops rows.
 """
 
 from __future__ import annotations
@@ -9,19 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import (
-    ColumnElement,
-    Dialect,
-    and_,
-    false,
-    literal_column,
-    not_,
-    or_,
-    select,
-    true,
-    type_coerce,
-)
-from sqlalchemy import literal as sa_literal
+import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 from sqlalchemy.types import NullType
 
@@ -31,7 +19,7 @@ from ormolu.query._text import bounds, equals, is_one_of, literal, matches, orde
 from ormolu.query._views import Field, Relation, View, refuse
 
 __all__ = [
-    "AllOf", "AnyOf", "Condition", "Not", "Over", "Quantifier", "Term", "compile_condition",
+    "AllOf", "AnyOf", "Condition", "Not", "Quantifier", "Related", "Term", "compile_condition",
     "describe", "reads_relations",
 ]  # fmt: skip
 
@@ -49,28 +37,28 @@ class Term:
 
 @dataclass(frozen=True)
 class AllOf:
-    """Every one of these holds."""
+    """All of these conditions hold."""
 
     parts: tuple[Condition, ...]
 
 
 @dataclass(frozen=True)
 class AnyOf:
-    """At least one of these holds."""
+    """At least one of these conditions holds."""
 
     parts: tuple[Condition, ...]
 
 
 @dataclass(frozen=True)
 class Not:
-    """This does not hold."""
+    """This condition does not hold."""
 
     part: Condition
 
 
 @dataclass(frozen=True)
-class Over:
-    """A condition on the rows at the other end of a relation."""
+class Related:
+    """A condition on the rows that a relation leads to."""
 
     relation: Relation
     target: View
@@ -78,13 +66,13 @@ class Over:
     part: Condition
 
 
-Condition = Term | AllOf | AnyOf | Not | Over
+Condition = Term | AllOf | AnyOf | Not | Related
 
 
 def reads_relations(condition: Condition | None) -> bool:
-    """Tell whether a condition looks at rows of other models."""
+    """Tell whether a condition depends on rows of other models."""
     match condition:
-        case Over():
+        case Related():
             return True
         case AllOf(parts) | AnyOf(parts):
             return any(reads_relations(part) for part in parts)
@@ -95,14 +83,14 @@ def reads_relations(condition: Condition | None) -> bool:
 
 
 def compile_condition(
-    condition: Condition, entity: Any, dialect: Dialect, *, is_negated: bool = False
-) -> ColumnElement[bool]:
+    condition: Condition, entity: Any, dialect: sa.Dialect, *, is_negated: bool = False
+) -> sa.ColumnElement[bool]:
     """Return the condition in SQL, on a mapped class or an alias of it.
 
-    A negation goes down to the terms, where NULL is known of.
+    A negation is passed down to the terms, which handle NULL.
     """
 
-    def inner(part: Condition, *, flip: bool = False) -> ColumnElement[bool]:
+    def inner(part: Condition, *, flip: bool = False) -> sa.ColumnElement[bool]:
         return compile_condition(part, entity, dialect, is_negated=is_negated != flip)
 
     match condition:
@@ -112,43 +100,43 @@ def compile_condition(
             return inner(part, flip=True)
         case AllOf(parts):
             listed = [inner(part) for part in parts]
-            return or_(false(), *listed) if is_negated else and_(true(), *listed)
+            return sa.or_(sa.false(), *listed) if is_negated else sa.and_(sa.true(), *listed)
         case AnyOf(parts):
             listed = [inner(part) for part in parts]
-            return and_(true(), *listed) if is_negated else or_(false(), *listed)
+            return sa.and_(sa.true(), *listed) if is_negated else sa.or_(sa.false(), *listed)
         case _:
-            return _compile_over(condition, entity, dialect, is_negated=is_negated)
+            return _compile_related(condition, entity, dialect, is_negated=is_negated)
 
 
-def _compile_over(
-    over: Over, entity: Any, dialect: Dialect, *, is_negated: bool
-) -> ColumnElement[bool]:
-    alias = aliased(over.target.model)
-    is_every = over.quantifier == "every"
-    part = compile_condition(over.part, alias, dialect, is_negated=is_every)
-    seen = over.target.seen_through(alias)
-    link = over.relation.on(entity).of_type(alias)
-    # Not any() or has(), which ask for the kind of a subclass in another FROM: a product of rows.
-    others: Any = select(literal_column("1")).select_from(alias).where(link, part)
+def _compile_related(
+    related: Related, entity: Any, dialect: sa.Dialect, *, is_negated: bool
+) -> sa.ColumnElement[bool]:
+    alias = aliased(related.target.model)
+    is_every = related.quantifier == "every"
+    part = compile_condition(related.part, alias, dialect, is_negated=is_every)
+    seen = related.target.visible_on(alias)
+    link = related.relation.on(entity).of_type(alias)
+    # any() and has() would put the discriminator of a subclass into another FROM: a cross product.
+    others: Any = sa.select(sa.literal_column("1")).select_from(alias).where(link, part)
     if seen is not None:
         others = others.where(seen)
-    found: ColumnElement[bool] = others.correlate(entity).exists()
-    is_absence = over.quantifier in {"none", "every"}
-    return not_(found) if is_absence != is_negated else found
+    found: sa.ColumnElement[bool] = others.correlate(entity).exists()
+    is_absence = related.quantifier in {"none", "every"}
+    return sa.not_(found) if is_absence != is_negated else found
 
 
 def _compile_term(
-    term: Term, entity: Any, dialect: Dialect, *, is_negated: bool
-) -> ColumnElement[bool]:
+    term: Term, entity: Any, dialect: sa.Dialect, *, is_negated: bool
+) -> sa.ColumnElement[bool]:
     expression = term.field.on(entity)
     operator, value = term.operator, term.value
     if operator in {"ne", "not_in"}:
         operator, is_negated = {"ne": "eq", "not_in": "in"}[operator], not is_negated
     if operator == "isnull" or value is None:
         is_null = value is None or value
-        # Of a type without operators, too, as one of a single backend may be.
-        found: ColumnElement[bool] = type_coerce(expression, NullType()).is_(None)
-        return not_(found) if is_null == is_negated else found
+        # NullType, since a type of one backend may have no operators.
+        found: sa.ColumnElement[bool] = sa.type_coerce(expression, NullType()).is_(None)
+        return sa.not_(found) if is_null == is_negated else found
     is_contained = operator in {"contains", "overlap"} and term.field.kind.family != "text"
     if is_contained:
         holds = _contain(expression, term, dialect)
@@ -156,20 +144,24 @@ def _compile_term(
         holds = _compare(expression, operator, value, dialect)
     if not is_negated:
         return holds
-    return or_(not_(holds), expression.is_(None)) if term.field.is_nullable else not_(holds)
+    return (
+        sa.or_(sa.not_(holds), expression.is_(None)) if term.field.is_nullable else sa.not_(holds)
+    )
 
 
-def _contain(expression: Any, term: Term, dialect: Dialect) -> ColumnElement[bool]:
-    """Return whether a list or an object has all of a value, or any of it: PostgreSQL's alone."""
+def _contain(expression: Any, term: Term, dialect: sa.Dialect) -> sa.ColumnElement[bool]:
+    """Return whether a list or an object contains or overlaps a value, on PostgreSQL only."""
     if not backend_of(dialect).looks_into_documents:
         message = "Only PostgreSQL looks into documents and lists"
         raise refuse((f"{term.field.name}__{term.operator}",), "unknown_operator", message)
     symbol = "@>" if term.operator == "contains" else "&&"
-    part = sa_literal(term.value, expression.type)
+    part = sa.literal(term.value, expression.type)
     return expression.op(symbol, is_comparison=True)(part)  # type: ignore[no-any-return]
 
 
-def _compare(expression: Any, operator: str, value: Any, dialect: Dialect) -> ColumnElement[bool]:
+def _compare(
+    expression: Any, operator: str, value: Any, dialect: sa.Dialect
+) -> sa.ColumnElement[bool]:
     if operator == "eq":
         return equals(expression, value, dialect)
     if operator == "in":
@@ -179,15 +171,15 @@ def _compare(expression: Any, operator: str, value: Any, dialect: Dialect) -> Co
     key = ordered(expression, dialect)
     if operator == "between":
         least, greatest = (bounds(key, each, dialect) for each in value)
-        return and_(key >= least[0], key <= greatest[1])
+        return sa.and_(key >= least[0], key <= greatest[1])
     first, last = bounds(key, value, dialect)
     compared = {"lt": key < first, "le": key <= last, "gt": key > last, "ge": key >= first}
     return compared[operator]
 
 
 def _compare_text(
-    expression: Any, operator: str, value: str, dialect: Dialect
-) -> ColumnElement[bool]:
+    expression: Any, operator: str, value: str, dialect: sa.Dialect
+) -> sa.ColumnElement[bool]:
     before = "%" if operator in {"contains", "endswith"} else ""
     after = "%" if operator in {"contains", "startswith"} else ""
     is_pattern = operator in {"like", "ilike"}
@@ -196,7 +188,7 @@ def _compare_text(
 
 
 def describe(condition: Condition) -> str:
-    """Write a condition down, the same for the same condition, whatever carried it."""
+    """Return a text that is the same for equal conditions, in whatever form they were sent."""
     match condition:
         case Term(field, operator, value):
             return f"{field.name}__{operator}={value!r}"

@@ -1,8 +1,8 @@
-"""Sort values in a cursor: how each stands in JSON, and what may stand there for a column.
+"""Sort values in a cursor: how they are written as JSON, and read again by their column's type.
 
 A cursor holds what the backend compares, so a value is read by the type of the expression that
-the rows are sorted by; the limits are those of a parameter of that type. Anybody can write a
-cursor: whatever is no value of the type is a ValueError here. Knows no sort and no HTTP.
+the rows are sorted by, with the limits of a parameter of that type. Anybody can write a cursor, so
+any other value is a ValueError. Knows no sort and no HTTP.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _T = TypeVar("_T")
 _EPOCH = datetime(1970, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
 _DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
-# The digits that MariaDB has, a sign and a point; PostgreSQL has more than a cursor can hold.
+# Enough for MariaDB's decimals; PostgreSQL's may have more digits than a cursor can hold.
 _DECIMAL_CHARACTERS = 100
 
 
 def json_of(value: Any) -> Any:
-    """Return how a sort value stands in a cursor."""
+    """Return the JSON of a sort value."""
     for kind, write in _WRITERS:
         if isinstance(value, kind):
             return write(value)
@@ -48,7 +48,7 @@ def json_of(value: Any) -> Any:
 
 
 def _write_float(value: float) -> Any:
-    # JSON has no word for those that are not finite.
+    # JSON has no infinity and no NaN.
     return value if math.isfinite(value) else {"float": str(value)}
 
 
@@ -56,7 +56,7 @@ def _write_bytes(value: Any) -> dict[str, str]:
     return {"base64": base64.b64encode(value).decode()}
 
 
-# The first that fits: a datetime is a date.
+# The first that fits is used: a datetime is also a date.
 _WRITERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     ((type(None), bool, int, str), lambda value: value),
     (float, _write_float),
@@ -68,11 +68,11 @@ _WRITERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 
 
 def reader_of(type_: TypeEngine[Any], dialect: Dialect) -> Reader:
-    """Return what reads a value that is compared as this type; it raises ValueError.
+    """Return the reader of a value that is compared as this type; it raises ValueError.
 
     Args:
-        type_: Of the expression that the rows are sorted by; NullType as SQLite stores it.
-        dialect: Of the backend, each of which refuses values of its own.
+        type_: Type of the expression that the rows are sorted by; NullType for what SQLite stores.
+        dialect: Of the backend, since each has other limits.
     """
     if isinstance(type_, NullType):
         return _read_stored
@@ -84,12 +84,12 @@ def reader_of(type_: TypeEngine[Any], dialect: Dialect) -> Reader:
 
 
 def or_null(read: Reader) -> Reader:
-    """Return what reads a value that may be missing."""
+    """Return a reader that also takes None."""
     return lambda value: None if value is None else read(value)
 
 
 def _read_stored(value: Any) -> Any:
-    """Read what SQLite may store in any column, of which it compares all kinds."""
+    """Read a value of any type, since SQLite may store and compare all types in any column."""
     if isinstance(value, dict):
         return _read_float(value) if "float" in value else _read_bytes(value)
     if isinstance(value, str):
@@ -103,7 +103,7 @@ def _text(_type: Any, dialect: Dialect) -> Reader:
 
 def _read_text(value: Any) -> str:
     text = _require(value, str)
-    # Lone surrogates are a UnicodeEncodeError, which is a ValueError.
+    # Lone surrogates raise a UnicodeEncodeError, which is a ValueError.
     text.encode()
     return text
 
@@ -145,7 +145,7 @@ def _numeric(type_: Any, dialect: Dialect) -> Reader:
 
     def read(value: Any) -> Decimal:
         text = _require(value, str)
-        # Before any arithmetic: a few letters may stand for a million digits.
+        # Check before any arithmetic: 1e999999 has a million digits.
         is_number = _DECIMAL.fullmatch(text) is not None
         if has_infinity:
             is_number = is_number or text in {"NaN", "Infinity", "-Infinity"}
@@ -157,14 +157,14 @@ def _numeric(type_: Any, dialect: Dialect) -> Reader:
 
 
 def _moment(type_: Any, dialect: Dialect) -> Reader:
-    # Other backends store no offset, whatever the type says.
+    # The other backends store no offset, whatever the type says.
     has_offset = type_.timezone and backend_of(dialect).keeps_offsets
 
     def read(value: Any) -> datetime:
         moment = datetime.fromisoformat(_require(value, str))
         if not has_offset:
             return _check(moment, is_fine=moment.utcoffset() is None)
-        # asyncpg stores the first moment and the last as infinite, and reads those without one.
+        # asyncpg stores the first and last datetime as infinity, and reads them without an offset.
         return (moment if moment.utcoffset() else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
     return read
@@ -186,7 +186,7 @@ def _read_date(value: Any) -> date:
 
 def _read_interval(value: Any) -> timedelta:
     interval = timedelta(microseconds=_read_integer(value, 63))
-    # Where there are no intervals, one is stored as a moment.
+    # Backends without intervals store one as a datetime, which must be in range.
     _ = _EPOCH + interval
     return interval
 
@@ -205,7 +205,7 @@ def _read_bytes(value: Any) -> bytes:
 
 
 def _require(value: Any, kind: type[_T]) -> _T:
-    # Not isinstance: True is an int, and no number here.
+    # Not isinstance, since True is an int.
     found: _T = _check(value, is_fine=type(value) is kind)
     return found
 
@@ -220,7 +220,7 @@ def _same(read: Reader) -> Callable[[Any, Dialect], Reader]:
     return lambda _type, _dialect: read
 
 
-# The first that fits: a subclass stands before its base.
+# The first that fits is used: a subclass comes before its base.
 _MAKERS: tuple[tuple[Any, Callable[[Any, Dialect], Reader]], ...] = (
     (sa.String, _text),
     (sa.Boolean, _same(lambda value: _require(value, bool))),

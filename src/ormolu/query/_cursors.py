@@ -1,8 +1,8 @@
-"""Cursors: where a page ended, opaque, bound to the sort and the filters it is of.
+"""Cursors: opaque positions in a list, valid for one sort and one filter. Knows no HTTP.
 
-A cursor holds the sort values of the last row, so that the next page begins after them whatever
-is inserted or deleted meanwhile. It is a position, and no secret: anybody may write one, and gets
-what a filter by the same values would show. Knows no HTTP.
+A cursor holds the sort values of a page's last row, so the next page begins after them whatever is
+inserted or deleted meanwhile. It is no secret: anybody may write one, and gets what a filter by the
+same values would show.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["Cursors"]
 _MAX_LENGTH = 65_536
 _DIGEST_BYTES = 8
 
-# One encoder; json.dumps makes one for each call.
+# Made once, since json.dumps makes an encoder for each call.
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -44,7 +44,7 @@ class Cursors:
 
     def write(self, values: Sequence[Any]) -> str:
         """Return the cursor after the row with these sort values."""
-        # Most sorts end with a number; the encoder is the slow part of a cursor.
+        # Fast path for integers, since the encoder is the slow part of a cursor.
         texts = [str(each) if type(each) is int else _encode(json_of(each)) for each in values]
         body = f"[{','.join(texts)}]".encode()
         return base64.urlsafe_b64encode(self._digest(body) + body).decode().rstrip("=")
@@ -74,7 +74,7 @@ class Cursors:
         return [read(value) for value, read in zip(values, self._readers, strict=True)]
 
     def _digest(self, body: bytes) -> bytes:
-        # No secret: the check finds cursors that are mistyped or from another list.
+        # The digest only detects cursors that are mistyped or of another list.
         found = hashlib.blake2b(body, digest_size=_DIGEST_BYTES, salt=self._context)
         return found.digest()
 

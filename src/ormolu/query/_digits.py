@@ -1,7 +1,4 @@
-"""Decimals that SQLite would store as another number: it has doubles, of 15 significant digits.
-
-Knows no model, no HTTP.
-"""
+"""Decimals that SQLite cannot store exactly: it has only doubles, of 15 significant digits."""
 
 from __future__ import annotations
 
@@ -17,16 +14,16 @@ from sqlalchemy.types import TypeEngine
 
 from ormolu.query._stored import bound_form, stored_type
 
-__all__ = ["SIGNIFICANT_DIGITS", "sqlite_keeps"]
+__all__ = ["SIGNIFICANT_DIGITS", "sqlite_digit_check"]
 
 SIGNIFICANT_DIGITS = 15
 
-# What SQLAlchemy reads of a column that does not say.
+# The places that SQLAlchemy reads of a column without a scale.
 _PLACES = 10
 
 
-def sqlite_keeps(type_: TypeEngine[Any]) -> Callable[[Any], bool] | None:
-    """Return what tells whether SQLite keeps a value of a column as it is; None if it keeps all."""
+def sqlite_digit_check(type_: TypeEngine[Any]) -> Callable[[Any], bool] | None:
+    """Return a check that SQLite keeps a value of a column exactly; None if it keeps all."""
     stored = stored_type(type_, _dialect())
     if not isinstance(stored, sa.Numeric) or isinstance(stored, sa.Float) or not stored.asdecimal:
         return None

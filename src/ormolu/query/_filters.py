@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Strict, TypeAdapter, ValidationError
 
-from ormolu.query._conditions import AllOf, AnyOf, Condition, Not, Over, Term
+from ormolu.query._conditions import AllOf, AnyOf, Condition, Not, Related, Term
 from ormolu.query._kinds import ORDER, PATTERNS
 from ormolu.query._text import literal
 from ormolu.query._views import Field, Location, Relation, View, nearest, refuse
@@ -17,14 +17,14 @@ __all__ = ["Filters", "operators_of", "spellings_of"]
 _MAX_TERMS = 50
 _MAX_DEPTH = 5
 _MAX_VALUES = 1000
-# Backends take 32,766 parameters in one statement; some values are two.
+# Backends take 32,766 parameters in one statement, and some values need two.
 _MAX_VALUES_IN_ALL = 10_000
 _MAX_WORDS = 10
-# What a term and a value add to a statement beside their own letters.
-_LETTERS_OF_TERM, _LETTERS_OF_VALUE = 50, 10
-# Characters of patterns that may begin anywhere in a text, of one request.
-_MAX_SOUGHT = 500
-# Of four bytes each, they are less than SQLite's limit of 50,000.
+# The characters that a term and a value add to a statement beside their own.
+_TERM_CHARACTERS, _VALUE_CHARACTERS = 50, 10
+# Characters of all patterns of a request that are searched for within texts.
+_MAX_SEARCHED = 500
+# Characters of a pattern, which may have four bytes each: SQLite takes 50,000 bytes.
 _MAX_PATTERN = 10_000
 
 _ALIASES = {"lte": "le", "gte": "ge"}
@@ -33,7 +33,7 @@ _QUANTIFIERS = frozenset({"any", "none", "every"})
 
 
 def operators_of(field: Field) -> tuple[str, ...]:
-    """Return the operators that a field's type has; the first needs not be written."""
+    """Return the operators of a field; the first is the default."""
     operators = field.kind.operators
     return operators if field.has_order else tuple(each for each in operators if each not in ORDER)
 
@@ -41,14 +41,14 @@ def operators_of(field: Field) -> tuple[str, ...]:
 def spellings_of(
     fields: Mapping[str, Field], name: str, taken: Collection[str] = ()
 ) -> dict[str, str]:
-    """Return how each operator of a field is written, as this grammar reads it.
+    """Return the parameter name for each operator of a field.
 
-    An operator is left out where columns of other names have taken all its spellings.
+    An operator is left out if other columns have all its possible names.
 
     Args:
         fields: All fields of the model.
-        name: The field's.
-        taken: Names that mean something else where the filters stand.
+        name: The name of the field.
+        taken: Names that mean something else in the same place.
     """
     found: dict[str, str] = {}
     for operator in operators_of(fields[name]):
@@ -63,14 +63,14 @@ def spellings_of(
 
 
 class Filters:
-    """Reads the filters of one request; counts their terms."""
+    """Reads the filters of one request, and limits their size."""
 
     def __init__(self, view: View) -> None:
         self._view = view
         self._terms = 0
         self._values = 0
-        self._sought = 0
-        self._letters = 0
+        self._searched = 0
+        self._characters = 0
 
     def has_name(self, path: str) -> bool:
         """Tell whether a path begins with something that may be filtered."""
@@ -81,7 +81,7 @@ class Filters:
         """Read one parameter of a query string, with all values given for it.
 
         Raises:
-            RefusedError: It is none of the grammar's.
+            RefusedError: It is no valid filter.
         """
 
         def read(field: Field, operator: str) -> Any:
@@ -101,7 +101,7 @@ class Filters:
         """Read a `where` from JSON or Python.
 
         Raises:
-            RefusedError: It is none of the grammar's, or has too many terms, or is too deep.
+            RefusedError: It is no valid filter, has too many terms, or is too deep.
         """
         return self._read_object(self._view, tree, location, 1)
 
@@ -151,9 +151,9 @@ class Filters:
         self._count(location)
         if not _is_quantified(target, inner):
             part = self._read_object(target, inner, location, depth + 1)
-            return Over(relation, target, "any", part)
+            return Related(relation, target, "any", part)
         parts = tuple(
-            Over(
+            Related(
                 relation, target, quantifier,
                 self._read_object(target, tree, (*location, quantifier), depth + 1),
             )
@@ -174,7 +174,7 @@ class Filters:
             if path.count(".") >= _MAX_DEPTH:
                 raise refuse(location, "where_depth", f"Must not be longer than {_MAX_DEPTH} hops")
             target = relation.target
-            return Over(relation, target, "any", self._read_path(target, rest, read, location))
+            return Related(relation, target, "any", self._read_path(target, rest, read, location))
         field, operator = _split(view, path, location)
         self._count(location)
         value = _read_value(field, operator, read, location)
@@ -184,7 +184,7 @@ class Filters:
         return Term(field, operator, value)
 
     def search(self, text: str, location: Location) -> Condition:
-        """Return that each word is somewhere in the searchable fields, in either case.
+        """Return the condition that each word is in some searchable field, in upper or lower case.
 
         Raises:
             RefusedError: No field is searchable, or there are too many words or characters.
@@ -212,21 +212,22 @@ class Filters:
         )
 
     def _count_pattern(self, pattern: str, location: Location) -> None:
-        # To look for one takes its length times that of each text, if they are made for it.
-        self._sought += len(pattern)
-        if self._sought > _MAX_SOUGHT:
-            message = f"Must not look for more than {_MAX_SOUGHT} characters within texts, in all"
+        # In the worst case a search takes the length of the pattern times that of the text.
+        self._searched += len(pattern)
+        if self._searched > _MAX_SEARCHED:
+            message = f"Must not look for more than {_MAX_SEARCHED} characters within texts, in all"
             raise refuse(location[:2], "too_many_characters", message)
 
     @property
     def weight(self) -> int:
-        """Return how much a statement of these filters holds: about the letters of it."""
-        return self._letters + _LETTERS_OF_TERM * self._terms + _LETTERS_OF_VALUE * self._values
+        """Return about how many characters a statement with these filters has."""
+        fixed = _TERM_CHARACTERS * self._terms + _VALUE_CHARACTERS * self._values
+        return self._characters + fixed
 
     def _count_values(self, value: Any, location: Location) -> None:
         listed = value if isinstance(value, list) else [value]
         self._values += len(listed)
-        self._letters += sum(len(each) for each in listed if isinstance(each, (str, bytes)))
+        self._characters += sum(len(each) for each in listed if isinstance(each, (str, bytes)))
         if self._values > _MAX_VALUES_IN_ALL:
             message = f"Must not have more than {_MAX_VALUES_IN_ALL} values in all"
             raise refuse(location[:2], "too_many_values", message)
@@ -238,13 +239,13 @@ class Filters:
 
 
 def _is_junction(view: View, key: str, inner: Any) -> bool:
-    # A column or relation may have this name; no filter of theirs is a list.
+    # A column or relation may have this name, but its filters are no lists.
     is_other = key in view.fields or key in view.relations
     return key in {"and", "or"} and (isinstance(inner, (list, tuple)) or not is_other)
 
 
 def _is_quantified(target: View, inner: Mapping[Any, Any]) -> bool:
-    """Tell whether the keys of a relation's filter say how many rows, and are no columns."""
+    """Tell whether the keys of a relation's filter are quantifiers, and not columns."""
     return bool(inner) and all(
         key in _QUANTIFIERS and (isinstance(part, Mapping) or key not in target.fields)
         for key, part in inner.items()
@@ -252,7 +253,7 @@ def _is_quantified(target: View, inner: Mapping[Any, Any]) -> bool:
 
 
 def _split(view: View, path: str, location: Location) -> tuple[Field, str]:
-    # The whole first: a column's name may hold two underscores.
+    # Look up the whole first: the name of a column may contain two underscores.
     if path in view.fields:
         name, operator = path, operators_of(view.fields[path])[0]
         if operator == "eq":
@@ -278,7 +279,7 @@ def _adapter(field: Field, operator: str) -> TypeAdapter[Any]:
 
 
 def _read_items(field: Field, values: Sequence[str]) -> Any:
-    """Read a list, whose items repeat the key, or which is written as JSON."""
+    """Read a list from repeated parameters, one for each item, or from one with its JSON."""
     if len(values) == 1 and values[0].startswith("["):
         return field.filtered.validate_strings(values[0])
     item: TypeAdapter[Any] = TypeAdapter(field.kind.item)

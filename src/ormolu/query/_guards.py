@@ -1,7 +1,7 @@
-"""Guards: a statement that returns no long values where they are too many bytes in all.
+"""Guards: statements that return no long values if these have too many bytes in all.
 
-The server adds them up before it sends them, which costs it little: PostgreSQL knows a value's
-length without reading it. SQLite hands over rows one by one, and needs none. Knows no HTTP.
+The server adds up the lengths before it sends the values, which is cheap: PostgreSQL knows a length
+without reading the value. SQLite returns rows one by one and needs no guard. Knows no HTTP.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ormolu.query._stored import stored_type
 
 __all__ = ["fetch_rows", "guard", "guard_each", "is_guarded", "is_unlimited"]
 
-# Columns of at most so many characters are never too long.
+# Columns of at most so many characters need no guard.
 _SHORT = 1000
 
 _SHORT_TYPES = (
@@ -33,7 +33,7 @@ _MEASURED = (sa.String, sa.LargeBinary, sa.BINARY, sa.VARBINARY)
 
 
 def is_guarded(statement: Select[Any], dialect: Dialect) -> bool:
-    """Tell whether a statement may return values of any length, and the server can count them."""
+    """Tell whether a statement may return values of any length, on a server that needs a guard."""
     if backend_of(dialect).sends_rows_singly:
         return False
     return any(is_unlimited(each.type, dialect) for each in statement.selected_columns)
@@ -42,13 +42,13 @@ def is_guarded(statement: Select[Any], dialect: Dialect) -> bool:
 def guard(
     statement: Select[Any], order: Sequence[ColumnElement[Any]], dialect: Dialect, most: int
 ) -> Select[Any]:
-    """Return a statement for the same rows, with the bytes of their long values in all at the end.
+    """Return the statement with a last column for the bytes of all long values.
 
     Args:
-        statement: Whose columns have names; with an ORDER BY, if it has a LIMIT.
+        statement: A statement with named columns; with an ORDER BY, if it has a LIMIT.
         order: The ORDER BY.
         dialect: Of the engine.
-        most: Bytes; where there are more, the long values are NULL.
+        most: The most bytes; if there are more, the long values are NULL.
     """
     width = len(statement.selected_columns)
     keys = [getattr(each, "element", each) for each in order]
@@ -56,7 +56,7 @@ def guard(
         *[key.label(f"o{index}") for index, key in enumerate(keys)]
     ).subquery()
     columns = list(inner.c)[:width]
-    # A sum for each: two values of a gigabyte are too much for the 32 bits that a length has.
+    # Sum each column alone: a length has 32 bits, too few for two values of a gigabyte.
     sums = [func.coalesce(func.sum(_size(each, dialect), type_=sa.BigInteger()).over(), 0)
             for each in columns if is_unlimited(each.type, dialect)]  # fmt: skip
     total = sum(sums[1:], sums[0])
@@ -72,14 +72,14 @@ def guard(
 
 
 def guard_each(statement: Select[Any], dialect: Dialect, most: Any) -> Select[Any]:
-    """Return a statement with a column at the end that tells whether a value of a row is long.
+    """Return the statement with a last column that tells whether a row has a long value.
 
-    It costs less than to add them up, and what has no long values is not too much.
+    This is cheaper than adding them up, where many short values cannot be too much.
 
     Args:
-        statement: Whose columns have names.
+        statement: A statement with named columns.
         dialect: Of the engine.
-        most: Bytes of each; a value that is longer is NULL.
+        most: The most bytes of one value; a longer value is NULL.
     """
     columns = list(statement.selected_columns)
     sizes = {
@@ -102,15 +102,15 @@ async def fetch_rows(
     *,
     values: Mapping[str, Any] | None = None,
 ) -> tuple[Sequence[Any], int]:
-    """Return the rows of a statement; or none, and how many bytes they have, if that is too much.
+    """Return the rows of a statement and 0; or no rows and their bytes, if these are too many.
 
     Args:
-        session: Where it is sent.
-        statement: A guarded one, where the backend has such.
-        dialect: Of its engine.
-        most_bytes: What is not too much.
+        session: The session.
+        statement: A guarded statement, if the backend needs that.
+        dialect: Of the engine.
+        most_bytes: The most bytes.
         options: Execution options.
-        values: Of its parameters, beside those that stand in it.
+        values: Parameters beside those in the statement.
     """
     within = {**(options or {}), "max_result_bytes": most_bytes}
     try:
@@ -125,7 +125,7 @@ async def fetch_rows(
 
 
 def is_unlimited(type_: TypeEngine[Any], dialect: Dialect) -> bool:
-    """Tell whether a column may hold values of any length."""
+    """Tell whether a column may have values of any length."""
     plain: Any = stored_type(type_, dialect)
     if isinstance(plain, _SHORT_TYPES):
         return False

@@ -1,4 +1,4 @@
-"""The join to the rows behind a relation, in which the order that it declares has a meaning."""
+"""The join to the rows of a relation, in which the `order_by` of the relation is valid."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ __all__ = ["has_table_between", "join_children", "order_of", "order_on"]
 
 
 def has_table_between(relation: Relation, owner: Any) -> bool:
-    """Tell whether the rows behind a relation are those of a `secondary` table."""
+    """Tell whether a relation has a `secondary` table."""
     return relation.on(owner).property.secondary is not None
 
 
 def order_of(relation: Relation, owner: Any) -> Sequence[ColumnElement[Any]]:
-    """Return the order that the relationship of a mapped class declares."""
+    """Return the `order_by` of a relation."""
     return relation.on(owner).property.order_by or ()
 
 
 def join_children(
     statement: Select[Any], relation: Relation, parent: Any, child: type[Any]
 ) -> Select[Any]:
-    """Join the rows behind a relation, so that its order can name them and the table between.
+    """Join the rows of a relation, so that its order can name them and the secondary table.
 
     Args:
-        statement: What selects from the parents.
+        statement: A SELECT from the parent.
         relation: The relation.
-        parent: Alias of the class that has it.
-        child: The class behind it, which is no alias.
+        parent: Alias of the class that has the relation.
+        child: The class that it leads to, not an alias.
     """
     link: Any = relation.on(parent)
     declared = link.property
     if declared.secondary is None or not declared.order_by:
         return statement.join(link.of_type(child))
-    # SQLAlchemy would take an alias of the table between, which no order can name.
+    # SQLAlchemy would alias the secondary table, which the order then could not name.
     to_secondary = _on_alias(declared.primaryjoin, parent, declared.local_columns)
     return statement.join(declared.secondary, to_secondary).join(child, declared.secondaryjoin)
 
 
 def order_on(relation: Relation, owner: Any, child: Any) -> list[ColumnElement[Any]]:
-    """Return the order that a relationship declares, on an alias of the class behind it."""
+    """Return the `order_by` of a relation, on an alias of the class that it leads to."""
     columns = {
         column for each in relation.on(owner).property.mapper.tables for column in each.columns
     }
@@ -53,7 +53,7 @@ def order_on(relation: Relation, owner: Any, child: Any) -> list[ColumnElement[A
 
 
 def _on_alias(expression: Any, alias: Any, columns: AbstractSet[Any]) -> Any:
-    """Return an expression in which columns are those of an alias."""
+    """Return an expression with these columns replaced by those of an alias."""
     selectable: Any = inspect(alias).selectable
 
     def replace(element: Any, **_: Any) -> Any:

@@ -1,8 +1,7 @@
 """Kinds of columns: what clients send and see, and how it compares. One table, by SQL type.
 
-A plain type is known by its SQL. Where code of a decorator's own stands between a value and what
-is stored, the value is what is told of it, and the SQL is what each backend stores.
-Knows no model and no HTTP.
+A plain type is known by its SQL. Where a TypeDecorator's code converts values, their Python type
+is found elsewhere, and the SQL tells only what each backend stores. Knows no model and no HTTP.
 """
 
 from __future__ import annotations
@@ -25,19 +24,19 @@ from ormolu.backends import is_short_float
 from ormolu.models import UTCDateTime
 from ormolu.query import _native as native
 from ormolu.query import _readers as readers
-from ormolu.query._coded import comparable, storable
-from ormolu.query._kept_back import bare_hint, holds_secret
-from ormolu.query._members import are_told_apart, member_type
+from ormolu.query._converted import comparable, storable
+from ormolu.query._masked import bare_hint, holds_secret
+from ormolu.query._members import have_distinct_forms, member_type
+from ormolu.query._python_types import SECRET, Like, python_type_of, value_type
 from ormolu.query._readers import Limits, Make
 from ormolu.query._stored import (
-    is_coded,
-    is_named_apart,
-    named_types,
+    has_variants,
+    is_converted,
     reads_as_stored,
     stored_types,
     undecorated,
+    variant_types,
 )
-from ormolu.query._told import SECRET, Like, told_type, value_type
 
 __all__ = ["ORDER", "PATTERNS", "Family", "Kind", "family_of", "kind_of"]
 
@@ -52,7 +51,7 @@ _NULL = ("isnull",)
 ORDER = ("lt", "le", "gt", "ge", "between")
 PATTERNS = ("like", "ilike", "startswith", "endswith", "contains")
 
-# MySQL's whole numbers, which may have no sign.
+# MySQL's integers, which may be unsigned.
 _MYSQL_WHOLE = (mysql.TINYINT, mysql.SMALLINT, mysql.MEDIUMINT, mysql.INTEGER, mysql.BIGINT)
 
 _COMPARED = frozenset({"boolean", "date", "interval", "moment", "number", "text", "time"})
@@ -65,14 +64,14 @@ class Kind:
     """What a column's values are to clients.
 
     Attributes:
-        family: What they are, whatever they are stored as.
-        written: Pydantic's type of a value that is stored.
-        filtered: The same of a value that is compared with.
-        shown: The same of what an answer has.
-        operators: Those of a filter; the first needs not be written.
-        is_ordered: Whether the order of what is stored means something to those who see the values.
-        is_coded: Whether code of a decorator's own stands between a value and what is stored.
-        item: Pydantic's type of one item of a list that is compared with, None if it is no list.
+        family: The sort of values, whatever they are stored as.
+        written: Pydantic's type of a value to store.
+        filtered: Pydantic's type of a value to compare with.
+        shown: Pydantic's type of a value in an answer.
+        operators: The operators of filters; the first is the default.
+        is_ordered: Whether the order of the stored values makes sense for those that are shown.
+        is_converted: Whether code of a TypeDecorator converts the values.
+        item: Pydantic's type of one item of a list to compare with, None if it is no list.
     """
 
     family: Family
@@ -81,48 +80,48 @@ class Kind:
     shown: Any
     operators: tuple[str, ...]
     is_ordered: bool
-    is_coded: bool = False
+    is_converted: bool = False
     item: Any = None
 
 
 def kind_of(type_: TypeEngine[Any], annotation: Any = None) -> Kind:
     """Return the kind of a column's values."""
-    word = told_type(type_, annotation) if is_coded(type_) else annotation
-    if holds_secret(word):
-        # Its own, but for who sees it: whoever may write it, nobody is shown it.
-        kind = _kind_of(type_, word if is_coded(type_) else bare_hint(word))
+    hint = python_type_of(type_, annotation) if is_converted(type_) else annotation
+    if holds_secret(hint):
+        # It is written as its own kind, but never shown.
+        kind = _kind_of(type_, hint if is_converted(type_) else bare_hint(hint))
         return replace(kind, family="secret", operators=_NULL, is_ordered=False)
     return _kind_of(type_, annotation)
 
 
 def _kind_of(type_: TypeEngine[Any], annotation: Any) -> Kind:
-    if not is_coded(type_) and family_of(type_) != "opaque":
+    if not is_converted(type_) and family_of(type_) != "opaque":
         return _plain_kind(type_, annotation)
-    told = told_type(type_, annotation)
-    if told is SECRET:
+    python = python_type_of(type_, annotation)
+    if python is SECRET:
         return _make(type_, "secret", readers.any_text, operators=_NULL)
-    is_enum = isinstance(told, type) and issubclass(told, enum.Enum)
-    if told is None or (is_enum and not _is_legible(told)):
+    is_enum = isinstance(python, type) and issubclass(python, enum.Enum)
+    if python is None or (is_enum and not _can_be_sent(python)):
         return _opaque_kind(type_)
-    return _coded_kind(type_, told)
+    return _converted_kind(type_, python)
 
 
 def _opaque_kind(type_: TypeEngine[Any]) -> Kind:
-    """Return the kind of values that nobody tells: any JSON, where they are written at all."""
+    """Return the kind of values whose Python type is unknown: any JSON, if they are writable."""
     kind = _make(type_, *_OPAQUE, operators=_NULL)
-    # What a decorator does not take is a client's mistake.
+    # A value that a decorator refuses is the client's mistake.
     check = AfterValidator(storable(type_))
-    return replace(kind, written=Annotated[kind.written, check]) if is_coded(type_) else kind
+    return replace(kind, written=Annotated[kind.written, check]) if is_converted(type_) else kind
 
 
 def family_of(type_: TypeEngine[Any]) -> Family:
-    """Return what a plain SQL type holds."""
+    """Return the family of a plain SQL type."""
     return _row_of(type_)[0]
 
 
 def _row_of(type_: Any) -> tuple[Family, Make]:
     plain = undecorated(type_)
-    if not _is_legible(getattr(plain, "enum_class", None)):
+    if not _can_be_sent(getattr(plain, "enum_class", None)):
         return _OPAQUE
     for kind, family, make in _ROWS:
         if isinstance(plain, kind):
@@ -130,16 +129,16 @@ def _row_of(type_: Any) -> tuple[Family, Make]:
     return _OPAQUE
 
 
-def _is_legible(kind: type[enum.Enum] | None) -> bool:
+def _can_be_sent(kind: type[enum.Enum] | None) -> bool:
     """Tell whether clients can send the members of an enumeration."""
-    return kind is None or are_told_apart(kind)
+    return kind is None or have_distinct_forms(kind)
 
 
 def _plain_kind(type_: TypeEngine[Any], annotation: Any) -> Kind:
-    if not is_named_apart(type_):
+    if not has_variants(type_):
         family, make = _row_of(type_)
         return _make(type_, family, make, annotation=annotation, operators=_operators(family))
-    narrow = _narrowest(value_type(type_, annotation), named_types(type_))
+    narrow = _narrowest(value_type(type_, annotation), variant_types(type_))
     family, make = _row_of(narrow)
     operators, is_ordered = _comparisons(type_, family)
     kind = _make(narrow, family, make, annotation=annotation, operators=operators)
@@ -147,10 +146,10 @@ def _plain_kind(type_: TypeEngine[Any], annotation: Any) -> Kind:
 
 
 def _narrowest(type_: TypeEngine[Any], named: Sequence[TypeEngine[Any]]) -> TypeEngine[Any]:
-    """Return the type that takes the fewest values: of those that a program names beside one.
+    """Return the type that takes the fewest values: `type_`, or a variant of it.
 
-    What is text to the program is none that a backend would not take for a UUID, an address or
-    bits, and its numbers are none that four bytes do not keep.
+    Text must be valid as a UUID, an address or bits where it is stored as these on some backend,
+    and a number must fit into four bytes where some backend has only these.
     """
     family = family_of(type_)
     for each in named:
@@ -165,18 +164,18 @@ def _narrowest(type_: TypeEngine[Any], named: Sequence[TypeEngine[Any]]) -> Type
     return type_
 
 
-def _coded_kind(type_: TypeEngine[Any], told: Any) -> Kind:
-    """Return the kind of values that are stored in a form of their own."""
-    if isinstance(told, Like):
-        inner = kind_of(told.type)
+def _converted_kind(type_: TypeEngine[Any], python: Any) -> Kind:
+    """Return the kind of values that a decorator's code converts."""
+    if isinstance(python, Like):
+        inner = kind_of(python.type)
         family, make = inner.family, _same(inner)
     else:
-        family, make = _told_row(told)
+        family, make = _python_row(python)
     operators, is_ordered = _comparisons(type_, family)
-    kind = _make(type_, family, make, operators=operators, annotation=told)
+    kind = _make(type_, family, make, operators=operators, annotation=python)
     return replace(
         kind,
-        is_coded=True,
+        is_converted=True,
         is_ordered=is_ordered,
         written=Annotated[kind.written, AfterValidator(storable(type_))],
         filtered=Annotated[kind.filtered, AfterValidator(comparable(type_))],
@@ -184,29 +183,29 @@ def _coded_kind(type_: TypeEngine[Any], told: Any) -> Kind:
 
 
 def _comparisons(type_: TypeEngine[Any], family: Family) -> tuple[tuple[str, ...], bool]:
-    """Return the operators of values whose stored forms are of other types, and if they sort."""
+    """Return the operators of values that are stored as other types, and whether they sort."""
     is_plain = family != "text" or reads_as_stored(type_)
     stored = {family_of(each) for each in stored_types(type_)}
     is_equated = family in _EQUATED and stored <= _EQUATED - {"array", "range"}
-    itself: frozenset[str] = frozenset() if is_coded(type_) else frozenset({family})
+    itself: frozenset[str] = frozenset() if is_converted(type_) else frozenset({family})
     is_alike = is_plain and stored <= _LIKE.get(family, itself)
     operators = _operators(family) if is_alike else _EQUAL if is_equated else _NULL
     return operators, is_alike and family in _SORTED
 
 
-def _told_row(told: Any) -> tuple[Family, Make]:
-    if isinstance(told, type):
+def _python_row(python: Any) -> tuple[Family, Make]:
+    if isinstance(python, type):
         for kind, family, make in _PYTHON:
-            if issubclass(told, kind):
+            if issubclass(python, kind):
                 return family, make
-    is_container = _json_type(told) in {"array", "object"}
-    return "document" if is_container else "value", _as_told
+    is_container = _json_type(python) in {"array", "object"}
+    return "document" if is_container else "value", _as_python
 
 
-def _json_type(told: Any) -> Any:
-    """Return what a type is in JSON, as far as its schema says it in a word."""
+def _json_type(python: Any) -> Any:
+    """Return the type of values in JSON, if their schema names one."""
     try:
-        schema = TypeAdapter(told).json_schema(mode="serialization")
+        schema = TypeAdapter(python).json_schema(mode="serialization")
     except Exception:  # a schema of the program's own may raise anything
         return None
     if "$ref" in schema:
@@ -214,7 +213,7 @@ def _json_type(told: Any) -> Any:
     return schema.get("type")
 
 
-def _as_told(_type: Any, limits: Limits) -> Any:
+def _as_python(_type: Any, limits: Limits) -> Any:
     return readers.documented(limits.annotation)
 
 
@@ -263,7 +262,7 @@ def _make(
 
 
 def _is_endless(family: Family, type_: Any) -> bool:
-    """Tell whether bytes may be longer than MariaDB looks at to sort them, and a cursor holds."""
+    """Tell whether bytes may be longer than MariaDB sorts by, and than fit into a cursor."""
     return family == "binary" and not getattr(type_, "length", None)
 
 
@@ -285,7 +284,7 @@ def _operators(family: Family) -> tuple[str, ...]:
 
 _OPAQUE: tuple[Family, Make] = ("opaque", readers.anything)
 
-# What of a value's order, or of its text, what is stored of it has.
+# The stored families that keep the order of a family's values, or their text.
 _NUMBERS = frozenset({"boolean", "number"})
 _LIKE: dict[Family, frozenset[str]] = {
     "boolean": _NUMBERS, "number": _NUMBERS, "date": frozenset({"date", "moment"}),
@@ -295,7 +294,7 @@ _LIKE: dict[Family, frozenset[str]] = {
     "uuid": frozenset({"binary", "text", "uuid"}),
 }  # fmt: skip
 
-# What a class in Python is; a subclass stands before its base.
+# The family of a Python class; a subclass comes before its base.
 _PYTHON: tuple[tuple[type[Any], Family, Make], ...] = (
     (enum.Enum, "enum", _as_member),
     (bool, "boolean", readers.boolean),
@@ -311,7 +310,7 @@ _PYTHON: tuple[tuple[type[Any], Family, Make], ...] = (
     (bytes, "binary", readers.binary),
 )
 
-# The first that fits: a subclass stands before its base.
+# The first that fits is used: a subclass comes before its base.
 _ROWS: tuple[tuple[Any, Family, Make], ...] = (
     (UTCDateTime, "moment", readers.instant),
     (mysql.SET, "set", native.names),

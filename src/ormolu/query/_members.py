@@ -1,7 +1,4 @@
-"""Members of enumerations: what JSON has of each, and how it is found again.
-
-Knows no column, no HTTP.
-"""
+"""Members of enumerations: their JSON, and how they are read from it."""
 
 from __future__ import annotations
 
@@ -14,16 +11,16 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError, to_jsonable_python
 
-__all__ = ["are_told_apart", "member_texts", "member_type"]
+__all__ = ["have_distinct_forms", "member_texts", "member_type"]
 
 
 def member_type(kind: type[enum.Enum], *, is_compared: bool, may_be_several: bool) -> Any:
-    """Return Pydantic's type of the members of a class.
+    """Return Pydantic's type of the members of an enumeration.
 
     Args:
-        kind: The class.
-        is_compared: Whether a value is compared with, which may be text of a query string.
-        may_be_several: Whether several flags are a value, too, and no member.
+        kind: The enumeration.
+        is_compared: Whether it is for operands, which may be text of a query string.
+        may_be_several: Whether a combination of flags is a value, too.
     """
     if may_be_several and issubclass(kind, enum.Flag):
         return Annotated[kind, BeforeValidator(_read_digits)] if is_compared else kind
@@ -37,8 +34,8 @@ def member_type(kind: type[enum.Enum], *, is_compared: bool, may_be_several: boo
     return Annotated[kind, read, WithJsonSchema({"title": kind.__name__, "enum": forms})]
 
 
-def are_told_apart(kind: type[enum.Enum]) -> bool:
-    """Tell whether JSON has a form of each member, and no two have the same."""
+def have_distinct_forms(kind: type[enum.Enum]) -> bool:
+    """Tell whether each member has a JSON form that no other has."""
     try:
         texts = [_text_of(form) for _, form in _forms_of(kind)]
     except Exception:  # a value of the program's own that Pydantic does not know
@@ -47,7 +44,7 @@ def are_told_apart(kind: type[enum.Enum]) -> bool:
 
 
 def member_texts(type_: Any, annotation: Any) -> list[str]:
-    """Return what each member of a column's enumeration is in a path or a query string."""
+    """Return the text of each member of a column's enumeration in a path or a query string."""
     kind = getattr(type_, "enum_class", None) or annotation
     if not (isinstance(kind, type) and issubclass(kind, enum.Enum)):
         return list(type_.enums)
@@ -56,23 +53,23 @@ def member_texts(type_: Any, annotation: Any) -> list[str]:
 
 @lru_cache(maxsize=1000)
 def _forms_of(kind: type[enum.Enum]) -> Sequence[tuple[enum.Enum, Any]]:
-    """Return the members, those of several flags among them, and what JSON has of each."""
+    """Return the members, with named combinations of flags, and the JSON form of each."""
     members = {id(each): each for each in kind.__members__.values()}.values()
     return [(each, to_jsonable_python(each.value, bytes_mode="base64")) for each in members]
 
 
 def _text_of(form: Any) -> str:
-    """Return the JSON of a value, the same for equal values.
+    """Return the JSON of a value, which is the same for equal values.
 
     Raises:
-        ValueError: JSON has none: it is infinite, or no number.
+        ValueError: The value is infinite or NaN.
     """
     is_whole = isinstance(form, float) and form.is_integer()
     return json.dumps(int(form) if is_whole else form, sort_keys=True, allow_nan=False)
 
 
 def _is_simple(kind: type[enum.Enum]) -> bool:
-    """Tell whether Pydantic reads and describes a class as it is: words, or whole numbers."""
+    """Tell whether Pydantic reads and describes a class rightly: all text, or all integers."""
     types = {type(each.value) for each in kind}
     has_others = len(kind.__members__) > len(kind) or issubclass(kind, enum.Flag)
     return not has_others and (types <= {str} or types <= {int})
@@ -89,7 +86,7 @@ def _reader_of(
             return value
         text = _text_of(to_jsonable_python(value, bytes_mode="base64", fallback=str))
         if text not in known and is_compared and isinstance(value, str):
-            # A path and a query string have the JSON of what is no text.
+            # Paths and query strings have the JSON of values that are no text.
             text = _json_in(value)
         if text in known or is_simple:
             return known.get(text, value)

@@ -1,7 +1,4 @@
-"""Readers of types that one backend alone has: ranges, addresses, bits, sets of names.
-
-Knows no model, no HTTP.
-"""
+"""Readers for types of a single backend: ranges, addresses, bits, sets of names."""
 
 from __future__ import annotations
 
@@ -62,7 +59,7 @@ def names(type_: Any, limits: Limits) -> Any:
 
 
 def _as_set(type_: Any) -> Any:
-    # As MySQL stores them: in the order of the declaration.
+    # MySQL stores them in the order of the declaration.
     return lambda value: [name for name in type_.values if name in value]
 
 
@@ -108,7 +105,7 @@ def hardware_address(type_: Any, _limits: Limits) -> Any:
 
 
 def _text_of(kind: Any, write: Callable[[Any], str]) -> Any:
-    """Return what is read as something, and stored as its usual text."""
+    """Return the type of values that are read as `kind`, and stored as their text."""
     schema = WithJsonSchema({"type": "string", **TypeAdapter(kind).json_schema()})
     return Annotated[kind, AfterValidator(write), PlainSerializer(str), schema]
 
@@ -137,7 +134,7 @@ def _span(name: str) -> Any:
     return Annotated[Any, read, WithJsonSchema({"type": "object", "properties": members})]
 
 
-# What a range is of, by the beginning of its name.
+# The items of a range, by the beginning of its type's name.
 _ITEMS: dict[str, Any] = {
     "INT4": whole(-(2**31), 2**31 - 1), "INT8": whole(-(2**63), 2**63 - 1),
     "NUM": readers.ANY_DECIMAL, "DATE": readers.DATE, "TS": readers.NAIVE, "TSTZ": readers.INSTANT,

@@ -1,6 +1,6 @@
-"""Values in SQL that Python computes anew for each statement: hybrid properties of the clock.
+"""Hybrid properties of the clock, whose values Python computes anew for each statement.
 
-A statement that is kept asks for them when it is sent. Knows no request.
+A cached statement computes them when it is sent. Knows no request.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def element_of(expression: Any) -> ClauseElement:
 
 
 def computes_now(model: type[Any], name: str) -> bool:
-    """Tell whether the values in an attribute's SQL are of the moment, and their places are not."""
+    """Tell whether an attribute's SQL is always the same, with values that depend on the clock."""
     first, again = [structure_of(element_of(getattr(model, name))) for _ in range(2)]
     if first is None or again is None or first[0] != again[0]:
         return False
@@ -39,7 +39,7 @@ def _values_of(binds: Sequence[BindParameter[Any]]) -> list[Any]:
 
 
 def with_values_of_now(attribute: Any, entity: Any, name: str) -> Any:
-    """Return an attribute of an entity in SQL whose values are computed when it is sent."""
+    """Return the SQL of an attribute, with values that are computed when it is sent."""
     model = inspect(entity).mapper.class_
     known = structure_of(element_of(attribute))
     assert known is not None
@@ -58,7 +58,7 @@ def with_values_of_now(attribute: Any, entity: Any, name: str) -> Any:
 
 
 class _Now:
-    """Computes one of the values in a hybrid property's SQL."""
+    """Computes one value in the SQL of a hybrid property."""
 
     def __init__(self, model: type[Any], name: str, place: int) -> None:
         self._model = model

@@ -1,7 +1,7 @@
-"""Types that leave values as they are: a subclass or a decorator may only add a name or DDL.
+"""Types whose values only SQLAlchemy and Ormolu convert, also if the program subclasses them.
 
-What code of the program's own makes of values may fail, or look at the request. So the question is
-what a type does, not whose it is. Knows no request.
+The program's own conversions may fail, or depend on the request. What counts is what a type does,
+not who wrote it: a subclass or a decorator may just add a name or DDL.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ __all__ = ["is_plain", "plain_type"]
 _OURS = frozenset({"ormolu", "sqlalchemy"})
 _KNOWN = _OURS | {"abc", "builtins", "typing"}
 
-# What a type may say otherwise without a part in its values; it is asked what it loads.
+# Overriding these does not convert values; `load_dialect_impl` is called to see what it returns.
 _HARMLESS = frozenset(
     {"cache_ok", "copy", "get_col_spec", "impl", "load_dialect_impl", "python_type"}
 )
 
 
 def is_plain(type_: TypeEngine[Any], dialect: Dialect) -> bool:
-    """Tell whether a type's values are read and written by SQLAlchemy or by us alone."""
+    """Tell whether only SQLAlchemy and Ormolu convert a type's values."""
     return plain_type(type_, dialect) is not None
 
 
 def plain_type(type_: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any] | None:
-    """Return the type of SQLAlchemy's or ours that reads and writes values; None if none does."""
-    # A variant for this backend is a type of its own, and so are an array's items.
+    """Return the type of SQLAlchemy or Ormolu that converts the values; None if another does."""
+    # Also look at the variant for this backend, and at the items of an array.
     kinds = [type_, type_.dialect_impl(dialect)]
     if any(_has_code(type(each)) for each in kinds):
         return None
@@ -46,10 +46,10 @@ def _is_ours(kind: type[Any]) -> bool:
 
 
 def _has_code(kind: type[Any]) -> bool:
-    """Tell whether a class says anything otherwise than SQLAlchemy that values may go through."""
+    """Tell whether a class overrides something that may convert values."""
     own = [each for each in kind.__mro__ if each.__module__.partition(".")[0] not in _KNOWN]
     if own and issubclass(kind, UserDefinedType):
-        # Its values are the driver's, of which nobody knows.
+        # Its values are the driver's, and not known.
         return True
     base = next(each for each in kind.__mro__ if _is_ours(each))
     names = {name for each in own for name in vars(each)} - _HARMLESS
@@ -57,6 +57,6 @@ def _has_code(kind: type[Any]) -> bool:
 
 
 def _has_part(name: str) -> bool:
-    # SQLAlchemy makes some for each class, by which it finds what compiles it.
-    is_made = name.startswith("__") or name.endswith("_compiler_dispatch")
-    return not is_made or name in {"__getattr__", "__getattribute__"}
+    # SQLAlchemy adds `_compiler_dispatch` names to each class.
+    is_internal = name.startswith("__") or name.endswith("_compiler_dispatch")
+    return not is_internal or name in {"__getattr__", "__getattribute__"}

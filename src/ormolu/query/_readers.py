@@ -1,6 +1,6 @@
-"""What a value of a column must be to be stored or compared with, for Pydantic.
+"""Pydantic's types of values to store or to compare with, by the SQL type of their column.
 
-The limits are those that the column itself has on any backend. Knows no model, no HTTP.
+A value must fit on every backend. Knows no model and no HTTP.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from pydantic_core import to_jsonable_python
 
 from ormolu.backends import is_short_float
 from ormolu.query import _checks as checks
-from ormolu.query._kept_back import holds_secret, revealed
+from ormolu.query._masked import holds_secret, revealed
 from ormolu.query._members import member_type
-from ormolu.query._stored import is_fixed
-from ormolu.query._told import is_readable, plain_hint
+from ormolu.query._python_types import is_readable, plain_hint
+from ormolu.query._stored import is_fixed_length
 
 __all__ = [
     "ANY_DECIMAL", "DATE", "INSTANT", "NAIVE", "STRING_CHARACTERS", "Limits", "Make", "any_decimal",
@@ -40,10 +40,10 @@ __all__ = [
 ]  # fmt: skip
 
 
-# What is read of a long text to sort by it: MariaDB sorts by the first 1024 bytes.
+# Long text is sorted by so many characters: MariaDB sorts by the first 1024 bytes.
 STRING_CHARACTERS = 255
 
-# What SQLAlchemy makes of a float that is to be a decimal; and what a double keeps.
+# The places of SQLAlchemy's decimals from a float, and the digits that a double keeps.
 _PLACES, _DOUBLE_DIGITS = 10, 15
 
 _SHIFTS = {sa.SmallInteger: 15, sa.BigInteger: 63, sa.Integer: 31}
@@ -51,13 +51,13 @@ _SHIFTS = {sa.SmallInteger: 15, sa.BigInteger: 63, sa.Integer: 31}
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a reader is asked for.
+    """What a reader is needed for.
 
     Attributes:
-        annotation: What stands in `Mapped[...]`, None where that is not known.
-        is_limited: Whether the value will be stored; one that is compared with may have any length.
-        is_shown: Whether it is what an answer has, which nobody checks again.
-        read: Returns the Pydantic type for another type: of the items of an array.
+        annotation: The type in `Mapped[...]`, None where it is not known.
+        is_limited: Whether the value has the limits of its column; operands have none.
+        is_shown: Whether it is a value of an answer, which is not checked again.
+        read: Returns the Pydantic type for another SQL type, as of an array's items.
     """
 
     annotation: Any
@@ -70,7 +70,7 @@ Make = Callable[[Any, Limits], Any]
 
 
 def enumeration(type_: Any, limits: Limits) -> Any:
-    """Return the members of an enumeration, by value: it stores their names, of one at a time."""
+    """Return the members of an enumeration, by value; no combinations, since names are stored."""
     if type_.enum_class is None:
         return Literal[tuple(type_.enums)]
     kind, is_compared = type_.enum_class, not limits.is_limited
@@ -79,9 +79,9 @@ def enumeration(type_: Any, limits: Limits) -> Any:
 
 def string(type_: Any, limits: Limits) -> Any:
     """Return text of a column's length."""
-    # Without a length there is none: MySQL's own, which its DDL asks for, it enforces itself.
+    # Without a length there is no limit here; MySQL enforces the one that its DDL needs.
     kind = text(type_.length if limits.is_limited else None)
-    has_end = limits.is_limited and is_fixed(type_)
+    has_end = limits.is_limited and is_fixed_length(type_)
     return Annotated[kind, AfterValidator(checks.check_end), _NO_BLANKS] if has_end else kind
 
 
@@ -107,7 +107,7 @@ def integer(type_: Any, _limits: Limits) -> Any:
 
 
 def counting(type_: Any, limits: Limits) -> Any:
-    """Return whole numbers of one of MySQL's types, which may have no negative ones."""
+    """Return the integers of one of MySQL's types, which may be unsigned."""
     bits = next((bits for name, bits in _MYSQL_BITS.items() if name == type(type_).__name__), None)
     if bits is None:
         return integer(type_, limits)
@@ -129,9 +129,9 @@ def number(_type: Any, _limits: Limits) -> Any:
 
 
 def single(type_: Any, limits: Limits) -> Any:
-    """Return what a column of floats holds in Python."""
+    """Return the values of a column of floats, which may be decimals in Python."""
     if type_.asdecimal and limits.is_limited:
-        # SQLAlchemy rounds what it reads to so many places.
+        # SQLAlchemy rounds what it reads to these places.
         places = type_.decimal_return_scale or getattr(type_, "scale", None) or _PLACES
         digits = {"decimal_places": places, "max_digits": _DOUBLE_DIGITS}
         return _decimal(rf"^-?\d+(\.\d{{1,{places}}})?$", digits)
@@ -146,7 +146,7 @@ def single(type_: Any, limits: Limits) -> Any:
     if is_short_float(type_):
         kind = Annotated[kind, AfterValidator(checks.check_six_digits)]
     scale = getattr(type_, "scale", None)
-    # MySQL's DOUBLE(10, 2) is as NUMERIC(10, 2).
+    # MySQL's DOUBLE(10, 2) has digits as NUMERIC(10, 2).
     return kind if scale is None else Annotated[kind, _of_digits(type_.precision, scale)]
 
 
@@ -195,14 +195,14 @@ def binary(type_: Any, limits: Limits) -> Any:
     length = getattr(type_, "length", None) if limits.is_limited else None
     most = {} if length is None else {"maxLength": 4 * math.ceil(length / 3)}
     schema = {"type": "string", "contentEncoding": "base64", "pattern": _BASE64, **most}
-    # MySQL fills a BINARY up with zeros.
+    # MySQL pads a BINARY with zeros.
     least = (length or 0) if isinstance(type_, sa.BINARY) else 0
     limit = AfterValidator(checks.check_size(least, length)) if length else Field()
     return Annotated[bytes, limit, BeforeValidator(checks.read_base64), WithJsonSchema(schema)]
 
 
 def moment(type_: Any, limits: Limits) -> Any:
-    """Return moments, which have an offset where the column says so."""
+    """Return datetimes, with an offset if the column has a time zone."""
     kind: Any = INSTANT if type_.timezone else NAIVE
     places = _places_of(type_, "fsp", "precision")
     if places is None or not limits.is_limited:
@@ -217,7 +217,7 @@ def _places_of(type_: Any, *names: str) -> int | None:
 
 
 def clock(type_: Any, _limits: Limits) -> Any:
-    """Return times of the day, which have an offset where the column says so."""
+    """Return times of day, with an offset if the column has a time zone."""
     if getattr(type_, "timezone", False):
         example = checks.require_text("12:00:00Z")
         return Annotated[time, AfterValidator(checks.check_offset_time), example]
@@ -226,14 +226,14 @@ def clock(type_: Any, _limits: Limits) -> Any:
 
 
 def any_moment(type_: Any, _limits: Limits) -> Any:
-    """Return moments, with an offset or without: a decorator says which it takes."""
-    # A column of moments keeps no offset everywhere, and the time alone would be another moment.
+    """Return datetimes, with an offset or without: a decorator checks that."""
+    # Not every backend keeps the offset of a DateTime, so convert to UTC.
     is_kept = not isinstance(type_, sa.DateTime)
     return _ANY_MOMENT if is_kept else Annotated[_ANY_MOMENT, AfterValidator(checks.aware_to_utc)]
 
 
 def instant(_type: Any, _limits: Limits) -> Any:
-    """Return moments with an offset."""
+    """Return datetimes with an offset."""
     return INSTANT
 
 
@@ -255,12 +255,12 @@ def interval(type_: Any, limits: Limits) -> Any:
 
 
 def _unit_of(type_: Any) -> timedelta | None:
-    """Return what the lengths of time are multiples of that PostgreSQL keeps in a column."""
+    """Return the unit of the intervals that PostgreSQL keeps in a column."""
     fields = getattr(type_, "fields", None) or "second"
     return _UNITS.get(fields.split()[-1].lower())
 
 
-# Of months and years, which no length of time in Python has, it keeps nothing.
+# A timedelta has no months and years, so such a column keeps nothing of it.
 _UNITS = {
     "minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1),
     "month": timedelta.max, "year": timedelta.max,
@@ -273,7 +273,7 @@ def uuid_object(_type: Any, _limits: Limits) -> Any:
 
 
 def identifier(type_: Any, _limits: Limits) -> Any:
-    """Return UUIDs, which are text in Python where the column says so."""
+    """Return UUIDs, which are text in Python if the column has as_uuid=False."""
     if getattr(type_, "as_uuid", False):
         return _UUID
     return Annotated[_UUID, AfterValidator(str), PlainSerializer(str)]
@@ -294,13 +294,13 @@ def document(_type: Any, limits: Limits) -> Any:
 
     def store(value: Any) -> Any:
         if has_secret:
-            # Of these JSON would have stars.
+            # In JSON mode a dump would mask them.
             python = revealed(adapter.dump_python(value, by_alias=True))
             return to_jsonable_python(python, fallback=str)
-        # As JSON again, which is what the column takes: the shape may be a class.
+        # The column takes JSON, but the value may be an object of a class.
         return adapter.dump_python(value, mode="json", by_alias=True)
 
-    # The schema of a body must not look for the class in what is stored.
+    # The stored value is plain JSON, so it is not serialized as the class.
     return Annotated[
         documented(shape),
         BeforeValidator(checks.check_json),
@@ -310,7 +310,7 @@ def document(_type: Any, limits: Limits) -> Any:
 
 
 def documented(kind: Any) -> Any:
-    """Return a type that an OpenAPI document can show, if need be as anything."""
+    """Return a type with a JSON schema, which allows anything if Pydantic makes none."""
     try:
         for mode in ("validation", "serialization"):
             TypeAdapter(kind).json_schema(mode=mode)
@@ -325,10 +325,10 @@ def anything(_type: Any, _limits: Limits) -> Any:
 
 
 def array(type_: Any, limits: Limits) -> Any:
-    """Return lists of the items that a column has, as deep as it says."""
+    """Return lists of a column's items, with its number of dimensions."""
     kind: Any = limits.read(type_.item_type) | None
     for _ in range(type_.dimensions or 1):
-        # One error is enough of a list whose items may all be wrong.
+        # One error is enough, even if all items are wrong.
         kind = Annotated[list[kind], Field(fail_fast=True)]
     if limits.is_limited:
         kind = Annotated[kind, AfterValidator(checks.check_list)]
@@ -336,7 +336,7 @@ def array(type_: Any, limits: Limits) -> Any:
 
 
 def in_query(kind: Any, limits: Limits, *, is_list: bool = False) -> Any:
-    """Return a type that a query string has the JSON of; of a list it may have the only item."""
+    """Return a type that is JSON in a query string; a list may be its only item there."""
     if limits.is_limited:
         return kind
     read = checks.reader_of_queries(TypeAdapter(kind), is_list=is_list)
@@ -351,7 +351,7 @@ _MOMENT = checks.require_text("2026-01-31T12:00:00Z")
 INSTANT = Annotated[
     datetime, AfterValidator(checks.require_offset), AfterValidator(checks.to_utc), _MOMENT
 ]
-# JSON Schema's date-time and time have an offset; these names are in OpenAPI's registry.
+# JSON Schema's date-time and time have an offset; OpenAPI's registry has formats without one.
 _LOCAL_MOMENT = WithJsonSchema(
     {
         "type": "string",

@@ -1,6 +1,6 @@
-"""Types that read what a database has stored, so that it can be shown; one class a reason.
+"""Types that read stored values so that they can be shown, one class for each reason.
 
-Each is put around a column's own type, or in its place. Knows no HTTP.
+A column is read by such a type, which wraps its own type or replaces it. Knows no HTTP.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.types import TypeDecorator
 
 from ormolu.query._checks import shortest
-from ormolu.query._stored import is_filled, stored_type
+from ormolu.query._stored import is_padded, stored_type
 
 __all__ = [
-    "Around", "AsStored", "CodedAsStored", "Digits", "Exact", "Names", "Shielded", "Single",
-    "Truth", "UTCRange", "UTCRanges", "UTCTime", "UncachedAsStored", "UncachedShielded", "Unfilled",
-    "Whole", "note",
+    "AsStored", "ConvertedAsStored", "Digits", "Exact", "Names", "NullIfUnreadable", "Single",
+    "Truth", "UTCRange", "UTCRanges", "UTCTime", "UncachedAsStored", "UncachedNullIfUnreadable",
+    "Unpadded", "Whole", "Wrapper", "log_null",
 ]  # fmt: skip
 
 _log = logging.getLogger("ormolu")
 
 
-def note(kind: type[Any], reason: str) -> None:
-    _note_once(f"{kind.__module__}.{kind.__qualname__}", reason)
+def log_null(kind: type[Any], reason: str) -> None:
+    _log_once(f"{kind.__module__}.{kind.__qualname__}", reason)
 
 
 @lru_cache(maxsize=1000)
-def _note_once(name: str, reason: str) -> None:
+def _log_once(name: str, reason: str) -> None:
     _log.warning("A value of %s is shown as null: %s. Hide its column, or say what it is.",
                  name, reason)  # fmt: skip
 
 
-class Around(TypeDecorator[Any]):
-    """Reads the values of another type."""
+class Wrapper(TypeDecorator[Any]):
+    """Wraps another type."""
 
     impl = sa.types.NullType
     cache_ok = True
@@ -52,13 +52,13 @@ class Around(TypeDecorator[Any]):
         self.impl = self.impl_instance = inner
 
 
-class Shielded(Around):
-    """Reads as another type; what that cannot read is None."""
+class NullIfUnreadable(Wrapper):
+    """Reads as another type, and returns None for what that cannot read."""
 
     cache_ok = True
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
-        """Return what reads a value, or None of it."""
+        """Return what reads a value."""
         read = super().result_processor(dialect, coltype)
         kind, prepare = type(self.inner), _preparation_of(self.inner, dialect)
         if read is None:
@@ -68,109 +68,110 @@ class Shielded(Around):
             try:
                 return read(value if prepare is None else prepare(value))
             except (OSError, RuntimeError):
-                # Not of this value: a vault that does not answer, a key that is not set.
+                # The value is not the cause: a vault does not answer, or a key is not set.
                 raise
             except Exception:
-                note(kind, "it cannot read what is stored")
+                log_null(kind, "it cannot read what is stored")
                 return None
 
         return process
 
 
 def _preparation_of(type_: Any, dialect: Dialect) -> Callable[[Any], Any] | None:
-    """Return what makes the same of a stored value on every backend, before a decorator reads."""
-    if is_filled(type_, dialect):
-        return _unfilled
+    """Return what makes a stored value the same on every backend, before a decorator reads it."""
+    if is_padded(type_, dialect):
+        return _unpadded
     return _in_utc if isinstance(stored_type(type_, dialect), sa.DateTime) else None
 
 
-def _unfilled(value: Any) -> Any:
+def _unpadded(value: Any) -> Any:
     return value.rstrip(" ") if isinstance(value, str) else value
 
 
 def _in_utc(value: Any) -> Any:
-    # psycopg reads moments in the time zone of its session.
+    # psycopg returns datetimes in the time zone of the session.
     if isinstance(value, list):
         return [_in_utc(each) for each in value]
     is_aware = isinstance(value, datetime) and value.tzinfo is not None
     return value.astimezone(UTC) if is_aware else value
 
 
-class UncachedShielded(Shielded):
-    """The same, of a type by which no statement may be kept."""
+class UncachedNullIfUnreadable(NullIfUnreadable):
+    """The same, for a type without `cache_ok`."""
 
     cache_ok = False
 
 
-class AsStored(Around):
-    """Reads an enumeration or an array; what that does not know is as it is stored.
+class AsStored(Wrapper):
+    """Reads an enumeration or an array, and returns what that cannot read as it is stored.
 
-    A member of yesterday is text, and an array may be deeper or flatter than is declared.
+    A member may have been removed, and an array may have other dimensions than declared.
     """
 
     cache_ok = True
     unknown: tuple[type[Exception], ...] = (LookupError, TypeError)
 
     def bind_processor(self, dialect: Dialect) -> Any:
-        """Return what writes a value, or one that was read as it is stored."""
-        return self._kept(super().bind_processor(dialect))
+        """Return what writes a value, also one that was read as it is stored."""
+        return self._tolerant(super().bind_processor(dialect))
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
         """Return what reads a value."""
         read: Callable[[Any], Any] | None = super().result_processor(dialect, coltype)
         if isinstance(getattr(self.inner, "item_type", None), sa.DateTime):
             read = _after(read)
-        return self._kept(read)
+        return self._tolerant(read)
 
-    def _kept(self, process: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+    def _tolerant(self, process: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+        """Return a processor that returns a value that it cannot process."""
         if process is None:
             return None
 
-        def try_to(value: Any) -> Any:
+        def process_or_return(value: Any) -> Any:
             try:
                 return process(value)
             except (OSError, RuntimeError):
-                # Not of this value: a vault that does not answer, a key that is not set.
+                # The value is not the cause: a vault does not answer, or a key is not set.
                 raise
             except self.unknown:
                 return value
 
-        return try_to
+        return process_or_return
 
 
-class CodedAsStored(AsStored):
-    """The same, of a decorator, whose code raises whatever it likes."""
+class ConvertedAsStored(AsStored):
+    """The same, for a decorator, whose code may raise anything."""
 
     cache_ok = True
     unknown = (Exception,)
 
 
-class UncachedAsStored(CodedAsStored):
-    """The same, of a decorator by which no statement may be kept."""
+class UncachedAsStored(ConvertedAsStored):
+    """The same, for a decorator without `cache_ok`."""
 
     cache_ok = False
 
 
 def _after(read: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
-    """Return what reads moments of an array, in UTC."""
+    """Return what reads the datetimes of an array, in UTC."""
     return _in_utc if read is None else lambda value: _in_utc(read(value))
 
 
-class Unfilled(Around):
-    """Text of a CHAR, without the blanks that PostgreSQL fills it up with."""
+class Unpadded(Wrapper):
+    """Text of a CHAR, without the blanks that PostgreSQL pads it with."""
 
     cache_ok = True
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
-        """Return what reads a value; the type's own where nothing is filled up."""
+        """Return what reads a value; the type's own where nothing is padded."""
         read = super().result_processor(dialect, coltype)
-        if not is_filled(self.inner, dialect):
+        if not is_padded(self.inner, dialect):
             return read
-        return _unfilled if read is None else lambda value: _unfilled(read(value))
+        return _unpadded if read is None else lambda value: _unpadded(read(value))
 
 
 class UTCTime(TypeDecorator[time]):
-    """A time of the day in UTC, of which most backends keep no offset."""
+    """A time of day in UTC, of which most backends keep no offset."""
 
     impl = sa.Time(timezone=True)
     cache_ok = True
@@ -181,25 +182,25 @@ class UTCTime(TypeDecorator[time]):
 
 
 class Single(TypeDecorator[float]):
-    """A number of four bytes, with as many digits as it was given, not as eight bytes have."""
+    """A number of four bytes, with the digits that were sent, not those of eight bytes."""
 
     impl = sa.REAL
     cache_ok = True
 
     def process_result_value(self, value: float | None, dialect: Dialect) -> float | None:
-        """Return the shortest number that is stored so."""
+        """Return the shortest number that is stored as this one."""
         return None if value is None else shortest(value)
 
 
 class _PlainDecimal(Decimal):
-    """A number whose text has no exponent, which clients may not send either."""
+    """A decimal whose text has no exponent; clients may send none either."""
 
     def __str__(self) -> str:
         return format(self, "f")
 
 
-class Truth(Around):
-    """A truth value that one backend has as a number."""
+class Truth(Wrapper):
+    """A truth value that one backend stores as a number."""
 
     cache_ok = True
 
@@ -208,8 +209,8 @@ class Truth(Around):
         return None if value is None else bool(value)
 
 
-class Digits(Around):
-    """A decimal of many places, of which the usual text of some has an exponent."""
+class Digits(Wrapper):
+    """A decimal of many places, whose default text may have an exponent."""
 
     cache_ok = True
 
@@ -219,7 +220,7 @@ class Digits(Around):
 
 
 class Exact(TypeDecorator[Decimal]):
-    """A decimal that one backend has as a double."""
+    """A decimal that one backend stores as a double."""
 
     impl = sa.Double
     cache_ok = True
@@ -235,8 +236,8 @@ class Exact(TypeDecorator[Decimal]):
         return _PlainDecimal(repr(value) if self.scale is None else f"{value:.{self.scale}f}")
 
 
-class Whole(Around):
-    """A whole number that one backend has as a decimal."""
+class Whole(Wrapper):
+    """An integer that one backend stores as a decimal."""
 
     cache_ok = True
 
@@ -245,8 +246,8 @@ class Whole(Around):
         return None if value is None else int(value)
 
 
-class Names(Around):
-    """The names of MySQL's SET in the order of its declaration, not of a hash."""
+class Names(Wrapper):
+    """The names of MySQL's SET, in the order of its declaration."""
 
     cache_ok = True
 
@@ -270,7 +271,7 @@ class UTCRange(TypeDecorator[Any]):
 
 
 class UTCRanges(TypeDecorator[Any]):
-    """Several of them."""
+    """Multiranges of instants, in UTC."""
 
     impl = postgresql.TSTZMULTIRANGE
     cache_ok = True

@@ -1,7 +1,7 @@
-"""Selections: which fields and relations an answer has, and the rows for them.
+"""Selections: the fields and relations of an answer, and its rows. Knows no HTTP.
 
-To-one relations come with the row itself by an outer join; each to-many relation takes one
-statement for all rows of its level, so that nothing multiplies or drops rows. Knows no HTTP.
+To-one relations are read with the row by an outer join. Each to-many relation takes one statement
+for all rows of its level. So nothing multiplies or drops rows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
 Row = dict[str, Any]
 
 _MAX_DEPTH = 3
-# Each may be a statement.
+# Each include may take a statement.
 _MAX_INCLUDES = 30
 MAX_CHILDREN = 100
 # Backends take 32,766 parameters in one statement.
@@ -36,12 +36,12 @@ _MAX_PARAMETERS = 30_000
 
 @dataclass
 class Selection:
-    """What of one model an answer has.
+    """The fields and relations of one model in an answer.
 
     Attributes:
         view: What may be seen.
         names: The members, in order.
-        children: The relations: each with what of its target.
+        children: The relations, each with the selection of its target.
     """
 
     view: View
@@ -50,7 +50,7 @@ class Selection:
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """Return the fields that are read for it, in order."""
+        """Return the fields that are read, in order."""
         shape = self.view.shape
         if shape is not None:
             return shape.fields
@@ -58,12 +58,12 @@ class Selection:
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
-        """Return what the values of its fields are called in a row."""
+        """Return the names of the fields in a row."""
         return tuple(field.name for field in self.fields)
 
     @cached_property
     def is_shaped(self) -> bool:
-        """Tell whether an answer has other members than the values that are read."""
+        """Tell whether a public model makes the members of an answer."""
         children = [child for _, child in self.children.values()]
         return self.view.shape is not None or any(child.is_shaped for child in children)
 
@@ -133,7 +133,7 @@ def _complete(node: Selection) -> None:
 
 @dataclass
 class Part:
-    """A selection within one statement: the entity it is read from and the place of its values."""
+    """A selection in a statement: its entity, and the first of its columns."""
 
     selection: Selection
     entity: Any
@@ -147,9 +147,9 @@ def prepare(statement: Select[Any], selection: Selection, entity: Any) -> tuple[
     return _add_columns(statement, root), root
 
 
-# From a part, a hop to many, the keys of the rows before it and the most that are wanted: the rows
-# behind it, in order; the part that they are made of; how many columns of the keys stand in front
-# of their places; the bytes of those rows, if they were too many to send.
+# From a part, a to-many relation with its selection, the keys of the owners and the most rows: the
+# rows of the relation; their part; how many columns of the owner's key come before their places;
+# and the bytes of the rows, if they were too many to send.
 FetchChildren = Callable[
     [Part, tuple[Relation, Selection], list[Any], int],
     Awaitable[tuple[Sequence[Sequence[Any]], Part, int, int]],
@@ -158,18 +158,18 @@ FetchChildren = Callable[
 
 @dataclass(slots=True)
 class Owner:
-    """The rows of one key, which the same children belong to.
+    """The rows with one key, which have the same children.
 
     Attributes:
-        rows: The objects.
-        times: How often they stand in the answer, all together.
+        rows: The rows.
+        times: How often they are in the answer, all together.
     """
 
     rows: list[Row] = field(default_factory=list)
     times: int = 0
 
 
-# By the part that they are made of, and by their keys.
+# Owners by the id of their part, and by key.
 Parents = dict[int, dict[Any, Owner]]
 
 
@@ -177,7 +177,7 @@ class Rows:
     """Makes the rows of one answer.
 
     Attributes:
-        truncated: Paths of to-many relations of which not all rows are in the answer.
+        truncated: Paths of to-many relations that have more rows than the answer.
     """
 
     def __init__(self, fetch_children: FetchChildren, budget: Budget) -> None:
@@ -192,7 +192,7 @@ class Rows:
         self._budget = budget
 
     async def collect(self, root: Part, raw: Sequence[Sequence[Any]]) -> list[Row]:
-        """Make the rows of an answer from what a prepared statement returned.
+        """Make the rows of an answer from the result of a prepared statement.
 
         Raises:
             RefusedError: The answer has more rows or bytes than its budget.
@@ -246,7 +246,7 @@ class Rows:
         self, part: Part, hop: tuple[Relation, Selection], owners: dict[Any, Owner], path: str
     ) -> None:
         name = hop[0].name
-        # One of each owner tells that there are more; with one more it is too many in any case.
+        # One row more of each owner tells that there are others; another one exceeds the budget.
         most = self._budget.rows + len(owners) + 1
         raw, root, width, size = await self._fetch_children(part, hop, list(owners), most)
         self._budget.spend_bytes(size, path)
@@ -268,14 +268,14 @@ class Rows:
 
 
 def shown(selection: Selection, row: Row) -> Row:
-    """Return what an answer has of a row that was read for a selection."""
+    """Return what an answer shows of a row that was read for a selection."""
     if not selection.is_shaped:
         return row
     members, shape = row, selection.view.shape
     if shape is not None:
         made = shape.make(row)
         is_all = selection.names == shape.members
-        # A model that writes its own answer may have other members than its fields.
+        # A model with a serializer may have other members than its fields.
         members = made if is_all else {name: made[name] for name in selection.names if name in made}
     for name, (_, child) in selection.children.items():
         members[name] = _shown_behind(child, row[name])
@@ -289,7 +289,7 @@ def _shown_behind(selection: Selection, found: Any) -> Any:
 
 
 def walk(part: Part, path: str) -> Iterator[tuple[Part, str]]:
-    """Yield a part and those joined to it, with their paths."""
+    """Yield a part and those that are joined to it, with their paths."""
     yield part, path
     for name, inner in part.parts.items():
         yield from walk(inner, f"{path}.{name}".lstrip("."))
@@ -302,7 +302,7 @@ def key_columns(view: View, entity: Any) -> list[Any]:
 def _add_columns(statement: Select[Any], part: Part) -> Select[Any]:
     selection, entity = part.selection, part.entity
     columns = [as_shown(each.on(entity)) for each in selection.fields]
-    # The keys tell whether an outer join found a row, and whose children are whose.
+    # The keys tell whether an outer join found a row, and which owner a child has.
     columns += map(as_key, key_columns(selection.view, entity))
     part.start = len(statement.selected_columns)
     statement = statement.add_columns(
@@ -313,8 +313,8 @@ def _add_columns(statement: Select[Any], part: Part) -> Select[Any]:
             continue
         alias = aliased(child.view.model)
         link = relation.on(entity).of_type(alias)
-        # Not link.and_(): it adapts the policy to the alias, and loses kinds of subclasses in it.
-        seen = child.view.seen_through(alias)
+        # link.and_() would adapt the policy to the alias, and lose discriminators in it.
+        seen = child.view.visible_on(alias)
         statement = statement.outerjoin(alias, link if seen is None else and_(link, seen))
         part.parts[name] = inner = Part(child, alias, 0)
         statement = _add_columns(statement, inner)
@@ -324,13 +324,13 @@ def _add_columns(statement: Select[Any], part: Part) -> Select[Any]:
 def make_row(
     part: Part, values: Sequence[Any], parents: Parents | None = None, times: int = 1
 ) -> Row | None:
-    """Make a row of what a prepared statement returned.
+    """Make a row from the result of a prepared statement.
 
     Args:
-        part: What it is made of.
-        values: What the statement returned.
-        parents: Where it is noted as a parent of others.
-        times: How often it stands in the answer.
+        part: The selection in the statement.
+        values: A row of the result.
+        parents: Where the row is added as an owner of others.
+        times: How often it is in the answer.
     """
     names = part.selection.keys
     start, end = part.start, part.start + len(names)

@@ -1,7 +1,7 @@
-"""Sorting: `-created_at,author.name:nullsfirst`, always total, the same on every backend.
+"""Sorting: `-created_at,author.name:nullsfirst`, the same on every backend. Knows no HTTP.
 
-NULL counts as the largest value, as in PostgreSQL; the primary key comes last, so that no two
-rows are equal. Knows no HTTP.
+NULL is the largest value, as in PostgreSQL. The primary key comes last, so that no two rows are
+equal.
 """
 
 from __future__ import annotations
@@ -11,18 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import (
-    ColumnElement,
-    Dialect,
-    and_,
-    cast,
-    false,
-    func,
-    literal_column,
-    or_,
-    select,
-    type_coerce,
-)
 from sqlalchemy.orm import aliased
 from sqlalchemy.types import NullType, TypeEngine
 
@@ -34,14 +22,14 @@ from ormolu.query._types import STRING_CHARACTERS, is_long, is_text
 from ormolu.query._views import Field, Location, Relation, View, refuse
 
 __all__ = [
-    "Order", "Sort", "are_cut", "kept_values", "read_sort", "rows_after", "sort_columns",
+    "Order", "Sort", "are_truncated", "cursor_columns", "read_sort", "rows_after", "sort_columns",
     "sort_expressions", "sort_types",
 ]  # fmt: skip
 
 _MAX_KEYS = 8
 _MAX_HOPS = 3
 
-# With more digits than are read of it, a computed decimal would not be found again.
+# A computed decimal is rounded to the digits that are read, so that a cursor finds it again.
 _COMPUTED = sa.Numeric(38, 10)
 
 
@@ -50,10 +38,10 @@ class Order:
     """One key of a sort.
 
     Attributes:
-        path: The relations on the way to the field, each with what may be seen behind it.
-        field: What is sorted by.
-        is_descending: Whether the largest comes first.
-        are_nulls_first: Whether rows without a value come first.
+        path: The relations that lead to the field, each with the view of its target.
+        field: The field.
+        is_descending: Whether the largest value comes first.
+        are_nulls_first: Whether NULL comes first.
     """
 
     path: tuple[tuple[Relation, View], ...]
@@ -63,7 +51,7 @@ class Order:
 
     @property
     def is_nullable(self) -> bool:
-        """Tell whether there may be no value to sort by."""
+        """Tell whether its value may be NULL."""
         return bool(self.path) or self.field.is_nullable
 
     def __str__(self) -> str:
@@ -129,18 +117,19 @@ def _read_key(view: View, key: str, location: Location) -> Order:
     return Order(tuple(hops), field, is_descending, are_nulls_first)
 
 
-def sort_expressions(sort: Sort, entity: Any, dialect: Dialect) -> list[ColumnElement[Any]]:
-    """Return what each key sorts by; over a relation by a subquery."""
+def sort_expressions(sort: Sort, entity: Any, dialect: sa.Dialect) -> list[sa.ColumnElement[Any]]:
+    """Return the expression of each key; over a relation it is a subquery."""
     return [
         _as_compared(order.field, _value(order.path, order.field, entity), dialect)
         for order in sort
     ]
 
 
-def sort_types(sort: Sort, dialect: Dialect) -> list[TypeEngine[Any]]:
-    """Return the types of what is compared for each key, and so of a cursor's values."""
+def sort_types(sort: Sort, dialect: sa.Dialect) -> list[TypeEngine[Any]]:
+    """Return the type of each key's expression, and so of the cursor's values."""
     compared = [
-        _as_compared(order.field, literal_column("0", order.field.type), dialect) for order in sort
+        _as_compared(order.field, sa.literal_column("0", order.field.type), dialect)
+        for order in sort
     ]
     return [expression.type for expression in compared]
 
@@ -151,8 +140,8 @@ def _value(path: tuple[tuple[Relation, View], ...], field: Field, entity: Any) -
     (relation, target), *rest = path
     alias = aliased(target.model)
     value = _value(tuple(rest), field, alias)
-    found = select(value).where(relation.on(entity).of_type(alias))
-    seen = target.seen_through(alias)
+    found = sa.select(value).where(relation.on(entity).of_type(alias))
+    seen = target.visible_on(alias)
     if seen is not None:
         found = found.where(seen)
     if relation.is_first:
@@ -161,30 +150,30 @@ def _value(path: tuple[tuple[Relation, View], ...], field: Field, entity: Any) -
     return found.select_from(alias).correlate(entity).scalar_subquery()
 
 
-def _as_compared(field: Field, value: Any, dialect: Dialect) -> ColumnElement[Any]:
-    """Return a value so that what is read of it compares equal to it, as a cursor needs."""
+def _as_compared(field: Field, value: Any, dialect: sa.Dialect) -> sa.ColumnElement[Any]:
+    """Return a value in a form that is equal to what is read of it, as cursors need."""
     if _is_shortened(field, dialect):
-        # MariaDB sorts by the first 1024 bytes, and a cursor has to fit into a URL.
-        value = func.substr(value, 1, STRING_CHARACTERS, type_=value.type)
+        # MariaDB sorts by the first 1024 bytes, and a cursor must fit into a URL.
+        value = sa.func.substr(value, 1, STRING_CHARACTERS, type_=value.type)
     expression = ordered(value, dialect)
     if backend_of(dialect).compares_as_stored:
-        return type_coerce(expression, NullType())
+        return sa.type_coerce(expression, NullType())
     plain = stored_type(expression.type, dialect)
     if isinstance(plain, sa.Float):
-        # Four bytes are shown with fewer digits than they have.
+        # Floats of four bytes are read with fewer digits than they have.
         double: TypeEngine[Any] = sa.Double()
         is_double = isinstance(plain, sa.Double)
-        return type_coerce(expression, double) if is_double else cast(expression, double)
+        return sa.type_coerce(expression, double) if is_double else sa.cast(expression, double)
     if isinstance(plain, sa.Numeric) and field.is_computed:
-        return cast(expression, _COMPUTED)
+        return sa.cast(expression, _COMPUTED)
     if isinstance(plain, sa.Integer) and field.is_computed:
-        # A count or a sum is larger than its type says.
-        return type_coerce(expression, sa.BigInteger())
-    return type_coerce(expression, plain)
+        # A count or a sum may exceed its declared type.
+        return sa.type_coerce(expression, sa.BigInteger())
+    return sa.type_coerce(expression, plain)
 
 
-def _is_shortened(field: Field, dialect: Dialect) -> bool:
-    """Tell whether a text is sorted by its beginning alone."""
+def _is_shortened(field: Field, dialect: sa.Dialect) -> bool:
+    """Tell whether text is sorted only by its beginning."""
     stored = stored_type(field.type, dialect)
     if not is_text(stored):
         return False
@@ -193,41 +182,41 @@ def _is_shortened(field: Field, dialect: Dialect) -> bool:
     return backend_of(dialect).sorts_by_beginning and _is_endless(field, dialect)
 
 
-def _is_endless(field: Field, dialect: Dialect) -> bool:
-    """Tell whether a text may have any length, though most have few characters."""
+def _is_endless(field: Field, dialect: sa.Dialect) -> bool:
+    """Tell whether text may have any length."""
     stored = stored_type(field.type, dialect)
     return is_text(stored) and getattr(stored, "length", None) is None
 
 
-def kept_values(
-    view: View, sort: Sort, expressions: list[ColumnElement[Any]], dialect: Dialect
-) -> list[ColumnElement[Any]]:
-    """Return what a cursor keeps of each key: of a text that may be endless its beginning."""
+def cursor_columns(
+    view: View, sort: Sort, expressions: list[sa.ColumnElement[Any]], dialect: sa.Dialect
+) -> list[sa.ColumnElement[Any]]:
+    """Return the columns of a cursor's values; text of any length is truncated."""
     return [
-        func.substr(expression, 1, STRING_CHARACTERS + 1, type_=expression.type)
-        if _is_cuttable(view, order, dialect)
+        sa.func.substr(expression, 1, STRING_CHARACTERS + 1, type_=expression.type)
+        if _is_truncated(view, order, dialect)
         else expression
         for order, expression in zip(sort, expressions, strict=True)
     ]
 
 
-def _is_cuttable(view: View, order: Order, dialect: Dialect) -> bool:
+def _is_truncated(view: View, order: Order, dialect: sa.Dialect) -> bool:
     is_key = not order.path and order.field in view.keys
     return (
         _is_endless(order.field, dialect) and not is_key and not _is_shortened(order.field, dialect)
     )
 
 
-def are_cut(values: Sequence[Any]) -> bool:
-    """Tell whether one of a cursor's values may be the beginning of a text alone."""
+def are_truncated(values: Sequence[Any]) -> bool:
+    """Tell whether one of a cursor's values may be truncated text."""
     return any(isinstance(value, str) and len(value) > STRING_CHARACTERS for value in values)
 
 
 def sort_columns(
-    sort: Sort, expressions: list[ColumnElement[Any]], dialect: Dialect
-) -> list[ColumnElement[Any]]:
+    sort: Sort, expressions: list[sa.ColumnElement[Any]], dialect: sa.Dialect
+) -> list[sa.ColumnElement[Any]]:
     """Return the ORDER BY."""
-    columns: list[ColumnElement[Any]] = []
+    columns: list[sa.ColumnElement[Any]] = []
     for order, expression in zip(sort, expressions, strict=True):
         if order.is_nullable and not _is_native(order, dialect):
             nulls = expression.is_(None)
@@ -236,8 +225,8 @@ def sort_columns(
     return columns
 
 
-def _is_native(order: Order, dialect: Dialect) -> bool:
-    """Tell whether the backend puts NULL there by itself, so that an index serves."""
+def _is_native(order: Order, dialect: sa.Dialect) -> bool:
+    """Tell whether the backend puts NULL there by itself, so that an index can be used."""
     is_first = order.is_descending == backend_of(dialect).nulls_are_largest
     return order.are_nulls_first == is_first
 
@@ -245,51 +234,53 @@ def _is_native(order: Order, dialect: Dialect) -> bool:
 def rows_after(
     view: View,
     sort: Sort,
-    expressions: list[ColumnElement[Any]],
+    expressions: list[sa.ColumnElement[Any]],
     values: Sequence[Any],
-    dialect: Dialect,
-) -> ColumnElement[bool]:
+    dialect: sa.Dialect,
+) -> sa.ColumnElement[bool]:
     """Return the condition that a row comes after the row with these values."""
-    alternatives: list[ColumnElement[bool]] = []
-    equal: list[ColumnElement[bool]] = []
+    alternatives: list[sa.ColumnElement[bool]] = []
+    equal: list[sa.ColumnElement[bool]] = []
     for order, expression, value in zip(sort, expressions, values, strict=True):
         least = None if value is None else bound(expression, value)
-        if are_cut([value]) and _is_cuttable(view, order, dialect):
+        if are_truncated([value]) and _is_truncated(view, order, dialect):
             whole = _last_text(view, sort, values, order, dialect)
-            least = func.coalesce(whole, least, type_=expression.type)
+            least = sa.func.coalesce(whole, least, type_=expression.type)
         later = _after(order, expression, least)
         if later is not None:
-            alternatives.append(and_(*equal, later))
+            alternatives.append(sa.and_(*equal, later))
         equal.append(expression.is_(None) if least is None else expression == least)
-    return or_(false(), *alternatives)
+    return sa.or_(sa.false(), *alternatives)
 
 
 def _last_text(
-    view: View, sort: Sort, values: Sequence[Any], order: Order, dialect: Dialect
-) -> ColumnElement[Any]:
-    """Look the whole text up of the row that a page ended with, of which a cursor has a part.
+    view: View, sort: Sort, values: Sequence[Any], order: Order, dialect: sa.Dialect
+) -> sa.ColumnElement[Any]:
+    """Return a subquery for the whole text that a cursor has the beginning of.
 
-    Once that row is gone or has another text, what begins alike may be given again.
+    If the row is gone or changed, the next page may repeat rows with the same beginning.
     """
     row = aliased(view.model)
     text = _as_compared(order.field, _value(order.path, order.field, row), dialect)
-    beginning = func.substr(text, 1, STRING_CHARACTERS + 1)
-    found = select(text).where(beginning == values[sort.index(order)])
+    beginning = sa.func.substr(text, 1, STRING_CHARACTERS + 1)
+    found = sa.select(text).where(beginning == values[sort.index(order)])
     for other, value in zip(sort, values, strict=True):
         if not other.path and other.field in view.keys:
             part = _as_compared(other.field, other.field.on(row), dialect)
             found = found.where(part == bound(part, value))
-    seen = view.seen_through(row)
+    seen = view.visible_on(row)
     found = found if seen is None else found.where(seen)
     return found.correlate(None).scalar_subquery()
 
 
 def _after(
-    order: Order, expression: ColumnElement[Any], least: ColumnElement[Any] | None
-) -> ColumnElement[bool] | None:
+    order: Order, expression: sa.ColumnElement[Any], least: sa.ColumnElement[Any] | None
+) -> sa.ColumnElement[bool] | None:
     if least is None:
         return expression.is_not(None) if order.are_nulls_first else None
-    later: ColumnElement[bool] = expression < least if order.is_descending else expression > least
+    later: sa.ColumnElement[bool] = (
+        expression < least if order.is_descending else expression > least
+    )
     if order.is_nullable and not order.are_nulls_first:
-        return or_(later, expression.is_(None))
+        return sa.or_(later, expression.is_(None))
     return later

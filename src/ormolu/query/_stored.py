@@ -1,7 +1,7 @@
-"""The SQL side of a column's type: what each backend stores, and what stands before it in Python.
+"""The SQL side of a column's type: what each backend stores, and the decorators before it.
 
-A decorator's `impl` is what it was written over; what the database has is what it names for that
-database's dialect, and so it is with variants. Knows no value of a client, no model, no HTTP.
+What the database has is not a decorator's `impl`, but what it loads for the dialect, and the same
+holds for variants. Knows no model and no HTTP.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from ormolu.models import UTCDateTime
 from ormolu.seams import variants_of
 
 __all__ = [
-    "bound_form", "is_coded", "is_filled", "is_fixed", "is_named_apart", "named_type",
-    "named_types", "read_form", "reads_as_inner", "reads_as_stored", "stored_type", "stored_types",
-    "undecorated",
+    "bound_form", "has_variants", "is_converted", "is_fixed_length", "is_padded", "read_form",
+    "reads_as_inner", "reads_as_stored", "stored_type", "stored_types", "undecorated",
+    "variant_type", "variant_types",
 ]  # fmt: skip
 
 _BINDS = ("process_bind_param", "bind_processor", "bind_expression")
@@ -32,7 +32,7 @@ _READS = ("process_result_value", "result_processor", "column_expression")
 
 
 def stored_type(type_: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:
-    """Return what the database has for a column."""
+    """Return the type that the database has for a column."""
     stored: TypeEngine[Any] = type_.dialect_impl(dialect)
     while isinstance(stored, TypeDecorator) and not isinstance(stored, sa.Interval):
         stored = stored.impl_instance.dialect_impl(dialect)
@@ -40,29 +40,29 @@ def stored_type(type_: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:
 
 
 def stored_types(type_: TypeEngine[Any]) -> list[TypeEngine[Any]]:
-    """Return what each backend has for a column, of those whose dialect a type can tell."""
+    """Return the types that the backends have for a column, if it supports them."""
     found = []
     for dialect in _dialects():
-        # A type of one backend may not know the others at all.
+        # A type of one backend may fail for the others.
         with suppress(Exception):
             found.append(stored_type(type_, dialect))
     return found
 
 
-def named_type(
+def variant_type(
     type_: TypeEngine[Any], dialect: Dialect, *, is_below: bool = False
 ) -> TypeEngine[Any]:
-    """Return the type that a program names for a database: a variant, or what a decorator loads.
+    """Return the type that a program names for a backend: a variant, or what a decorator loads.
 
-    SQLAlchemy's own for that database is made of it. One with code between is returned as it is.
+    A type with code that converts values is returned itself.
 
     Args:
-        type_: Of a column.
+        type_: Type of a column.
         dialect: Of the database.
-        is_below: Whether to return what is named below such code.
+        is_below: Whether to look below such code, too.
     """
     named = type_
-    while is_below or not is_coded(named):
+    while is_below or not is_converted(named):
         variant = variants_of(named).get(dialect.name)
         if variant is not None:
             named = variant
@@ -73,19 +73,19 @@ def named_type(
     return named
 
 
-def named_types(type_: TypeEngine[Any]) -> list[TypeEngine[Any]]:
-    """Return what a program names for each backend, of those whose dialect a type can tell."""
+def variant_types(type_: TypeEngine[Any]) -> list[TypeEngine[Any]]:
+    """Return the types that a program names for the backends, if the type supports them."""
     found = []
     for dialect in _dialects():
         with suppress(Exception):
-            found.append(named_type(type_, dialect))
+            found.append(variant_type(type_, dialect))
     return found
 
 
-def is_named_apart(type_: TypeEngine[Any]) -> bool:
-    """Tell whether a program names a type of its own for some database."""
+def has_variants(type_: TypeEngine[Any]) -> bool:
+    """Tell whether a program names another type for some backend."""
     if not isinstance(type_, TypeDecorator):
-        # The common case, fast: this is asked of each column of each list.
+        # Fast path: this is called for each column of each list.
         return bool(variants_of(type_))
     return any(
         bool(variants_of(each)) or _is_overridden(each, ("load_dialect_impl",))
@@ -93,34 +93,36 @@ def is_named_apart(type_: TypeEngine[Any]) -> bool:
     )
 
 
-def is_coded(type_: TypeEngine[Any]) -> bool:
-    """Tell whether code of the program's own stands between a value and what is stored."""
+def is_converted(type_: TypeEngine[Any]) -> bool:
+    """Tell whether the program's own code converts the values."""
     return any(_is_overridden(each, (*_BINDS, *_READS)) for each in _layers(type_))
 
 
-def is_filled(type_: TypeEngine[Any], dialect: Dialect) -> bool:
-    """Tell whether a database fills text up with blanks, to the length of its column."""
-    # Ask the type that the program names: drivers see all text alike.
-    return backend_of(dialect).fills_char and is_fixed(named_type(type_, dialect, is_below=True))
+def is_padded(type_: TypeEngine[Any], dialect: Dialect) -> bool:
+    """Tell whether a backend pads text with blanks to the length of its column."""
+    # Use the program's type: dialects have one type for all text.
+    return backend_of(dialect).fills_char and is_fixed_length(
+        variant_type(type_, dialect, is_below=True)
+    )
 
 
-def is_fixed(type_: TypeEngine[Any]) -> bool:
-    """Tell whether all text of a column has the same length, as far as SQL goes."""
+def is_fixed_length(type_: TypeEngine[Any]) -> bool:
+    """Tell whether a column has text of a fixed length."""
     return isinstance(type_, (sa.CHAR, sa.NCHAR))
 
 
 def reads_as_stored(type_: TypeEngine[Any]) -> bool:
-    """Tell whether what is read of a column is what is stored there, as it is."""
+    """Tell whether a column is read without conversion by the program's code."""
     return not any(_is_overridden(each, _READS) for each in _layers(type_))
 
 
 def reads_as_inner(type_: TypeEngine[Any]) -> bool:
-    """Tell whether what is read of a decorator is what the type that it decorates reads."""
+    """Tell whether a decorator reads values as the type that it decorates."""
     return isinstance(type_, TypeDecorator) and not _is_overridden(type_, _READS)
 
 
 def undecorated(type_: TypeEngine[Any]) -> TypeEngine[Any]:
-    """Return the type that a program's own type decorates, or that a domain is of."""
+    """Return the type below all decorators and domains."""
     while True:
         if isinstance(type_, postgresql.DOMAIN):
             type_ = type_.data_type
@@ -131,7 +133,7 @@ def undecorated(type_: TypeEngine[Any]) -> TypeEngine[Any]:
 
 
 def bound_form(type_: TypeEngine[Any], value: Any, dialect: Dialect) -> Any:
-    """Return what decorators make of a value, before the type below them writes it."""
+    """Return a value after `process_bind_param` of all decorators."""
     layer: Any = type_.dialect_impl(dialect)
     while isinstance(layer, TypeDecorator) and not isinstance(layer, sa.Interval):
         if _is_overridden(layer, ("process_bind_param",)):
@@ -141,7 +143,7 @@ def bound_form(type_: TypeEngine[Any], value: Any, dialect: Dialect) -> Any:
 
 
 def read_form(type_: TypeEngine[Any], value: Any, dialect: Dialect) -> Any:
-    """Return what decorators make of what the type below them reads."""
+    """Return a value after `process_result_value` of all decorators."""
     layers = []
     layer: Any = type_.dialect_impl(dialect)
     while isinstance(layer, TypeDecorator) and not isinstance(layer, sa.Interval):
@@ -154,7 +156,7 @@ def read_form(type_: TypeEngine[Any], value: Any, dialect: Dialect) -> Any:
 
 
 def _layers(type_: Any) -> Iterator[Any]:
-    """Yield a type, and those that it decorates, down to SQLAlchemy's."""
+    """Yield a type and those that it decorates, down to SQLAlchemy's."""
     yield type_
     while isinstance(type_, TypeDecorator) and not _is_whole(type_):
         type_ = type_.impl_instance
@@ -162,7 +164,7 @@ def _layers(type_: Any) -> Iterator[Any]:
 
 
 def _is_whole(type_: TypeEngine[Any]) -> bool:
-    """Tell whether a decorator is a type of its own to all who ask, as SQLAlchemy's Interval is."""
+    """Tell whether a decorator counts as a plain type."""
     return isinstance(type_, (sa.Interval, UTCDateTime))
 
 
@@ -174,7 +176,7 @@ def _is_overridden(type_: Any, names: tuple[str, ...]) -> bool:
 
 def _is_known(kind: type[Any]) -> bool:
     if kind is sa.PickleType:
-        # It stores bytes and reads any object, so its code counts as the program's.
+        # It stores bytes and reads any object, so it counts as the program's code.
         return False
     return kind.__module__.partition(".")[0] in {"ormolu", "sqlalchemy"}
 

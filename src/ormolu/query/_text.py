@@ -1,8 +1,8 @@
-"""Values that compare, sort and match the same on every backend; text by code point.
+"""Comparing, sorting and matching values the same on every backend; text by code points.
 
-SQLite's LIKE ignores the case of ASCII letters, MariaDB's `=` case and trailing blanks, and
-PostgreSQL sorts by the language of the database. A column with a collation of its own keeps it.
-SQLite compares moments as text, with microseconds or without.
+SQLite's LIKE ignores the case of ASCII letters, MariaDB's `=` ignores case and trailing blanks, and
+PostgreSQL sorts by the language of the database. A column with its own collation keeps it. SQLite
+compares datetimes as text, with or without microseconds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ormolu.backends import backend_of, is_short_float, pieces_of
 from ormolu.query._kinds import family_of
-from ormolu.query._stored import bound_form, is_filled, is_named_apart, named_type, stored_type
+from ormolu.query._stored import bound_form, has_variants, is_padded, stored_type, variant_type
 
 __all__ = ["bound", "bounds", "equals", "is_one_of", "literal", "matches", "ordered"]
 
@@ -43,7 +43,7 @@ def bound(expression: Any, value: Any) -> ColumnElement[Any]:
 def bounds(
     expression: Any, value: Any, dialect: Dialect
 ) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    """Return the least and the greatest of what may be stored for a value, as parameters."""
+    """Return the least and the greatest stored form of a value, as parameters."""
     forms: list[Any] = [sa.literal(form, _compared_type(expression, dialect))
                         for form in _stored_forms(expression, value, dialect)]  # fmt: skip
     single = _single_of(expression, dialect)
@@ -53,9 +53,9 @@ def bounds(
 
 
 def _single_of(expression: Any, dialect: Dialect) -> TypeEngine[Any] | None:
-    """Return the number of four bytes that an expression is; None if it is another."""
+    """Return the type of an expression if it is a float of four bytes, else None."""
     # A parameter has eight bytes, and 0.1 of eight bytes does not equal 0.1 of four.
-    named = named_type(expression.type, dialect)
+    named = variant_type(expression.type, dialect)
     return backend_of(dialect).single_precision(named)
 
 
@@ -96,10 +96,10 @@ def equals(expression: Any, value: Any, dialect: Dialect) -> ColumnElement[bool]
 def _matching(
     expression: Any, dialect: Dialect, match: Callable[[Any], ColumnElement[bool]]
 ) -> ColumnElement[bool]:
-    """Return a comparison of an expression, exact, and so that an index serves if it can."""
+    """Return an exact comparison of an expression, which uses an index if there is one."""
     exact, type_ = _exact(expression, dialect), expression.type
-    # A CHAR equals any text with more blanks at its end, so `=` is not exact there.
-    is_index_exact = backend_of(dialect).has_exact_equality and not is_filled(type_, dialect)
+    # `=` is not exact for a CHAR, which equals text with more blanks at its end.
+    is_index_exact = backend_of(dialect).has_exact_equality and not is_padded(type_, dialect)
     if exact is expression or is_index_exact:
         return match(expression)
     # The first condition finds the row by an index, the second is exact.
@@ -124,7 +124,7 @@ def matches(
     expression: Any, pattern: str, dialect: Dialect, *, ignore_case: bool = False
 ) -> ColumnElement[bool]:
     """Return whether text matches a pattern; a backslash makes `%` and `_` mean themselves."""
-    # Compare what is stored: no type decorator may change the pattern.
+    # Compare the stored text: no TypeDecorator may change the pattern.
     text = _undecorated(expression, dialect)
     backend = backend_of(dialect)
     exact = partial(_exact, dialect=dialect)
@@ -137,7 +137,7 @@ def literal(text: str) -> str:
 
 
 def _operand(expression: Any, dialect: Dialect) -> Any:
-    """Return an expression whose type has operators, as MySQL's own numbers have none."""
+    """Return an expression with a type that has operators: some of MySQL's have none."""
     stored = stored_type(expression.type, dialect)
     if isinstance(stored, postgresql.DOMAIN):
         return sa.type_coerce(expression, stored.data_type)
@@ -149,11 +149,11 @@ def _operand(expression: Any, dialect: Dialect) -> Any:
 
 def _undecorated(expression: Any, dialect: Dialect) -> Any:
     type_ = expression.type
-    if is_filled(type_, dialect):
+    if is_padded(type_, dialect):
         # The cast strips the blanks at the end.
         return cast(expression, sa.Text())
     # SQLAlchemy ignores variants in collate().
-    is_other = isinstance(type_, TypeDecorator) or is_named_apart(type_)
+    is_other = isinstance(type_, TypeDecorator) or has_variants(type_)
     return sa.type_coerce(expression, stored_type(type_, dialect)) if is_other else expression
 
 

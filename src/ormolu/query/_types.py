@@ -1,4 +1,4 @@
-"""What the rest of the grammar asks of a column's type; the table is in `_kinds`."""
+"""Questions about a column's type, which the table in `_kinds` answers."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from ormolu.query._kinds import family_of, kind_of
 from ormolu.query._readers import STRING_CHARACTERS
 from ormolu.query._stored import undecorated
 
-__all__ = ["STRING_CHARACTERS", "filtered_type", "is_json", "is_long", "is_text", "undecorated"]
+__all__ = ["STRING_CHARACTERS", "filtered_type", "is_json", "is_long", "is_text"]
 
 
 def filtered_type(type_: TypeEngine[Any]) -> Any:
-    """Return the type of a value that is only compared with: any length will do."""
+    """Return Pydantic's type of a value to compare with."""
     return kind_of(type_).filtered
 
 
 def is_text(type_: TypeEngine[Any]) -> bool:
-    """Tell whether a column holds text, which has patterns and a collation."""
+    """Tell whether a column has text."""
     return family_of(type_) == "text"
 
 
 def is_long(type_: TypeEngine[Any]) -> bool:
-    """Tell whether a column is declared to hold more text than is sorted by."""
+    """Tell whether a column may have longer text than rows are sorted by."""
     plain: Any = undecorated(type_)
     if not is_text(type_):
         return False
@@ -33,5 +33,5 @@ def is_long(type_: TypeEngine[Any]) -> bool:
 
 
 def is_json(type_: TypeEngine[Any]) -> bool:
-    """Tell whether a column holds JSON."""
+    """Tell whether a column has JSON."""
     return isinstance(undecorated(type_), sa.JSON)

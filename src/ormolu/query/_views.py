@@ -1,7 +1,7 @@
-"""What of a model may be seen: the fields, the relations, the rows; on every hop of a path.
+"""What may be seen of a model and of those that its relations lead to: fields, relations and rows.
 
-Everything that a request names is looked up here, so what is not in a view cannot be read,
-filtered, sorted or inferred. Knows no resource and no HTTP.
+Every name in a request is looked up in a view, so what is not in it cannot be read, filtered,
+sorted or inferred. Knows no resource and no HTTP.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class Field:
     """One value of a row: a column, a hybrid property or a column property.
 
     Attributes:
-        name: What clients call it, in JSON and in parameters.
+        name: The clients' name for it, in JSON and in parameters.
         type: SQL type of its values.
         is_nullable: Whether it may be NULL.
-        is_computed: Whether SQL computes it at each read.
-        attribute: Name of the mapped attribute; where none is given, `name` is that, too.
-        is_of_now: Whether Python computes values in its SQL anew each time, as of the clock.
-        has_order: Whether the backend can compare its values: PostgreSQL's xmin has only equality.
-        annotation: What stands in `Mapped[...]`, None where that is not known.
+        is_computed: Whether SQL computes it when it is read.
+        attribute: Name of the mapped attribute; by default `name`.
+        is_of_now: Whether values in its SQL depend on the clock.
+        has_order: Whether the backend can order its values: PostgreSQL's xmin has only equality.
+        annotation: The type in `Mapped[...]`, None where it is not known.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Field:
     annotation: Any = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        """Call the attribute what the field is called, unless that is said."""
+        """Set the default of `attribute`."""
         object.__setattr__(self, "attribute", self.attribute or self.name)
 
     def on(self, entity: Any) -> Any:
@@ -64,45 +64,45 @@ class Field:
         if self.is_of_now:
             attribute = with_values_of_now(attribute, entity, self.attribute)
         if not self.has_order:
-            # PostgreSQL's xid is of 32 bits without a sign, and is compared with smaller ones only.
+            # An xid has 32 bits without a sign, and PostgreSQL would compare it with an INTEGER.
             return sa.cast(sa.cast(attribute, sa.Text()), sa.BigInteger())
         if isinstance(self.type, mysql.DOUBLE) and attribute.type is not self.type:
-            # SQLAlchemy would make decimals of it, rounded to ten places.
+            # SQLAlchemy would read decimals, rounded to ten places.
             return sa.type_coerce(attribute, self.type)
         return in_parentheses(attribute) if self.is_computed else attribute
 
     @cached_property
     def kind(self) -> Kind:
-        """Return what its values are to clients."""
+        """Return the kind of its values."""
         return kind_of(self.type, self.annotation)
 
     @cached_property
     def written(self) -> TypeAdapter[Any]:
-        """Return what reads a value to store."""
+        """Return the adapter of a value to store."""
         return TypeAdapter(self.kind.written)
 
     @cached_property
     def filtered(self) -> TypeAdapter[Any]:
-        """Return what reads a value to compare with."""
+        """Return the adapter of a value to compare with."""
         return TypeAdapter(self.kind.filtered)
 
     @cached_property
     def key(self) -> TypeAdapter[Any]:
-        """Return what reads a key in a path: a number out of range is a key that nobody has."""
-        is_number = isinstance(undecorated(self.type), sa.Integer) and not self.kind.is_coded
+        """Return the adapter of a key in a path; no row has a number that is out of range."""
+        is_number = isinstance(undecorated(self.type), sa.Integer) and not self.kind.is_converted
         return TypeAdapter(int) if is_number else self.filtered
 
 
 @dataclass(frozen=True)
 class Relation:
-    """One hop to another model.
+    """A relation to another model.
 
     Attributes:
-        name: What clients call it.
+        name: The clients' name for it.
         attribute: Name of the mapped relationship.
         is_many: Whether it leads to any number of rows.
-        find_target: Returns what may be seen at the other end.
-        is_first: Whether it shows one row where there may be others: the first in its order.
+        find_target: Returns the view of the other model.
+        is_first: Whether there may be several rows, of which it shows only the first.
     """
 
     name: str
@@ -113,12 +113,12 @@ class Relation:
 
     @property
     def is_joined(self) -> bool:
-        """Tell whether a join finds one row at most."""
+        """Tell whether a join finds at most one row."""
         return not (self.is_many or self.is_first)
 
     @property
     def target(self) -> View:
-        """Return what may be seen at the other end."""
+        """Return the view of the other model."""
         return self.find_target()
 
     def on(self, entity: Any) -> Any:
@@ -128,12 +128,12 @@ class Relation:
 
 @dataclass(frozen=True)
 class Shape:
-    """What makes the members of an answer, where they are not the fields as they are read.
+    """How a public model makes the members of an answer.
 
     Attributes:
-        fields: What is read of a row for it.
+        fields: The fields that are read for it.
         members: Names of the members, in the order of the answer.
-        make: From the values of these fields by name to the members.
+        make: From the values of the fields, by name, to the members.
     """
 
     fields: tuple[Field, ...]
@@ -143,16 +143,16 @@ class Shape:
 
 @dataclass(frozen=True)
 class View:
-    """What of one model may be seen.
+    """What may be seen of one model.
 
     Attributes:
         model: The mapped class.
-        fields: Readable fields by what clients call them, in the order of the answer.
-        keys: Fields of the primary key; they sort even where they are not readable.
-        relations: Hops by what clients call them.
-        searchable: Names of the fields that `q` looks at, as clients call them.
-        visible: Which rows exist for the one who asks; None for all.
-        shape: What makes the members of an answer; None for the fields as they are.
+        fields: Readable fields by their clients' names, in the order of the answer.
+        keys: Fields of the primary key, which sort even where they are not readable.
+        relations: Relations by their clients' names.
+        searchable: Clients' names of the fields that `q` searches.
+        visible: The condition of visible rows; None for all.
+        shape: Makes the members of an answer; None for the fields as they are read.
     """
 
     model: type[Any]
@@ -204,19 +204,19 @@ class View:
         return and_(*[equals(column, value, dialect) for column, value in pairs])
 
     def conditions(self, *asked: ColumnElement[bool]) -> list[ColumnElement[bool]]:
-        """Return the conditions of rows that are asked for, and visible."""
+        """Return these conditions, and that of visible rows."""
         return [*asked] if self.visible is None else [self.visible, *asked]
 
-    def seen_through(self, entity: Any) -> ColumnElement[bool] | None:
+    def visible_on(self, entity: Any) -> ColumnElement[bool] | None:
         """Return the condition that a row of an alias of the model is visible; None for all."""
         if self.visible is None:
             return None
-        # Not adapted to the alias: the policy may hold any SQL, with names of its own.
+        # Do not adapt the policy to the alias: it may be any SQL, with other tables and names.
         keys = [key.on(self.model) for key in self.keys]
         if entity is self.model:
             one = keys[0] if len(keys) == 1 else tuple_(*keys)
             return one.in_(select(*keys).where(self.visible).correlate(None))
-        # Not IN: MariaDB finds no rows where one stands in an ON, and one in an EXISTS beside it.
+        # Not IN: with one in an ON and one in an EXISTS beside it, MariaDB finds no rows.
         same = [key == column.on(entity) for key, column in zip(keys, self.keys, strict=True)]
         seen: Any = select(literal_column("1")).select_from(self.model)
         return seen.where(*same, self.visible).correlate(entity).exists()  # type: ignore[no-any-return]
@@ -231,7 +231,7 @@ class View:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return what may have been meant, as the end of a sentence."""
+    """Return the end of a sentence that suggests a similar name; empty if there is none."""
     near = difflib.get_close_matches(name[:100], list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 

@@ -38,7 +38,7 @@ class Body:
         names: The client's name of each attribute of the mapped class.
         computed: Names of its computed fields.
         unstored: Names of fields that are no column: a hook reads them.
-        coded: By attribute, the fields that code of a TypeDecorator converts.
+        converted: By attribute, the fields that code of a TypeDecorator converts.
         others: Model of the extra values that `model` takes without a field for them.
     """
 
@@ -50,7 +50,7 @@ class Body:
     others: type[BaseModel]
     computed: frozenset[str] = frozenset()
     unstored: frozenset[str] = frozenset()
-    coded: Mapping[str, Field] = dataclasses.field(default_factory=dict)
+    converted: Mapping[str, Field] = dataclasses.field(default_factory=dict)
 
     @cached_property
     def attributes(self) -> dict[str, str]:
@@ -138,7 +138,9 @@ def own_body(
         others=others,
         computed=frozenset(model.model_computed_fields),
         unstored=frozenset({*stored, *model.model_computed_fields} - opened.keys()),
-        coded={name: each.field for name, each in opened.items() if each.field.kind.is_coded},
+        converted={
+            name: each.field for name, each in opened.items() if each.field.kind.is_converted
+        },
     )
 
 

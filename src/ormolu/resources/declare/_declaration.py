@@ -14,7 +14,7 @@ from sqlalchemy import MetaData, Table, inspect
 from sqlalchemy.orm import Mapper
 
 from ormolu.errors import ConfigurationError
-from ormolu.query import Field, nearest, sqlite_keeps
+from ormolu.query import Field, nearest, sqlite_digit_check
 from ormolu.resources.declare._columns import (
     Attribute,
     Traits,
@@ -191,7 +191,9 @@ class Declaration:
     @cached_property
     def digit_checks(self) -> dict[str, Callable[[Any], bool]]:
         """Return by attribute the check that SQLite keeps a decimal as it is."""
-        checks = {name: sqlite_keeps(each.field.type) for name, each in self.attributes.items()}
+        checks = {
+            name: sqlite_digit_check(each.field.type) for name, each in self.attributes.items()
+        }
         return {name: check for name, check in checks.items() if check is not None}
 
     @cached_property

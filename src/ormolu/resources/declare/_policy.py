@@ -9,18 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    BindParameter,
-    ClauseElement,
-    ColumnElement,
-    ColumnExpressionArgument,
-    Dialect,
-    and_,
-    false,
-    inspect,
-    literal,
-    true,
-)
+import sqlalchemy as sa
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -37,7 +26,7 @@ from ormolu.sessions import cached_on_mapper
 __all__ = ["EVERYTHING", "Policy", "checked_policy", "isolate_policy"]
 
 # A condition may be a column of booleans, too.
-Rows = ColumnExpressionArgument[bool] | bool
+Rows = sa.ColumnExpressionArgument[bool] | bool
 
 
 class Structure(NamedTuple):
@@ -49,7 +38,7 @@ class Structure(NamedTuple):
     """
 
     key: Hashable
-    values: Sequence[BindParameter[Any]]
+    values: Sequence[sa.BindParameter[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,16 +73,16 @@ class Policy:
         return self.visible is True and self.writable in {None, True}
 
     @property
-    def seen(self) -> ColumnElement[bool] | None:
+    def seen(self) -> sa.ColumnElement[bool] | None:
         """Return the condition of visible rows, None for all."""
         return None if self.visible is True else as_condition(self.visible)
 
     @property
-    def touched(self) -> ColumnElement[bool] | None:
+    def touched(self) -> sa.ColumnElement[bool] | None:
         """Return the condition of rows that may be written, None for all."""
         if self.is_open:
             return None
-        return and_(*map(as_condition, self.conditions))
+        return sa.and_(*map(as_condition, self.conditions))
 
     @property
     def structure(self) -> Structure | None:
@@ -108,7 +97,7 @@ class Policy:
     @cached_property
     def _conditions_structure(self) -> Structure | None:
         key: list[Any] = []
-        values: list[BindParameter[Any]] = []
+        values: list[sa.BindParameter[Any]] = []
         for rows in self.conditions:
             found = None if isinstance(rows, bool) else structure_of(rows)
             if found is None and not isinstance(rows, bool):
@@ -118,13 +107,13 @@ class Policy:
         return Structure(tuple(key), values)
 
     @cached_property
-    def conditions(self) -> tuple[ColumnElement[bool] | bool, ...]:
+    def conditions(self) -> tuple[sa.ColumnElement[bool] | bool, ...]:
         """Return the condition of visible rows, and that of writable ones if it is another."""
         if self.writable is None or self.writable is self.visible:
             return (condition_of(self.visible),)
         return condition_of(self.visible), condition_of(self.writable)
 
-    def identity(self, dialect: Dialect, mapper: Mapper[Any]) -> str:
+    def identity(self, dialect: sa.Dialect, mapper: Mapper[Any]) -> str:
         """Return a digest that is the same for two requests whose policies allow the same."""
         if self.principal is not None:
             return hashlib.sha256(_exact(self.principal).encode()).hexdigest()[:32]
@@ -132,8 +121,8 @@ class Policy:
         columns = mapper.columns
         assigned = [
             value
-            if isinstance(value, ClauseElement)
-            else literal(value, columns[name].type if name in columns else None)
+            if isinstance(value, sa.ClauseElement)
+            else sa.literal(value, columns[name].type if name in columns else None)
             for name, value in sorted(self.assign.items(), key=lambda item: item[0])
         ]
         for each in (self.seen, self.touched, *assigned):
@@ -141,7 +130,7 @@ class Policy:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def _sent(expression: Any, dialect: Dialect) -> Iterator[str]:
+def _sent(expression: Any, dialect: sa.Dialect) -> Iterator[str]:
     """Yield the text of an expression, and its values as the driver gets them.
 
     The repr of a value may not tell it: the program's class may mask a secret, say.
@@ -164,16 +153,16 @@ def _exact(value: Any) -> str:
     return repr(value)
 
 
-def condition_of(rows: Rows) -> ColumnElement[bool] | bool:
+def condition_of(rows: Rows) -> sa.ColumnElement[bool] | bool:
     """Return the SQL condition of some rows; True for all, False for none."""
-    return rows if isinstance(rows, (ColumnElement, bool)) else and_(rows)
+    return rows if isinstance(rows, (sa.ColumnElement, bool)) else sa.and_(rows)
 
 
-def as_condition(rows: Rows) -> ColumnElement[bool]:
+def as_condition(rows: Rows) -> sa.ColumnElement[bool]:
     """Return the SQL condition of some rows, also of all or none."""
     if isinstance(rows, bool):
-        return true() if rows else false()
-    return and_(rows)
+        return sa.true() if rows else sa.false()
+    return sa.and_(rows)
 
 
 def checked_policy(found: Any, model: type[Any]) -> Policy:
@@ -188,7 +177,7 @@ def checked_policy(found: Any, model: type[Any]) -> Policy:
             f"{type(found).__name__}. For everything write Policy(visible=True)."
         )
         raise UsageError(message)
-    mapper = inspect(model)
+    mapper = sa.inspect(model)
     structure, correct = found.structure, cached_on_mapper(mapper, _correct_structures, mapper)
     if structure is not None and correct.get(structure.key) is not None:
         return found
@@ -208,8 +197,8 @@ _STRUCTURES = 100
 
 
 def _checked(found: Policy, model: type[Any]) -> Policy:
-    _check_tables(found, inspect(model))
-    known = inspect(model).all_orm_descriptors.keys()
+    _check_tables(found, sa.inspect(model))
+    known = sa.inspect(model).all_orm_descriptors.keys()
     for name in (*found.hidden, *found.read_only, *found.assign):
         # A misspelled name would hide nothing, and nobody would notice.
         if name not in known:
@@ -218,7 +207,7 @@ def _checked(found: Policy, model: type[Any]) -> Policy:
                 f"{model.__name__} does not have{nearest(name, map(str, known))}."
             )
             raise UsageError(message)
-    return _with_every_name(found, inspect(model))
+    return _with_every_name(found, sa.inspect(model))
 
 
 def isolate_policy(policy: Policy, place: int) -> Policy:
@@ -247,7 +236,7 @@ def _isolate(rows: Any, prefix: str) -> Any:
         return rows
     rows = as_condition(rows)
 
-    def rename(bind: BindParameter[Any]) -> None:
+    def rename(bind: sa.BindParameter[Any]) -> None:
         if _has_name(bind):
             bind.key = f"{prefix}_{bind.key}"
 
@@ -257,7 +246,7 @@ def _isolate(rows: Any, prefix: str) -> Any:
 
 
 def _has_name(part: Any) -> bool:
-    return isinstance(part, BindParameter) and not part.unique
+    return isinstance(part, sa.BindParameter) and not part.unique
 
 
 def _with_every_name(policy: Policy, mapper: Mapper[Any]) -> Policy:
@@ -293,7 +282,7 @@ def _tables_of(mapper: Mapper[Any]) -> frozenset[Any]:
     return frozenset([*mapper.tables, *joined])
 
 
-def _columns_of(condition: ColumnElement[bool]) -> Iterator[ColumnClause[Any]]:
+def _columns_of(condition: sa.ColumnElement[bool]) -> Iterator[ColumnClause[Any]]:
     """Yield the columns of a condition, without those in subqueries."""
     waiting: list[Any] = [condition]
     while waiting:

@@ -23,7 +23,7 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from ormolu.errors import ConfigurationError, UsageError
 from ormolu.models import UTCDateTime
-from ormolu.query import Field, Shape, nearest, plain_type
+from ormolu.query import Shape, nearest, plain_type
 from ormolu.resources.declare._columns import Attribute
 from ormolu.resources.declare._declaration import Declaration, Names
 
@@ -151,7 +151,8 @@ class Public:
                     if members.get(key, key) is not None}  # fmt: skip
 
         shown = [name for name in members.values() if name is not None]
-        return Shape(self._fields(columns), tuple(shown), make)
+        fields = tuple(self.declaration.attributes[name].field for name in columns)
+        return Shape(fields, tuple(shown), make)
 
     @cached_property
     def members(self) -> dict[str, str | None]:
@@ -166,9 +167,6 @@ class Public:
             else self._called(name, alias)
             for name, alias in aliases.items()
         }  # fmt: skip
-
-    def _fields(self, names: Mapping[str, Any]) -> tuple[Field, ...]:
-        return tuple(self.declaration.attributes[name].field for name in names)
 
     def _called(self, name: str, alias: str | None) -> str:
         return self.declaration.names.get(name) or alias or self.declaration.generate(name)

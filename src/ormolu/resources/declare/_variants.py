@@ -8,7 +8,7 @@ from sqlalchemy import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ormolu.errors import ConfigurationError
-from ormolu.query import foreign_type
+from ormolu.query import mismatched_types
 from ormolu.resources.declare._declaration import Declaration
 
 __all__ = ["check_variants"]
@@ -24,7 +24,7 @@ def check_variants(declaration: Declaration, dialect: Dialect) -> None:
     for name in sorted(served | declaration.accepted.keys()):
         attribute = declaration.attributes[name]
         field = attribute.field
-        found = foreign_type(field.type, field.annotation, dialect)
+        found = mismatched_types(field.type, field.annotation, dialect)
         if found is not None and attribute.column is not None:
             plain, stored = (type(found[0]).__name__, repr(found[1]))
             message = (

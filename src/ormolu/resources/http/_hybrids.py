@@ -28,12 +28,16 @@ class Hybrids:
         Raises:
             NoDoorError: A value is another one each time.
         """
-        self._made: list[tuple[type[Any], Field, Any]] = []
+        self._recorded: list[tuple[type[Any], Field, Any]] = []
         for view in views:
             fields = (*view.fields.values(), *(view.shape.fields if view.shape else ()))
             for field in {each.attribute: each for each in fields if each.is_computed}.values():
-                self._note(view.model, field)
-        self._check_twice()
+                self._record(view.model, field)
+        try:
+            self.check()
+        except NotDoneError as error:
+            message = f"{error} is computed with other values each time"
+            raise NoDoorError(message) from error
 
     def check(self) -> None:
         """Check that the SQL is still the same.
@@ -41,27 +45,16 @@ class Hybrids:
         Raises:
             NotDoneError: It is not.
         """
-        for model, field, made in self._made:
-            element = element_of(getattr(model, field.attribute))
-            if not made.compare(element) and not (field.is_of_now and _are_alike(made, element)):
+        for model, field, sql in self._recorded:
+            now = element_of(getattr(model, field.attribute))
+            if not sql.compare(now) and not (field.is_of_now and _are_alike(sql, now)):
                 raise NotDoneError(field.attribute)
 
-    def __bool__(self) -> bool:
-        """Tell whether there is something to check."""
-        return bool(self._made)
-
-    def _note(self, model: type[Any], field: Field) -> None:
-        made = element_of(getattr(model, field.attribute))
-        has_values = any(isinstance(each, BindParameter) for each in visitors.iterate(made))
+    def _record(self, model: type[Any], field: Field) -> None:
+        sql = element_of(getattr(model, field.attribute))
+        has_values = any(isinstance(each, BindParameter) for each in visitors.iterate(sql))
         if has_values and field.attribute not in inspect(model).attrs:
-            self._made.append((model, field, made))
-
-    def _check_twice(self) -> None:
-        try:
-            self.check()
-        except NotDoneError as error:
-            message = f"{error} is computed with other values each time"
-            raise NoDoorError(message) from error
+            self._recorded.append((model, field, sql))
 
 
 def _are_alike(one: Any, other: Any) -> bool:

@@ -14,20 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    Column,
-    Index,
-    LargeBinary,
-    MetaData,
-    SmallInteger,
-    String,
-    Table,
-    Text,
-    delete,
-    insert,
-    select,
-    update,
-)
+import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -50,26 +37,26 @@ _PURGED_ONE_IN = 100
 class Attempt:
     """A request that holds its key."""
 
-    table: Table
+    table: sa.Table
     scope: str
     key: str
 
 
-def idempotency_table(metadata: MetaData) -> Table:
+def idempotency_table(metadata: sa.MetaData) -> sa.Table:
     """Return the table of the keys, in the metadata of the models."""
     if TABLE in metadata.tables:
         return metadata.tables[TABLE]
-    return Table(
+    return sa.Table(
         TABLE,
         metadata,
-        Column("scope", String(64), primary_key=True),
-        Column("key", String(64), primary_key=True),
-        Column("fingerprint", String(64), nullable=False),
-        Column("status", SmallInteger),
-        Column("headers", Text),
-        Column("body", LargeBinary(2**24 - 1)),
-        Column("created_at", UTCDateTime, nullable=False),
-        Index("ix_ormolu_idempotency_created_at", "created_at"),
+        sa.Column("scope", sa.String(64), primary_key=True),
+        sa.Column("key", sa.String(64), primary_key=True),
+        sa.Column("fingerprint", sa.String(64), nullable=False),
+        sa.Column("status", sa.SmallInteger),
+        sa.Column("headers", sa.Text),
+        sa.Column("body", sa.LargeBinary(2**24 - 1)),
+        sa.Column("created_at", UTCDateTime, nullable=False),
+        sa.Index("ix_ormolu_idempotency_created_at", "created_at"),
     )
 
 
@@ -88,7 +75,7 @@ def read_key(header: str) -> str:
 
 
 async def begin(
-    session: AsyncSession, table: Table, scope: str, key: str, payload: bytes
+    session: AsyncSession, table: sa.Table, scope: str, key: str, payload: bytes
 ) -> Attempt | Reply:
     """Take a key for this request, or return the stored answer.
 
@@ -111,7 +98,7 @@ async def begin(
     is_mine = (table.c.scope == scope) & (table.c.key == key)
     try:
         async with session.begin_nested():
-            await session.execute(insert(table).values(values))
+            await session.execute(sa.insert(table).values(values))
     except DBAPIError as error:
         kind = fault_of(error).kind
         if kind == "busy" and backend_of(session.get_bind().dialect).locks_rows:
@@ -121,12 +108,12 @@ async def begin(
     else:
         return Attempt(table, scope, key)
     # In InnoDB only a locking read sees what was committed since the snapshot.
-    found = select(table).where(is_mine).with_for_update(read=True)
+    found = sa.select(table).where(is_mine).with_for_update(read=True)
     kept = (await session.execute(found)).one_or_none()
     if kept is None or kept.status is None:
         raise _in_flight()
     if kept.created_at < now - _LIFETIME:
-        await session.execute(update(table).where(is_mine).values(**values, status=None))
+        await session.execute(sa.update(table).where(is_mine).values(**values, status=None))
         return Attempt(table, scope, key)
     if kept.fingerprint != fingerprint:
         message = "This Idempotency-Key was used for another request."
@@ -143,7 +130,7 @@ async def finish(session: AsyncSession, attempt: Attempt, reply: Reply) -> None:
     table = attempt.table
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reply.headers}
     await session.execute(
-        update(table)
+        sa.update(table)
         .where((table.c.scope == attempt.scope) & (table.c.key == attempt.key))
         .values(status=reply.status, headers=json.dumps(headers), body=reply.body)
     )
@@ -151,17 +138,19 @@ async def finish(session: AsyncSession, attempt: Attempt, reply: Reply) -> None:
         await _purge(session, table)
 
 
-async def _purge(session: AsyncSession, table: Table) -> None:
+async def _purge(session: AsyncSession, table: sa.Table) -> None:
     # Purge last: InnoDB's gap locks last until COMMIT, and purging first could deadlock with the
     # holder of a key.
     old = (
-        select(table.c.scope, table.c.key)
+        sa.select(table.c.scope, table.c.key)
         .where(table.c.created_at < datetime.now(UTC) - _LIFETIME)
         .limit(100)
         .with_for_update(skip_locked=True)
     )
     for scope, key in (await session.execute(old)).all():
-        await session.execute(delete(table).where((table.c.scope == scope) & (table.c.key == key)))
+        await session.execute(
+            sa.delete(table).where((table.c.scope == scope) & (table.c.key == key))
+        )
 
 
 def _in_flight() -> RefusedError:

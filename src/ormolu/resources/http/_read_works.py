@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from starlette.types import Scope
 
 from ormolu.lanes import NotDoneError, PointPlan, Read, Values
-from ormolu.query import Cursors, are_cut
+from ormolu.query import Cursors, are_truncated
 from ormolu.resources.declare import LRUCache
 from ormolu.resources.http._executors import FoundPage
 from ormolu.resources.http._requests import read_query, read_row_query
@@ -207,7 +207,7 @@ class ListWork(Work):
         if len(cursor) > 1:
             raise NotDoneError
         values = cursors.read(cursor[0], ("query", "cursor"))
-        if are_cut(values):
+        if are_truncated(values):
             # It needs another statement, for which the session is fast enough.
             raise NotDoneError
         nulls = frozenset(index for index, value in enumerate(values) if value is None)

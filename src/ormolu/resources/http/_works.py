@@ -25,17 +25,17 @@ __all__ = ["Work", "WorkContext"]
 
 
 class WorkContext:
-    """What the works of one resource in one database share, for policies of one structure.
+    """What the works of one resource share, for one dialect and policies of one structure.
 
     Attributes:
-        declaration: What was declared.
-        exposure: What is shown of it, and of what its relations lead to.
+        declaration: The declaration of the resource.
+        exposure: The exposure of the resource.
         view: What may be seen.
-        shapes: How many shapes of requests have plans that are kept, of one operation.
-        variant: What tells the form of a whole row apart from what others are shown.
-        plans: The plans.
-        dialect: What they are written for.
-        hybrids: What Python computes for the statements.
+        max_plans: The most plans that one work keeps.
+        variant: The suffix of ETags where the policies hide a part of the row.
+        plans: Makes the plans.
+        dialect: The dialect of the plans.
+        hybrids: The hybrid properties whose SQL must not change.
     """
 
     def __init__(self, exposure: Exposure, dialect: Dialect, policies: Policies | None) -> None:

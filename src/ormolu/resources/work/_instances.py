@@ -151,7 +151,7 @@ class Instances:
             getattr(mapper.class_, name)
             for name, each in self._declaration.attributes.items()
             if each.column is not None and each.column not in kept
-            and (each.field.kind.is_coded or each.field.kind.family == "enum")
+            and (each.field.kind.is_converted or each.field.kind.family == "enum")
         ]  # fmt: skip
 
     def _lock(self, key: Key) -> Any:

@@ -7,16 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import (
-    ClauseElement,
-    ColumnElement,
-    Dialect,
-    Executable,
-    Select,
-    func,
-    literal_column,
-    select,
-)
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.compiler import compiles
 
@@ -35,10 +26,10 @@ from ormolu.query import (
     View,
     children_of,
     compile_condition,
+    cursor_columns,
     fetch_rows,
     guard,
     is_guarded,
-    kept_values,
     nearest,
     prepare,
     read_selection,
@@ -297,13 +288,13 @@ async def fetch_page(session: AsyncSession, view: View, query: ListQuery, budget
 
 
 def page_statement(
-    view: View, query: ListQuery, after: Sequence[Any] | None, dialect: Dialect
-) -> tuple[Select[Any], list[ColumnElement[Any]]]:
+    view: View, query: ListQuery, after: Sequence[Any] | None, dialect: sa.Dialect
+) -> tuple[sa.Select[Any], list[sa.ColumnElement[Any]]]:
     """Return the statement for the sort values of the rows after a cursor, and its ORDER BY."""
     expressions = sort_expressions(query.sort, view.model, dialect)
-    kept = kept_values(view, query.sort, expressions, dialect)
+    kept = cursor_columns(view, query.sort, expressions, dialect)
     labelled = [each.label(f"s{index}") for index, each in enumerate(kept)]
-    statement = select(*labelled).select_from(view.model)
+    statement = sa.select(*labelled).select_from(view.model)
     statement = statement.where(*_conditions(view, query.condition, dialect))
     if after is not None:
         statement = statement.where(rows_after(view, query.sort, expressions, after, dialect))
@@ -311,18 +302,18 @@ def page_statement(
     return statement.order_by(*order), order
 
 
-def _conditions(view: View, condition: Condition | None, dialect: Dialect) -> list[Any]:
+def _conditions(view: View, condition: Condition | None, dialect: sa.Dialect) -> list[Any]:
     if condition is None:
         return view.conditions()
     return view.conditions(compile_condition(condition, view.model, dialect))
 
 
-def _found(view: View, query: ListQuery, dialect: Dialect) -> Select[Any]:
+def _found(view: View, query: ListQuery, dialect: sa.Dialect) -> sa.Select[Any]:
     conditions = _conditions(view, query.condition, dialect)
-    return select(literal_column("1")).select_from(view.model).where(*conditions)
+    return sa.select(sa.literal_column("1")).select_from(view.model).where(*conditions)
 
 
-def is_estimated(view: View, query: ListQuery, dialect: Dialect) -> bool:
+def is_estimated(view: View, query: ListQuery, dialect: sa.Dialect) -> bool:
     """Tell whether the planner of the backend is asked how many rows there are.
 
     It counts rows that a policy hides, so it is asked only where all are visible.
@@ -331,12 +322,12 @@ def is_estimated(view: View, query: ListQuery, dialect: Dialect) -> bool:
     return query.count == "estimated" and is_open and backend_of(dialect).estimates_counts
 
 
-def count_statement(view: View, query: ListQuery, dialect: Dialect) -> Select[Any]:
+def count_statement(view: View, query: ListQuery, dialect: sa.Dialect) -> sa.Select[Any]:
     """Return the statement that counts the rows of a list, up to the cap if it may be inexact."""
     found = _found(view, query, dialect)
     if query.count != "exact":
         found = found.limit(_CAP + 1)
-    return select(func.count()).select_from(found.subquery())
+    return sa.select(sa.func.count()).select_from(found.subquery())
 
 
 def total_of(query: ListQuery, counted: int) -> tuple[int, Literal["exact", "at_least"]]:
@@ -345,12 +336,12 @@ def total_of(query: ListQuery, counted: int) -> tuple[int, Literal["exact", "at_
     return (_CAP, "at_least") if is_capped else (counted, "exact")
 
 
-class _Explained(Executable, ClauseElement):
+class _Explained(sa.Executable, sa.ClauseElement):
     """EXPLAIN of a SELECT."""
 
     inherit_cache = False
 
-    def __init__(self, statement: Select[Any]) -> None:
+    def __init__(self, statement: sa.Select[Any]) -> None:
         self.statement = statement
 
 
@@ -359,7 +350,9 @@ def _compile_explained(element: _Explained, compiler: Any, **options: Any) -> st
     return f"EXPLAIN (FORMAT JSON) {compiler.process(element.statement, **options)}"
 
 
-async def _estimate(session: AsyncSession, found: Select[Any]) -> tuple[int, Literal["estimate"]]:
+async def _estimate(
+    session: AsyncSession, found: sa.Select[Any]
+) -> tuple[int, Literal["estimate"]]:
     connection = await session.connection()
     explained = (await connection.execute(_Explained(found))).scalar_one()
     plan = json.loads(explained) if isinstance(explained, str) else explained

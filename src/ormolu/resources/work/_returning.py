@@ -11,19 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import (
-    BindParameter,
-    Column,
-    Dialect,
-    Float,
-    Label,
-    Table,
-    TypeCoerce,
-    func,
-    literal_column,
-    null,
-    type_coerce,
-)
+import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.exc import CompileError
 from sqlalchemy.orm import Mapper
@@ -38,7 +26,7 @@ from sqlalchemy.sql.elements import (
 from sqlalchemy.sql.selectable import SelectBase
 
 from ormolu.backends import backend_of
-from ormolu.query import is_written
+from ormolu.query import is_text_sql
 from ormolu.sessions import cached_on_mapper
 
 __all__ = ["as_returned", "can_return"]
@@ -50,34 +38,34 @@ _ARITHMETIC = frozenset(
 _REAL_NAMES = ("REAL", "FLOA", "DOUB")
 
 
-def can_return(columns: Sequence[Any], dialect: Dialect) -> bool:
+def can_return(columns: Sequence[Any], dialect: sa.Dialect) -> bool:
     """Tell whether a statement that writes a row can return these columns of it."""
     if backend_of(dialect).returns_by_columns:
         return all(_is_right(column, dialect) for column in columns)
     # Some backends refuse a subquery there, and none sees the new row in it. The ORM does not find
     # a column that is written as text.
     parts = (part for column in columns for part in visitors.iterate(column))
-    return not any(isinstance(part, SelectBase) or is_written(part) for part in parts)
+    return not any(isinstance(part, SelectBase) or is_text_sql(part) for part in parts)
 
 
-def as_returned(column: Any, mapper: Mapper[Any], dialect: Dialect) -> Any:
+def as_returned(column: Any, mapper: Mapper[Any], dialect: sa.Dialect) -> Any:
     """Return a column in a form that RETURNING computes rightly."""
     is_exact = not backend_of(dialect).returns_by_columns
     if is_exact or not cached_on_mapper(mapper, _has_floats, mapper):
         return column
-    element = column.element if isinstance(column, Label) else column
-    is_float = isinstance(element.type, Float)
-    value = element + literal_column("0.0") if is_float else func.coalesce(element, null())
-    form = type_coerce(value, element.type)
-    return form.label(column.name) if isinstance(column, Label) else form
+    element = column.element if isinstance(column, sa.Label) else column
+    is_float = isinstance(element.type, sa.Float)
+    value = element + sa.literal_column("0.0") if is_float else sa.func.coalesce(element, sa.null())
+    form = sa.type_coerce(value, element.type)
+    return form.label(column.name) if isinstance(column, sa.Label) else form
 
 
 def _has_floats(mapper: Mapper[Any]) -> bool:
-    tables = [table for table in mapper.tables if isinstance(table, Table)]
+    tables = [table for table in mapper.tables if isinstance(table, sa.Table)]
     return any(_is_real(column) for table in tables for column in table.columns)
 
 
-def _is_real(column: Column[Any]) -> bool:
+def _is_real(column: sa.Column[Any]) -> bool:
     """Tell whether a column may have SQLite's REAL affinity."""
     try:
         name = column.type.compile(dialect=SQLiteDialect()).upper()
@@ -86,7 +74,7 @@ def _is_real(column: Column[Any]) -> bool:
     return any(part in name for part in _REAL_NAMES)
 
 
-def _is_right(column: Any, dialect: Dialect) -> bool:
+def _is_right(column: Any, dialect: sa.Dialect) -> bool:
     """Tell whether SQLite computes a column of RETURNING as in a SELECT."""
     element = column.__clause_element__() if hasattr(column, "__clause_element__") else column
     # A type may wrap the column in an expression.
@@ -97,12 +85,12 @@ def _is_right(column: Any, dialect: Dialect) -> bool:
 
 def _is_part_right(part: Any) -> bool:
     match part:
-        case Column():
-            is_read_rightly = isinstance(part.type, Float) or not _is_real(part)
+        case sa.Column():
+            is_read_rightly = isinstance(part.type, sa.Float) or not _is_real(part)
             return part.computed is None and is_read_rightly
         case ColumnClause():
-            return bool(part.is_literal) and not is_written(part)
+            return bool(part.is_literal) and not is_text_sql(part)
         case BinaryExpression() | UnaryExpression() | ExpressionClauseList():
             return part.operator in _ARITHMETIC
         case _:
-            return isinstance(part, (BindParameter, Grouping, Label, TypeCoerce))
+            return isinstance(part, (sa.BindParameter, Grouping, sa.Label, sa.TypeCoerce))

@@ -10,26 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Delete,
-    Dialect,
-    Insert,
-    Select,
-    Update,
-    and_,
-    case,
-    delete,
-    false,
-    insert,
-    literal_column,
-    null,
-    or_,
-    select,
-    true,
-    tuple_,
-    update,
-)
+import sqlalchemy as sa
 
 from ormolu.backends import backend_of
 from ormolu.query import (
@@ -78,12 +59,12 @@ ANY_VERSION = Versions()
 
 
 def read_statement(
-    declaration: Declaration, view: View, is_row: ColumnElement[bool], selection: Selection
-) -> tuple[Select[Any], Part]:
+    declaration: Declaration, view: View, is_row: sa.ColumnElement[bool], selection: Selection
+) -> tuple[sa.Select[Any], Part]:
     """Return the statement that reads a row; its first column is the version, if there is one."""
     model, version = view.model, declaration.traits.version
     columns: list[Any] = [as_shown(getattr(model, version)).label("version")] if version else []
-    statement: Any = select(*columns).select_from(model).where(*view.conditions(is_row))
+    statement: Any = sa.select(*columns).select_from(model).where(*view.conditions(is_row))
     return prepare(statement, selection, model)
 
 
@@ -97,7 +78,7 @@ class Statements:
 
     def __init__(
         self,
-        dialect: Dialect,
+        dialect: sa.Dialect,
         declaration: Declaration,
         view: View,
         policy: Policy,
@@ -114,34 +95,34 @@ class Statements:
         self._policy = policy
         self._version = declaration.traits.version
 
-    def insert(self, values: Mapping[str, Any]) -> Insert:
+    def insert(self, values: Mapping[str, Any]) -> sa.Insert:
         """Return the INSERT of one row."""
-        return insert(self._model).values(self.stored(values, is_new=True))
+        return sa.insert(self._model).values(self.stored(values, is_new=True))
 
-    def update(self, key: Key, stored: Mapping[str, Any], versions: Versions) -> Update:
+    def update(self, key: Key, stored: Mapping[str, Any], versions: Versions) -> sa.Update:
         """Return the UPDATE of one row."""
-        statement = update(self._model).where(*self.target(key, versions)).values(stored)
+        statement = sa.update(self._model).where(*self.target(key, versions)).values(stored)
         return statement.execution_options(synchronize_session=False)
 
-    def delete(self, key: Key, versions: Versions) -> Delete:
+    def delete(self, key: Key, versions: Versions) -> sa.Delete:
         """Return the DELETE of one row."""
-        statement = delete(self._model).where(*self.target(key, versions))
+        statement = sa.delete(self._model).where(*self.target(key, versions))
         return statement.execution_options(synchronize_session=False)
 
-    def row(self, *conditions: ColumnElement[bool]) -> Select[Any]:
+    def row(self, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
         """Return the SELECT of rows as they are read after a write."""
         # Without select_from a column of a base class's table would be selected from that alone.
-        statement: Any = select(*self.returned()).select_from(self._model)
+        statement: Any = sa.select(*self.returned()).select_from(self._model)
         return statement.where(*conditions)  # type: ignore[no-any-return]
 
-    def rows(self, keys: Sequence[Key]) -> Select[Any]:
+    def rows(self, keys: Sequence[Key]) -> sa.Select[Any]:
         """Return the SELECT of the rows with these keys."""
         columns = self.key_columns()
         if len(columns) == 1:
             return self.row(columns[0].in_([key[0] for key in keys]))
-        return self.row(tuple_(*columns).in_(keys))
+        return self.row(sa.tuple_(*columns).in_(keys))
 
-    def target(self, key: Key, versions: Versions) -> list[ColumnElement[bool]]:
+    def target(self, key: Key, versions: Versions) -> list[sa.ColumnElement[bool]]:
         """Return the conditions of a row that may be written."""
         conditions = [self.is_key(key)]
         touched = self._policy.touched
@@ -149,9 +130,9 @@ class Statements:
             conditions.append(touched)
         return [*conditions, *self._version_conditions(versions)]
 
-    def _version_conditions(self, versions: Versions) -> list[ColumnElement[bool]]:
+    def _version_conditions(self, versions: Versions) -> list[sa.ColumnElement[bool]]:
         """Return the conditions that a row has a version that a write expects."""
-        conditions: list[ColumnElement[bool]] = [false()] if versions.is_absent else []
+        conditions: list[sa.ColumnElement[bool]] = [sa.false()] if versions.is_absent else []
         if self._version is None:
             return conditions
         column = self._declaration.attributes[self._version].field.on(self._model)
@@ -161,10 +142,10 @@ class Statements:
             conditions.append(is_one_of(column, list(versions.among), self._dialect))
         if versions.besides:
             is_known = is_one_of(column, list(versions.besides), self._dialect)
-            conditions.append(or_(column.is_(None), ~is_known))
+            conditions.append(sa.or_(column.is_(None), ~is_known))
         return conditions
 
-    def is_key(self, key: Key) -> ColumnElement[bool]:
+    def is_key(self, key: Key) -> sa.ColumnElement[bool]:
         """Return the condition that a row has this key."""
         return self._view.is_row(key, self._dialect)
 
@@ -176,14 +157,14 @@ class Statements:
         """Return the columns of the key as they are shown, also in a path."""
         return [as_shown(column) for column in self.key_columns()]
 
-    def allowed(self) -> ColumnElement[Any]:
+    def allowed(self) -> sa.ColumnElement[Any]:
         """Return 1 for a row that may be written, else 0."""
         touched = self._policy.touched
         if touched is None:
-            return literal_column("1")
-        return case((and_(true(), touched), 1), else_=0)
+            return sa.literal_column("1")
+        return sa.case((sa.and_(sa.true(), touched), 1), else_=0)
 
-    def allowed_or_error(self) -> ColumnElement[Any]:
+    def allowed_or_error(self) -> sa.ColumnElement[Any]:
         """Return 1 for a row that may be written, for a lane.
 
         For any other row PostgreSQL fails, since a batch is committed with its last statement. On
@@ -191,7 +172,7 @@ class Statements:
         """
         allowed = self.allowed()
         is_checked = backend_of(self._dialect).checks_rows_of_a_batch
-        return literal_column("1") // allowed if is_checked else allowed
+        return sa.literal_column("1") // allowed if is_checked else allowed
 
     def shown(self) -> list[Any]:
         """Return the values of the fields."""
@@ -232,7 +213,7 @@ class Statements:
 
     def sql_value(self, name: str, value: Any) -> Any:
         """Return NULL for None in a JSON column too, where SQLAlchemy would store JSON's null."""
-        return null() if value is None and self.is_json(name) else value
+        return sa.null() if value is None and self.is_json(name) else value
 
 
 def _hook_fields(declaration: Declaration, view: View, policy: Policy) -> list[Field]:

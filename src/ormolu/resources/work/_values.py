@@ -232,7 +232,7 @@ def _read(
     for name in named:
         if body.attributes.get(name) in sealed:
             raise _sealed((*location, name))
-    fields |= _read_coded(body, read, fields, location)
+    fields |= _read_converted(body, read, fields, location)
     others = _read_others(body, named, location)
     return {**fields, **others}, (made & fields.keys()) | others.keys()
 
@@ -291,7 +291,7 @@ def _as_read(body: Body, read: BaseModel) -> dict[str, Any]:
     }
 
 
-def _read_coded(
+def _read_converted(
     body: Body, read: BaseModel, fields: Mapping[str, Any], location: Location
 ) -> dict[str, Any]:
     """Return the values of columns that a TypeDecorator's code converts, as it takes them.
@@ -300,11 +300,11 @@ def _read_coded(
         RefusedError: The decorator refuses one.
     """
     found = {}
-    for name in body.coded.keys() & fields.keys():
+    for name in body.converted.keys() & fields.keys():
         if fields[name] is None:
             continue
         try:
-            found[name] = body.coded[name].written.validate_python(getattr(read, name))
+            found[name] = body.converted[name].written.validate_python(getattr(read, name))
         except ValidationError as error:
             first = error.errors()[0]
             place = (*location, *body.places(name)[0])
@@ -318,7 +318,7 @@ def _sealed(location: Location) -> RefusedError:
 
 def _takes_secret(attribute: Attribute) -> bool:
     kind = attribute.field.kind
-    return kind.is_coded and kind.family == "secret"
+    return kind.is_converted and kind.family == "secret"
 
 
 def _default(attribute: Attribute) -> Any:

@@ -7,20 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import (
-    CHAR,
-    NCHAR,
-    ClauseElement,
-    ColumnElement,
-    Dialect,
-    Enum,
-    Integer,
-    String,
-    Table,
-    Uuid,
-    insert,
-    select,
-)
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ormolu.backends import backend_of
@@ -73,7 +60,7 @@ class Writer:
     def __init__(
         self,
         session: AsyncSession,
-        dialect: Dialect,
+        dialect: sa.Dialect,
         declaration: Declaration,
         view: View,
         policy: Policy,
@@ -147,7 +134,7 @@ class Writer:
         is_many = self._dialect.insert_returning and self._traits.has_class_attributes
         is_many = is_many and all(map(self._is_returned_as_sent, self._view.keys))
         for index, values in enumerate(stored):
-            is_single = any(isinstance(value, ClauseElement) for value in values.values())
+            is_single = any(isinstance(value, sa.ClauseElement) for value in values.values())
             if is_single or not is_many:
                 found[index] = await self._insert_one(rows[index])
             else:
@@ -162,7 +149,9 @@ class Writer:
         columns = self._statements.returned() if is_whole else self._statements.keys()
         returned = self._statements.returning(columns)
         is_counted = self._backend.numbers_rows_in_order and self._has_counted_key(rows[0])
-        statement = insert(self._model).returning(*returned, sort_by_parameter_order=not is_counted)
+        statement = sa.insert(self._model).returning(
+            *returned, sort_by_parameter_order=not is_counted
+        )
         # Else None would be replaced by a column's default.
         statement = statement.execution_options(render_nulls=True)
         raw = (await self._session.execute(statement, rows)).all()
@@ -176,15 +165,19 @@ class Writer:
     def _is_returned_as_sent(self, key: Field) -> bool:
         """Tell whether a key is read as it was written: SQLAlchemy matches the rows by it."""
         type_ = plain_type(key.type, self._dialect)
-        if isinstance(type_, Uuid):
+        if isinstance(type_, sa.Uuid):
             return type_.as_uuid
         # CHAR may be padded with blanks, and an Enum has other names.
-        return isinstance(type_, (Integer, String)) and not isinstance(type_, (CHAR, NCHAR, Enum))
+        return isinstance(type_, (sa.Integer, sa.String)) and not isinstance(
+            type_, (sa.CHAR, sa.NCHAR, sa.Enum)
+        )
 
     def _has_counted_key(self, values: Mapping[str, Any]) -> bool:
         table = self._declaration.mapper.local_table
         is_given = any(key.attribute in values for key in self._view.keys)
-        return isinstance(table, Table) and table.autoincrement_column is not None and not is_given
+        return (
+            isinstance(table, sa.Table) and table.autoincrement_column is not None and not is_given
+        )
 
     async def update(self, key: Key, values: Mapping[str, Any], versions: Versions) -> Written:
         """Change one row.
@@ -248,13 +241,13 @@ class Writer:
 
     async def find(self, values: Mapping[str, Any], *, is_latest: bool = False) -> Key | None:
         """Return the key of the visible row with these values of a unique key."""
-        statement = select(*self._statements.keys()).select_from(self._model)
+        statement = sa.select(*self._statements.keys()).select_from(self._model)
         same = [getattr(self._model, name) == value for name, value in values.items()]
         statement = self._seen(statement, is_latest, *same)
         row = (await self._session.execute(statement)).one_or_none()
         return None if row is None else tuple(row)
 
-    def _seen(self, statement: Any, is_latest: bool, *asked: ColumnElement[bool]) -> Any:
+    def _seen(self, statement: Any, is_latest: bool, *asked: sa.ColumnElement[bool]) -> Any:
         statement = statement.where(*self._view.conditions(*asked))
         return self._latest(statement) if is_latest else statement
 
@@ -289,7 +282,7 @@ class Writer:
         columns: list[Any] = [allowed.label("allowed")]
         if self._traits.version is not None:
             columns.append(getattr(self._model, self._traits.version))
-        statement = select(*columns).select_from(self._model)
+        statement = sa.select(*columns).select_from(self._model)
         statement = statement.where(*self._view.conditions(self._statements.is_key(key)))
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:

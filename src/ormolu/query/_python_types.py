@@ -1,8 +1,8 @@
-"""What the values of a decorated column are in Python, and who tells it.
+"""The Python type of a decorated column's values.
 
-In this order: the annotation in `Mapped[...]`, what is known of a package's types, `python_type`,
-the decorator's own annotations, and what the backends store. Where nobody tells it, the column
-is opaque. Knows no HTTP.
+It is taken from the annotation in `Mapped[...]`, what is known of a package's types, `python_type`,
+the decorator's own annotations, or what the backends store, in this order. Without any of these the
+column is opaque. Knows no HTTP.
 """
 
 from __future__ import annotations
@@ -22,23 +22,25 @@ from sqlalchemy.ext.mutable import Mutable
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ormolu.query._stored import (
-    named_types,
     reads_as_inner,
     reads_as_stored,
     stored_types,
     undecorated,
+    variant_types,
 )
 
-__all__ = ["SECRET", "Like", "is_readable", "plain_hint", "told_type", "value_type", "without_none"]
+__all__ = [
+    "SECRET", "Like", "is_readable", "plain_hint", "python_type_of", "value_type", "without_none",
+]  # fmt: skip
 
 
 class _Secret:
-    """Stands for values that nobody is ever shown: a password's hash."""
+    """Stands for values that are never shown: a password's hash."""
 
 
 @dataclass(frozen=True)
 class Like:
-    """Stands for the values of another SQL type, which are stored in a form of their own."""
+    """Stands for the values of another SQL type, which are stored in another form."""
 
     type: TypeEngine[Any]
 
@@ -46,8 +48,8 @@ class Like:
 SECRET = _Secret()
 
 
-def told_type(type_: TypeEngine[Any], annotation: Any) -> Any:
-    """Return the Python type of a column's values; None where nobody tells it.
+def python_type_of(type_: TypeEngine[Any], annotation: Any) -> Any:
+    """Return the Python type of a column's values; None where it is not known.
 
     Returns:
         A type that Pydantic knows, `SECRET`, or `Like`.
@@ -55,19 +57,19 @@ def told_type(type_: TypeEngine[Any], annotation: Any) -> Any:
     known = _known_type(type_)
     if known is SECRET or _is_closed(known):
         return known
-    words = (plain_hint(annotation), known, *_own_words(type_))
-    return next((word for word in words if _tells(word)), None)
+    hints = (plain_hint(annotation), known, *_own_hints(type_))
+    return next((hint for hint in hints if _is_usable(hint)), None)
 
 
 def value_type(type_: TypeEngine[Any], annotation: Any = None) -> TypeEngine[Any]:
-    """Return which of the plain types that a program names for a column says what its values are.
+    """Return the plain type of a column that tells what its values are in Python.
 
-    That of the class in `Mapped[...]`, else what is known of a package's type, else the type that
-    is decorated or has variants.
+    It is that of the class in `Mapped[...]`, else the one known of a package's type, else the type
+    that is decorated or has variants.
     """
     plain, kind = undecorated(type_), get_origin(annotation) or annotation
     if isinstance(kind, type) and kind not in {Any, object}:
-        for each in (plain, *named_types(type_)):
+        for each in (plain, *variant_types(type_)):
             if _has_values_of(each, kind):
                 return each
     known = _known_type(type_)
@@ -75,8 +77,8 @@ def value_type(type_: TypeEngine[Any], annotation: Any = None) -> TypeEngine[Any
 
 
 def _has_values_of(type_: TypeEngine[Any], kind: type[Any]) -> bool:
-    """Tell whether values of a plain type are of a class; of some types SQLAlchemy does not say."""
-    for types, known in _UNSAID:
+    """Tell whether values of a plain type are of a class."""
+    for types, known in _PYTHON_TYPES:
         if isinstance(type_, types):
             return issubclass(kind, known)
     try:
@@ -86,7 +88,8 @@ def _has_values_of(type_: TypeEngine[Any], kind: type[Any]) -> bool:
     return python is not object and issubclass(kind, python)
 
 
-_UNSAID: tuple[tuple[Any, Any], ...] = (
+# The values of types for which SQLAlchemy's `python_type` is not precise.
+_PYTHON_TYPES: tuple[tuple[Any, Any], ...] = (
     (sa.JSON, (dict, list)),
     (
         (
@@ -99,14 +102,14 @@ _UNSAID: tuple[tuple[Any, Any], ...] = (
 
 
 def _is_closed(known: Any) -> bool:
-    """Tell whether a type takes some values only, of which an annotation may say less."""
+    """Tell whether a type is a fixed set of values, about which an annotation may say less."""
     return get_origin(known) is Literal or (
         isinstance(known, type) and issubclass(known, enum.Enum)
     )
 
 
 def plain_hint(hint: Any) -> Any:
-    """Return a type that Pydantic knows for a container that tells SQLAlchemy of its changes."""
+    """Return the plain container for one of SQLAlchemy's Mutable ones; any other hint itself."""
     origin = get_origin(hint) or hint
     if not isinstance(origin, type) or not issubclass(origin, Mutable):
         return hint
@@ -117,38 +120,39 @@ def plain_hint(hint: Any) -> Any:
 
 
 def without_none(hint: Any) -> Any:
-    """Return a type without None: whether a column has a value is asked elsewhere."""
+    """Return a type without None."""
     parts = [part for part in get_args(hint) if part is not type(None)]
     is_optional = type(None) in get_args(hint)
     return Union[tuple(parts)] if is_optional and parts else hint  # noqa: UP007 -- of a tuple
 
 
-def _tells(word: Any) -> bool:
-    if word is None or word in {Any, object} or isinstance(word, (TypeVar, str)):
+def _is_usable(hint: Any) -> bool:
+    """Tell whether a hint says what the values are."""
+    if hint is None or hint in {Any, object} or isinstance(hint, (TypeVar, str)):
         return False
-    # Of an iterator the values are gone once they have been looked at.
-    is_kept = get_origin(word) not in {Iterable, Generator} and word not in {Iterable, Generator}
-    return isinstance(word, Like) or (is_kept and is_readable(word))
+    # An iterator can be read only once.
+    is_iterator = bool({get_origin(hint), hint} & {Iterable, Generator})
+    return isinstance(hint, Like) or (not is_iterator and is_readable(hint))
 
 
-def is_readable(word: Any) -> bool:
-    """Tell whether Pydantic makes values of a type, and writes them again."""
+def is_readable(hint: Any) -> bool:
+    """Tell whether Pydantic can read and write values of a type."""
     try:
-        TypeAdapter(word)
-        return not any(_is_empty(each) for each in _classes_in(word))
-    except Exception:  # whatever a class of the program's own raises when it is looked at
+        TypeAdapter(hint)
+        return not any(_is_empty(each) for each in _classes_in(hint))
+    except Exception:  # whatever a class of the program's own raises when it is inspected
         return False
 
 
-def _classes_in(word: Any) -> Iterator[Any]:
-    """Yield a type and those in its brackets: of `list[A | None]` A, too."""
-    yield get_origin(word) or word
-    for part in get_args(word):
+def _classes_in(hint: Any) -> Iterator[Any]:
+    """Yield a type and those in its brackets: `list[A | None]` has A, too."""
+    yield get_origin(hint) or hint
+    for part in get_args(hint):
         yield from _classes_in(part)
 
 
 def _is_empty(kind: Any) -> bool:
-    """Tell whether a class says of its values only that they are of some subclass."""
+    """Tell whether a class has no values of its own, but only those of subclasses."""
     if not isinstance(kind, type):
         return False
     if issubclass(kind, enum.Enum):
@@ -159,17 +163,17 @@ def _is_empty(kind: Any) -> bool:
     return not has_any or inspect.isabstract(kind)
 
 
-def _own_words(type_: Any) -> Iterator[Any]:
-    # Some look into an impl that is not there.
+def _own_hints(type_: Any) -> Iterator[Any]:
+    # A `python_type` may fail, for want of an impl.
     with suppress(Exception):
         yield without_none(type_.python_type)
     yield _hint_of(getattr(type_, "process_result_value", None), "return")
     yield _hint_of(getattr(type_, "process_bind_param", None), "value")
-    yield from _stored_words(type_)
+    yield from _stored_hints(type_)
 
 
-def _stored_words(type_: Any) -> Iterator[Any]:
-    """Yield what the backends store, where that says what the values are."""
+def _stored_hints(type_: Any) -> Iterator[Any]:
+    """Yield the types that the backends store, where values are read as these."""
     stored = stored_types(type_) if isinstance(type_, TypeDecorator) else []
     yield from (Like(each) for each in stored if isinstance(each, (sa.Uuid, sa.JSON)))
     if reads_as_stored(type_) and stored:
@@ -179,14 +183,14 @@ def _stored_words(type_: Any) -> Iterator[Any]:
 
 
 def _hint_of(function: Any, name: str) -> Any:
-    """Return what a function of the program's own takes or returns; SQLAlchemy's say nothing."""
+    """Return the type that a function takes or returns, unless it is SQLAlchemy's."""
     if function is None or function.__module__.startswith("sqlalchemy."):
         return None
     try:
         hint = without_none(get_type_hints(function).get(name))
-    except Exception:  # a name that is there for type checkers only
+    except Exception:  # only type checkers import a name
         return None
-    # Of what a decorator takes, several types say that it coerces: not what its values are.
+    # A decorator that takes several types converts them; that does not tell what it returns.
     return None if get_origin(hint) is Union and name == "value" else hint
 
 
@@ -216,7 +220,7 @@ def _hidden(type_: Any) -> Any:
     return Like(type_.underlying_type)
 
 
-# Types of well-known packages that say nothing themselves, or of their impl alone.
+# Types of well-known packages that do not tell their Python type themselves.
 _UTILS, _ALCHEMY, _USERS = "sqlalchemy_utils", "advanced_alchemy", "fastapi_users_db_sqlalchemy"
 _KNOWN: dict[tuple[str, str], Callable[[Any], Any]] = {
     (_UTILS, "BitType"): lambda type_: Like(postgresql.BIT(type_.length)),

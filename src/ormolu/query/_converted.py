@@ -1,6 +1,6 @@
-"""Values that pass a decorator's code on their way to the database: checks for Pydantic.
+"""Values that a TypeDecorator's code converts: checks for Pydantic.
 
-A value that the code refuses, or makes another one of, is refused before anything is sent.
+A value that the code refuses or changes is refused before anything is sent.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from ormolu.query._stored import bound_form, read_form
 
 __all__ = ["comparable", "storable"]
 
-# Of other kinds a decorator may make a usual form: small letters, say, or UTC.
+# A decorator may normalise these, to lower case or UTC, say.
 _NORMALISED = (str, datetime)
 
 
 def storable(type_: TypeEngine[Any]) -> Callable[[Any], Any]:
-    """Return what checks that a value is stored, and read again as it is."""
+    """Return a check that a value can be stored and is read again unchanged."""
 
     def check(value: Any) -> Any:
         stored = _bound(type_, value)
@@ -38,7 +38,7 @@ def storable(type_: TypeEngine[Any]) -> Callable[[Any], Any]:
 
 
 def comparable(type_: TypeEngine[Any]) -> Callable[[Any], Any]:
-    """Return what checks that a value is found again by what is stored of it."""
+    """Return a check that a value has always the same stored form, by which it is found."""
 
     def check(value: Any) -> Any:
         if _bound(type_, value) != _bound(type_, value):
@@ -50,34 +50,34 @@ def comparable(type_: TypeEngine[Any]) -> Callable[[Any], Any]:
 
 
 def _bound(type_: TypeEngine[Any], value: Any) -> Any:
-    """Return what a decorator makes of a value.
+    """Return the form in which a decorator stores a value.
 
     Raises:
-        PydanticCustomError: It refuses it.
+        PydanticCustomError: It refuses the value.
     """
     try:
         return bound_form(type_, value, _dialect())
     except NotImplementedError:
-        # It is for another backend, which says itself what it refuses.
+        # The decorator is for another backend, which refuses values itself.
         return None
     except (OSError, RuntimeError):
-        # Not of this value: a vault that does not answer, a key that is not set.
+        # The value is not the cause: a vault does not answer, or a key is not set.
         raise
     except Exception:
         raise PydanticCustomError("refused", "Cannot be stored") from None
 
 
 def _is_changed(type_: TypeEngine[Any], stored: Any, value: Any) -> bool:
-    """Tell whether a decorator reads another value of what it makes of one.
+    """Tell whether a decorator reads another value than it has stored.
 
     Raises:
-        PydanticCustomError: It cannot read that at all.
+        PydanticCustomError: It cannot read what it has stored.
     """
     try:
         read = read_form(type_, stored, _dialect())
     except (ArithmeticError, ValueError):
         raise PydanticCustomError("changed", "Cannot be stored: it could not be read") from None
-    except Exception:  # what it makes of its own form may depend on the backend
+    except Exception:  # the driver of another backend may return another form
         return False
     return type(read) is type(value) and bool(read != value)
 

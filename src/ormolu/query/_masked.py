@@ -1,7 +1,4 @@
-"""Values that Pydantic keeps out of logs and answers: secrets, alone or within others.
-
-A dump of them is stars; what is stored must be the value itself. Knows no column, no HTTP.
-"""
+"""Pydantic's secrets, which are masked in dumps and logs, but stored as their values."""
 
 from __future__ import annotations
 
@@ -17,17 +14,17 @@ _SECRETS = (Secret, SecretBytes, SecretStr)
 
 
 def is_secret_hint(hint: Any) -> bool:
-    """Tell whether an annotation is of a secret, or of a container of some."""
+    """Tell whether an annotation is a secret, or a container of secrets."""
     return _is_one(hint) or any(map(is_secret_hint, get_args(hint)))
 
 
 def holds_secret(hint: Any) -> bool:
-    """Tell whether values have a secret anywhere within, as in a field of a model."""
+    """Tell whether values contain a secret anywhere, also in a field of a model."""
     return any(map(_is_one, _parts(hint, [])))
 
 
 def bare_hint(hint: Any) -> Any:
-    """Return the type of the value that a secret keeps; the annotation itself if it is none."""
+    """Return the type of the value in a secret; any other annotation itself."""
     if not _is_one(hint):
         return hint
     kind = get_origin(hint) or hint
@@ -36,7 +33,7 @@ def bare_hint(hint: Any) -> Any:
 
 
 def revealed(value: Any) -> Any:
-    """Return a value with its secrets as they are, and those of lists and objects within it."""
+    """Return a value with all secrets in it replaced by their values."""
     if isinstance(value, _SECRETS):
         return revealed(value.get_secret_value())
     if isinstance(value, dict):
