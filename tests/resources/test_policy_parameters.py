@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from itertools import product
 from typing import Annotated, Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI, Header
-from sqlalchemy import ForeignKey, MetaData, String, bindparam, exists, or_, select, text
+from fastapi import Depends, FastAPI, Header
+from sqlalchemy import (
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ormolu import Database, Model, Policy, resource
 from tests.fixtures.apps import client_of
+from tests.resources.twins import by_the_session
 
 pytestmark = pytest.mark.anyio
 
@@ -163,3 +176,49 @@ async def test_values_are_those_of_each_request(database_url: str, order: tuple[
                     # It may be written, if only it were to be seen.
                     sent = await client.patch(f"/shelves/{mine}", json=body, headers=headers)
                     assert sent.status_code == 404
+
+
+OPEN_FOR_NULL: dict[str, Callable[[Any, Any], Any]] = {
+    "or": lambda one, other: or_(one.is_(None), Shelf.tenant == other),
+    "distinct": lambda one, other: Shelf.tenant.is_distinct_from(one),
+    "coalesce": lambda one, other: Shelf.tenant == func.coalesce(one, Shelf.tenant),
+    "exists": lambda one, other: exists().where(
+        Book.shelf_id == Shelf.id, or_(one.is_(None), Book.tenant == other)
+    ),
+    "text": lambda one, _: text("tenant = coalesce(:tenant, tenant)").bindparams(one),
+}
+
+
+def of_callables(
+    x_form: Annotated[str, Header()], x_tenant: Annotated[int, Header()],
+    x_is_called: Annotated[bool, Header()], x_is_unique: Annotated[bool, Header()],
+) -> Policy:  # fmt: skip
+    def bind() -> Any:
+        given: Any = {"callable_": lambda: x_tenant} if x_is_called else {"value": x_tenant}
+        return bindparam("tenant", **given, type_=Integer, unique=x_is_unique)
+
+    return Policy(visible=OPEN_FOR_NULL[x_form](bind(), bind()))
+
+
+@pytest.mark.parametrize("is_of_session", [False, True])
+async def test_values_that_are_called_for(database_url: str, *, is_of_session: bool) -> None:
+    """Not NULL, though a statement is kept that was compiled with plain values."""
+    app = FastAPI(dependencies=[Depends(by_the_session)] if is_of_session else [])
+    db = Database(database_url, metadata=Base.metadata)
+    db.attach(app)
+    app.include_router(resource(Shelf, policy=of_callables))
+    async with client_of(app) as client:
+        async with db.unit_of_work() as session:
+            session.add_all([Shelf(id=key, tenant=key) for key in (1, 2, 3)])
+            await session.flush()
+            session.add_all([Book(id=key, tenant=key, shelf_id=key) for key in (1, 2, 3)])
+        for form, unique in product(OPEN_FOR_NULL, ("0", "1")):
+            for tenant, called in product((1, 2), ("0", "1")):
+                headers = {"X-Form": form, "X-Tenant": str(tenant), "X-Is-Called": called,
+                           "X-Is-Unique": unique}  # fmt: skip
+                seen = {1, 2, 3} - {tenant} if form == "distinct" else {tenant}
+                found = (await client.get("/shelves", headers=headers)).json()["items"]
+                assert {each["id"] for each in found} == seen
+                for key in (1, 2):
+                    sent = client.patch(f"/shelves/{key}", json={"label": "x"}, headers=headers)
+                    assert (await sent).status_code == (200 if key in seen else 404)

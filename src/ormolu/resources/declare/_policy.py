@@ -215,7 +215,7 @@ def isolate_policy(policy: Policy, place: int) -> Policy:
 
     To SQLAlchemy two parameters of one name are one: both would get the value of the last, and an
     UPDATE would store one that has the name of a column. Text is written as it is: an OR in it
-    would reach as far as the statement does.
+    would reach as far as the statement does. Values that are called for are those of this moment.
 
     Args:
         policy: A checked policy.
@@ -236,17 +236,19 @@ def _isolate(rows: Any, prefix: str) -> Any:
         return rows
     rows = as_condition(rows)
 
-    def rename(bind: sa.BindParameter[Any]) -> None:
-        if _has_name(bind):
+    def isolate(bind: sa.BindParameter[Any]) -> None:
+        if not bind.unique:
             bind.key = f"{prefix}_{bind.key}"
+        # SQLAlchemy sends NULL if the kept statement was compiled with a plain value in its place.
+        bind.value, bind.callable = bind.effective_value, None
 
-    if any(map(_has_name, visitors.iterate(rows))):
-        rows = visitors.cloned_traverse(rows, {}, {"bindparam": rename})
+    if any(map(_is_shared, visitors.iterate(rows))):
+        rows = visitors.cloned_traverse(rows, {}, {"bindparam": isolate})
     return in_parentheses(rows)
 
 
-def _has_name(part: Any) -> bool:
-    return isinstance(part, sa.BindParameter) and not part.unique
+def _is_shared(part: Any) -> bool:
+    return isinstance(part, sa.BindParameter) and not (part.unique and part.callable is None)
 
 
 def _with_every_name(policy: Policy, mapper: Mapper[Any]) -> Policy:
