@@ -79,6 +79,24 @@ class Shown(BaseModel):
         return f"{LANGUAGE.get()}:{value}"
 
 
+class Told(TypeDecorator[str]):
+    """Text of whatever is stored."""
+
+    impl = String(40)
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+
+class Stem(Base):
+    __tablename__ = "stems"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str | None] = mapped_column(Told)
+    given: Mapped[str | None] = mapped_column(Told, server_default="it's")
+    made: Mapped[str | None] = mapped_column(Told, default=sa.func.upper("abc"))
+
+
 class Halt(BaseException):
     """No Exception, as CancelledError is none."""
 
@@ -99,6 +117,7 @@ class Halting(BaseModel):
 
 
 leaves, twigs = resource(Leaf, writable={"id"}), resource(Twig, writable={"id"})
+stems = resource(Stem, writable={"id"})
 halting = resource(Leaf, path="/halting", writable={"id"}, public_model=Halting)
 spoken = resource(Leaf, path="/spoken", writable={"id"}, public_model=Shown)
 
@@ -168,6 +187,17 @@ async def test_what_others_stored_illegibly_is_shown_as_null(twin_urls: Urls) ->
         await twins.compare(Leaf.__table__)  # type: ignore[arg-type]
         await twins.through("DELETE", "/leaves/1")
         await twins.compare(Leaf.__table__)  # type: ignore[arg-type]
+
+
+async def test_sql_for_a_value_is_sql(twin_urls: Urls) -> None:
+    """A type of the program's own does not write its text instead."""
+    async with twins_of(twin_urls, Base.metadata, stems) as twins:
+        await twins.send("POST", "/stems", json={"id": 1, "given": "a", "made": "b"})
+        for path in ("/stems/1", "/stems/2", "/stems/2"):
+            put = await twins.send("PUT", path, json={"name": "n"})
+            assert (put.json()["given"], put.json()["made"]) == ("it's", "ABC")
+        await twins.send("PATCH", "/stems/1", json={"given": "c"})
+        await twins.compare(Stem.__table__)  # type: ignore[arg-type]
 
 
 async def test_code_that_stops_everything_stops_its_own_request(twin_urls: Urls) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import ClauseElement
+
 from ormolu.backends import backend_of
 from ormolu.lanes import Item, NotDoneError, Plan, Slot, numbered
 from ormolu.query import is_json, size_of, stored_type
@@ -68,6 +70,9 @@ class _ValuesWork(_WriteWork):
             NotDoneError: Only the session can store a value.
         """
         for name, value in values.items():
+            if isinstance(value, ClauseElement):
+                # A default in SQL, which a type of the program's own may take for a value.
+                raise NotDoneError
             if value is None and name in self._json:
                 # The session writes NULL in a JSON column as SQL.
                 raise NotDoneError
