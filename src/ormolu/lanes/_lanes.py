@@ -27,9 +27,10 @@ class Lanes(Protocol):
     is_closed: bool
 
     async def fetch(self, reads: Sequence[Read], make: Callable[..., _T]) -> _T:
-        """Return what is made of the rows of some reads of one snapshot.
+        """Return what is made of the rows of some reads.
 
-        Those who ask for the same at the same time share it: nobody may change it.
+        They are of one snapshot, but on PostgreSQL, where each statement has its own. Those who
+        ask for the same at the same time share it: nobody may change it.
 
         Args:
             reads: Plans and their parameters.
