@@ -83,6 +83,8 @@ def test_from_nothing_to_a_table(folder: Path, capsys: pytest.CaptureFixture[str
     assert run("check") == 1
     assert "several heads" in capsys.readouterr().err
     assert run("merge") == 0
+    assert run("revision", "-m", "a", "--rename", "name:other") == 1
+    assert "write --rename table.old:new" in capsys.readouterr().err
     assert run("upgrade", "nowhere") == 1
     assert "Can't locate revision" in capsys.readouterr().err
 

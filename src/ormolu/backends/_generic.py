@@ -159,6 +159,11 @@ class Backend:
         del engine
         yield True
 
+    def enumerations(self, connection: Connection) -> Mapping[str, Sequence[str]] | None:
+        """Return the enumerations that are types of the database, None where they are none."""
+        del connection
+        return None
+
     def hold_references(self, connection: Connection) -> Callable[[], None]:
         """Hold foreign keys off while tables are migrated, where that copies them.
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Dialect, collate, text
+from sqlalchemy import ColumnElement, Connection, Dialect, collate, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
@@ -90,6 +90,10 @@ class _PostgreSQL(Backend):
             await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             take = text("SELECT pg_try_advisory_xact_lock(:key)")
             yield bool(await connection.scalar(take, {"key": _MIGRATION_KEY}))
+
+    def enumerations(self, connection: Connection) -> Mapping[str, Sequence[str]]:
+        inspector: Any = sa.inspect(connection)
+        return {each["name"]: each["labels"] for each in inspector.get_enums()}
 
     def how_to_add_schema(self, quoted: str) -> str:
         return f"The database does not have it. Run: CREATE SCHEMA {quoted}"

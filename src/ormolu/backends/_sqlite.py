@@ -63,7 +63,9 @@ class _SQLite(Backend):
     @asynccontextmanager
     async def migration_lock(self, engine: AsyncEngine) -> AsyncIterator[bool]:
         # The migration needs the lock of the file itself, so this is one of a file beside it.
-        path = engine.url.database or ""
+        async with engine.connect() as connection:
+            files = await connection.exec_driver_sql("PRAGMA database_list")
+            path = files.scalars("file").first()
         with closing(sqlite3.connect(f"{path}-migrating", timeout=0)) as lock:
             try:
                 lock.execute("BEGIN EXCLUSIVE")

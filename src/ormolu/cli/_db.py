@@ -49,13 +49,19 @@ def revision(
     app: App = None,
     empty: Annotated[bool, typer.Option("--empty", help="Leave it to be filled by hand")] = False,
     allow_drop: Annotated[
-        bool, typer.Option("--allow-drop", help="Drop tables that no model maps")
+        bool, typer.Option("--allow-drop", help="Drop tables and columns that no model maps")
     ] = False,
+    rename: Annotated[
+        list[str] | None, typer.Option("--rename", help="A renamed column: table.old:new")
+    ] = None,
 ) -> None:
     """Write a revision that brings the database to the models."""
 
     async def write(migrations: Any) -> None:
-        for path in await migrations.revision(message, empty=empty, allow_drop=allow_drop):
+        renames = dict(_names(each) for each in rename or ())
+        for path in await migrations.revision(
+            message, empty=empty, allow_drop=allow_drop, renames=renames
+        ):
             typer.echo(f"wrote {_shown(path)}")
 
     _do(app, write)
@@ -167,6 +173,14 @@ async def _awaited(verb: Awaitable[None]) -> None:
 
 async def _print(text: Awaitable[str]) -> None:
     sys.stdout.write(await text)
+
+
+def _names(rename: str) -> tuple[str, str]:
+    old, colon, new = rename.rpartition(":")
+    if not colon or "." not in old:
+        message = f"--rename {rename}: write --rename table.old:new"
+        raise ConfigurationError(message)
+    return old, new
 
 
 def _shown(path: Path) -> str:

@@ -32,19 +32,12 @@ class Run:
     Attributes:
         engines: The database.
         say: Told of each revision.
-        allow_drop: Whether a revision may drop tables that no model maps.
         began_at: When the revision that runs began.
     """
 
     engines: Engines
     say: Callable[[str], None]
-    allow_drop: bool = False
     began_at: float = field(default_factory=time.monotonic)
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Return what Alembic is told."""
-        return options(self.engines, allow_drop=self.allow_drop, report=self.say)
 
     def note(self, step: Any) -> None:
         """Say which revision was done."""
@@ -63,7 +56,7 @@ def run() -> None:
             url=current.engines.url,
             literal_binds=True,
             dialect_opts={"paramstyle": "named"},
-            **current.options,
+            **options(current.engines),
         )
         with context.begin_transaction():
             context.run_migrations()
@@ -86,7 +79,7 @@ def _migrate(connection: Connection, current: Run) -> None:
     context.configure(
         connection=connection,
         on_version_apply=partial(_end_revision, current, check_references),
-        **{**current.options, "transaction_per_migration": True},
+        **{**options(current.engines), "transaction_per_migration": True},
     )
     with context.begin_transaction():
         context.run_migrations()

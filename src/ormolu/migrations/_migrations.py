@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from argparse import Namespace
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from io import StringIO
 from pathlib import Path
@@ -28,10 +28,12 @@ try:
     from alembic import command
     from alembic.config import Config
     from alembic.migration import MigrationContext
-    from alembic.script import ScriptDirectory
+    from alembic.script import Script, ScriptDirectory
     from alembic.util import CommandError
 
+    from ormolu.migrations._changes import Wishes
     from ormolu.migrations._env import KEY, Run
+    from ormolu.migrations._options import WISHES
 except ModuleNotFoundError as error:
     if error.name != "alembic":
         raise
@@ -88,12 +90,17 @@ class Migrations:
 
         Raises:
             CommandError: There is no such revision.
+            DBAPIError: A revision failed.
             OverloadedError: Another runner, or a lock, was waited for in vain.
             SchemaMismatchError: The database has a revision that is not here.
         """
         async with self._alone():
             await self._check_known()
-            await self._try_again(lambda config: command.upgrade(config, revision))
+            try:
+                await self._try_again(lambda config: command.upgrade(config, revision))
+            except DBAPIError:
+                await self._tell_half_done()
+                raise
 
     async def downgrade(self, revision: str) -> None:
         """Bring the database back to a revision; `-1` is one back, `base` the beginning.
@@ -122,25 +129,33 @@ class Migrations:
             await self._call(lambda config: command.stamp(config, revision, purge=purge))
 
     async def revision(
-        self, message: str, *, empty: bool = False, allow_drop: bool = False
+        self,
+        message: str,
+        *,
+        empty: bool = False,
+        allow_drop: bool = False,
+        renames: Mapping[str, str] | None = None,
     ) -> list[Path]:
         """Write a revision that brings the database to the models.
 
         Args:
             message: What it does.
             empty: Whether it is to be filled by hand.
-            allow_drop: Whether it may drop tables that no model maps.
+            allow_drop: Whether it may drop tables that no model maps, and columns of a table that
+                gets new ones.
+            renames: The new names of columns, by their table and old name: `users.name`.
 
         Returns:
             Its file.
 
         Raises:
-            CommandError: The database is behind the revisions that are here.
+            CommandError: The database is behind the revisions that are here, or it is not certain
+                whether a column was renamed.
             ConfigurationError: There is no folder for it.
         """
         return await self._write(
             lambda config: command.revision(config, message=message, autogenerate=not empty),
-            allow_drop=allow_drop,
+            Wishes(allow_drop=allow_drop, renames=renames or {}, report=self._say),
         )
 
     async def merge(self, message: str, revisions: str = "heads") -> Path:
@@ -189,16 +204,32 @@ class Migrations:
         Raises:
             SchemaMismatchError: It is behind, or ahead; the error lists by which revisions.
         """
-        found = await self._check_known()
-        script = self._script()
-        pending = list(script.iterate_revisions("heads", found or "base"))
+        pending = await self._pending()
         if pending:
             raise SchemaMismatchError(
                 [
                     f'Revision {each.revision} "{each.doc}" was not applied. Run: ormolu db upgrade'
-                    for each in reversed(pending)
+                    for each in pending
                 ]
             )
+
+    async def _pending(self) -> list[Script]:
+        """Return the revisions that the database lacks, the first one first."""
+        found = await self._check_known()
+        return list(self._script().iterate_revisions("heads", found or "base"))[::-1]
+
+    async def _tell_half_done(self) -> None:
+        """Say how to go on where the database has stored a part of a revision."""
+        backend = self.engines.target.backend
+        if backend.has_transactional_ddl:
+            return
+        (failed, *_later) = await self._pending()
+        self._say(
+            f'Revision {failed.revision} "{failed.doc}" stopped half-way. {backend.title} stores '
+            "each CREATE and ALTER at once: what stands before the failed statement in "
+            f"{failed.path} was done, now or by a run that was killed. Undo that by hand and "
+            f"upgrade again; or do the rest by hand, and run: ormolu db stamp {failed.revision}"
+        )
 
     async def _check_known(self) -> tuple[str, ...]:
         """Return the revisions that the database has.
@@ -259,23 +290,24 @@ class Migrations:
             DBAPIError: It fails.
             OverloadedError: A lock was waited for in vain.
         """
-        for attempt in range(1, _TRIES + 1):
+        for attempt in range(1, _TRIES):
             try:
                 await self._call(verb)
             except (DBAPIError, OverloadedError) as error:
-                if attempt == _TRIES or not self._may_try_again(error):
+                if not self._may_try_again(error):
                     raise
                 self._say(f"no lock in time, try {attempt} of {_TRIES}: {type(error).__name__}")
                 await asyncio.sleep(2 ** (attempt - 2) * random.random())
             else:
                 return
+        await self._call(verb)
 
     def _may_try_again(self, error: Exception) -> bool:
         is_busy = isinstance(error, OverloadedError) or fault_of(error).kind == "busy"
         return is_busy and self.engines.target.backend.has_transactional_ddl
 
     async def _write(
-        self, verb: Callable[[Config], Any], *, allow_drop: bool = False
+        self, verb: Callable[[Config], Any], wishes: Wishes | None = None
     ) -> list[Path]:
         """Call Alembic to write revisions, and return their files."""
         made: list[Any] = []
@@ -285,18 +317,21 @@ class Migrations:
             config.cmd_opts = Namespace(quiet=True)
             made.append(verb(config))
 
-        await self._call(write, allow_drop=allow_drop)
+        await self._call(write, wishes)
         return [Path(each.path) for each in made if each is not None]
 
-    async def _call(self, verb: Callable[[Config], Any], *, allow_drop: bool = False) -> str:
+    async def _call(self, verb: Callable[[Config], Any], wishes: Wishes | None = None) -> str:
         """Call Alembic in a thread, and return what it printed."""
         self._check_folder()
-        current = Run(engines=self.engines, say=self._say, allow_drop=allow_drop)
+        attributes = {
+            KEY: Run(engines=self.engines, say=self._say),
+            WISHES: wishes or Wishes(report=self._say),
+        }
         printed = StringIO()
 
         def call() -> None:
             with _alembic, keeping_loggers():
-                verb(self._config(current, printed))
+                verb(self._config(attributes, printed))
 
         await asyncio.to_thread(call)
         return printed.getvalue()
@@ -311,15 +346,15 @@ class Migrations:
 
     def _script(self) -> ScriptDirectory:
         self._check_folder()
-        return ScriptDirectory.from_config(self._config(None, StringIO()))
+        return ScriptDirectory.from_config(self._config({}, StringIO()))
 
-    def _config(self, current: Run | None, printed: StringIO) -> Config:
+    def _config(self, attributes: dict[str, Any], printed: StringIO) -> Config:
         config = Config(
             self.place.ini,
             toml_file=self.place.toml,
             stdout=printed,
             output_buffer=printed,
-            attributes={KEY: current},
+            attributes=attributes,
         )
         versions = self.place.versions
         if versions is not None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
+from alembic import context
 from sqlalchemy import URL, MetaData
 from sqlalchemy.types import TypeEngine
 
 from ormolu.backends import backend_of
+from ormolu.migrations._changes import Changes, Wishes
 from ormolu.models import UTCDateTime
 
-__all__ = ["Described", "options"]
+__all__ = ["WISHES", "Described", "options"]
+
+# Where a Config carries them.
+WISHES = "ormolu.wishes"
 
 # Tables that a resource keeps, be it imported or not.
 _OURS = "ormolu_"
@@ -29,23 +33,17 @@ class Described(Protocol):
         """Return the mapped tables."""
 
 
-def options(
-    database: Described,
-    *,
-    allow_drop: bool = False,
-    report: Callable[[str], None] | None = None,
-) -> dict[str, Any]:
+def options(database: Described) -> dict[str, Any]:
     """Return what `context.configure` in an env.py takes beside the connection or the URL.
 
     Types are written by their public names, with the import; a table that no model maps is left
-    alone, as are those whose names begin with `ormolu_`; on SQLite revisions are written for
-    batch mode.
+    alone, as are those whose names begin with `ormolu_`; columns become NOT NULL in steps; on
+    SQLite revisions are written for batch mode. The options of `ormolu db revision` hold too.
 
     Args:
         database: The `Database`. Import the application too, so that all its tables are mapped.
-        allow_drop: Whether a revision may drop tables that no model maps.
-        report: Called with a sentence for each table that is left alone.
     """
+    wishes = _wishes()
     is_sqlite = database.url.get_backend_name() == "sqlite"
     schemas = {table.schema for table in database.metadata.tables.values()}
     chosen: dict[str, Any] = {
@@ -53,9 +51,10 @@ def options(
         "render_item": _render,
         "render_as_batch": is_sqlite,
         "compare_type": _compare_type,
+        "autogenerate_plugins": ("alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"),
         "compare_server_default": True,
-        "include_object": _Included(allow_drop=allow_drop, report=report),
-        "process_revision_directives": _tidy,
+        "include_object": _Included(wishes),
+        "process_revision_directives": Changes(metadata=database.metadata, wishes=wishes),
     }
     if schemas - {None}:
         chosen["include_schemas"] = True
@@ -69,9 +68,8 @@ def options(
 class _Included:
     """Which tables Alembic compares."""
 
-    def __init__(self, *, allow_drop: bool, report: Callable[[str], None] | None) -> None:
-        self._allow_drop = allow_drop
-        self._report = report
+    def __init__(self, wishes: Wishes) -> None:
+        self._wishes = wishes
 
     def __call__(
         self, item: Any, name: str | None, kind: str, is_reflected: bool, mapped: Any
@@ -80,12 +78,12 @@ class _Included:
         if kind != "table" or not is_reflected or mapped is not None:
             return True
         is_ours = str(name).startswith(_OURS)
-        if not is_ours and not self._allow_drop and self._report is not None:
-            self._report(
+        if not is_ours and not self._wishes.allow_drop:
+            self._wishes.report(
                 f'The table "{name}" is mapped by no model that was imported, and stays as it is. '
                 "Import its module where the application is made, or drop it with --allow-drop."
             )
-        return self._allow_drop and not is_ours
+        return self._wishes.allow_drop and not is_ours
 
 
 class _OfSchemas:
@@ -99,55 +97,27 @@ class _OfSchemas:
         return kind != "schema" or name is None or name in self._schemas
 
 
-def _render(kind: str, item: Any, context: Any) -> str | bool:
+def _render(kind: str, item: Any, autogenerate: Any) -> str | bool:
     """Return our types by their public names; False leaves the rest to Alembic."""
     if kind != "type" or type(item) is not UTCDateTime:
         return False
-    context.imports.add("import ormolu")
+    autogenerate.imports.add("import ormolu")
     return "ormolu.UTCDateTime()"
 
 
 def _compare_type(
-    context: Any, column: Any, mapped_column: Any, found: TypeEngine[Any], mapped: TypeEngine[Any]
+    migration: Any, column: Any, mapped_column: Any, found: TypeEngine[Any], mapped: TypeEngine[Any]
 ) -> bool | None:
     """Return False where a type only has another name there; None leaves it to Alembic."""
     del column, mapped_column
-    return False if backend_of(context.dialect).is_made_of(found, mapped) else None
+    return False if backend_of(migration.dialect).is_made_of(found, mapped) else None
 
 
-def _tidy(context: Any, revision: Any, directives: Any) -> None:
-    """Leave out what a revision must not have, or cannot run."""
-    del context, revision
-    for script in directives:
-        for operations in (*script.upgrade_ops_list, *script.downgrade_ops_list):
-            for operation in operations.ops:
-                _clear_info(operation)
-            _leave_lost_indexes_out(operations)
-
-
-def _leave_lost_indexes_out(operations: Any) -> None:
-    """Leave indexes to the DROP TABLE that follows: MySQL's foreign keys need theirs until then."""
-    dropped = {
-        (each.schema, each.table_name) for each in operations.ops if _is(each, "DropTableOp")
-    }
-    operations.ops[:] = [
-        each
-        for each in operations.ops
-        if not _is(each, "ModifyTableOps") or (each.schema, each.table_name) not in dropped
-    ]
-
-
-def _clear_info(operation: Any) -> None:
-    if getattr(operation, "info", None) and hasattr(operation, "table_name"):
-        kept = {key: value for key, value in operation.info.items() if not _is_ours(key)}
-        operation.info.clear()
-        operation.info.update(kept)
-
-
-def _is_ours(key: object) -> bool:
-    return isinstance(key, str) and key.startswith("ormolu.")
-
-
-def _is(operation: object, name: str) -> bool:
-    """Tell an operation's class by its name: this file is imported without Alembic, too."""
-    return type(operation).__name__ == name
+def _wishes() -> Wishes:
+    """Return what `ormolu db revision` was told, if it is what runs the env.py."""
+    try:
+        wishes: Wishes | None = context.config.attributes.get(WISHES)
+    except NameError:
+        # Alembic's proxy, outside of an env.py.
+        return Wishes()
+    return wishes or Wishes()

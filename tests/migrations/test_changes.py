@@ -1,0 +1,243 @@
+"""What autogenerate makes of changes that Alembic alone misses, or takes for others."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.util import CommandError
+from sqlalchemy import CheckConstraint, Column, Enum, Integer, MetaData, String, Table, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import SchemaItem
+
+from ormolu import Model
+from tests.migrations.conftest import Project
+
+NAMES = Model.metadata.naming_convention
+
+
+def users(*columns: SchemaItem) -> MetaData:
+    """Return a table with a key and these columns."""
+    metadata = MetaData(naming_convention=NAMES)
+    Table("users", metadata, Column("id", Integer, primary_key=True), *columns)
+    return metadata
+
+
+def name(of: str = "name") -> Column[Any]:
+    return Column(of, String(20), nullable=False, index=True)
+
+
+async def make_filled(project: Project, metadata: MetaData) -> None:
+    """Make the table, with a row."""
+    await project.revise(metadata)
+    await project.ask("INSERT INTO users (id, name) VALUES (1, 'Ann')")
+
+
+async def test_renamed_column_keeps_its_values(project: Project) -> None:
+    """There and back, with the index that has its name."""
+    await make_filled(project, users(name()))
+    after = users(name("full_name"))
+    (path,) = await project.migrations(after).revision(
+        "rename", renames={"users.name": "full_name"}
+    )
+    source = path.read_text()
+    assert "drop_column" not in source
+    assert "new_column_name='full_name'" in source
+    await project.migrations(after).upgrade()
+    await project.migrations(after).check()
+    assert await project.ask("SELECT full_name FROM users") == "Ann"
+    await project.migrations(after).downgrade("-1")
+    assert await project.ask("SELECT name FROM users") == "Ann"
+
+
+async def test_rename_is_never_guessed(project: Project) -> None:
+    """A column that is gone beside a new one is asked about; what was said has to be true."""
+    await make_filled(project, users(name()))
+    migrations = project.migrations(users(Column("mail", String(20))))
+    with pytest.raises(CommandError, match=r"--rename users\.name:mail"):
+        await migrations.revision("uncertain")
+    for wrong in ({"users.name": "post"}, {"users.mail": "name"}):
+        with pytest.raises(CommandError, match=r"the models do not lack|loses name"):
+            await migrations.revision("wrong", renames=wrong)
+    (path,) = await migrations.revision("another column", allow_drop=True)
+    assert "drop_column('name')" in path.read_text().replace("'users', ", "")
+    path.unlink()
+    (path,) = await project.migrations(users()).revision("gone")
+    assert "drop_column" in path.read_text()
+    path.unlink()
+    with pytest.raises(CommandError, match=r"the models do not lack users\.a"):
+        await project.migrations(users(name())).revision("wrong", renames={"users.a": "b"})
+
+
+async def test_required_column_comes_in_three_steps(project: Project) -> None:
+    """It is added, filled with the model's default, then NOT NULL; a table with rows takes it."""
+    await make_filled(project, users(name()))
+    after = users(name(), Column("kind", String(9), default="it's", nullable=False))
+    await project.revise(after)
+    assert await project.ask("SELECT kind FROM users") == "it's"
+    await project.migrations(after).check()
+    (column,) = [
+        each
+        for each in await project.look(lambda inspector: inspector.get_columns("users"))
+        if each["name"] == "kind"
+    ]
+    assert column["nullable"] is False
+    await project.migrations(after).downgrade("-1")
+    assert await project.ask("SELECT count(*) FROM users") == 1
+
+
+async def test_column_that_becomes_required_is_filled(project: Project) -> None:
+    """NULLs get the default first; without one, whoever writes the revision is told."""
+    kind = Column("kind", String(9))
+    await make_filled(project, users(name(), kind))
+    after = users(name(), Column("kind", String(9), default="a", nullable=False))
+    await project.revise(after)
+    assert await project.ask("SELECT kind FROM users") == "a"
+    bare = users(name(), Column("kind", String(9)), Column("age", Integer, nullable=False))
+    (path,) = await project.migrations(bare).revision("age")
+    assert "users.age is NOT NULL and has no default" in "".join(project.said)
+    assert path.read_text().index("add_column") < path.read_text().index("'age',\n")
+
+
+async def test_checks_come_and_go_by_their_names(project: Project) -> None:
+    """One that is new is written, and one that is gone is dropped; one that stays is none."""
+    await make_filled(project, users(name()))
+    after = users(name(), Column("age", Integer, CheckConstraint("age > 0", name="positive")))
+    await project.revise(after)
+    await project.migrations(after).check()
+    other = users(name(), Column("age", Integer, CheckConstraint("age < 9", name="small")))
+    await project.revise(other)
+    await project.migrations(other).check()
+    await project.ask("UPDATE users SET age = -1")
+    with pytest.raises(DBAPIError):
+        await project.ask("UPDATE users SET age = 10")
+
+
+async def test_check_that_changed_is_made_anew(project: Project) -> None:
+    """By its text, as the database writes it; there and back."""
+
+    def small(most: int) -> MetaData:
+        metadata = users(name(), Column("age", Integer))
+        check = CheckConstraint(f"age<{most} OR name = 'it''s'", name="small")
+        metadata.tables["users"].append_constraint(check)
+        return metadata
+
+    await make_filled(project, small(9))
+    await project.migrations(small(9)).check()
+    await project.revise(small(90))
+    await project.migrations(small(90)).check()
+    await project.ask("UPDATE users SET age = 10")
+    await project.ask("UPDATE users SET age = 8")
+    await project.migrations(small(90)).downgrade("-1")
+    with pytest.raises(DBAPIError):
+        await project.ask("UPDATE users SET age = 10")
+
+
+@pytest.mark.backends("asyncpg", "psycopg")
+async def test_check_beside_a_new_type_waits_for_it(project: Project) -> None:
+    """The database cannot have the text before the type is there; the next revision compares it."""
+    small = CheckConstraint("id < 9", name="small")
+    await make_filled(project, users(name(), small))
+    mood: Column[Any] = Column("mood", Enum("sad", "ok", name="mood"))
+    (path,) = await project.migrations(
+        users(name(), CheckConstraint("id < 8", name="small"), mood)
+    ).revision("mood")
+    assert "small" not in path.read_text()
+
+
+async def test_server_default_is_compared(project: Project) -> None:
+    """One that changed is written; one that stays is none."""
+    kind = Column("kind", String(9), server_default="a", nullable=False)
+    await make_filled(project, users(name(), kind))
+    await project.migrations(users(name(), kind._copy())).check()
+    after = users(name(), Column("kind", String(9), server_default="b", nullable=False))
+    await project.revise(after)
+    await project.migrations(after).check()
+    await project.ask("INSERT INTO users (id, name) VALUES (2, 'Bob')")
+    assert await project.ask("SELECT kind FROM users WHERE id = 2") == "b"
+
+
+async def test_enumeration_gains_values(project: Project) -> None:
+    """A value that the database would refuse is added; one that is gone stays, and is reported."""
+    await make_filled(project, users(name(), Column("mood", Enum("sad", "ok", name="mood"))))
+    after = users(name(), Column("mood", Enum("sad", "ok", "it's", name="mood")))
+    with pytest.raises(CommandError):
+        await project.migrations(after).check()
+    await project.revise(after)
+    await project.migrations(after).check()
+    await project.ask("UPDATE users SET mood = 'it''s'")
+
+
+async def test_enumeration_comes_and_goes_with_its_column(project: Project) -> None:
+    """In a new column and in a new table, up and down twice."""
+    await make_filled(project, users(name()))
+    after = users(name(), Column("mood", Enum("sad", "ok", name="mood")))
+    Table("cats", after, Column("id", Integer, primary_key=True), Column("c", Enum("x", name="cc")))
+    await project.revise(after)
+    await project.migrations(after).check()
+    for revision in ("-1", "base"):
+        await project.migrations(after).downgrade(revision)
+        await project.migrations(after).upgrade()
+    await project.migrations(after).check()
+
+
+@pytest.mark.backends("asyncpg", "psycopg")
+async def test_values_of_an_enumeration_are_not_taken(project: Project) -> None:
+    """PostgreSQL cannot take one from a type, so it stays, and is reported."""
+    await make_filled(project, users(name(), Column("mood", Enum("sad", "ok", name="mood"))))
+    await project.migrations(users(name(), Column("mood", Enum("ok", name="mood")))).check()
+    assert any("mood keeps the values sad" in line for line in project.said)
+
+
+async def test_column_without_default_becomes_required(project: Project) -> None:
+    """It is one step, which fails where there are NULLs; that is told."""
+    await project.revise(users(name(), Column("kind", String(9))))
+    after = users(name(), Column("kind", String(9), nullable=False))
+    await project.revise(after)
+    await project.migrations(after).check()
+    assert "users.kind is NOT NULL and has no default" in "".join(project.said)
+
+
+@pytest.mark.backends("asyncpg", "psycopg")
+async def test_lock_is_waited_for_in_short_tries(project: Project) -> None:
+    """A migration that gets no lock in time lets the others through, and tries again."""
+    await make_filled(project, users(name()))
+    after = users(name(), Column("age", Integer))
+    await project.migrations(after).revision("age")
+    db = project.database(after, lock_timeout=0.1)
+    refused = asyncio.Event()
+
+    def say(line: str) -> None:
+        if "no lock in time, try 1" in line:
+            refused.set()
+
+    migrations = type(db.migrations)(db.migrations.engines, say)
+    async with project.database() as other, other.engine.connect() as holder:
+        await holder.execute(text("LOCK TABLE users IN ACCESS SHARE MODE"))
+        upgrading = asyncio.create_task(migrations.upgrade())
+        await refused.wait()
+        await holder.rollback()
+        await upgrading
+    assert "age" in [each["name"] for each in await project.look(columns_of_users)]
+
+
+def columns_of_users(inspector: sa.Inspector) -> Any:
+    return inspector.get_columns("users")
+
+
+async def test_models_of_schemas_are_compared(project: Project) -> None:
+    """Tables of a schema are found there, and the server's own schemas are not looked into."""
+    if project.url.startswith("sqlite"):
+        assert (await project.migrations(users(name())).history()) == ""
+        return
+    await project.ask("CREATE SCHEMA shop_of_tests")
+    try:
+        metadata = MetaData(naming_convention=NAMES)
+        Table("users", metadata, Column("id", Integer, primary_key=True), schema="shop_of_tests")
+        await project.revise(metadata)
+        await project.migrations(metadata).check()
+        await project.migrations(metadata).downgrade("base")
+    finally:
+        await project.ask("DROP SCHEMA shop_of_tests")
