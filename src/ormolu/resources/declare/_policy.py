@@ -242,13 +242,19 @@ def _isolate(rows: Any, prefix: str) -> Any:
         # SQLAlchemy sends NULL if the kept statement was compiled with a plain value in its place.
         bind.value, bind.callable = bind.effective_value, None
 
+    def nest(cte: sa.CTE) -> None:
+        # MariaDB takes no WITH before an UPDATE or DELETE.
+        cte.nesting = True
+
     if any(map(_is_shared, visitors.iterate(rows))):
-        rows = visitors.cloned_traverse(rows, {}, {"bindparam": isolate})
+        rows = visitors.cloned_traverse(rows, {}, {"bindparam": isolate, "cte": nest})
     return in_parentheses(rows)
 
 
 def _is_shared(part: Any) -> bool:
-    return isinstance(part, sa.BindParameter) and not (part.unique and part.callable is None)
+    if isinstance(part, sa.BindParameter):
+        return not part.unique or part.callable is not None
+    return isinstance(part, sa.CTE)
 
 
 def _with_every_name(policy: Policy, mapper: Mapper[Any]) -> Policy:
