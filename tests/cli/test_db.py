@@ -123,6 +123,18 @@ def test_database_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
         find_engines(None)
 
 
+def test_folder_elsewhere_is_shown_whole(
+    folder: Path, capsys: pytest.CaptureFixture[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A module without a database is passed by, and a folder that is not below is named in full."""
+    elsewhere = tmp_path_factory.mktemp("revisions")
+    (folder / "main.py").touch()
+    named = f"metadata=Base.metadata, migrations={str(elsewhere)!r}"
+    (folder / "db.py").write_text(MODELS + DATABASE.replace("metadata=Base.metadata", named))
+    assert run("init") == 0
+    assert capsys.readouterr().out == f"made {elsewhere}/versions\n"
+
+
 def test_project_with_files_of_alembic_keeps_them(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -135,6 +135,22 @@ async def test_commit_checks_foreign_keys(engine: AsyncEngine, end: str) -> None
     assert await answer(engine, "PRAGMA foreign_keys") == 1
 
 
+async def test_copy_by_the_first_statement(engine: AsyncEngine) -> None:
+    """A copy before which nothing was read is a copy too."""
+
+    def copy(connection: sa.Connection) -> None:
+        for statement in (
+            "CREATE TABLE _alembic_tmp_labels (id INTEGER PRIMARY KEY, color, parent)",
+            "INSERT INTO _alembic_tmp_labels SELECT * FROM labels",
+            "DROP TABLE labels",
+            "ALTER TABLE _alembic_tmp_labels RENAME TO labels",
+        ):
+            connection.exec_driver_sql(statement)
+
+    await run(engine, copy)
+    assert await answer(engine, "SELECT count(*) FROM task_labels") == 2
+
+
 async def test_old_violations_are_no_reason(engine: AsyncEngine) -> None:
     """Rows that referred to nothing before the migration do not keep it from its COMMIT."""
     url = engine.url.update_query_dict({"foreign_keys": "off"})

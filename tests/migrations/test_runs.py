@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from ormolu import ConfigurationError, Database, OverloadedError
-from ormolu.backends import backend_of
+from ormolu.backends import Backend, backend_of
 from ormolu.migrations import _migrations, find_place
 from tests.migrations.conftest import Project, first_tables
 
@@ -103,6 +104,12 @@ async def test_database_in_memory_is_migrated(project: Project) -> None:
     async with Database("sqlite://", metadata=first_tables(), schema="migrate") as db:
         await db.ping()
         assert "(head)" in await db.migrations.current()
+
+
+async def test_any_other_backend_has_no_lock() -> None:
+    """What is not known of a backend is not asked of it."""
+    async with Backend().migration_lock(create_async_engine("sqlite+ormolu://")) as is_mine:
+        assert is_mine
 
 
 def test_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from alembic import context
@@ -76,18 +75,17 @@ async def _connect(current: Run) -> None:
 def _migrate(connection: Connection, current: Run) -> None:
     check_references = backend_of(connection.dialect).hold_references(connection)
     connection.commit()
+
+    def end_revision(ctx: Any, step: Any, heads: Any, run_args: Any) -> None:
+        """Check foreign keys before the COMMIT of a revision, and tell of it."""
+        del ctx, heads, run_args
+        check_references()
+        current.note(step)
+
     context.configure(
         connection=connection,
-        on_version_apply=partial(_end_revision, current, check_references),
+        on_version_apply=end_revision,
         **{**options(current.engines), "transaction_per_migration": True},
     )
     with context.begin_transaction():
         context.run_migrations()
-
-
-def _end_revision(
-    current: Run, check_references: Callable[[], None], *, step: Any, **_others: Any
-) -> None:
-    """Check foreign keys before the COMMIT of a revision, and tell of it."""
-    check_references()
-    current.note(step)

@@ -27,10 +27,14 @@ class Described(Protocol):
     @property
     def url(self) -> URL:
         """Return the URL."""
+        raise NotImplementedError
+        ...
 
     @property
     def metadata(self) -> MetaData:
         """Return the mapped tables."""
+        raise NotImplementedError
+        ...
 
 
 def options(database: Described) -> dict[str, Any]:
