@@ -169,7 +169,7 @@ async def test_line_that_does_not_move(database_url: str) -> None:
 @pytest.mark.backends("sqlite")
 async def test_batch_is_not_given_up_with_its_first(database_url: str) -> None:
     """Those of a batch who came later go on waiting, and are stored once the lock is free."""
-    async with served(database_url) as shop:
+    async with served(database_url, pool_timeout=2.0) as shop:
         await shop.fill(1)
         writes: Any = shop.lanes._writes  # type: ignore[attr-defined]
         plan = Plan(select(Thing.id).where(Thing.id > 1), [Integer()], shop.db.engine.dialect)
