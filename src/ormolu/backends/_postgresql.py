@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Dialect, collate, text
@@ -40,13 +40,13 @@ _MIGRATION_KEY = _LOCK_KEY + 1
 
 
 class _PostgreSQL(Backend):
-    title = "PostgreSQL"
-    driver = "postgresql+asyncpg"
+    title: ClassVar[str | None] = "PostgreSQL"
+    driver: ClassVar[str | None] = "postgresql+asyncpg"
     has_read_only_sessions = True
-    read_options = {"postgresql_readonly": True}  # noqa: RUF012 -- nobody changes it
-    read_only_setting = _READ_ONLY
+    read_options: ClassVar[Mapping[str, Any]] = {"postgresql_readonly": True}
+    read_only_setting: ClassVar[str | None] = _READ_ONLY
     has_system_columns = True
-    missing_types = {  # noqa: RUF012 -- nobody changes it
+    missing_types: ClassVar[Mapping[str, str]] = {
         "BINARY": "LargeBinary", "BLOB": "LargeBinary", "DATETIME": "DateTime",
         "DOUBLE": "Double", "NVARCHAR": "Unicode", "VARBINARY": "LargeBinary",
     }  # fmt: skip

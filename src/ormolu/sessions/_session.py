@@ -283,7 +283,7 @@ class UnitSession(ExclusiveSession):
 
     async def close(self) -> None:
         """Close for good; what was not committed is rolled back."""
-        self.is_closed = True
+        self.is_closed: bool = True
         await super().close()
 
 

@@ -147,10 +147,10 @@ def _sent(expression: Any, dialect: sa.Dialect) -> Iterator[str]:
 
 def _exact(value: Any) -> str:
     """Return a value as text, whatever the repr of a subclass shows."""
-    for kind in (str, bytes, int, float):
-        if isinstance(value, kind):
-            return kind.__repr__(value)
-    return repr(value)
+    kinds: tuple[Any, ...] = (str, bytes, int, float)
+    kind = next((each for each in kinds if isinstance(value, each)), None)
+    text: str = repr(value) if kind is None else kind.__repr__(value)
+    return text
 
 
 def condition_of(rows: Rows) -> sa.ColumnElement[bool] | bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from sqlalchemy import inspect
@@ -37,9 +38,9 @@ class _LiveResources:
     """
 
     def __init__(self) -> None:
-        self.changes = 0
+        self.changes: int = 0
         self.included: weakref.WeakSet[Declaration] = weakref.WeakSet()
-        self.lock = threading.RLock()
+        self.lock: AbstractContextManager[bool] = threading.RLock()
         # By id: routers have no hash.
         self._all: weakref.WeakValueDictionary[int, HasDeclaration] = weakref.WeakValueDictionary()
 
@@ -60,7 +61,7 @@ class _LiveResources:
             return {each.declaration for each in self._all.values()}
 
 
-live_resources = _LiveResources()
+live_resources: _LiveResources = _LiveResources()
 
 
 class Registry:

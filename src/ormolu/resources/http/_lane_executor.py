@@ -67,11 +67,10 @@ class LaneExecutor:
 
     Attributes:
         is_before_write: Whether it writes, and has sent nothing yet.
-        key: See `Executor`.
         variant: See `Executor`.
     """
 
-    __slots__ = ("_grant", "_lanes", "_work", "is_before_write", "key", "variant")
+    __slots__ = ("_grant", "_lanes", "_work", "is_before_write", "variant")
 
     def __init__(self, work: Any, lanes: Lanes, grant: Grant) -> None:
         """Run one operation.
@@ -82,11 +81,15 @@ class LaneExecutor:
             grant: What the caller is allowed.
         """
         self.is_before_write: bool = not work.is_read
-        self.key: Callable[[Scope], Key] = work.key
         self.variant: str = work.context.variant
         self._work = work
         self._lanes = lanes
         self._grant = grant
+
+    def key(self, scope: Scope) -> Key:
+        """See `Executor`."""
+        key: Key = self._work.key(scope)
+        return key
 
     def parse_row_query(self, query: bytes) -> PlannedRow:
         """See `Executor`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -45,12 +45,12 @@ class SessionExecutor:
     """
 
     def __init__(self, exposure: Exposure, session: AsyncSession, policies: Policies) -> None:
-        self.session = session
-        self.operations = Operations(exposure, session, policies)
+        self.session: AsyncSession = session
+        self.operations: Operations = Operations(exposure, session, policies)
         self._exposure = exposure
         self._policies = policies
 
-    @cached_property
+    @property
     def variant(self) -> str:
         """See `Executor`."""
         return variant_of(self.operations.view, self._exposure.view(None))

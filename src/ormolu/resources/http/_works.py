@@ -14,8 +14,8 @@ from sqlalchemy import Dialect
 from starlette.types import Scope
 
 from ormolu.lanes import Plan
-from ormolu.query import is_plain, plain_type
-from ormolu.resources.declare import Exposure, Policies, has_model_listeners
+from ormolu.query import View, is_plain, plain_type
+from ormolu.resources.declare import Declaration, Exposure, Policies, has_model_listeners
 from ormolu.resources.http._hybrids import Hybrids
 from ormolu.resources.http._requests import read_key
 from ormolu.resources.work import MAX_PLANS, Key, Plans, variant_of
@@ -49,20 +49,21 @@ class WorkContext:
         Raises:
             NoDoorError: It depends on each request.
         """
-        self.declaration = declaration = exposure.declaration
+        self.declaration: Declaration = exposure.declaration
+        declaration = exposure.declaration
         if policies is None and declaration.policy is not None:
             message = "its policy is asked for each request"
             raise NoDoorError(message)
-        self.exposure = exposure
-        self.view = exposure.view(policies)
+        self.exposure: Exposure = exposure
+        self.view: View = exposure.view(policies)
         if policies is None and any(each.declaration.policy for each in exposure.reached):
             # The policies of what relations lead to depend on each request.
             self.view = replace(self.view, relations={})
-        self.max_plans = MAX_PLANS if policies is None else MAX_PLANS // 4
-        self.variant = variant_of(self.view, exposure.view(None))
-        self.hybrids = Hybrids(each.view(None) for each in exposure.reached)
-        self.plans = Plans(declaration, self.view, dialect, exposure.policy(policies))
-        self.dialect = dialect
+        self.max_plans: int = MAX_PLANS if policies is None else MAX_PLANS // 4
+        self.variant: str = variant_of(self.view, exposure.view(None))
+        self.hybrids: Hybrids = Hybrids(each.view(None) for each in exposure.reached)
+        self.plans: Plans = Plans(declaration, self.view, dialect, exposure.policy(policies))
+        self.dialect: Dialect = dialect
 
     @cached_property
     def is_shared(self) -> bool:
@@ -118,8 +119,8 @@ class Work:
     sample_plan: Plan
 
     def __init__(self, context: WorkContext) -> None:
-        self.context = context
-        self.declaration = context.declaration
+        self.context: WorkContext = context
+        self.declaration: Declaration = context.declaration
         keys = self.declaration.keys
         type_ = plain_type(keys[0].type, context.dialect)
         # Nine digits fit into every integer type but SMALLINT.

@@ -69,10 +69,10 @@ class PolicyDependency:
         reached = [] if exposure is None else exposure.reached
         guarded = [each for each in reached if each.declaration.policy is not None]
         policies = [each.declaration.policy for each in guarded]
-        self.privacy = Privacy(policies) if guarded else None
+        self.privacy: Privacy | None = Privacy(policies) if guarded else None
         self._exposure = None if exposure is None else weakref.ref(exposure)
         self._guarded = [weakref.ref(each) for each in guarded]
-        self.__signature__ = inspect.Signature(
+        self.__signature__: inspect.Signature = inspect.Signature(
             [
                 parameter("request", Request),
                 *(

@@ -101,11 +101,11 @@ class DoorMaker:
         function: Callable[..., Any],
         session: Callable[..., Any],
     ) -> None:
-        self.reads_body = operation.takes is not None
-        self.is_read = operation.is_read
-        self.function = function
-        self.session = session
-        self.operation = operation
+        self.reads_body: bool = operation.takes is not None
+        self.is_read: bool = operation.is_read
+        self.function: Callable[..., Any] = function
+        self.session: Callable[..., Any] = session
+        self.operation: Operation = operation
         self._dependency = dependency
 
     @property
