@@ -15,7 +15,7 @@ from ormolu.resources.http._read_works import PlannedPage, PlannedRow
 from ormolu.resources.work import Grant, Key, RowPlan, Versions, encode
 from ormolu.web import Reply
 
-__all__ = ["LaneExecutor", "run_on_lane"]
+__all__ = ["LaneExecutor", "StoredError", "run_on_lane"]
 
 
 async def run_on_lane(
@@ -27,18 +27,27 @@ async def run_on_lane(
         NotDoneError: Nothing was changed, and the request's session has to do it.
         RefusedError: Nothing was changed, and FastAPI's route has to answer the wrong request.
         UnavailableError: The outcome is unknown, or the database is not available.
+        StoredError: The row is stored, and must not be stored again.
         Exception: The program's own code failed, and the outcome of a write is unknown.
     """
     try:
         return await handler(call)
-    except (NotDoneError, UnavailableError):
-        raise
     except Exception as error:
-        if executor.is_before_write:
+        if executor.is_stored:
+            raise StoredError from error
+        is_told = isinstance(error, (NotDoneError, UnavailableError))
+        if executor.is_before_write and not is_told:
             # The program's own validator failed, say: the session's route meets the error again,
             # within the application's exception handlers.
             raise NotDoneError from error
         raise
+
+
+class StoredError(Exception):
+    """The answer to a write failed after a lane had committed the row."""
+
+    def __init__(self) -> None:
+        super().__init__("The change is stored, but its answer could not be made.")
 
 
 class _LaneRow:
@@ -67,10 +76,11 @@ class LaneExecutor:
 
     Attributes:
         is_before_write: Whether it writes, and has sent nothing yet.
+        is_stored: Whether it has written: the session must not do it again.
         variant: See `Executor`.
     """
 
-    __slots__ = ("_grant", "_lanes", "_work", "is_before_write", "variant")
+    __slots__ = ("_grant", "_lanes", "_work", "is_before_write", "is_stored", "variant")
 
     def __init__(self, work: Any, lanes: Lanes, grant: Grant) -> None:
         """Run one operation.
@@ -81,6 +91,7 @@ class LaneExecutor:
             grant: What the caller is allowed.
         """
         self.is_before_write: bool = not work.is_read
+        self.is_stored: bool = False
         self.variant: str = work.context.variant
         self._work = work
         self._lanes = lanes
@@ -163,6 +174,7 @@ class LaneExecutor:
         row = await self._lanes.write(item)
         if row is None:
             raise NotDoneError
+        self.is_stored = True
         return row
 
 
