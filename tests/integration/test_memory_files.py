@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.backends._server import free_port
+from ormolu.testing._postgresql import free_port
 
 _PROGRAM = [sys.executable, "-m", "tests.integration.programs.use_memory"]
 

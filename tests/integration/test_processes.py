@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from ormolu import Database
-from tests.backends._server import free_port
+from ormolu.testing._postgresql import free_port
 from tests.integration.notes import Note, make_database, texts_in
 from tests.integration.subprocesses import BIN, running, serving
 

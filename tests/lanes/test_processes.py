@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, closing, suppress
 import httpx2
 import pytest
 
-from tests.backends._server import free_port
+from ormolu.testing._postgresql import free_port
 from tests.integration.subprocesses import running
 from tests.lanes.programs.serve import serve
 from tests.lanes.things import execute, served, statuses

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 import uvicorn
 from starlette.types import ASGIApp
 
-from tests.backends._server import free_port
+from ormolu.testing._postgresql import free_port
 from tests.reliability._bank import app_of, database_of
 
 _START_SECONDS = 20.0

@@ -28,7 +28,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.backends._server import free_port
+from ormolu.testing._postgresql import free_port
 from tests.integration.subprocesses import BIN, serving
 
 _CHECKS = [
