@@ -153,7 +153,7 @@ class ReplaceWork(UpdateWork):
         fields = self.declaration.keys
         place = {field.attribute: part for field, part in zip(fields, key, strict=True)}
         values = self._values_for(grant)
-        changes = values.replacing(values.read_whole(place, sent).values)
+        changes = values.replacing(values.read_whole(place, sent).values, None)
         if not changes:
             raise NotDoneError
         return self._prepare(key, changes, _expected(versions), grant)

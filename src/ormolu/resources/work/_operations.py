@@ -179,7 +179,9 @@ class Operations:
         if versions.is_absent and versions.need_a_row:
             raise stale(versions)
         if not versions.is_absent:
-            changes = self._values.replacing(row.values)
+            changes = await self._session.run_sync(
+                lambda session: self._values.replacing(row.values, session.connection)
+            )
             try:
                 return await self._update_old(key, changes, row.sent, versions), False
             except RefusedError as error:
@@ -241,7 +243,9 @@ class Operations:
         group = self._values.find_unique(unique)
         row = self._values.read_new(values, location)
         change = None if ignore else self._values.matching(row, group)
-        named = self._values.named(row.values, group)
+        named = await self._session.run_sync(
+            lambda session: self._values.named(row.values, group, session.connection)
+        )
         with self._values.refusing([location], is_new=True):
             found = await self._match(named, change, versions)
         if found is not None:

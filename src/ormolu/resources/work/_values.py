@@ -17,11 +17,11 @@ from pydantic import (
     WrapValidator,
 )
 from pydantic.fields import FieldInfo
-from sqlalchemy import literal_column
 
 from ormolu.errors import RefusedError
 from ormolu.query import Location, View, entry_of, refuse, revealed
 from ormolu.resources.declare import Attribute, Body, Declaration, Exposure, Names, Policy
+from ormolu.resources.work._defaults import Connect, fill_in
 from ormolu.resources.work._instances import RejectedError
 
 __all__ = ["NewRow", "Values"]
@@ -129,13 +129,18 @@ class Values:
         """
         return _read(self._schemas.changed, values, self._sealed, location, is_new=False)[0]
 
-    def replacing(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the changes that turn an existing row into this one."""
-        return {
-            name: row.get(name, _default(attribute))
-            for name, attribute in self._declaration.changeable.items()
-            if name not in self._sealed
-        }
+    def replacing(self, row: Mapping[str, Any], connect: Connect | None) -> dict[str, Any]:
+        """Return the changes that turn an existing row into this one.
+
+        Args:
+            row: The values that are given.
+            connect: See `fill_in`.
+
+        Raises:
+            LookupError: A default needs the connection.
+        """
+        names = self._declaration.changeable.keys() - self._sealed
+        return fill_in(self._declaration.attributes, names, row, connect)
 
     def matching(self, row: NewRow, group: Names) -> dict[str, Any]:
         """Return the changes of a row that an upsert found: what was sent, without its key."""
@@ -157,13 +162,12 @@ class Values:
             for name, value in kept.items()
         }
 
-    def named(self, row: Mapping[str, Any], group: Names) -> dict[str, Any]:
-        """Return the values of a row in a unique key."""
-        attributes = self._declaration.attributes
-        return {
-            name: row[name] if name in row else _default(attributes[name])
-            for name in sorted(group)
-        }  # fmt: skip
+    def named(
+        self, row: Mapping[str, Any], group: Names, connect: Connect | None
+    ) -> dict[str, Any]:
+        """Return the values of a row in a unique key; None where only the database knows one."""
+        found = fill_in(self._declaration.attributes, group, row, connect)
+        return {name: found.get(name) for name in sorted(group)}
 
     def find_unique(self, unique: Sequence[str]) -> Names:
         """Return the attributes of a unique key; clients may leave out what the policy assigns.
@@ -319,20 +323,6 @@ def _sealed(location: Location) -> RefusedError:
 def _takes_secret(attribute: Attribute) -> bool:
     kind = attribute.field.kind
     return kind.is_converted and kind.family == "secret"
-
-
-def _default(attribute: Attribute) -> Any:
-    """Return the default of a column: a value, or SQL for one."""
-    column = attribute.column
-    assert column is not None
-    default: Any = column.default
-    if default is not None:
-        return default.arg(None) if default.is_callable else default.arg
-    server: Any = column.server_default
-    if server is None:
-        return None
-    text = str(server.arg).replace("'", "''")
-    return literal_column(f"'{text}'") if isinstance(server.arg, str) else server.arg
 
 
 def _validated(schema: type[BaseModel], values: Any, location: Location) -> BaseModel:
