@@ -6,7 +6,7 @@ between the check and the write.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from ormolu.query import (
     stored_type,
 )
 from ormolu.resources.declare import Declaration, Policy
+from ormolu.resources.work._parameter_names import Clause, name_apart
 from ormolu.resources.work._returning import as_returned, can_return
 
 __all__ = ["ANY_VERSION", "Key", "Statements", "Versions", "read_statement"]
@@ -101,7 +102,8 @@ class Statements:
 
     def update(self, key: Key, stored: Mapping[str, Any], versions: Versions) -> sa.Update:
         """Return the UPDATE of one row."""
-        statement = sa.update(self._model).where(*self.target(key, versions)).values(stored)
+        found = self.name_apart(self.target(key, versions), "where")
+        statement = sa.update(self._model).where(*found).values(stored)
         return statement.execution_options(synchronize_session=False)
 
     def delete(self, key: Key, versions: Versions) -> sa.Delete:
@@ -198,13 +200,19 @@ class Statements:
     def returning(self, columns: Sequence[Any]) -> list[Any]:
         """Return columns in the form that is right in RETURNING."""
         mapper = self._declaration.mapper
-        return [as_returned(column, mapper, self._dialect) for column in columns]
+        right = [as_returned(column, mapper, self._dialect) for column in columns]
+        return self.name_apart(right, "returning")
+
+    def name_apart(self, parts: Iterable[Any], clause: Clause) -> list[Any]:
+        """Return parts of a write whose parameters have other names than those of its values."""
+        return name_apart(parts, self._declaration.mapper, clause)
 
     def stored(self, values: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
         """Return the values of a statement, with the next version of the row."""
         stored = {name: self.sql_value(name, value) for name, value in values.items()}
         if self._version is not None and (is_new or stored):
-            stored[self._version] = 1 if is_new else getattr(self._model, self._version) + 1
+            following = getattr(self._model, self._version) + 1
+            stored[self._version] = 1 if is_new else self.name_apart([following], "set")[0]
         return stored
 
     def is_json(self, name: str) -> bool:
