@@ -12,7 +12,16 @@ from ormolu.lanes import Item, NotDoneError, Plan, Slot, numbered
 from ormolu.query import is_json, size_of, stored_type
 from ormolu.resources.declare import EVERYTHING, model_listener_check
 from ormolu.resources.http._works import Work, WorkContext
-from ormolu.resources.work import ANY_VERSION, Grant, Key, PlanCache, RowPlan, Values, Versions
+from ormolu.resources.work import (
+    ANY_VERSION,
+    Grant,
+    Key,
+    PlanCache,
+    RowPlan,
+    Values,
+    Versions,
+    column_slot,
+)
 from ormolu.web import NoDoorError
 
 __all__ = ["CreateWork", "DeleteWork", "UpdateWork"]
@@ -79,7 +88,8 @@ class _ValuesWork(_WriteWork):
             if name in self._digits and not self._digits[name](value):
                 raise NotDoneError
         plan = self._find(frozenset(values), has_version=bool(expected))
-        given = {**grant.values, **values, **numbered(key)}
+        stored = {column_slot(name): value for name, value in values.items()}
+        given = {**grant.values, **stored, **numbered(key)}
         if expected:
             given["expected version"] = expected[0]
         arguments = plan.plan.arguments(given)

@@ -46,7 +46,7 @@ from ormolu.resources.work._sqlite_json import (
 )
 from ormolu.resources.work._statements import ANY_VERSION, Statements, Versions, read_statement
 
-__all__ = ["Plans"]
+__all__ = ["Plans", "column_slot"]
 
 
 class Plans:
@@ -221,7 +221,7 @@ class Plans:
         Raises:
             UnplannableError: The statement cannot return the row.
         """
-        statement = self._statements.insert({name: Slot(name) for name in sorted(names)})
+        statement = self._statements.insert(_column_slots(names))
         return self._returning(statement, is_insert=True)
 
     def update(self, names: Collection[str], versions: Versions = ANY_VERSION) -> RowPlan:
@@ -230,7 +230,7 @@ class Plans:
         Raises:
             UnplannableError: The statement cannot return the row.
         """
-        stored = self._statements.stored({name: Slot(name) for name in sorted(names)}, is_new=False)
+        stored = self._statements.stored(_column_slots(names), is_new=False)
         statement = self._statements.update(_key_slots(self._view), stored, versions)
         if backend_of(self._dialect).has_undecodable_values:
             statement = statement.where(*self._decodable_conditions(names))
@@ -347,6 +347,18 @@ class Plans:
             value = column if is_row_number else in_json(column, type_)
             parts += [literal_column(f"'{quoted}'"), value]
         return func.json_object(*parts, type_=sa.String())
+
+
+def column_slot(name: str) -> str:
+    """Return what the slot for a column's value is called: as no other slot is.
+
+    A column itself may be called "key 0" or "policy 0".
+    """
+    return f"column {name}"
+
+
+def _column_slots(names: Collection[str]) -> dict[str, Slot]:
+    return {name: Slot(column_slot(name)) for name in sorted(names)}
 
 
 def _key_slots(view: View) -> tuple[Slot, ...]:
