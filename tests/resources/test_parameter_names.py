@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import FastAPI, Header
-from sqlalchemy import MetaData, String
+from sqlalchemy import MetaData, String, func
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -44,7 +44,7 @@ class Contact(Base):
     @hybrid_property
     def phones(self) -> Any:
         """Both of them."""
-        return self.phone + "/" + self.phone_1
+        return func.coalesce(self.phone, "-") + "/" + func.coalesce(self.phone_1, "-")
 
 
 async def own(x_phone: Annotated[str, Header()]) -> Policy:

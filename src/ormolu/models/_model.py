@@ -94,7 +94,7 @@ def _index_foreign_keys(table: Table) -> None:
 
 def _indexed_columns(table: Table) -> Iterator[list[Any]]:
     for index in table.indexes:
-        yield list(index.columns)
+        yield list(index.expressions)
     for constraint in table.constraints:
         if isinstance(constraint, (PrimaryKeyConstraint, UniqueConstraint)):
             yield list(constraint.columns)

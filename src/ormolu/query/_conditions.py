@@ -6,15 +6,21 @@ over a relation is an EXISTS, so it never multiplies or drops rows.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any, Literal
+from uuid import UUID
 
 import sqlalchemy as sa
+from pydantic_core import to_jsonable_python
 from sqlalchemy.orm import aliased
 from sqlalchemy.types import NullType
 
 from ormolu.backends import backend_of
 from ormolu.query._kinds import PATTERNS
+from ormolu.query._shown import plain_value
 from ormolu.query._text import bounds, equals, is_one_of, literal, matches, ordered
 from ormolu.query._views import Field, Relation, View, refuse
 
@@ -24,6 +30,11 @@ __all__ = [
 ]  # fmt: skip
 
 Quantifier = Literal["any", "none", "every"]
+
+# Classes whose repr tells the whole value.
+_PLAIN = frozenset(
+    {bool, bytes, date, datetime, Decimal, float, int, str, time, timedelta, type(None), UUID}
+)
 
 
 @dataclass(frozen=True)
@@ -191,7 +202,7 @@ def describe(condition: Condition) -> str:
     """Return a text that is the same for equal conditions, in whatever form they were sent."""
     match condition:
         case Term(field, operator, value):
-            return f"{field.name}__{operator}={value!r}"
+            return f"{field.name}__{operator}={_text_of(value)}"
         case Not(part):
             return f"not({describe(part)})"
         case AllOf(parts):
@@ -201,3 +212,16 @@ def describe(condition: Condition) -> str:
         case _:
             inner = describe(condition.part)
             return f"{condition.relation.name}.{condition.quantifier}({inner})"
+
+
+def _text_of(value: Any) -> str:
+    """Return a text that is the same for equal values, in each process: an object's repr is not."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return repr(value)
+    if issubclass(kind, (list, tuple)):
+        return f"[{','.join(map(_text_of, value))}]"
+    if issubclass(kind, (set, frozenset)):
+        return f"{{{','.join(sorted(map(_text_of, value)))}}}"
+    found = to_jsonable_python(value, bytes_mode="base64", fallback=plain_value)
+    return json.dumps(found, sort_keys=True)

@@ -8,6 +8,7 @@ from ormolu.seams._asyncpg import has_open_transaction, transport_of
 from ormolu.seams._missing import tell_missing
 from ormolu.seams._pydantic import old_pattern
 from ormolu.seams._sqlalchemy import (
+    DefaultContext,
     add_strategy,
     adder_of,
     cache_key_of,
@@ -35,6 +36,7 @@ from ormolu.seams._sqlalchemy import (
 )
 
 __all__ = [
+    "DefaultContext",
     "add_strategy",
     "adder_of",
     "cache_key_of",

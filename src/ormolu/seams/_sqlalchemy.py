@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NoReturn
 
-from sqlalchemy import BindParameter, ClauseElement, Column, Dialect, Result, Select, inspect
+from sqlalchemy import (
+    BindParameter,
+    ClauseElement,
+    Column,
+    Connection,
+    Dialect,
+    Result,
+    Select,
+    inspect,
+)
 from sqlalchemy.engine import result as results
 from sqlalchemy.ext.mutable import Mutable
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session, strategies
@@ -16,6 +25,7 @@ from sqlalchemy.types import TypeEngine
 from ormolu.seams._missing import tell_missing
 
 __all__ = [
+    "DefaultContext",
     "add_strategy",
     "adder_of",
     "cache_key_of",
@@ -257,6 +267,79 @@ def compiled_parameters(context: Any) -> Sequence[Mapping[str, Any]]:
         tell_missing("SQLAlchemy", "compiled_parameters", _UNLOCATED)
         return ()
     return parameters
+
+
+class DefaultContext:
+    """What a column's default is given, where no INSERT does it: what concerns a row of that.
+
+    Attributes:
+        current_parameters: The values of the row so far, by the keys of their columns.
+        current_column: The column whose default is computed.
+    """
+
+    def __init__(self, given: Mapping[str, Any], connect: Callable[[], Connection] | None) -> None:
+        """Begin a row.
+
+        Args:
+            given: Its values, by the keys of their columns.
+            connect: Returns the connection for what a default sends; None without one.
+        """
+        self.current_parameters: dict[str, Any] = {}
+        self.current_column: Column[Any] | None = None
+        self._connect = connect
+        self._is_cut_off = False
+        for key, value in given.items():
+            self._note(key, value)
+
+    def get_current_parameters(
+        self,
+        isolate_multiinsert_groups: bool = True,
+    ) -> dict[str, Any]:
+        """Return the values of the row so far."""
+        return self.current_parameters
+
+    @property
+    def connection(self) -> Connection:
+        """Return the connection.
+
+        Raises:
+            AttributeError: There is none.
+        """
+        if self._connect is None:
+            self._is_cut_off = True
+            message = "there is no connection here"
+            raise AttributeError(message)
+        return self._connect()
+
+    @property
+    def root_connection(self) -> Connection:
+        """Return the connection."""
+        return self.connection
+
+    @property
+    def dialect(self) -> Dialect:
+        """Return the dialect of the connection."""
+        return self.connection.dialect
+
+    def compute(self, column: Column[Any], default: Any) -> Any:
+        """Return what a column's default makes.
+
+        Raises:
+            LookupError: It needs the connection, and there is none.
+        """
+        self.current_column = column
+        value = default.arg(self) if default.is_callable else default.arg
+        if self._is_cut_off:
+            message = "a default sends a statement"
+            raise LookupError(message)
+        if value is not None:
+            self._note(column.key, value)
+        return value
+
+    def _note(self, key: str, value: Any) -> None:
+        # As in an INSERT, whose parameters do not have what is SQL.
+        if not isinstance(value, ClauseElement):
+            self.current_parameters[key] = value
 
 
 def initializer_below(function: Any) -> Any:

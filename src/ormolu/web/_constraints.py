@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Column, Index, MetaData, Table, UniqueConstraint
+from sqlalchemy.sql import visitors
 from sqlalchemy.sql.schema import ColumnCollectionConstraint
 from starlette.types import Scope
 
@@ -90,6 +91,11 @@ def _guarded_columns(table: Table, guard: ColumnCollectionConstraint | Index) ->
     if isinstance(guard, CheckConstraint) and not guard.columns:
         words = set(re.findall(r"\w+", str(guard.sqltext)))
         return [column for column in table.columns if column.name in words]
+    if isinstance(guard, Index):
+        # Of an expression the index's own columns have one alone.
+        expressions: Sequence[Any] = guard.expressions
+        parts = (part for each in expressions for part in visitors.iterate(each))
+        return list(dict.fromkeys(part for part in parts if isinstance(part, Column)))
     return list(guard.columns)
 
 

@@ -30,7 +30,7 @@ from ormolu.sessions import cached_on_mapper
 
 __all__ = [
     "Attribute", "Traits", "attributes_of", "every_name_of", "has_model_listeners",
-    "model_listener_check", "traits_of", "unique_keys_of",
+    "model_listener_check", "traits_of",
 ]  # fmt: skip
 
 _log = logging.getLogger("ormolu")
@@ -147,29 +147,6 @@ def _other_names(mapper: Mapper[Any]) -> dict[str, frozenset[str]]:
             meant = mapper.synonyms[meant].name
         found[str(name)] = found.get(meant, {meant})
     return {name: frozenset(each) for name, each in found.items()}
-
-
-def unique_keys_of(mapper: Mapper[Any]) -> list[frozenset[str]]:
-    """Return the sets of attributes that are unique together."""
-    groups: list[Any] = []
-    for table in mapper.tables:
-        assert isinstance(table, sa.Table)
-        groups += [each.columns for each in table.constraints
-                   if isinstance(each, sa.UniqueConstraint)]  # fmt: skip
-        groups += [index.columns for index in table.indexes
-                   if index.unique and not _is_partial(index)]  # fmt: skip
-        groups.append(table.primary_key.columns)
-    by_column = {column: prop.key for prop in mapper.column_attrs for column in prop.columns}
-    return [
-        frozenset(by_column[column] for column in group)
-        for group in groups
-        if len(group) and all(column in by_column for column in group)
-    ]
-
-
-def _is_partial(index: sa.Index) -> bool:
-    # postgresql_where, sqlite_where
-    return any(name.endswith("_where") for name in index.kwargs)
 
 
 def traits_of(mapper: Mapper[Any]) -> Traits:

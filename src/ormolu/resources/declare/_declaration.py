@@ -21,7 +21,6 @@ from ormolu.resources.declare._columns import (
     attributes_of,
     every_name_of,
     traits_of,
-    unique_keys_of,
 )
 from ormolu.resources.declare._hooks import HookName
 from ormolu.resources.declare._names import (
@@ -32,6 +31,7 @@ from ormolu.resources.declare._names import (
     is_withheld,
 )
 from ormolu.resources.declare._opaque import check_opaque_keys, log_opaque
+from ormolu.resources.declare._unique_keys import unique_keys_of
 
 __all__ = ["OPERATIONS", "Declaration", "Names", "declare"]
 

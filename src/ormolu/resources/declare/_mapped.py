@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from sqlalchemy import Column, Join, Table, UniqueConstraint, inspect
+from sqlalchemy import Column, Join, Table, inspect
 from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty
 from sqlalchemy.orm.util import AliasedInsp
 
 from ormolu.errors import ConfigurationError
 from ormolu.resources.declare._declaration import OPERATIONS
+from ormolu.resources.declare._unique_keys import keys_of_table
 
 __all__ = [
     "check_columns", "check_relations", "check_table", "is_ambiguous", "mapper_of", "operations_of",
@@ -177,15 +178,5 @@ def is_ambiguous(relation: RelationshipProperty[Any]) -> bool:
         return not relation.uselist
     remote = {column for _, column in relation.local_remote_pairs or ()}
     return not any(
-        key and key <= remote for table in relation.mapper.tables for key in _keys_of(table)
+        key and key <= remote for table in relation.mapper.tables for key in keys_of_table(table)
     )
-
-
-def _keys_of(table: Any) -> Iterator[set[Any]]:
-    yield set(table.primary_key.columns)
-    for each in table.constraints:
-        if isinstance(each, UniqueConstraint):
-            yield set(each.columns)
-    for index in table.indexes:
-        if index.unique and not any(name.endswith("_where") for name in index.kwargs):
-            yield set(index.expressions)
