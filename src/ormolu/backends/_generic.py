@@ -76,6 +76,7 @@ class Backend:
         has_undecodable_values: Whether it stores values that Python cannot have.
         returns_by_columns: Whether RETURNING has to be judged column by column.
         has_transactional_ddl: Whether CREATE and ALTER are undone with their transaction.
+        shows_locks: Whether it tells which locks a statement takes on tables, by their modes.
     """
 
     title: ClassVar[str | None] = None
@@ -118,6 +119,7 @@ class Backend:
     has_undecodable_values: ClassVar[bool] = False
     returns_by_columns: ClassVar[bool] = False
     has_transactional_ddl: ClassVar[bool] = True
+    shows_locks: ClassVar[bool] = False
 
     def prepare(self, dialect: Dialect) -> None:
         """Give an engine's dialect, which is that engine's own, what it lacks."""

@@ -64,6 +64,7 @@ class _PostgreSQL(Backend):
     checks_rows_of_a_batch = True
     estimates_counts = True
     has_undecodable_values = True
+    shows_locks = True
 
     def settings(self, lock_timeout: float, *, is_reader: bool) -> Mapping[str, str]:
         settings = {"lock_timeout": f"{round(lock_timeout * 1000)}"}

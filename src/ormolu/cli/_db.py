@@ -6,12 +6,13 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from ormolu.cli._application import find_engines
+from ormolu.cli._check import checked, shown
 from ormolu.errors import ConfigurationError, OrmoluError
 
 __all__ = ["db_commands"]
@@ -94,13 +95,32 @@ def history(app: App = None) -> None:
 
 
 @db_commands.command()
-def check(app: App = None) -> None:
-    """Fail if the database lacks a revision, or the models need one, or there are several heads."""
-    _do(
-        app,
-        lambda migrations: migrations.check(),
-        "The database, the revisions and the models match.",
-    )
+def check(
+    app: App = None,
+    scratch: Annotated[
+        str | None,
+        typer.Option(
+            "--scratch",
+            envvar="ORMOLU_SCRATCH",
+            help="URL of a PostgreSQL server that throw-away databases are made on",
+        ),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", help="Revisions after this one; asks no database")
+    ] = None,
+    form: Annotated[
+        Literal["text", "json", "github"], typer.Option("--format", help="How it is shown")
+    ] = "text",
+) -> None:
+    """Fail if revisions are missing, or dangerous on PostgreSQL, or if there are several heads."""
+
+    async def look(migrations: Any) -> None:
+        found = await checked(migrations, scratch=scratch, since=since)
+        typer.echo(shown(found, form))
+        if not found.is_safe:
+            raise typer.Exit(1)
+
+    _do(app, look)
 
 
 @db_commands.command()
@@ -133,7 +153,7 @@ def merge(message: Message = "merge", app: App = None) -> None:
     _do(app, write)
 
 
-def _do(place: str | None, verb: Callable[[Any], Any], words: str | None = None) -> None:
+def _do(place: str | None, verb: Callable[[Any], Any]) -> None:
     """Find the database, and call a verb.
 
     Raises:
@@ -151,8 +171,6 @@ def _do(place: str | None, verb: Callable[[Any], Any], words: str | None = None)
     except (OrmoluError, SQLAlchemyError, _command_error()) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
-    if words is not None:
-        typer.echo(words)
 
 
 def _migrations(place: str | None) -> Any:

@@ -9,19 +9,40 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from alembic import context
-from sqlalchemy import Connection
+from sqlalchemy import URL, Connection, MetaData
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ormolu.backends import backend_of
-from ormolu.engines import Engines
 from ormolu.migrations._options import options
 
-__all__ = ["KEY", "Run", "run"]
+__all__ = ["KEY", "Migrated", "Run", "run"]
 
 # Where a Config carries what our env needs.
 KEY = "ormolu"
+
+
+class Migrated(Protocol):
+    """A database as our env needs it: the `Engines` of one, or a throw-away copy."""
+
+    @property
+    def metadata(self) -> MetaData:
+        """Return the mapped tables."""
+        raise NotImplementedError
+        ...
+
+    @property
+    def url(self) -> URL:
+        """Return the URL."""
+        raise NotImplementedError
+        ...
+
+    def make_engine(self) -> AsyncEngine:
+        """Return an engine that writes; the caller disposes of it."""
+        raise NotImplementedError
+        ...
 
 
 @dataclass(kw_only=True)
@@ -34,7 +55,7 @@ class Run:
         began_at: When the revision that runs began.
     """
 
-    engines: Engines
+    engines: Migrated
     say: Callable[[str], None]
     began_at: float = field(default_factory=time.monotonic)
 

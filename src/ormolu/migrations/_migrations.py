@@ -5,35 +5,31 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import threading
 import time
-from argparse import Namespace
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import DBAPIError
 
-from ormolu.backends import backend_of
+from ormolu.backends import backend_named, backend_of
 from ormolu.engines import Engines
 from ormolu.errors import ConfigurationError, OverloadedError, SchemaMismatchError
 from ormolu.faults import fault_of
-from ormolu.migrations._logging import keeping_loggers
 from ormolu.migrations._place import Place, find_place
 
 try:
     from alembic import command
     from alembic.config import Config
     from alembic.migration import MigrationContext
-    from alembic.script import Script, ScriptDirectory
+    from alembic.script import Script
     from alembic.util import CommandError
 
+    from ormolu.migrations._caller import Caller
     from ormolu.migrations._changes import Wishes
-    from ormolu.migrations._env import KEY, Run
-    from ormolu.migrations._options import WISHES
+    from ormolu.migrations.rehearsal import Rehearsal, open_scratch_server, rehearse
 except ModuleNotFoundError as error:
     if error.name != "alembic":
         raise
@@ -43,11 +39,6 @@ except ModuleNotFoundError as error:
 __all__ = ["Migrations"]
 
 _log = logging.getLogger("ormolu")
-
-_SCRIPT = Path(__file__).parent / "script"
-
-# Alembic's `op` and `context` are one for the process.
-_alembic = threading.Lock()
 
 # Seconds between two looks whether another runner is done.
 _PAUSE = 0.1
@@ -84,6 +75,7 @@ class Migrations:
         self.engines = engines
         self._say = say
         self.place: Place = find_place(engines.migrations)
+        self._caller = Caller(engines=engines, place=self.place, say=say)
 
     async def upgrade(self, revision: str = "heads") -> None:
         """Bring the database to a revision.
@@ -126,7 +118,7 @@ class Migrations:
             OverloadedError: Another runner was waited for in vain.
         """
         async with self._alone():
-            await self._call(lambda config: command.stamp(config, revision, purge=purge))
+            await self._caller.call(lambda config: command.stamp(config, revision, purge=purge))
 
     async def revision(
         self,
@@ -153,7 +145,7 @@ class Migrations:
                 whether a column was renamed.
             ConfigurationError: There is no folder for it.
         """
-        return await self._write(
+        return await self._caller.write(
             lambda config: command.revision(config, message=message, autogenerate=not empty),
             Wishes(allow_drop=allow_drop, renames=renames or {}, report=self._say),
         )
@@ -164,7 +156,9 @@ class Migrations:
         Raises:
             CommandError: There is one head.
         """
-        made = await self._write(lambda config: command.merge(config, revisions, message=message))
+        made = await self._caller.write(
+            lambda config: command.merge(config, revisions, message=message)
+        )
         return made[0]
 
     async def check(self) -> None:
@@ -174,20 +168,59 @@ class Migrations:
             CommandError: There are several heads, or the models need a revision.
             SchemaMismatchError: The database is behind or ahead.
         """
-        heads = self._script().get_heads()
+        self._check_heads()
+        await self.verify()
+        await self._caller.call(command.check)
+
+    async def rehearse(self, scratch: str | URL, *, since: str | None = None) -> Rehearsal:
+        """Run the revisions that the database lacks on throw-away copies of it.
+
+        The database itself is asked which revisions it has, and no more. The copies are made on
+        the other server, by the revisions, with rows of our own, and are dropped again.
+
+        Args:
+            scratch: A PostgreSQL server where databases may be created.
+            since: Run what comes after this revision, and ask no database.
+
+        Raises:
+            CommandError: There are several heads, or no such revision.
+            ConfigurationError: The database, or the server, is no PostgreSQL.
+            SchemaMismatchError: The database has a revision that is not here.
+        """
+        target = make_url(scratch)
+        if not all(_shows_locks(each) for each in (self.engines.url, target)):
+            message = "Locks are measured for PostgreSQL, on another PostgreSQL server."
+            raise ConfigurationError(message)
+        self._check_heads()
+        start, pending = await self._pending_since(since)
+        if not pending:
+            return Rehearsal()
+        target = target.set(drivername=self.engines.url.drivername)
+        async with open_scratch_server(target, self.engines.metadata) as server:
+            return await rehearse(self._caller, server, start, pending)
+
+    async def _pending_since(self, since: str | None) -> tuple[tuple[str, ...], list[Script]]:
+        """Return the revisions of a database, or the one that was named, and those after it."""
+        script = self._caller.script()
+        found = await self._check_known() if since is None else (since,)
+        start = tuple(each.revision for each in script.get_revisions(found) if each is not None)
+        return start, list(script.iterate_revisions("heads", start or "base"))[::-1]
+
+    def _check_heads(self) -> None:
+        heads = self._caller.script().get_heads()
         if len(heads) > 1:
             message = f"There are several heads: {', '.join(heads)}. Run: ormolu db merge"
             raise CommandError(message)
-        await self.verify()
-        await self._call(command.check)
 
     async def current(self) -> str:
         """Return the revisions that the database has, a line each."""
-        return await self._call(command.current)
+        return await self._caller.call(command.current)
 
     async def history(self) -> str:
         """Return all revisions, the last one first, and which the database has."""
-        return await self._call(lambda config: command.history(config, indicate_current=True))
+        return await self._caller.call(
+            lambda config: command.history(config, indicate_current=True)
+        )
 
     async def sql(self, revisions: str = "heads", *, is_downgrade: bool = False) -> str:
         """Return the statements of revisions, `from:to`, which are not run.
@@ -196,7 +229,7 @@ class Migrations:
             CommandError: There is no such revision.
         """
         verb = command.downgrade if is_downgrade else command.upgrade
-        return await self._call(lambda config: verb(config, revisions, sql=True))
+        return await self._caller.call(lambda config: verb(config, revisions, sql=True))
 
     async def verify(self) -> None:
         """Compare the revisions that the database has with those that are here.
@@ -215,8 +248,7 @@ class Migrations:
 
     async def _pending(self) -> list[Script]:
         """Return the revisions that the database lacks, the first one first."""
-        found = await self._check_known()
-        return list(self._script().iterate_revisions("heads", found or "base"))[::-1]
+        return (await self._pending_since(None))[1]
 
     async def _tell_half_done(self) -> None:
         """Say how to go on where the database has stored a part of a revision."""
@@ -238,9 +270,9 @@ class Migrations:
             SchemaMismatchError: One is not here.
         """
         found = await self._heads_of_database()
-        known = {each.revision for each in self._script().walk_revisions()}
+        known = {each.revision for each in self._caller.script().walk_revisions()}
         unknown = [
-            f"The database has the revision {each}, which is not in {self._where()}. It was "
+            f"The database has the revision {each}, which is not in {self._caller.where()}. It was "
             "upgraded by newer code: deploy that, or downgrade with it."
             for each in found
             if each not in known
@@ -292,7 +324,7 @@ class Migrations:
         """
         for attempt in range(1, _TRIES):
             try:
-                await self._call(verb)
+                await self._caller.call(verb)
             except (DBAPIError, OverloadedError) as error:
                 if not self._may_try_again(error):
                     raise
@@ -300,73 +332,16 @@ class Migrations:
                 await asyncio.sleep(2 ** (attempt - 2) * random.random())
             else:
                 return
-        await self._call(verb)
+        await self._caller.call(verb)
 
     def _may_try_again(self, error: Exception) -> bool:
         is_busy = isinstance(error, OverloadedError) or fault_of(error).kind == "busy"
         return is_busy and self.engines.target.backend.has_transactional_ddl
 
-    async def _write(
-        self, verb: Callable[[Config], Any], wishes: Wishes | None = None
-    ) -> list[Path]:
-        """Call Alembic to write revisions, and return their files."""
-        made: list[Any] = []
 
-        def write(config: Config) -> None:
-            # It would print the names of the files, too.
-            config.cmd_opts = Namespace(quiet=True)
-            made.append(verb(config))
-
-        await self._call(write, wishes)
-        return [Path(each.path) for each in made if each is not None]
-
-    async def _call(self, verb: Callable[[Config], Any], wishes: Wishes | None = None) -> str:
-        """Call Alembic in a thread, and return what it printed."""
-        self._check_folder()
-        attributes = {
-            KEY: Run(engines=self.engines, say=self._say),
-            WISHES: wishes or Wishes(report=self._say),
-        }
-        printed = StringIO()
-
-        def call() -> None:
-            with _alembic, keeping_loggers():
-                verb(self._config(attributes, printed))
-
-        await asyncio.to_thread(call)
-        return printed.getvalue()
-
-    def _check_folder(self) -> None:
-        if not self.place.has_revisions:
-            message = f"There is no folder {self._where()}. Run: ormolu db init"
-            raise ConfigurationError(message)
-
-    def _where(self) -> Path:
-        return self.place.versions or Path(self._script().versions)
-
-    def _script(self) -> ScriptDirectory:
-        self._check_folder()
-        return ScriptDirectory.from_config(self._config({}, StringIO()))
-
-    def _config(self, attributes: dict[str, Any], printed: StringIO) -> Config:
-        config = Config(
-            self.place.ini,
-            toml_file=self.place.toml,
-            stdout=printed,
-            output_buffer=printed,
-            attributes=attributes,
-        )
-        versions = self.place.versions
-        if versions is not None:
-            config.set_main_option("script_location", _escaped(_SCRIPT))
-            config.set_main_option("path_separator", "newline")
-            config.set_main_option("version_locations", _escaped(versions))
-        return config
+def _shows_locks(url: URL) -> bool:
+    return backend_named(url.get_backend_name()).shows_locks
 
 
 def _heads(connection: Connection) -> tuple[str, ...]:
     return tuple(MigrationContext.configure(connection).get_current_heads())
-
-
-def _escaped(path: Path) -> str:
-    return str(path).replace("%", "%%")
