@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from ormolu.errors import ConfigurationError, SchemaMismatchError
@@ -14,31 +15,55 @@ async def checked(migrations: Any, *, scratch: str | None, since: str | None) ->
 
     Args:
         migrations: The revisions.
-        scratch: A server for the copies, if there is one.
-        since: The revision after which all are run.
+        scratch: A server for the copies; None starts one, if the extra `testing` is there.
+        since: The revision after which all are run; then no database is asked.
 
     Returns:
         A `Rehearsal`.
 
     Raises:
-        ConfigurationError: There is no server for what was asked.
+        ConfigurationError: Locks are to be measured, and cannot be.
     """
     from alembic.util import CommandError
 
     from ormolu.migrations.rehearsal import Rehearsal
 
-    if since is not None and scratch is None:
-        message = "--since needs a server to run the revisions on: --scratch postgresql://..."
-        raise ConfigurationError(message)
+    is_asked_for = scratch is not None or since is not None
     try:
-        if scratch is not None:
-            rehearsal = await migrations.rehearse(scratch, since=since)
-            if rehearsal.revisions or since is not None:
-                return rehearsal
+        if migrations.can_rehearse or is_asked_for:
+            found = await _rehearsed(migrations, scratch, since, is_asked_for=is_asked_for)
+            if found is not None:
+                return found
         await migrations.check()
     except (CommandError, SchemaMismatchError) as error:
         return Rehearsal(problems=(str(error),))
     return Rehearsal()
+
+
+async def _rehearsed(
+    migrations: Any, scratch: str | None, since: str | None, *, is_asked_for: bool
+) -> Any:
+    """Return what running the pending revisions shows; None if there are none, or no server.
+
+    Raises:
+        ConfigurationError: There is none, and it was asked for.
+    """
+    if since is None and not await migrations.pending():
+        return None
+    try:
+        server = scratch or await asyncio.to_thread(_own_server)
+    except ConfigurationError as error:
+        if is_asked_for:
+            raise
+        migrations.say(f"Locks were not measured: {error} Or name a server: --scratch URL")
+        return None
+    return await migrations.rehearse(server, since=since)
+
+
+def _own_server() -> str:
+    from ormolu.testing import postgresql
+
+    return postgresql().url()
 
 
 def shown(rehearsal: Any, form: Any) -> str:

@@ -116,11 +116,13 @@ def check(
 
     async def look(migrations: Any) -> None:
         found = await checked(migrations, scratch=scratch, since=since)
-        typer.echo(shown(found, form))
+        typer.echo(shown(found, form), nl=False)
+        for problem in found.problems if form == "text" else ():
+            typer.echo(problem, err=True)
         if not found.is_safe:
             raise typer.Exit(1)
 
-    _do(app, look)
+    _do(app, look, typer.echo if form == "text" else _echo_aside)
 
 
 @db_commands.command()
@@ -153,14 +155,16 @@ def merge(message: Message = "merge", app: App = None) -> None:
     _do(app, write)
 
 
-def _do(place: str | None, verb: Callable[[Any], Any]) -> None:
+def _do(
+    place: str | None, verb: Callable[[Any], Any], say: Callable[[str], None] = typer.echo
+) -> None:
     """Find the database, and call a verb.
 
     Raises:
         Exit: With 1 if it fails, with 2 if nothing was found.
     """
     try:
-        migrations = _migrations(place)
+        migrations = _migrations(place, say)
     except ConfigurationError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
@@ -173,10 +177,15 @@ def _do(place: str | None, verb: Callable[[Any], Any]) -> None:
         raise typer.Exit(1) from error
 
 
-def _migrations(place: str | None) -> Any:
+def _migrations(place: str | None, say: Callable[[str], None]) -> Any:
     from ormolu.migrations import Migrations
 
-    return Migrations(find_engines(place), typer.echo)
+    return Migrations(find_engines(place), say)
+
+
+def _echo_aside(line: str) -> None:
+    """Leave the standard output to what a machine reads."""
+    typer.echo(line, err=True)
 
 
 def _command_error() -> type[Exception]:

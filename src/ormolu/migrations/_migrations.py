@@ -63,6 +63,7 @@ class Migrations:
     Attributes:
         engines: The database.
         place: Where the revisions are.
+        say: Told of each revision that was done, and of what a revision leaves alone.
     """
 
     def __init__(self, engines: Engines, say: Callable[[str], None] = _log_line) -> None:
@@ -73,7 +74,7 @@ class Migrations:
             say: Told of each revision that was done, and of what a revision leaves alone.
         """
         self.engines = engines
-        self._say = say
+        self.say: Callable[[str], None] = say
         self.place: Place = find_place(engines.migrations)
         self._caller = Caller(engines=engines, place=self.place, say=say)
 
@@ -147,7 +148,7 @@ class Migrations:
         """
         return await self._caller.write(
             lambda config: command.revision(config, message=message, autogenerate=not empty),
-            Wishes(allow_drop=allow_drop, renames=renames or {}, report=self._say),
+            Wishes(allow_drop=allow_drop, renames=renames or {}, report=self.say),
         )
 
     async def merge(self, message: str, revisions: str = "heads") -> Path:
@@ -188,7 +189,7 @@ class Migrations:
             SchemaMismatchError: The database has a revision that is not here.
         """
         target = make_url(scratch)
-        if not all(_shows_locks(each) for each in (self.engines.url, target)):
+        if not self.can_rehearse or not _shows_locks(target):
             message = "Locks are measured for PostgreSQL, on another PostgreSQL server."
             raise ConfigurationError(message)
         self._check_heads()
@@ -198,6 +199,19 @@ class Migrations:
         target = target.set(drivername=self.engines.url.drivername)
         async with open_scratch_server(target, self.engines.metadata) as server:
             return await rehearse(self._caller, server, start, pending)
+
+    @property
+    def can_rehearse(self) -> bool:
+        """Tell whether the database is one whose locks can be measured."""
+        return _shows_locks(self.engines.url)
+
+    async def pending(self) -> list[str]:
+        """Return the revisions that the database lacks, the first one first.
+
+        Raises:
+            SchemaMismatchError: It has a revision that is not here.
+        """
+        return [each.revision for each in await self._pending()]
 
     async def _pending_since(self, since: str | None) -> tuple[tuple[str, ...], list[Script]]:
         """Return the revisions of a database, or the one that was named, and those after it."""
@@ -256,7 +270,7 @@ class Migrations:
         if backend.has_transactional_ddl:
             return
         (failed, *_later) = await self._pending()
-        self._say(
+        self.say(
             f'Revision {failed.revision} "{failed.doc}" stopped half-way. {backend.title} stores '
             "each CREATE and ALTER at once: what stands before the failed statement in "
             f"{failed.path} was done, now or by a run that was killed. Undo that by hand and "
@@ -306,7 +320,7 @@ class Migrations:
                         yield
                         return
                 if not is_told:
-                    self._say("another process migrates this database; waiting for it")
+                    self.say("another process migrates this database; waiting for it")
                     is_told = True
                 if time.monotonic() > deadline:
                     message = f"Another process has migrated this database for {_PATIENCE:.0f} s."
@@ -328,7 +342,7 @@ class Migrations:
             except (DBAPIError, OverloadedError) as error:
                 if not self._may_try_again(error):
                     raise
-                self._say(f"no lock in time, try {attempt} of {_TRIES}: {type(error).__name__}")
+                self.say(f"no lock in time, try {attempt} of {_TRIES}: {type(error).__name__}")
                 await asyncio.sleep(2 ** (attempt - 2) * random.random())
             else:
                 return

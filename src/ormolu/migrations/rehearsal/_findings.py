@@ -83,11 +83,11 @@ class Rehearsal:
 
 
 def shown(rehearsal: Rehearsal, form: Format) -> str:
-    """Return what was found, for people or for a machine."""
+    """Return what was found, for people or for a machine; for people without the problems."""
     if form == "json":
-        return json.dumps(_as_json(rehearsal), indent=2, ensure_ascii=False)
+        return json.dumps(_as_json(rehearsal), indent=2, ensure_ascii=False) + "\n"
     lines = _as_github(rehearsal) if form == "github" else _as_text(rehearsal)
-    return "\n".join(lines)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _as_json(rehearsal: Rehearsal) -> dict[str, Any]:
@@ -126,7 +126,6 @@ def _as_text(rehearsal: Rehearsal) -> Iterator[str]:
         yield f"  lasts     {_lasts(each)}"
         yield from _dangers(each)
     yield from _notes(rehearsal)
-    yield from rehearsal.problems
     if not rehearsal.revisions and rehearsal.is_safe:
         yield "The database, the revisions and the models match."
 
