@@ -162,6 +162,7 @@ class Database:
             app,
             self._engines,
             self.ping,
+            database=self,
             problem_base_url=problem_base_url,
             reach=problems,
             health=health,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ormolu.cli._application import find_engines
 from ormolu.cli._main import main
+from ormolu.discovery import find_engines
 from ormolu.errors import ConfigurationError
 
 MODELS = """

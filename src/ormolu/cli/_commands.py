@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ormolu.cli._application import load_application
 from ormolu.cli._db import db_commands
+from ormolu.discovery import load_application
 from ormolu.errors import ConfigurationError
 from ormolu.resources import explain_application
 

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from ormolu.cli._application import find_engines
 from ormolu.cli._check import checked, shown
+from ormolu.discovery import find_engines
 from ormolu.errors import ConfigurationError, OrmoluError
 
 __all__ = ["db_commands"]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -28,13 +28,14 @@ from ormolu.engines._errors import (
     refuse_lost_commits,
     report_statement_errors,
 )
+from ormolu.engines._first_connection import check_connection
 from ormolu.engines._listeners import Listener, Listeners
+from ormolu.engines._location import Location, locate
 from ormolu.engines._options import (
     EngineOptions,
     check_reader,
     connect_arguments,
     engine_arguments,
-    reads_in_autocommit,
     set_session,
     silence_driver,
 )
@@ -50,24 +51,23 @@ from ormolu.engines._pool import (
 from ormolu.engines._schema import SchemaMode, prepare_schema
 from ormolu.engines._server import Server
 from ormolu.engines._traces import note_traces
-from ormolu.engines._url import Target, read_url
+from ormolu.engines._url import Target
 from ormolu.errors import (
     ConfigurationError,
-    DatabaseDownError,
     NoUnitOfWorkError,
-    OverloadedError,
+    UsageError,
 )
 from ormolu.faults import fault_of
-from ormolu.limits import Limit
-from ormolu.sqlite import memory_file, prepare_connections
+from ormolu.sqlite import prepare_connections
 from ormolu.transactions import Access
 
 __all__ = ["EnginePair", "Engines"]
 
+_OPEN = (
+    "The database is open, and cannot become that of a test. What opens it, such as a client with "
+    "a wider scope, has to ask for the fixture `database` first."
+)
 _NOT_OPEN = "The database is not open on this event loop. Write: await db.open()"
-
-# Seconds within which the first connection must be there.
-_CONNECT_TIMEOUT = 5.0
 
 # Seconds within which the tables must be there, other workers' locks included.
 _SCHEMA_TIMEOUT = 30.0
@@ -91,6 +91,7 @@ class Engines:
     Attributes:
         listeners: Who listens to the engines.
         migrations: The folder of the revisions, if the program names one.
+        schema: What opening does about the tables.
         reads_in_autocommit: Whether reads are sent without a transaction around them.
         begins_with_first_statement: Whether the driver sends BEGIN with it, and limits all waits
             itself.
@@ -108,30 +109,49 @@ class Engines:
         migrations: str | None = None,
         prepare: Callable[[Engines, SchemaMode], Awaitable[None]] | None = None,
     ) -> None:
-        target = read_url(url)
-        if target.is_memory:
-            self._memory = memory_file()
-            url = URL.create("sqlite+ormolu", database=self._memory.path)
-            target = Target(url=url, is_memory=True)
-        if target.has_pooler and options.pooler is None:
-            options = replace(options, pooler="transaction")
-        self.target = target
-        self.options = options
+        self._given_options = options
+        self._be_at(locate(url, options, schema))
         self.metadata = metadata
         self.migrations = migrations
-        self._schema: SchemaMode = schema
         self._prepare = prepare
         self._opened: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Opened]
         self._opened = weakref.WeakKeyDictionary()
         self._abandoned: list[object] = []
         self.listeners: Listeners = Listeners()
-        self.reads_in_autocommit: bool = reads_in_autocommit(target, options)
-        self.begins_with_first_statement: bool = target.driver == "ormolu"
-        # psycopg's and asyncmy's connections cannot be thrown away without waiting.
-        self.reads_end_at_once: bool = self.begins_with_first_statement or (
-            target.driver == "asyncpg" and self.reads_in_autocommit
-        )
         _FORKABLE.add(self)
+
+    def _be_at(self, location: Location) -> None:
+        # Plain attributes: each request asks for them.
+        self._location = location
+        self.target: Target = location.target
+        self.options: EngineOptions = location.options
+        self.schema: SchemaMode = location.schema
+        self.reads_in_autocommit: bool = location.reads_in_autocommit
+        self.begins_with_first_statement: bool = location.begins_with_first_statement
+        self.reads_end_at_once: bool = location.reads_end_at_once
+
+    @contextmanager
+    def moved(self, url: str | URL, schema: SchemaMode | None = None) -> Iterator[None]:
+        """Be another database within the block: that of a test.
+
+        Args:
+            url: Of that database.
+            schema: What opening does about its tables; None changes nothing.
+
+        Raises:
+            UsageError: The database is open.
+        """
+        self._forget_closed_loops()
+        if any(each.pair is not None for each in self._opened.values()):
+            raise UsageError(_OPEN)
+        before = self._location
+        self._be_at(locate(url, self._given_options, schema or self.schema))
+        try:
+            yield
+        finally:
+            self._be_at(before)
+            # What is still open there is not this database's.
+            self._opened = weakref.WeakKeyDictionary()
 
     @property
     def current(self) -> EnginePair | None:
@@ -209,12 +229,12 @@ class Engines:
             server.ask = partial(_open_and_close, reader.sync_engine, arguments)
         pair = EnginePair(reader=reader, writer=writer, server=server)
         try:
-            if self._schema != "ignore":
-                await _check_connection(pair.writer)
+            if self.schema != "ignore":
+                await check_connection(pair.writer)
                 if self._prepare is not None:
-                    await self._prepare(self, self._schema)
+                    await self._prepare(self, self.schema)
                 await prepare_schema(
-                    pair.reader, pair.writer, self.metadata, self._schema, _SCHEMA_TIMEOUT
+                    pair.reader, pair.writer, self.metadata, self.schema, _SCHEMA_TIMEOUT
                 )
         except BaseException as error:
             await pair.dispose()
@@ -344,37 +364,6 @@ def _open_and_close(engine: Engine, arguments: Mapping[str, Any]) -> None:
     dialect = engine.dialect
     positional, named = dialect.create_connect_args(engine.url)
     dialect.do_close(dialect.connect(*positional, **{**named, **arguments}))
-
-
-async def _check_connection(engine: AsyncEngine) -> None:
-    try:
-        async with Limit(_CONNECT_TIMEOUT):
-            await _connect_patiently(engine)
-    except TimeoutError as error:
-        message = f"The database did not answer within {_CONNECT_TIMEOUT} s. Is the URL right?"
-        raise DatabaseDownError(message) from error
-    except DBAPIError as error:
-        fault = fault_of(error)
-        if fault.kind == "pooler":
-            message = (
-                "There is a pooler such as PgBouncer before this database, which refuses settings "
-                'of a connection. Write: Database(url, pooler="transaction")'
-            )
-            raise ConfigurationError(message) from error
-        if fault.kind not in {"database_unavailable", "overloaded"}:
-            raise
-        message = f"The database does not accept our connections ({fault}). Is the URL right?"
-        raise DatabaseDownError(message) from error
-
-
-async def _connect_patiently(engine: AsyncEngine) -> None:
-    while True:
-        try:
-            async with engine.connect():
-                return
-        except OverloadedError:
-            # Another worker holds an exclusive lock on the file, as it does to switch to WAL.
-            continue
 
 
 _FORKABLE: weakref.WeakSet[Engines] = weakref.WeakSet()

@@ -88,6 +88,8 @@ def make_cluster(programs: Path, folder: Path, password: str | None = None) -> N
     """
     command = [str(programs / "initdb"), "-D", str(folder / "data"), "-U", "postgres"]
     command += ["-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]
+    # Sorted by code points, as by C; but letters beyond ASCII have their upper case.
+    command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     if password is None:
         run_program([*command, "-A", "trust"], folder)
         return

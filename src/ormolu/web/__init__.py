@@ -3,7 +3,12 @@
 Knows sessions and engines; no resource.
 """
 
-from ormolu.web._attach import attach, attached_applications, attached_engines
+from ormolu.web._attach import (
+    attach,
+    attached_applications,
+    attached_databases,
+    attached_engines,
+)
 from ormolu.web._constraints import call_columns
 from ormolu.web._dependency import (
     ReadSessionDep,
@@ -47,6 +52,7 @@ __all__ = [
     "application_of",
     "attach",
     "attached_applications",
+    "attached_databases",
     "attached_engines",
     "attempt",
     "call_columns",

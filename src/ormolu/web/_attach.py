@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.routing import Mount
 
 from ormolu.engines import Engines
 from ormolu.errors import ConfigurationError
@@ -23,7 +24,7 @@ from ormolu.web._openapi import document_problems
 from ormolu.web._problems import Problems
 from ormolu.web._survey import check_routes
 
-__all__ = ["attach", "attached_applications", "attached_engines"]
+__all__ = ["attach", "attached_applications", "attached_databases", "attached_engines"]
 
 # Those that the program holds: what a resource is in is for their routes to say.
 _applications: weakref.WeakSet[FastAPI] = weakref.WeakSet()
@@ -37,6 +38,7 @@ class _Attachment:
     reach: ProblemReach
     freezer: Freezer = field(default_factory=Freezer)
     engines: list[Engines] = field(default_factory=list)
+    databases: list[Any] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
 
 
@@ -45,6 +47,7 @@ def attach(
     engines: Engines,
     ping: Callable[[], Awaitable[None]],
     *,
+    database: object,
     problem_base_url: str | None,
     reach: ProblemReach,
     health: bool,
@@ -72,6 +75,7 @@ def attach(
         message = "The application has started. Write db.attach(app) right after app = FastAPI()."
         raise ConfigurationError(message)
     attachment.engines.append(engines)
+    attachment.databases.append(database)
     _applications.add(app)
     attachment.probes.append(Probe(ping))
     # Appended: the innermost place, whatever the user adds before or after.
@@ -96,6 +100,17 @@ def attached_engines(app: FastAPI) -> list[Engines]:
     """Return the databases that are attached to an application."""
     attachment: _Attachment | None = getattr(app.state, "ormolu", None)
     return [] if attachment is None else list(attachment.engines)
+
+
+def attached_databases(app: FastAPI) -> list[Any]:
+    """Return the databases that are attached to an application, and to those mounted in it."""
+    attachment: _Attachment | None = getattr(app.state, "ormolu", None)
+    found = [] if attachment is None else list(attachment.databases)
+    for route in app.routes:
+        mounted = getattr(route, "app", None) if isinstance(route, Mount) else None
+        if isinstance(mounted, FastAPI):
+            found.extend(attached_databases(mounted))
+    return found
 
 
 def _compose_lifespan(app: FastAPI, engines: Engines, attachment: _Attachment) -> None:

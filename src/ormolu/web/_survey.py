@@ -74,9 +74,11 @@ def maker_of(context: Any) -> DoorMaker | None:
     """Return what makes the door of a route, if it is one that could have a door."""
     endpoint = getattr(context, "endpoint", None)
     maker = getattr(endpoint, "door", None)
-    # It may be the program's own attribute. Whoever wraps an endpoint takes its attributes along,
-    # and its door is not theirs.
-    return maker if isinstance(maker, DoorMaker) and maker.function is endpoint else None
+    # Whoever wraps an endpoint takes its attributes along, and its door is not theirs.
+    if maker is None or getattr(maker, "function", None) is not endpoint:
+        return None
+    # It may be the program's own attribute. To ask last is cheaper: a protocol looks at each name.
+    return maker if isinstance(maker, DoorMaker) else None
 
 
 def check_routes(app: FastAPI, engines: Engines) -> None:

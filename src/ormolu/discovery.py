@@ -16,7 +16,7 @@ from ormolu.engines import Engines
 from ormolu.errors import ConfigurationError
 from ormolu.web import attached_engines
 
-__all__ = ["find_engines", "load_application"]
+__all__ = ["find_application", "find_engines", "load_application"]
 
 # Where FastAPI's own command looks, then where a Database often is.
 _USUAL = tuple(
@@ -43,6 +43,30 @@ def load_application(place: str) -> FastAPI:
         message = f"{module_name} has no FastAPI application {name or 'app'!r}."
         raise ConfigurationError(message)
     return found
+
+
+def find_application() -> FastAPI:
+    """Return the project's application, as FastAPI's own command finds it.
+
+    Raises:
+        ConfigurationError: There is none, or there are several.
+    """
+    place = _entrypoint()
+    if place is not None:
+        return load_application(place)
+    for path in _USUAL:
+        if Path(path).is_file():
+            module = _load_module(path.removesuffix(".py").replace("/", "."))
+            found = {id(each): each for each in vars(module).values() if isinstance(each, FastAPI)}
+            if isinstance(getattr(module, "app", None), FastAPI):
+                return load_application(f"{module.__name__}:app")
+            if len(found) == 1:
+                return next(iter(found.values()))
+    message = (
+        "No application was found. Write in conftest.py a fixture `app` that returns it, or in "
+        'pyproject.toml: [tool.fastapi] entrypoint = "module:app"'
+    )
+    raise ConfigurationError(message)
 
 
 def _load_module(name: str) -> ModuleType:

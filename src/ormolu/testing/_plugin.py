@@ -1,0 +1,260 @@
+"""The pytest plugin: options, fixtures and what a run reports. Loaded with every run of pytest.
+
+So it imports nothing of the rest before a test asks for one of its fixtures.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import types
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import httpx2
+    from fastapi import FastAPI
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from ormolu import Database
+    from ormolu.testing._copies import Seed, Workshop
+    from ormolu.testing._session import KitSession
+
+__all__ = [
+    "app", "client", "database", "database_seed", "pytest_addoption",
+    "pytest_load_initial_conftests", "pytest_runtest_makereport", "pytest_terminal_summary",
+    "session",
+]  # fmt: skip
+
+_OPTION = "--database-url"
+_INI = "ormolu_database_url"
+_SCOPES = ("function", "class", "module", "package", "session")
+_TOLD = pytest.StashKey[list[str]]()
+
+_NO_LOOP = (
+    "The fixture `{}` is for asynchronous tests. Write `async def`, and mark the test "
+    "`@pytest.mark.anyio` (or have pytest-asyncio); other tests take the fixture `database` and "
+    "Starlette's TestClient."
+)
+_NOT_ASYNCIO = (
+    "SQLAlchemy knows asyncio only. Write in conftest.py a fixture `anyio_backend` that returns "
+    '"asyncio".'
+)
+_UNATTACHED = "The application has no database. Write db.attach(app)."
+_AHEAD = (
+    "The fixture `session` has changes that the application cannot see, and on SQLite would wait "
+    "for. Write before the request: await session.commit()"
+)
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add our setting; its name is ours alone."""
+    _leave_unwritten(pluginmanager)
+    parser.addini(_INI, "URL of a server on which each test gets a database of its own", default="")
+
+
+def _leave_unwritten(pluginmanager: object) -> None:
+    """Take our modules from those whose assertions pytest writes anew as it imports them.
+
+    It does so to all of a package that has a plugin, in every project that has it installed. That
+    takes seconds where no bytecode is kept, as in many containers, and we assert for nobody.
+    """
+    marked = getattr(getattr(pluginmanager, "rewrite_hook", None), "_must_rewrite", None)
+    if isinstance(marked, set):
+        marked.discard("ormolu")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, Any, Any]:
+    """Add the option after all others: a project that has one of that name keeps its own."""
+    result = yield
+    group = parser.getgroup("ormolu")
+    with contextlib.suppress(ValueError):
+        group.addoption(
+            _OPTION, dest="ormolu_database_url", default=None, metavar="URL",
+            help="server on which each test gets a database of its own, never the one named; "
+            "postgresql:// is a server that is started for the run",
+        )  # fmt: skip
+    return result
+
+
+@pytest.fixture(scope="session")
+def app() -> FastAPI:
+    """The application under test: that of `[tool.fastapi] entrypoint`, or where FastAPI looks.
+
+    Write a fixture of this name for another one, or for one that is made for each test.
+    """
+    from ormolu.discovery import find_application
+
+    return find_application()
+
+
+@pytest.fixture(scope="session")
+def database_seed() -> Seed | None:
+    """Rows that every test finds: an asynchronous function that adds them to a session.
+
+    Write a fixture of this name that returns one; it is called once, and all tests have copies.
+    """
+    return None
+
+
+@pytest.fixture(scope="session")
+def _ormolu_workshop(pytestconfig: pytest.Config) -> Iterator[Workshop]:
+    from ormolu.testing._copies import Workshop
+
+    option: str | None = pytestconfig.getoption("ormolu_database_url", None)
+    workshop = Workshop(option or pytestconfig.getini(_INI) or None)
+    yield workshop
+    workshop.close()
+
+
+@pytest.fixture
+def database(
+    request: pytest.FixtureRequest,
+    app: FastAPI,
+    database_seed: Seed | None,
+    _ormolu_workshop: Workshop,
+) -> Iterator[Database]:
+    """The application's database, which is one of this test alone; of several the first attached.
+
+    All that the application and the test commit is committed, and nothing is there afterwards.
+
+    Raises:
+        UsageError: The application has no database, or that is open already.
+    """
+    from ormolu.errors import UsageError
+    from ormolu.web import attached_databases
+
+    found = attached_databases(app)
+    if not found:
+        raise UsageError(_UNATTACHED)
+    engines = [each.migrations.engines for each in found]
+    with _ormolu_workshop.databases(engines, database_seed) as kinds:
+        request.node.stash[_TOLD] = kinds
+        yield found[0]
+
+
+@pytest.fixture
+def session(request: pytest.FixtureRequest) -> AsyncSession:
+    """A session of `database`, beside those of the application; it commits when you say so."""
+    found: AsyncSession = request.getfixturevalue(_runner_of(request, "session"))
+    return found
+
+
+@pytest.fixture
+def client(request: pytest.FixtureRequest) -> httpx2.AsyncClient:
+    """A client of the application, which runs with its lifespan on `database`."""
+    found: httpx2.AsyncClient = request.getfixturevalue(_runner_of(request, "client"))
+    return found
+
+
+def _runner_of(request: pytest.FixtureRequest, name: str) -> str:
+    """Return the name of the fixture that runs on the event loop of this test.
+
+    Raises:
+        UsageError: The test is none that an event loop runs.
+    """
+    if "anyio_backend" in request.fixturenames:
+        return f"_ormolu_{name}"
+    marker = request.node.get_closest_marker("asyncio")
+    if marker is not None and request.config.pluginmanager.has_plugin("asyncio"):
+        default = request.config.getini("asyncio_default_test_loop_scope")
+        return f"_ormolu_{name}_{marker.kwargs.get('loop_scope') or default}"
+    from ormolu.errors import UsageError
+
+    raise UsageError(_NO_LOOP.format(name))
+
+
+async def _give_session(database: Database) -> AsyncIterator[KitSession]:
+    from ormolu.testing._session import KitSession
+
+    _check_loop()
+    engines = database.migrations.engines
+    session = KitSession(engines)
+    was_open = engines.current is not None
+    try:
+        yield session
+    finally:
+        await session.close()
+        if not was_open:
+            await database.close()
+
+
+async def _give_client(
+    app: FastAPI, database: Database, request: pytest.FixtureRequest
+) -> AsyncIterator[httpx2.AsyncClient]:
+    from ormolu.errors import UsageError
+    from ormolu.testing._client import client_of
+
+    _check_loop()
+
+    def check() -> None:
+        used = request.node.funcargs.get("session")
+        if getattr(used, "is_ahead", False):
+            raise UsageError(_AHEAD)
+
+    async with client_of(app, check) as client:
+        yield client
+
+
+def _check_loop() -> None:
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError as error:
+        from ormolu.errors import UsageError
+
+        raise UsageError(_NOT_ASYNCIO) from error
+
+
+_ormolu_session = pytest.fixture(_give_session, name="_ormolu_session")
+_ormolu_client = pytest.fixture(_give_client, name="_ormolu_client")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Add the same fixtures for the loops of pytest-asyncio, if it is there."""
+    asyncio_plugin: Any = config.pluginmanager.get_plugin("asyncio")
+    if asyncio_plugin is None:
+        return
+    place = types.ModuleType("ormolu.testing.loops")
+    gives: dict[str, Callable[..., Any]] = {"session": _give_session, "client": _give_client}
+    for name, function in gives.items():
+        for scope in _SCOPES:
+            full = f"_ormolu_{name}_{scope}"
+            mark: Callable[..., Any] = asyncio_plugin.fixture(loop_scope=scope, name=full)
+            setattr(place, full, mark(_again(function)))
+    config.pluginmanager.register(place, "ormolu-asyncio")
+
+
+def _again(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function like another one, as a fixture's function is marked."""
+
+    @functools.wraps(function)
+    async def again(**arguments: Any) -> AsyncIterator[Any]:
+        async for each in function(**arguments):
+            yield each
+
+    return again
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Let a test's report say on what it ran, also to the process that prints it."""
+    report = yield
+    if report.when == "setup":
+        report.ormolu_databases = item.stash.get(_TOLD, [])
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say with `-v` on what tests ran."""
+    counts: dict[str, int] = {}
+    for report in terminalreporter.getreports(""):
+        for kind in getattr(report, "ormolu_databases", ()):
+            counts[kind] = counts.get(kind, 0) + 1
+    if terminalreporter.verbosity > 0:
+        for kind, count in counts.items():
+            terminalreporter.write_line(f"ormolu: {count} tests, each on {kind}")
