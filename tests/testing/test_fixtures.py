@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url, text
@@ -15,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from ormolu import ConfigurationError, Database, UsageError
 from ormolu.testing._copies import Workshop
-from ormolu.testing._plugin import _leave_unwritten
+from ormolu.testing._rewriting import leave_unwritten
 from tests.testing.project.main import Base
 
 PROJECT = Path(__file__).parent / "project"
@@ -120,8 +121,8 @@ async def test_an_open_database_does_not_move() -> None:
 
 def test_our_modules_are_not_written_anew(pytestconfig: pytest.Config) -> None:
     """pytest leaves the assertions of our package as they are, where it would rewrite them."""
-    manager = pytestconfig.pluginmanager
+    manager: Any = pytestconfig.pluginmanager
     manager.rewrite_hook.mark_rewrite("ormolu")
-    _leave_unwritten(manager)
+    leave_unwritten(manager)
     assert "ormolu" not in manager.rewrite_hook._must_rewrite
-    _leave_unwritten(object())
+    leave_unwritten(object())

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ormolu.testing._rewriting import leave_unwritten
+
 if TYPE_CHECKING:
     import httpx2
     from fastapi import FastAPI
@@ -51,19 +53,8 @@ _AHEAD = (
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add our setting; its name is ours alone."""
-    _leave_unwritten(pluginmanager)
+    leave_unwritten(pluginmanager)
     parser.addini(_INI, "URL of a server on which each test gets a database of its own", default="")
-
-
-def _leave_unwritten(pluginmanager: object) -> None:
-    """Take our modules from those whose assertions pytest writes anew as it imports them.
-
-    It does so to all of a package that has a plugin, in every project that has it installed. That
-    takes seconds where no bytecode is kept, as in many containers, and we assert for nobody.
-    """
-    marked = getattr(getattr(pluginmanager, "rewrite_hook", None), "_must_rewrite", None)
-    if isinstance(marked, set):
-        marked.discard("ormolu")
 
 
 @pytest.hookimpl(wrapper=True)
