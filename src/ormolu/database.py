@@ -17,7 +17,7 @@ from ormolu.engines import EngineOptions, Engines, Listener, Pooler, SchemaMode
 from ormolu.models import Model
 from ormolu.sessions import UnitOfWork
 from ormolu.transactions import Access
-from ormolu.web import ProblemReach, attach, read_session_of, session_of
+from ormolu.web import ProblemReach, attach, read_session_of, session_of, signed
 
 if TYPE_CHECKING:
     from ormolu.migrations import Migrations
@@ -168,6 +168,7 @@ class Database:
             health=health,
         )
 
+    @signed
     async def session(self, connection: HTTPConnection) -> AsyncSession:
         """Return the request's session of this database, as a FastAPI dependency.
 
@@ -177,6 +178,7 @@ class Database:
         """
         return session_of(connection, self._engines)
 
+    @signed
     async def read_session(self, connection: HTTPConnection) -> AsyncSession:
         """Return a session of this database that only reads, whatever the request's method.
 

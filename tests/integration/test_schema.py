@@ -99,6 +99,29 @@ async def test_verify_only_looks(database_url: str) -> None:
         await db.ping()
 
 
+@pytest.mark.backends("asyncpg")
+@pytest.mark.parametrize("is_new", [True, False])
+async def test_tables_are_looked_for_together(database_url: str, *, is_new: bool) -> None:
+    """A start with ten tables asks as often as one with two."""
+    counts = []
+    for count in (2, 10):
+        metadata = MetaData()
+        for index in range(count):
+            Table(f"table{count}_{index}", metadata, Column("id", Integer, primary_key=True))
+        if not is_new:
+            async with Database(database_url, metadata=metadata):
+                pass
+        db, asked = Database(database_url, metadata=metadata), []
+
+        @db.listens_for("before_cursor_execute")
+        def hear(_connection: Any, _cursor: Any, text: str, *_: Any) -> None:
+            asked.append(text)  # noqa: B023 -- heard within this round
+
+        async with db:
+            counts.append(len([each for each in asked if "CREATE TABLE" not in each]))
+    assert counts[0] == counts[1] > 0, asked
+
+
 async def test_ignore_does_not_look(database_url: str) -> None:
     """ignore starts on an empty database, and the first request says that a table is missing."""
     async with client_of(make_app(make_database(database_url, schema="ignore"))) as client:

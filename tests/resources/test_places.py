@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, HTTPException
+from fastapi.routing import iter_route_contexts
 from sqlalchemy import Enum, MetaData, String
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -112,6 +113,32 @@ async def test_odd_keys_have_a_path(database_url: str, row: str) -> None:
         assert (await client.get("/seats?level=LOW")).status_code == 422
         assert (await client.get(f"{made.headers['Location'][:-1]}3")).status_code == 422
         assert (await client.delete(made.headers["Location"])).status_code == 204
+
+
+async def test_an_operation_has_one_route() -> None:
+    """FastAPI builds each route where it is included, so HEAD, a slash and 405 have none."""
+    app = FastAPI()
+    app.include_router(seats, prefix="/a")
+    found = [each for each in iter_route_contexts(app.routes) if "seats" in str(each.path)]
+    assert len(found) == len(seats.explain()) == len(seats.routes)
+    assert all(len(each.methods or ()) == 1 for each in found)
+
+
+@pytest.mark.backends("sqlite")
+@pytest.mark.parametrize("path", ["/seats", "/seats/", "/seats/a,1", "/seats/a,1/"])
+async def test_no_way_passes_the_dependencies_of_the_include(database_url: str, path: str) -> None:
+    """HEAD and a slash too many are answered by the documented route, with all that guards it."""
+
+    def refuse() -> None:
+        raise HTTPException(401)
+
+    def include(app: FastAPI) -> None:
+        app.include_router(seats, dependencies=[Depends(refuse)])
+
+    async with _served(database_url, include) as client:
+        for method in ("GET", "HEAD", "DELETE" if "," in path else "POST"):
+            assert (await client.request(method, path)).status_code == 401
+        assert (await client.options(path)).status_code == 204
 
 
 @pytest.mark.parametrize("path", ["/seats", "/seats/", "/seats:query", "/seats/a,1", "/seats/a,1/"])

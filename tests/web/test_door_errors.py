@@ -125,6 +125,7 @@ async def test_what_a_validator_raises_reaches_the_handlers(
 class Failing:
     """A door, and what makes it: its lane has failed."""
 
+    is_ormolu = True
     reads_body = False
     is_outdated = False
     session = staticmethod(request_session)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Dialect, MetaData, Table, inspect, types
 from sqlalchemy.engine.interfaces import ReflectedColumn
+from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import TypeEngine
 
@@ -76,25 +77,49 @@ async def _create(engine: AsyncEngine, metadata: MetaData, timeout: float) -> No
 
 
 def _missing_tables(connection: Connection, metadata: MetaData) -> list[Table]:
-    inspector = inspect(connection)
-    return [
-        table
-        for table in metadata.sorted_tables
-        if not inspector.has_table(table.name, schema=table.schema)
-    ]
+    inspector, there = inspect(connection), set()
+    for schema in _schemas(metadata):
+        mapped = [table for table in metadata.sorted_tables if table.schema == schema]
+        names = {*inspector.get_table_names(schema=schema)}
+        there.update(table for table in mapped if table.name in names)
+        # Names may be spelled otherwise, or those of views; in a new database there is none.
+        others = [table for table in mapped if table not in there]
+        if others and (names or inspector.get_view_names(schema=schema)):
+            found = inspector.has_multi_table([each.name for each in others], schema=schema)
+            there.update(table for table in others if found[schema, table.name])
+    return [table for table in metadata.sorted_tables if table not in there]
 
 
 def _compare(connection: Connection, metadata: MetaData) -> list[str]:
-    missing = _missing_tables(connection, metadata)
-    differences = [f'Table "{table.fullname}" is missing.' for table in missing]
-    inspector = inspect(connection)
-    for table in metadata.sorted_tables:
-        if table not in missing:
-            columns = inspector.get_columns(table.name, schema=table.schema)
+    found = _columns_of(connection, metadata)
+    tables = metadata.sorted_tables
+    differences = [
+        f'Table "{table.fullname}" is missing.' for table in tables if table not in found
+    ]
+    for table in tables:
+        if table in found:
+            columns = found[table]
             differences.extend(_compare_columns(table, columns, connection.dialect))
             for message, arguments in backend_of(connection.dialect).warnings_of(table, columns):
                 _log.warning(message, *arguments)
     return differences
+
+
+def _columns_of(connection: Connection, metadata: MetaData) -> dict[Table, list[ReflectedColumn]]:
+    """Return the columns of all mapped tables that are there, asked for together."""
+    inspector = inspect(connection)
+    found = {}
+    for schema in _schemas(metadata):
+        tables = {each.name: each for each in metadata.sorted_tables if each.schema == schema}
+        reflected = inspector.get_multi_columns(
+            schema=schema, filter_names=[*tables], kind=ObjectKind.ANY, scope=ObjectScope.ANY
+        )
+        found.update({tables[name]: columns for (_, name), columns in reflected.items()})
+    return found
+
+
+def _schemas(metadata: MetaData) -> list[str | None]:
+    return list(dict.fromkeys(table.schema for table in metadata.sorted_tables))
 
 
 def _compare_columns(

@@ -18,6 +18,7 @@ from ormolu.web._dependency import (
     read_session_of,
     request_session,
     session_of,
+    signed,
 )
 from ormolu.web._door import Door, NoDoorError, Reply, Sent
 from ormolu.web._doors import is_handed_over, raise_failure
@@ -74,6 +75,7 @@ __all__ = [
     "route_path",
     "routers_in",
     "session_of",
+    "signed",
     "solve",
     "survey",
     "units_of",

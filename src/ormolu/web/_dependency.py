@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,10 +19,19 @@ from ormolu.web._units import units_of
 
 __all__ = [
     "ReadSessionDep", "SessionDep", "application_of", "only_read", "read_session_of",
-    "request_read_session", "request_session", "session_of",
+    "request_read_session", "request_session", "session_of", "signed",
 ]  # fmt: skip
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
+
+def signed(function: _Function) -> _Function:
+    """Evaluate the annotations of a function once, as FastAPI does for each route that asks it."""
+    function.__signature__ = inspect.signature(function, eval_str=True)  # type: ignore[attr-defined]
+    return function
+
+
+@signed
 async def request_session(connection: HTTPConnection) -> AsyncSession:
     """Return the request's session; of the database attached first, if there are several.
 
@@ -58,6 +69,7 @@ def _unit_of(connection: HTTPConnection, engines: Engines | None) -> UnitOfWork:
     return unit
 
 
+@signed
 async def request_read_session(
     connection: HTTPConnection, session: Annotated[AsyncSession, Depends(request_session)]
 ) -> AsyncSession:
@@ -100,6 +112,7 @@ def application_of(session: AsyncSession | None) -> Starlette | None:
     return app if isinstance(app, Starlette) else None
 
 
+@signed
 async def only_read(connection: HTTPConnection) -> None:
     """Let a request only read, as GET does, whatever its method; before its session is taken."""
     for unit in units_of(connection.scope).values():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol
 
 from fastapi import FastAPI
 from sqlalchemy import Dialect
@@ -141,17 +141,18 @@ class NoDoorError(Exception):
     """A route has no door; the message says why."""
 
 
-@runtime_checkable
 class DoorMaker(Protocol):
     """What an endpoint carries as `door`.
 
     Attributes:
+        is_ormolu: Marks it, since the program may have an attribute of that name.
         reads_body: Whether its requests have a body.
         is_read: Whether nothing is changed, whatever comes of it.
         function: The endpoint.
         session: The dependency that gives the session.
     """
 
+    is_ormolu: bool
     reads_body: bool
     is_read: bool
     function: Callable[..., Any]

@@ -25,7 +25,7 @@ from ormolu.web._door import Body, Door, DoorMaker, NoDoorError, Reply
 from ormolu.web._fastapi import context_in_scope, route_contexts, route_path, why_no_doors
 from ormolu.web._lanes import attempt
 from ormolu.web._questions import Questions, why_not_asked
-from ormolu.web._survey import are_bytes_counted, maker_of, survey_route
+from ormolu.web._survey import are_bytes_counted, maker_of, slashed_path, survey_route
 from ormolu.web._tables import Table
 
 __all__ = ["Doors", "Entry", "is_handed_over", "raise_failure"]
@@ -49,6 +49,7 @@ class Entry:
         endpoint: The function of that.
         names: Parameters in the path.
         pattern: Of the path.
+        slashed: The path with a slash at its end, if the route answers there, too.
         context: What FastAPI keeps of the route, as it is included.
         rivals: Patterns of routes that come earlier, and may match the same path.
         spelled: Patterns of later routes to which this one leaves paths that are no key of a row.
@@ -70,6 +71,7 @@ class Entry:
     endpoint: Callable[..., Any]
     names: tuple[str, ...]
     pattern: Any
+    slashed: str | None
     context: Any
     rivals: tuple[re.Pattern[str], ...]
     spelled: tuple[re.Pattern[str], ...]
@@ -116,6 +118,8 @@ class _Opened:
         # Places of routes, by method and path, or what comes before the last part of it.
         self._exact: dict[tuple[str, str], int] = {}
         self._below: dict[tuple[str, str], int] = {}
+        # Of those that answer there, too: after all that have that path.
+        self._slashed: dict[tuple[str, str], int] = {}
         self._entries: dict[int, Entry | None] = {}
         for place, context in enumerate(self._contexts):
             if is_next and maker_of(context) is not None:
@@ -129,6 +133,8 @@ class _Opened:
                 self._below.setdefault((method, prefix), place)
             else:
                 self._exact.setdefault((method, context.path_format), place)
+                if (slashed := slashed_path(context)) is not None:
+                    self._slashed.setdefault((method, slashed), place)
 
     def is_right(self, app: object) -> bool:
         """Tell whether application, event loop, lanes and routes are those of the doors."""
@@ -148,7 +154,7 @@ class _Opened:
         place = self._exact.get((method, path))
         if place is None:
             prefix, _, key = path.rpartition("/")
-            place = self._below.get((method, prefix)) if key else None
+            place = self._below.get((method, prefix)) if key else self._slashed.get((method, path))
             if place is None:
                 return None
         if place not in self._entries:
@@ -185,6 +191,7 @@ class _Opened:
             endpoint=found.maker.function,
             names=tuple(context.param_convertors),
             pattern=context.path_regex,
+            slashed=slashed_path(context),
             context=context_in_scope(context),
             rivals=found.rivals,
             spelled=found.spelled,
@@ -247,7 +254,8 @@ class Doors:
         if entry.questions is None or _FAILURE_KEY in scope:
             return None
         path = route_path(scope)
-        if not entry.pattern.match(path) or any(each.match(path) for each in entry.spelled):
+        is_there = entry.pattern.match(path) or path == entry.slashed
+        if not is_there or any(each.match(path) for each in entry.spelled):
             # Of too few keys, say: another route's, or nobody's.
             return None
         _leave_traces(entry, scope)

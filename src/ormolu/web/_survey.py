@@ -28,7 +28,7 @@ from ormolu.web._fastapi import (
 from ormolu.web._tables import is_resource, routers_in
 
 __all__ = [
-    "Survey", "are_bytes_counted", "check_routes", "is_ours", "maker_of", "survey",
+    "Survey", "are_bytes_counted", "check_routes", "is_ours", "maker_of", "slashed_path", "survey",
     "survey_route",
 ]  # fmt: skip
 
@@ -73,12 +73,19 @@ def survey(app: FastAPI, engines: Engines) -> list[Survey]:
 def maker_of(context: Any) -> DoorMaker | None:
     """Return what makes the door of a route, if it is one that could have a door."""
     endpoint = getattr(context, "endpoint", None)
-    maker = getattr(endpoint, "door", None)
+    maker: DoorMaker | None = getattr(endpoint, "door", None)
     # Whoever wraps an endpoint takes its attributes along, and its door is not theirs.
-    if maker is None or getattr(maker, "function", None) is not endpoint:
-        return None
-    # It may be the program's own attribute. To ask last is cheaper: a protocol looks at each name.
-    return maker if isinstance(maker, DoorMaker) else None
+    return maker if is_ours(maker) and maker is not None and maker.function is endpoint else None
+
+
+def slashed_path(context: Any) -> str | None:
+    """Return the path with a slash at its end that a route answers, too; None if it does not.
+
+    Not of routes of rows.
+    """
+    route, path = context.original_route, str(context.path_format)
+    takes_slash = is_ours(route) and getattr(route, "takes_slash", False) is True
+    return f"{path}/" if takes_slash and "{" not in path else None
 
 
 def check_routes(app: FastAPI, engines: Engines) -> None:
@@ -160,9 +167,9 @@ def _calls_beside(context: Any) -> str | None:
     return "dependencies were added to its route" if _has_more(context) else None
 
 
-def is_ours(route: Any) -> bool:
-    """Tell whether a route is a resource's: it matches no more than FastAPI's do."""
-    return getattr(type(route), "is_ormolu", False) is True
+def is_ours(given: Any) -> bool:
+    """Tell whether a route is a resource's, or the maker of a door not the program's attribute."""
+    return getattr(type(given), "is_ormolu", False) is True
 
 
 def _is_handled(route: Any) -> bool:
@@ -218,6 +225,7 @@ def _rivals_of(
 ) -> tuple[tuple[re.Pattern[str], ...], str | None]:
     """Return what may match the same path first; and why a door is out of the question."""
     path: str = context.path_format
+    slashed = slashed_path(context)
     rivals = []
     for other in earlier:
         methods = set(getattr(other, "methods", None) or ())
@@ -230,7 +238,8 @@ def _rivals_of(
         pattern = other.path_regex
         if "{" not in path and pattern.match(path):
             return (), f"the earlier route {getattr(other, 'path_format', '?')} matches it"
-        if "{" in path and _may_match(getattr(other, "path_format", ""), path):
+        is_rival = "{" in path and _may_match(getattr(other, "path_format", ""), path)
+        if is_rival or (slashed is not None and pattern.match(slashed)):
             rivals.append(pattern)
     return tuple(rivals), None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from fastapi.routing import APIRoute
 from starlette.applications import Starlette
 from starlette.routing import Host, Mount, Router
 
@@ -52,7 +53,7 @@ def routers_in(app: Starlette | Outer) -> list[Any]:
         if id(router) in found:
             continue
         found[id(router)] = router
-        for route in router.routes:
+        for route in _open_places(router):
             inner = included_in(route) or _mounted(route)
             if isinstance(inner, Router):
                 waiting.append(inner)
@@ -61,7 +62,7 @@ def routers_in(app: Starlette | Outer) -> list[Any]:
 
 def mounted_in(app: Starlette | Outer) -> list[Starlette]:
     """Return the applications that are mounted in one."""
-    found = [_mounted(route) for router in routers_in(app) for route in router.routes]
+    found = [_mounted(route) for router in routers_in(app) for route in _open_places(router)]
     return [each for each in found if isinstance(each, Starlette)]
 
 
@@ -79,6 +80,11 @@ def contexts_of(app: Starlette) -> Iterator[Any]:
             inner = _mounted(context.original_route)
             if isinstance(inner, Router):
                 waiting.append(inner)
+
+
+def _open_places(router: Any) -> list[Any]:
+    """Return what another router may be behind: hardly any of the routes of an application."""
+    return [route for route in router.routes if not isinstance(route, APIRoute)]
 
 
 def _mounted(route: Any) -> Any:

@@ -148,12 +148,15 @@ def _own(app: Starlette | Outer) -> list[Declaration]:
     """Return the declarations that the routes of an application serve, and those they include."""
     found: dict[Declaration, None] = {}
     for router in routers_in(app):
-        endpoints = (getattr(each, "endpoint", None) for each in router.routes)
-        dependencies = (getattr(each, "policy_dependency", None) for each in endpoints)
-        declared = (getattr(each, "live_declaration", None) for each in dependencies)
-        for each in (getattr(router, "declaration", None), *declared):
-            if isinstance(each, Declaration):
-                found[each] = None
+        declaration = getattr(router, "declaration", None)
+        if isinstance(declaration, Declaration):
+            found[declaration] = None
+        for route in router.routes:
+            dependency = getattr(getattr(route, "endpoint", None), "policy_dependency", None)
+            if dependency is not None:
+                live = getattr(dependency, "live_declaration", None)
+                if isinstance(live, Declaration):
+                    found[live] = None
     return _with_named(found)
 
 

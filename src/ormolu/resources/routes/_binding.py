@@ -198,15 +198,17 @@ def _bind_route(route: Any, bound: BoundRoutes, made: dict[Any, Any]) -> None:
     Args:
         route: The route.
         bound: The routes of the application.
-        made: FastAPI's dependants, by dependency and path.
+        made: FastAPI's dependants, by dependency and path; of those without policies for all paths.
     """
     dependencies = dependencies_of(route)
     for index, each in enumerate(dependencies):
         if isinstance(each.call, PolicyDependency):
             dependency, path = bound.dependency(each.call.declaration), route.path_format
-            if (dependency, path) not in made:
-                made[dependency, path] = dependant_of(path, dependency, each.name)
-            dependencies[index] = made[dependency, path]
+            # Only policies ask for parameters of the path.
+            place = dependency, path if dependency.privacy else None
+            if place not in made:
+                made[place] = dependant_of(path, dependency, each.name)
+            dependencies[index] = made[place]
 
 
 def _literal_paths_of(route: Any) -> set[tuple[str, str]]:

@@ -94,6 +94,8 @@ class DoorMaker:
         session: The dependency that returns the session.
     """
 
+    is_ormolu: bool = True
+
     def __init__(
         self,
         operation: Operation,
