@@ -126,6 +126,7 @@ class Failing:
     """A door, and what makes it: its lane has failed."""
 
     is_ormolu = True
+    subject = "failures"
     reads_body = False
     is_outdated = False
     session = staticmethod(request_session)

@@ -77,7 +77,8 @@ async def _create(engine: AsyncEngine, metadata: MetaData, timeout: float) -> No
 
 
 def _missing_tables(connection: Connection, metadata: MetaData) -> list[Table]:
-    inspector, there = inspect(connection), set()
+    inspector = inspect(connection)
+    there: set[Table] = set()
     for schema in _schemas(metadata):
         mapped = [table for table in metadata.sorted_tables if table.schema == schema]
         names = {*inspector.get_table_names(schema=schema)}

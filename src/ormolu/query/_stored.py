@@ -171,6 +171,9 @@ def _is_whole(type_: TypeEngine[Any]) -> bool:
 def _is_overridden(type_: Any, names: tuple[str, ...]) -> bool:
     kinds = type(type_).__mro__
     own = next(each for each in kinds if _is_known(each))
+    if own is kinds[0]:
+        # Fast path: most types are SQLAlchemy's, and this is asked for each column of each list.
+        return False
     return any(getattr(type(type_), name, None) is not getattr(own, name, None) for name in names)
 
 

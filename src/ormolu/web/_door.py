@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from fastapi import FastAPI
@@ -146,6 +146,7 @@ class DoorMaker(Protocol):
 
     Attributes:
         is_ormolu: Marks it, since the program may have an attribute of that name.
+        subject: What its doors are to; those of makers with the same need one check.
         reads_body: Whether its requests have a body.
         is_read: Whether nothing is changed, whatever comes of it.
         function: The endpoint.
@@ -157,6 +158,9 @@ class DoorMaker(Protocol):
     is_read: bool
     function: Callable[..., Any]
     session: Callable[..., Any]
+
+    @property
+    def subject(self) -> Hashable: ...
 
     def check(self, app: FastAPI, dialect: Dialect) -> None:
         """Check that the route can be served from a backend at all.

@@ -95,12 +95,11 @@ def check_routes(app: FastAPI, engines: Engines) -> None:
         ConfigurationError: One cannot.
     """
     dialect = engines.opened.reader.sync_engine.dialect
-    contexts = route_contexts(app.router.routes)
-    # A function answers at several paths.
-    for context in {id(getattr(each, "endpoint", None)): each for each in contexts}.values():
-        maker = maker_of(context)
-        if maker is not None and _gives(app, engines, maker.session):
-            maker.check(app, dialect)
+    found = (maker_of(context) for context in route_contexts(app.router.routes))
+    makers = (each for each in found if each is not None and _gives(app, engines, each.session))
+    # All operations of a resource, at all of their paths, are served from the same tables.
+    for maker in {each.subject: each for each in makers}.values():
+        maker.check(app, dialect)
 
 
 def survey_route(app: FastAPI, engines: Engines, contexts: Sequence[Any], place: int) -> Survey:

@@ -31,6 +31,7 @@ __all__ = [
 _log = logging.getLogger("ormolu")
 
 _KEY = "ormolu_bound_routes"
+_OPENED_KEY = "ormolu_bound_at_start"
 
 
 class ResolvedPolicies(NamedTuple):
@@ -227,9 +228,17 @@ async def opened(app: Any) -> AsyncIterator[None]:
     Raises:
         ConfigurationError: It is not certain what a relation leads to there.
     """
-    for each in all_of(app) if isinstance(app, Starlette) else ():
+    if not isinstance(app, Starlette) or getattr(app.state, _OPENED_KEY, False):
+        # Another resource of the application, whose lifespan is around this one, has done it.
+        yield
+        return
+    for each in all_of(app):
         bind_routes(each)
-    yield
+    setattr(app.state, _OPENED_KEY, True)
+    try:
+        yield
+    finally:
+        setattr(app.state, _OPENED_KEY, False)
 
 
 async def _resolve_again(request: Request, dependency: PolicyDependency) -> ResolvedPolicies:

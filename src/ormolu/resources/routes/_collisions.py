@@ -34,7 +34,7 @@ def collisions_in(contexts: Iterable[Any]) -> Iterator[str]:
         contexts: The included routes of an application, in their order.
     """
     pages: dict[str, str] = {}
-    ours: dict[tuple[str, str], tuple[Declaration, Any]] = {}
+    ours = _Earlier()
     found: dict[tuple[str, str], list[str]] = {}
     for context in contexts:
         endpoint = getattr(context, "endpoint", None)
@@ -47,37 +47,47 @@ def collisions_in(contexts: Iterable[Any]) -> Iterator[str]:
         declaration = dependency.declaration
         for method in sorted(context.methods):
             reason = pages.get(path) if method == "GET" else None
-            reason = reason or _reason_of(ours, method, path, declaration)
+            reason = reason or ours.reason(method, path, declaration)
             if reason is not None:
                 subject = f"resource({declaration.name}) at {declaration.path}"
                 found.setdefault((subject, reason), []).append(f"{method} {path}")
-            ours.setdefault((method, _PLACE.sub("{}", path)), (declaration, context))
+            ours.add(method, path, declaration, context)
     for (subject, reason), requests in found.items():
         yield f"{subject} never gets {', '.join(requests)}: {reason}"
 
 
-def _reason_of(
-    ours: dict[tuple[str, str], tuple[Declaration, Any]],
-    method: str,
-    path: str,
-    declaration: Declaration,
-) -> str | None:
-    """Return why an earlier resource answers a request, None if none does."""
-    earlier = ours.get((method, _PLACE.sub("{}", path)))
-    if earlier is not None:
-        other = earlier[0]
+class _Earlier:
+    """The routes of resources that come first."""
+
+    def __init__(self) -> None:
+        self._at: dict[tuple[str, str], Declaration] = {}
+        # Only these match other paths than their own, by method.
+        self._of_rows: dict[str, list[tuple[Declaration, Any]]] = {}
+
+    def add(self, method: str, path: str, declaration: Declaration, context: Any) -> None:
+        """Add the route of a resource."""
+        place = (method, _PLACE.sub("{}", path))
+        if place not in self._at:
+            self._at[place] = declaration
+            if "{" in path:
+                self._of_rows.setdefault(method, []).append((declaration, context))
+
+    def reason(self, method: str, path: str, declaration: Declaration) -> str | None:
+        """Return why one of them answers a request, None if none does."""
+        other = self._at.get((method, _PLACE.sub("{}", path)))
         if other is declaration:
             return "it is included twice here. Give one of them a prefix=..."
-        return (
-            f"resource({other.name}) at {other.path} comes first. Give one of them another "
-            "path=..., or a prefix."
-        )
-    if "{" in path:
-        return None
-    for (verb, _), (other, context) in ours.items():
-        if verb == method and other is not declaration and context.path_regex.match(path):
+        if other is not None:
             return (
-                f"resource({other.name}) at {other.path} comes first, and takes it for a key. "
-                "Include the other one before it."
+                f"resource({other.name}) at {other.path} comes first. Give one of them another "
+                "path=..., or a prefix."
             )
-    return None
+        if "{" in path:
+            return None
+        for each, context in self._of_rows.get(method, ()):
+            if each is not declaration and context.path_regex.match(path):
+                return (
+                    f"resource({each.name}) at {each.path} comes first, and takes it for a key. "
+                    "Include the other one before it."
+                )
+        return None

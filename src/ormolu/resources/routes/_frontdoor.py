@@ -115,6 +115,11 @@ class DoorMaker:
         """Return the declaration of the resource."""
         return self._dependency.declaration
 
+    @property
+    def subject(self) -> Declaration:
+        """Return the same, by which the application checks a resource once."""
+        return self.declaration
+
     def check(self, app: FastAPI, dialect: Dialect) -> None:
         """Check that the columns are still the tables', and take the declared values here.
 
