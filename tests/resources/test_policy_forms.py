@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import FastAPI, Header
-from sqlalchemy import MetaData, select, tuple_
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import MetaData, String, exists, func, literal, or_, select, tuple_
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from ormolu import Database, Model, Policy, resource
+from ormolu import Database, Model, Policy, UsageError, resource
+from ormolu.resources.declare._policy import checked_policy
 from tests.fixtures.apps import client_of
 
 
@@ -31,6 +32,7 @@ class Plot(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     team_id: Mapped[int]
     size: Mapped[int]
+    tags: Mapped[str | None] = mapped_column(String(20))
 
 
 def _of(tenant: int, *, is_nested: bool) -> Any:
@@ -83,3 +85,37 @@ async def test_nested_tables(database_url: str) -> None:
 async def test_pairs(database_url: str) -> None:
     """A list of pairs has no place for each of its values: its statements are made anew."""
     await _check_policy(database_url, of_pairs)
+
+
+_tags = func.json_each(Plot.tags).table_valued("value")
+REFUSED: dict[str, Any] = {
+    "another table": Team.tenant == 1,
+    "rows as a column": func.json_array_elements_text(Plot.tags).column_valued("t").in_(["a"]),
+    "a column of rows": _tags.c.value == "a",
+    "an alias": aliased(Plot).size == 1,
+    "a subquery": select(Team.id).subquery().c.id == Plot.team_id,
+    "beside one's own": or_(Plot.size == 1, Team.tenant == 1),
+}
+TAKEN: dict[str, Any] = {
+    "exists": exists().where(_tags.c.value == "a"),
+    "a column in a subquery": Plot.team_id.in_(select(Team.id)),
+    "a function": func.length(Plot.tags) > 1,
+    "a scalar subquery": select(Team.tenant).where(Team.id == Plot.team_id).scalar_subquery() == 1,
+    "no column": literal(1) == 1,
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_rows_of_another_table(name: str) -> None:
+    """Whatever they come from: they would multiply the rows, or be no condition of a write."""
+    with pytest.raises(UsageError, match=r"is no table of Plot. Write that as exists\(\)"):
+        checked_policy(Policy(visible=REFUSED[name]), Plot)
+    with pytest.raises(UsageError, match="is no table of Plot"):
+        checked_policy(Policy(visible=True, writable=REFUSED[name]), Plot)
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_rows_of_a_subquery(name: str) -> None:
+    """They multiply nothing."""
+    found = Policy(visible=TAKEN[name])
+    assert checked_policy(found, Plot) is found

@@ -130,6 +130,21 @@ async def test_if_match_takes_exact_tags(
     assert done.status_code == 412
 
 
+@pytest.mark.parametrize(("count", "status"), [(100, 200), (101, 422), (20_000, 422)])
+async def test_tags_of_one_request_are_limited(
+    client: httpx2.AsyncClient, count: int, status: int
+) -> None:
+    """Each is a parameter of a statement; in a header, and in a step of a batch."""
+    tags = ", ".join(f'"{number}"' for number in range(1, count + 1))
+    done = await client.patch("/drafts/1", json={"text": "b"}, headers={"If-Match": tags})
+    assert done.status_code == status
+    step = {"op": "update", "id": 1, "data": {"text": "c"}, "if_match": tags}
+    done = await client.post("/drafts:batch", json={"operations": [step]})
+    assert done.status_code == status, done.text
+    if status == 422:
+        assert done.json()["errors"][0]["pointer"] == "/operations/0/if_match"
+
+
 async def test_if_match_is_looked_at_before_if_none_match(client: httpx2.AsyncClient) -> None:
     """RFC 9110, 13.2.2: 412 where both fail on GET; and a write needs both to hold."""
     both = {"If-Match": '"9"', "If-None-Match": '"1"'}

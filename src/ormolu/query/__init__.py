@@ -37,6 +37,7 @@ from ormolu.query._sorting import (
 from ormolu.query._stored import stored_type, undecorated
 from ormolu.query._text import equals, is_one_of
 from ormolu.query._types import is_json, is_text
+from ormolu.query._uncached import uncached_attributes
 from ormolu.query._variants import mismatched_types
 from ormolu.query._views import Field, Location, Relation, Shape, View, entry_of, nearest, refuse
 
@@ -50,5 +51,5 @@ __all__ = [
     "mismatched_types", "nearest", "operators_of", "plain_type", "plain_value", "prepare",
     "read_selection", "read_sort", "reads_relations", "refuse", "revealed", "rows_after", "shown",
     "size_of", "sort_columns", "sort_expressions", "spellings_of", "sqlite_digit_check",
-    "stored_type", "undecorated", "walk",
+    "stored_type", "uncached_attributes", "undecorated", "walk",
 ]  # fmt: skip

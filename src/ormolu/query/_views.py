@@ -24,6 +24,7 @@ from ormolu.query._now import with_values_of_now
 from ormolu.query._parentheses import in_parentheses
 from ormolu.query._stored import undecorated
 from ormolu.query._text import equals
+from ormolu.query._uncached import unkept
 
 __all__ = ["Field", "Location", "Relation", "Shape", "View", "entry_of", "nearest", "refuse"]
 
@@ -123,7 +124,7 @@ class Relation:
 
     def on(self, entity: Any) -> Any:
         """Return it in SQL, on the mapped class or an alias of it."""
-        return getattr(entity, self.attribute)
+        return unkept(getattr(entity, self.attribute))
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper
-from sqlalchemy.sql import visitors
+from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import ColumnClause
+from sqlalchemy.sql.elements import ColumnClause, Grouping
 from sqlalchemy.sql.selectable import FromClause, SelectBase
 
 from ormolu.errors import UsageError
@@ -83,6 +83,11 @@ class Policy:
         if self.is_open:
             return None
         return sa.and_(*map(as_condition, self.conditions))
+
+    @property
+    def writes_nothing(self) -> bool:
+        """Tell whether no row may be written, whatever is in it."""
+        return any(rows is False or _is_never(rows) for rows in self.conditions)
 
     @property
     def structure(self) -> Structure | None:
@@ -163,6 +168,24 @@ def as_condition(rows: Rows) -> sa.ColumnElement[bool]:
     if isinstance(rows, bool):
         return sa.true() if rows else sa.false()
     return sa.and_(rows)
+
+
+def _is_never(rows: Any) -> bool:
+    """Tell whether a condition holds of no row at all: false(), or `in_` of an empty list."""
+    if isinstance(rows, sa.False_):
+        return True
+    if isinstance(rows, sa.TypeCoerce):
+        return _is_never(rows.typed_expression)
+    if isinstance(rows, Grouping) or (
+        isinstance(rows, sa.UnaryExpression) and rows.operator is operators.is_true
+    ):
+        return _is_never(rows.element)
+    if isinstance(rows, sa.BooleanClauseList):
+        parts = map(_is_never, rows.clauses)
+        return any(parts) if rows.operator is operators.and_ else all(parts)
+    is_list = isinstance(rows, sa.BinaryExpression) and rows.operator is operators.in_op
+    among = rows.right if is_list else None
+    return isinstance(among, sa.BindParameter) and among.effective_value == []
 
 
 def checked_policy(found: Any, model: type[Any]) -> Policy:
@@ -274,12 +297,16 @@ def _check_tables(policy: Policy, mapper: Mapper[Any]) -> None:
         UsageError: It names columns of another table.
     """
     condition = policy.touched
+    if condition is None:
+        return
     known = cached_on_mapper(mapper, _tables_of, mapper)
-    for column in [] if condition is None else _columns_of(condition):
-        if column.table is not None and column.table not in known:
+    # A function that returns rows, and has become a column, is a table of its own, too.
+    for found in sa.select(sa.literal(1)).where(condition).get_final_froms():
+        if found not in known:
             name = mapper.class_.__name__
+            column = next((each for each in _columns_of(condition) if each.table is found), found)
             message = (
-                f"The policy of resource({name}) compares {column}, and {column.table} is no "
+                f"The policy of resource({name}) compares {column}, and {found} is no "
                 f"table of {name}. Write that as exists(), any() or has()."
             )
             raise UsageError(message)

@@ -157,7 +157,8 @@ def _read_versions(
         return ANY_VERSION
     if not isinstance(tag, str):
         raise refuse((*location, "if_match"), "etag", 'Must be a tag in quotes, as "\\"3\\""')
-    return read_versions(declaration, read_conditions([tag], []))
+    conditions = read_conditions([tag], [], location=(*location, "if_match"))
+    return read_versions(declaration, conditions)
 
 
 def _read_unique(names: Any, location: Location) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 from pydantic_core import to_jsonable_python
 
 from ormolu.errors import RefusedError
+from ormolu.query import Location, entry_of
 
 __all__ = [
     "NO_CONDITIONS", "Conditions", "check_version", "etag_of", "prefers_minimal", "read_conditions",
@@ -22,6 +23,8 @@ __all__ = [
 _TAG = re.compile(r'[ \t]*(?:(W/)?("[^"\x00-\x1f\x7f]*")[ \t]*)?(?:,|$)')
 # Our tag: a version, and a digest for other forms of a row.
 _OURS = re.compile(r'"([^";]+)(?:;[0-9a-f]{16})?"')
+# More than anybody has versions of one row; each is a parameter of a statement.
+_MOST_TAGS = 100
 # Elements of a list, and their parameters; a comma or semicolon in quotes does not separate them.
 _ELEMENT = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*"?)+')
 _PARAMETER = re.compile(r'(?:[^;"]|"(?:\\.|[^"\\])*"?)+')
@@ -77,13 +80,24 @@ def etag_of(version: Any, variant: str = "") -> str | None:
     return f'"{text};{variant}"' if variant else f'"{text}"'
 
 
-def read_conditions(if_match: Sequence[str], if_none_match: Sequence[str]) -> Conditions:
+def read_conditions(
+    if_match: Sequence[str],
+    if_none_match: Sequence[str],
+    *,
+    location: Location = ("header", "if-match"),
+) -> Conditions:
     """Read both headers, each of which may be repeated.
 
+    Args:
+        if_match: The lines of the one.
+        if_none_match: The lines of the other.
+        location: Where the first is in the request.
+
     Raises:
-        RefusedError: One is not a list of tags.
+        RefusedError: One is not a list of tags, or has too many.
     """
-    expected, unseen = _read_tags(if_match, "If-Match"), _read_tags(if_none_match, "If-None-Match")
+    expected = _read_tags(if_match, "If-Match", location)
+    unseen = _read_tags(if_none_match, "If-None-Match", ("header", "if-none-match"))
     # If-Match compares strongly: a weak tag never matches.
     strong = [tag for is_weak, tag in expected or () if not is_weak]
     return Conditions(
@@ -99,8 +113,14 @@ def _versions_of(tags: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each[1] for each in found if each is not None))
 
 
-def _read_tags(lines: Sequence[str], name: str) -> list[tuple[bool, str]] | None:
-    """Return the tags of a header, and whether each is weak; None for `*`."""
+def _read_tags(
+    lines: Sequence[str], name: str, location: Location
+) -> list[tuple[bool, str]] | None:
+    """Return the tags of a header, and whether each is weak; None for `*`.
+
+    Raises:
+        RefusedError: It is not a list of tags, or has too many.
+    """
     header = ",".join(lines)
     if {part.strip(" \t") for part in header.split(",")} - {""} == {"*"}:
         return None
@@ -109,10 +129,13 @@ def _read_tags(lines: Sequence[str], name: str) -> list[tuple[bool, str]] | None
         found = _TAG.match(header, position)
         if found is None:
             message = f'{name} must be "*" or tags in quotes, as {name}: "3"'
-            entry = {"loc": ["header", name.lower()], "type": "etag", "msg": message}
-            raise RefusedError("validation_error", message, [entry])
+            raise RefusedError("validation_error", message, [entry_of(location, "etag", message)])
         if found[2]:
             tags.append((found[1] is not None, found[2]))
+        if len(tags) > _MOST_TAGS:
+            message = f"{name} must not have more than {_MOST_TAGS} tags"
+            entry = entry_of(location, "too_long", message)
+            raise RefusedError("validation_error", message, [entry])
         position = found.end()
     return tags
 

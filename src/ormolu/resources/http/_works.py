@@ -14,7 +14,7 @@ from sqlalchemy import Dialect
 from starlette.types import Scope
 
 from ormolu.lanes import Plan
-from ormolu.query import View, is_plain, plain_type
+from ormolu.query import View, is_plain, plain_type, uncached_attributes
 from ormolu.resources.declare import Declaration, Exposure, Policies, has_model_listeners
 from ormolu.resources.http._hybrids import Hybrids
 from ormolu.resources.http._requests import read_key
@@ -54,6 +54,7 @@ class WorkContext:
         if policies is None and declaration.policy is not None:
             message = "its policy is asked for each request"
             raise NoDoorError(message)
+        _check_mapped_sql(exposure)
         self.exposure: Exposure = exposure
         self.view: View = exposure.view(policies)
         if policies is None and any(each.declaration.policy for each in exposure.reached):
@@ -103,6 +104,20 @@ class WorkContext:
         named = sorted(hooks & set(declaration.hooks))
         if named:
             message = f"it has hooks: {', '.join(named)}"
+            raise NoDoorError(message)
+
+
+def _check_mapped_sql(exposure: Exposure) -> None:
+    """Check the SQL of classes: of their column properties and relations.
+
+    Raises:
+        NoDoorError: A part of it is compiled for each execution.
+    """
+    for each in exposure.reached:
+        names = uncached_attributes(each.declaration.mapper)
+        if names:
+            listed = ", ".join(sorted(names))
+            message = f"SQL that has no cache key may be another one each time: {listed}"
             raise NoDoorError(message)
 
 

@@ -21,7 +21,7 @@ from ormolu.resources.work._blame import blaming
 from ormolu.resources.work._lists import ListLimits, ListQuery, Page, fetch_page
 from ormolu.resources.work._statements import ANY_VERSION, Key, Versions, read_statement
 from ormolu.resources.work._values import NewRow, Values
-from ormolu.resources.work._writes import Writer, Written, not_found, stale
+from ormolu.resources.work._writes import Writer, Written, not_found, out_of_reach, stale
 from ormolu.sessions import after_commit, engine_of
 
 __all__ = ["Operations"]
@@ -112,6 +112,9 @@ class Operations:
     async def _insert(
         self, rows: Sequence[NewRow], locations: Sequence[Location] = (("body",),)
     ) -> list[Written]:
+        if self._policy.writes_nothing:
+            # Before the database tells by its keys what it has.
+            raise out_of_reach(self.declaration)
         prepared = [await self._prepare("create", row.values, row.sent) for row in rows]
         sent = [each for _, each in prepared]
         writer = await self._writer()

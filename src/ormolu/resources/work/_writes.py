@@ -18,7 +18,7 @@ from ormolu.resources.work._instances import Instances, RejectedError
 from ormolu.resources.work._statements import Key, Statements, Versions
 from ormolu.sessions import has_flush_listeners
 
-__all__ = ["Writer", "Written", "stale"]
+__all__ = ["Writer", "Written", "not_found", "out_of_reach", "stale"]
 
 # Size of a row: SQLAlchemy may cache some hundred statements, each with a row's values.
 _CACHEABLE = 8000
@@ -52,6 +52,11 @@ def stale(versions: Versions) -> RefusedError:
 def not_found(declaration: Declaration) -> RefusedError:
     """Return the error for a row that does not exist for the caller."""
     return RefusedError("not_found", f"{declaration.name} not found")
+
+
+def out_of_reach(declaration: Declaration) -> RefusedError:
+    """Return the error for a row that the policy does not allow to be written."""
+    return RefusedError("forbidden", f"This {declaration.name} would be out of your reach.")
 
 
 class Writer:
@@ -304,8 +309,7 @@ class Writer:
     def _checked(self, row: Any) -> Written:
         written = self._written(row)
         if not row.allowed:
-            message = f"This {self._declaration.name} would be out of your reach."
-            raise RefusedError("forbidden", message)
+            raise out_of_reach(self._declaration)
         return written
 
     def _written(self, row: Any) -> Written:
