@@ -6,17 +6,17 @@ may depend on who asks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Boolean, ClauseElement, Column, ColumnElement
+from sqlalchemy import Boolean, ClauseElement, ColumnElement
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapper, RelationshipProperty
 from sqlalchemy.sql import visitors
 
-from ormolu.sessions import cached_on_mapper
-
 __all__ = ["uncached_attributes", "unkept"]
+
+# Kept with a relation: whether statements over it may be.
+_KEY = "ormolu_is_kept"
 
 
 class _Always(ColumnElement[bool]):
@@ -31,9 +31,11 @@ def _compile_always(*_: Any, **__: Any) -> str:
     return "1 = 1"
 
 
-def uncached_attributes(mapper: Mapper[Any]) -> frozenset[str]:
+def uncached_attributes(mapper: Mapper[Any]) -> list[str]:
     """Return the column properties and relations of a class whose SQL must not be kept."""
-    return cached_on_mapper(mapper, _uncached_attributes, mapper)
+    computed = ((each.key, each.expression) for each in mapper.column_attrs)
+    found = [name for name, sql in computed if not _is_kept(sql)]
+    return found + [each.key for each in mapper.relationships if not _is_kept(*_sql_of(each))]
 
 
 def unkept(link: Any) -> Any:
@@ -42,21 +44,20 @@ def unkept(link: Any) -> Any:
     In the key by which it keeps statements a relation is its name alone.
     """
     relation: RelationshipProperty[Any] = link.property
-    is_kept = relation.key not in uncached_attributes(relation.parent)
+    is_kept: bool | None = relation.info.get(_KEY)
+    if is_kept is None:
+        is_kept = relation.info[_KEY] = _is_kept(*_sql_of(relation))
     return link if is_kept else link.and_(_Always())
 
 
-def _uncached_attributes(mapper: Mapper[Any]) -> frozenset[str]:
-    parts = ((name, part) for name, sql in _sql_of(mapper) for part in visitors.iterate(sql))
-    return frozenset(name for name, part in parts if not _is_cached(type(part)))
+def _sql_of(relation: RelationshipProperty[Any]) -> list[Any]:
+    parts = (relation.primaryjoin, relation.secondaryjoin, *(relation.order_by or ()))
+    return [each for each in parts if each is not None]
 
 
-def _sql_of(mapper: Mapper[Any]) -> Iterator[tuple[str, Any]]:
-    for prop in mapper.column_attrs:
-        yield from ((prop.key, each) for each in prop.columns if not isinstance(each, Column))
-    for relation in mapper.relationships:
-        parts = (relation.primaryjoin, relation.secondaryjoin, *(relation.order_by or ()))
-        yield from ((relation.key, each) for each in parts if each is not None)
+def _is_kept(*expressions: Any) -> bool:
+    parts = (part for each in expressions for part in visitors.iterate(each))
+    return all(_is_cached(type(part)) for part in parts)
 
 
 def _is_cached(kind: type[Any]) -> bool:

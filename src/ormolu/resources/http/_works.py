@@ -93,10 +93,8 @@ class WorkContext:
         if not (traits.is_one_row if is_delete else traits.is_plain):
             message = "its rows are written by the ORM: inheritance, validators, own versions"
             raise NoDoorError(message)
-        constructor = traits.constructor
-        if operation == "create" and constructor.is_own:
-            message = f"its rows are made by its own {constructor.own_name}"
-            raise NoDoorError(message)
+        if operation == "create":
+            self.check_constructor()
         if has_model_listeners(declaration.mapper, is_delete=is_delete):
             message = "the program listens to its mapper's events"
             raise NoDoorError(message)
@@ -104,6 +102,17 @@ class WorkContext:
         named = sorted(hooks & set(declaration.hooks))
         if named:
             message = f"it has hooks: {', '.join(named)}"
+            raise NoDoorError(message)
+
+    def check_constructor(self) -> None:
+        """Check that a new row is made of its values alone.
+
+        Raises:
+            NoDoorError: The program has a part in it.
+        """
+        constructor = self.declaration.traits.constructor
+        if constructor.is_own:
+            message = f"its rows are made by its own {constructor.own_name}"
             raise NoDoorError(message)
 
 

@@ -152,6 +152,10 @@ class UpdateWork(_ValuesWork):
 class ReplaceWork(UpdateWork):
     """The replacement of an existing row; a new one is created by the session."""
 
+    def __init__(self, context: WorkContext) -> None:
+        super().__init__(context)
+        context.check_constructor()
+
     def prepare(
         self, key: Key, sent: Mapping[str, Any], versions: Versions, grant: Grant
     ) -> tuple[RowPlan, Item]:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState, Mapper, QueryableAttribute, Session, defer, lazyload
 from sqlalchemy.orm.attributes import flag_modified, set_committed_value
+from sqlalchemy.sql.elements import Null
 
 from ormolu.resources.declare import Declaration
 from ormolu.resources.work._statements import Key, Statements, Versions
@@ -81,6 +82,24 @@ class Instances:
         made = await self._session.run_sync(make)
         states = [inspect(instance) for instance in made]
         return [tuple(state.identity) for state in states]
+
+    async def construct(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of an object that is made as those of new rows, and not stored.
+
+        Raises:
+            RejectedError: The model refused a value.
+        """
+
+        def make(session: Session) -> dict[str, Any]:
+            instance = self._make(values)
+            if instance in session:
+                session.expunge(instance)
+            made = inspect(instance).dict
+            known = self._declaration.attributes.keys() & made.keys()
+            # NULL in the place of a default is SQL by now.
+            return {name: None if isinstance(made[name], Null) else made[name] for name in known}
+
+        return await self._session.run_sync(make)
 
     async def update(self, instance: Any, values: Mapping[str, Any]) -> None:
         """Change a row.

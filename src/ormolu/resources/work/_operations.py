@@ -182,11 +182,8 @@ class Operations:
         if versions.is_absent and versions.need_a_row:
             raise stale(versions)
         if not versions.is_absent:
-            changes = await self._session.run_sync(
-                lambda session: self._values.replacing(row.values, session.connection)
-            )
             try:
-                return await self._update_old(key, changes, row.sent, versions), False
+                return await self._replace_old(key, row, versions), False
             except RefusedError as error:
                 if error.code != "not_found":
                     raise
@@ -206,14 +203,24 @@ class Operations:
             ) from None
         return created, True
 
-    async def _update_old(
-        self, key: Key, changes: dict[str, Any], sent: Names, versions: Versions
-    ) -> Written:
-        # The hook of a change must not be called where the row is new.
-        if "before_update" in self.declaration.hooks and await self._is_free(key):
+    async def _replace_old(self, key: Key, row: NewRow, versions: Versions) -> Written:
+        # Where the row is new, the hook of a change must not be called, nor the constructor twice.
+        is_made = self.declaration.traits.constructor.is_own
+        is_watched = is_made or "before_update" in self.declaration.hooks
+        if is_watched and await self._is_free(key):
             raise not_found(self.declaration)
         with self._values.refusing([("body",)], is_new=True):
+            values = await self._made(row) if is_made else row.values
+            changes = await self._session.run_sync(
+                lambda session: self._values.replacing(values, session.connection)
+            )
+            sent = {name for name in row.sent if values[name] is row.values[name]}
             return await self._update(key, changes, sent, versions)
+
+    async def _made(self, row: NewRow) -> dict[str, Any]:
+        """Return the values of a new row as the program's own constructor makes them."""
+        writer = await self._writer()
+        return row.values | await writer.construct(self._values.stored(row.values, is_new=True))
 
     async def _is_free(self, key: Key, *, is_latest: bool = False) -> bool:
         found = await (await self._writer()).find(self._key_values(key), is_latest=is_latest)

@@ -116,6 +116,15 @@ class Writer:
             return [await self._insert_one(rows[0])]
         return await self._insert_many(rows)
 
+    async def construct(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the program's own constructor makes of the values of a new row.
+
+        Raises:
+            RejectedError: The model refused a value, or the backend would store another.
+        """
+        self.check(values)
+        return await self._instances.construct(values)
+
     async def _insert_one(self, values: Mapping[str, Any]) -> Written:
         statement = self._statements.insert(values)
         execute = partial(self._session.execute, execution_options=_options_of(values))
