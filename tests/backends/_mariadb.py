@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pymysql
+from pymysql.cursors import Cursor
 
 from ormolu.testing._binaries import run_program
 from tests.backends._server import MissingServerError, Server
@@ -22,7 +26,6 @@ class MariaDB(Server):
     def __init__(self) -> None:
         self._server = _find("mariadbd")
         install = _find("mariadb-install-db")
-        self._client = _find("mariadb")
         super().__init__()
         self.data = self.folder / "data"
         self._socket = self.folder / "s"
@@ -51,7 +54,11 @@ class MariaDB(Server):
         ]  # fmt: skip
 
     def answers(self) -> bool:
-        return self._run("SELECT 1").returncode == 0
+        try:
+            self.execute("SELECT 1")
+        except pymysql.OperationalError:
+            return False
+        return True
 
     def url(self, database: str, driver: str) -> str:
         """Return the URL of a database for a SQLAlchemy driver."""
@@ -64,30 +71,33 @@ class MariaDB(Server):
     def drop_database(self, name: str) -> None:
         """Drop a database, whoever uses it."""
         # DROP DATABASE waits for open transactions: a day, by default.
-        for connection in self._connections_to(name):
-            self._run(f"KILL {connection}")
-        self.execute(f"DROP DATABASE IF EXISTS `{name}`")
+        with self._cursor() as cursor:
+            cursor.execute(
+                "SELECT id FROM information_schema.processlist WHERE db = %s", (name,)
+            )
+            for (connection,) in cursor.fetchall():
+                # it may have ended by itself
+                with suppress(pymysql.OperationalError):
+                    cursor.execute("KILL %s", (connection,))
+            cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
+
+    def empty_database(self, name: str) -> None:
+        """Drop a database and create it again, whoever uses it."""
+        self.drop_database(name)
+        self.create_database(name)
 
     def execute(self, statement: str) -> None:
         """Execute a statement as root; raise if it fails."""
-        self._query(statement)
+        with self._cursor() as cursor:
+            cursor.execute(statement)
 
-    def _connections_to(self, database: str) -> list[str]:
-        return self._query(
-            f"SELECT id FROM information_schema.processlist WHERE db = '{database}'"
-        ).split()
-
-    def _query(self, statement: str) -> str:
-        done = self._run(statement)
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-        return done.stdout
-
-    def _run(self, statement: str) -> subprocess.CompletedProcess[str]:
-        command = [self._client, "--no-defaults", "-N", "-u", "root", "-S", str(self._socket)]
-        return subprocess.run(
-            [*command, "-e", statement], check=False, text=True, capture_output=True
+    @contextmanager
+    def _cursor(self) -> Iterator[Cursor]:
+        connection = pymysql.connect(
+            user="root", unix_socket=str(self._socket), ssl_disabled=True, connect_timeout=2
         )
+        with connection, connection.cursor() as cursor:
+            yield cursor
 
 
 def _find(program: str) -> str:

@@ -15,6 +15,27 @@ from tests.backends._server import MissingServerError, Server
 
 __all__ = ["PostgreSQL"]
 
+# Extensions go before the schemas that they stand in; a schema takes the rest with it.
+_EMPTY = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid();
+DO $$
+DECLARE name text;
+BEGIN
+    FOR name IN SELECT extname FROM pg_extension WHERE extname <> 'plpgsql' LOOP
+        EXECUTE format('DROP EXTENSION %I CASCADE', name);
+    END LOOP;
+    FOR name IN SELECT nspname FROM pg_namespace
+        WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' LOOP
+        EXECUTE format('DROP SCHEMA %I CASCADE', name);
+    END LOOP;
+    IF EXISTS (SELECT FROM pg_db_role_setting) THEN
+        EXECUTE format('ALTER DATABASE %I RESET ALL', current_database());
+    END IF;
+END $$;
+CREATE SCHEMA public;
+"""
+
 _SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -68,6 +89,11 @@ class PostgreSQL(Server):
         """Create an empty database."""
         self.execute(sql.SQL("CREATE DATABASE {} STRATEGY FILE_COPY").format(sql.Identifier(name)))
 
+    def empty_database(self, name: str) -> None:
+        """Drop all schemas, extensions and settings of a database, whoever uses it."""
+        with psycopg.connect(self._admin_url(name), autocommit=True) as connection:
+            connection.execute(_EMPTY)
+
     def drop_database(self, name: str) -> None:
         """Drop a database, whoever uses it."""
         statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
@@ -78,5 +104,5 @@ class PostgreSQL(Server):
         with psycopg.connect(self._admin_url(), autocommit=True) as connection:
             connection.execute(statement)
 
-    def _admin_url(self) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+    def _admin_url(self, database: str = "postgres") -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"

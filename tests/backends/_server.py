@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,6 +41,7 @@ class Server:
         self.port = free_port()
         self.folder = make_folder(f"ormolu-{self.name}-", self.place())
         self._process: subprocess.Popen[bytes] | None = None
+        self._empty: list[str] = []
         # The kernel signals a server when the thread that started it ends, so that one stays.
         self._starter = ThreadPoolExecutor(1)
 
@@ -54,6 +56,27 @@ class Server:
     def answers(self) -> bool:
         """Tell whether the server takes connections."""
         raise NotImplementedError
+
+    def create_database(self, name: str) -> None:
+        """Create an empty database."""
+        raise NotImplementedError
+
+    def empty_database(self, name: str) -> None:
+        """Drop all that is in a database, whoever uses it."""
+        raise NotImplementedError
+
+    def lend_database(self) -> str:
+        """Return the name of an empty database, to be given back."""
+        if self._empty:
+            return self._empty.pop()
+        name = f"t{uuid.uuid4().hex[:16]}"
+        self.create_database(name)
+        return name
+
+    def take_back(self, name: str) -> None:
+        """Empty a database that was lent, for the next: that is cheaper than to make one anew."""
+        self.empty_database(name)
+        self._empty.append(name)
 
     @property
     def is_running(self) -> bool:
