@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -11,26 +11,43 @@ from sqlalchemy import Engine, event
 
 from examples.shop import main as shop
 from ormolu import Database
-from tests.fixtures.apps import client_of
-from tests.fixtures.backends import Backend
-from tests.resources.people import served
+from tests.fixtures.backends import Backend, lent_url
+from tests.fixtures.kept import KeptApp, keep_running
+from tests.resources.people import Base, app_of
 
 ANN = {"X-Customer-Id": "1"}
 BO = {"X-Customer-Id": "2"}
 
 
+@pytest.fixture(scope="module")
+async def shop_served(module_url: str) -> AsyncIterator[KeptApp]:
+    """The shop, for all tests of a module."""
+    db = Database(module_url, pool_timeout=20.0)
+    async with keep_running(shop.make_app(db), db) as found:
+        yield found
+
+
 @pytest.fixture
-async def shop_client(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
+async def shop_client(shop_served: KeptApp) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the seeded shop, who is Ann."""
-    async with client_of(shop.make_app(Database(database_url, pool_timeout=20.0))) as client:
+    async with shop_served.client() as client:
+        await shop.seed(shop_served.db)
         client.headers.update(ANN)
         yield client
 
 
+@pytest.fixture(scope="module")
+async def people_served(module_url: str) -> AsyncIterator[KeptApp]:
+    """The people, for all tests of a module."""
+    db = Database(module_url, metadata=Base.metadata)
+    async with keep_running(app_of(db), db) as found:
+        yield found
+
+
 @pytest.fixture
-async def people_client(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
+async def people_client(people_served: KeptApp) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the people, on an empty database."""
-    async with served(database_url) as (client, _):
+    async with people_served.client() as client:
         yield client
 
 
@@ -49,13 +66,7 @@ def statements() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def twin_urls(database_url: str, backend: Backend) -> Iterator[tuple[str, str]]:
-    """The URLs of two fresh empty databases."""
-    if backend.server is None:
-        yield database_url, database_url.replace("test.db", "twin.db")
-        return
-    name = f"t{uuid.uuid4().hex[:16]}"
-    backend.server.create_database(name)
-    driver = "asyncmy" if backend.is_mariadb else backend.name
-    yield database_url, backend.server.url(name, driver)
-    backend.server.drop_database(name)
+def twin_urls(database_url: str, backend: Backend, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The URLs of two empty databases."""
+    with lent_url(backend, tmp_path, "twin.db") as twin:
+        yield database_url, twin

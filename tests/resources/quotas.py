@@ -98,11 +98,16 @@ def app_of(db: Database) -> FastAPI:
 async def served(db: Database) -> AsyncIterator[httpx2.AsyncClient]:
     """Run the application on a database with three quotas of three plans."""
     async with client_of(app_of(db)) as client:
-        async with db.unit_of_work() as session:
-            session.add_all(Plan(id=number, limit=number, any=number) for number in (1, 2, 3))
-            await session.flush()
-            session.add_all(Quota(**row(number)) for number in (1, 2, 3))
+        await fill(db)
         yield client
+
+
+async def fill(db: Database) -> None:
+    """Store three quotas of three plans."""
+    async with db.unit_of_work() as session:
+        session.add_all(Plan(id=number, limit=number, any=number) for number in (1, 2, 3))
+        await session.flush()
+        session.add_all(Quota(**row(number)) for number in (1, 2, 3))
 
 
 def database_of(url: str) -> Database:

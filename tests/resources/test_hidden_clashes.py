@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ormolu import Database, Model, Policy, resource
-from tests.fixtures.apps import client_of
+from tests.fixtures.kept import KeptApp, keep_running
 
 pytestmark = pytest.mark.anyio
 
@@ -66,14 +66,20 @@ badges = {
 }
 
 
-@pytest.fixture
-async def client(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client with two badges."""
-    app = FastAPI()
-    Database(database_url, metadata=Base.metadata).attach(app)
+@pytest.fixture(scope="module")
+async def served(module_url: str) -> AsyncIterator[KeptApp]:
+    app, db = FastAPI(), Database(module_url, metadata=Base.metadata)
+    db.attach(app)
     for each in badges.values():
         app.include_router(each)
-    async with client_of(app) as found:
+    async with keep_running(app, db) as found:
+        yield found
+
+
+@pytest.fixture
+async def client(served: KeptApp) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client with two badges."""
+    async with served.client() as found:
         for label in ("chip=x", "pin=x", "serial=x", "gold"):
             assert (await found.post("/declared", json={"label": label})).status_code == 201
         yield found

@@ -15,6 +15,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from ormolu import Database, resource
 from tests.fixtures.apps import client_of
 from tests.fixtures.backends import Backend
+from tests.fixtures.kept import KeptApp, keep_running
 from tests.resources.twins import twins_of
 
 pytestmark = pytest.mark.anyio
@@ -53,13 +54,19 @@ letters, answers = resource(Letter), resource(Answer, includes={"letter"})
 stamps = resource(Stamp, writable={"code"})
 
 
-@pytest.fixture
-async def client(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
-    app = FastAPI()
-    Database(database_url, metadata=Base.metadata).attach(app)
+@pytest.fixture(scope="module")
+async def served(module_url: str) -> AsyncIterator[KeptApp]:
+    app, db = FastAPI(), Database(module_url, metadata=Base.metadata)
+    db.attach(app)
     for router in (letters, answers, stamps):
         app.include_router(router)
-    async with client_of(app) as found:
+    async with keep_running(app, db) as found:
+        yield found
+
+
+@pytest.fixture
+async def client(served: KeptApp) -> AsyncIterator[httpx2.AsyncClient]:
+    async with served.client() as found:
         yield found
 
 

@@ -9,17 +9,26 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.fixtures.kept import KeptApp, keep_running
 from tests.resources import quotas as models
-from tests.resources.quotas import database_of, served
+from tests.resources.quotas import app_of, database_of, fill, served
 
 # What a request says is read before any backend is asked; SQL is where the others differ.
 pytestmark = [pytest.mark.anyio, pytest.mark.backends("sqlite", "asyncpg")]
 
 
+@pytest.fixture(scope="module")
+async def quotas(module_url: str) -> AsyncIterator[KeptApp]:
+    db = database_of(module_url)
+    async with keep_running(app_of(db), db) as found:
+        yield found
+
+
 @pytest.fixture
-async def client(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(quotas: KeptApp) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the quotas."""
-    async with served(database_of(database_url)) as client:
+    async with quotas.client() as client:
+        await fill(quotas.db)
         yield client
 
 

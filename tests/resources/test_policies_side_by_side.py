@@ -11,7 +11,7 @@ from sqlalchemy import ForeignKey, MetaData, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ormolu import Database, Model, Policy, resource
-from tests.fixtures.apps import client_of
+from tests.fixtures.kept import KeptApp, keep_running
 
 pytestmark = pytest.mark.anyio
 
@@ -52,16 +52,21 @@ def of_the_famous() -> Policy:
     return Policy(visible=Essay.author.has(Author.prizes.any()))
 
 
-@pytest.fixture
-async def client(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of three authors, of whom the first two have a prize, with two essays each."""
-    app = FastAPI()
-    db = Database(database_url, metadata=Base.metadata)
+@pytest.fixture(scope="module")
+async def served(module_url: str) -> AsyncIterator[KeptApp]:
+    app, db = FastAPI(), Database(module_url, metadata=Base.metadata)
     db.attach(app)
     app.include_router(resource(Author, policy=famous, includes={"essays"}))
     app.include_router(resource(Essay, policy=of_the_famous, includes={"author"}))
-    async with client_of(app) as found:
-        async with db.unit_of_work() as session:
+    async with keep_running(app, db) as found:
+        yield found
+
+
+@pytest.fixture
+async def client(served: KeptApp) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of three authors, of whom the first two have a prize, with two essays each."""
+    async with served.client() as found:
+        async with served.db.unit_of_work() as session:
             session.add_all([Author(id=key, name=f"a{key}") for key in (1, 2, 3)])
             await session.flush()
             session.add_all([Prize(author_id=1), Prize(author_id=2), Prize(author_id=2)])

@@ -26,6 +26,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ormolu import Database, Model, Policy, resource
 from tests.fixtures.apps import client_of
+from tests.fixtures.kept import KeptApp, keep_running
 from tests.resources.twins import by_the_session
 
 pytestmark = pytest.mark.anyio
@@ -75,18 +76,23 @@ def of_books(x_way: Annotated[str, Header()]) -> Policy:
     return Policy(visible=WAYS[x_way](Book, 2))
 
 
-@pytest.fixture(params=WAYS)
-async def client(
-    database_url: str, request: pytest.FixtureRequest
-) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client who sees the shelves of tenant 1 and the books of tenant 2."""
-    app = FastAPI()
-    db = Database(database_url, metadata=Base.metadata)
+@pytest.fixture(scope="module")
+async def served(module_url: str) -> AsyncIterator[KeptApp]:
+    app, db = FastAPI(), Database(module_url, metadata=Base.metadata)
     db.attach(app)
     app.include_router(resource(Shelf, policy=of_shelves, includes={"books"}, writable={"id"}))
     app.include_router(resource(Book, policy=of_books, includes={"shelf"}))
-    async with client_of(app) as found:
-        async with db.unit_of_work() as session:
+    async with keep_running(app, db) as found:
+        yield found
+
+
+@pytest.fixture(params=WAYS)
+async def client(
+    served: KeptApp, request: pytest.FixtureRequest
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client who sees the shelves of tenant 1 and the books of tenant 2."""
+    async with served.client() as found:
+        async with served.db.unit_of_work() as session:
             session.add_all([Shelf(id=1, tenant=1), Shelf(id=2, tenant=2)])
             await session.flush()
             places = {1: (1, 1), 2: (2, 1), 3: (2, 2)}

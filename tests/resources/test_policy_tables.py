@@ -12,7 +12,7 @@ from sqlalchemy import ForeignKey, MetaData, String, exists, or_, select
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
 from ormolu import Database, Model, Policy, resource
-from tests.fixtures.apps import client_of
+from tests.fixtures.kept import KeptApp, keep_running
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("error")]
 
@@ -73,18 +73,24 @@ memos = resource(Memo, policy=member, includes={"club"}, writable={"id"})
 clubs = resource(Club, includes={"memos"})
 
 
-@pytest.fixture(params=list(WAYS))
-async def client(
-    request: pytest.FixtureRequest, database_url: str
-) -> AsyncIterator[httpx2.AsyncClient]:
-    """Memos of two clubs, of which one is the user's."""
-    db, app = Database(database_url, metadata=Base.metadata), FastAPI()
+@pytest.fixture(scope="module")
+async def served(module_url: str) -> AsyncIterator[KeptApp]:
+    db, app = Database(module_url, metadata=Base.metadata), FastAPI()
     db.attach(app)
     app.include_router(memos)
     app.include_router(clubs)
-    async with client_of(app) as opened:
+    async with keep_running(app, db) as found:
+        yield found
+
+
+@pytest.fixture(params=list(WAYS))
+async def client(
+    request: pytest.FixtureRequest, served: KeptApp
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """Memos of two clubs, of which one is the user's."""
+    async with served.client() as opened:
         opened.headers["X-Way"] = request.param
-        await _seed(db)
+        await _seed(served.db)
         yield opened
 
 

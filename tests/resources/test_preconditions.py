@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ormolu import Database, Model, resource
 from ormolu.errors import RefusedError
 from ormolu.resources.http._conditions import prefers_minimal, read_conditions
-from tests.fixtures.apps import client_of
+from tests.fixtures.kept import KeptApp, keep_running
 
 # psycopg gets the statements of asyncpg.
 pytestmark = [pytest.mark.anyio, pytest.mark.backends("sqlite", "asyncpg", "mariadb")]
@@ -84,14 +84,21 @@ MODELS += [Label, Place]
 RESOURCES = [resource(Draft, writable={"id"}), *[resource(model) for model in MODELS]]
 
 
-@pytest.fixture
-async def client(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of all of them, with a draft."""
-    app = FastAPI()
-    Database(database_url, metadata=Base.metadata).attach(app)
+@pytest.fixture(scope="module")
+async def served(module_url: str) -> AsyncIterator[KeptApp]:
+    """All of them."""
+    app, db = FastAPI(), Database(module_url, metadata=Base.metadata)
+    db.attach(app)
     for each in RESOURCES:
         app.include_router(each)
-    async with client_of(app) as found:
+    async with keep_running(app, db) as found:
+        yield found
+
+
+@pytest.fixture
+async def client(served: KeptApp) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of all of them, with a draft."""
+    async with served.client() as found:
         await found.post("/drafts", json={"slug": "a"})
         yield found
 

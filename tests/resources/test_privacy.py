@@ -23,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 from ormolu import Database, Model, Policy, resource
 from ormolu.web import Privacy
 from tests.fixtures.apps import client_of
+from tests.fixtures.kept import KeptApp, keep_running
 
 # What a request says is read before any backend is asked; SQL is where the others differ.
 pytestmark = [pytest.mark.anyio, pytest.mark.backends("sqlite", "asyncpg")]
@@ -91,18 +92,25 @@ members = resource(Member, policy=by_role, writable={"id"})
 tasks = resource(Task, includes={"member": members})
 
 
-def make_app(url: str) -> FastAPI:
+def make_app(db: Database) -> FastAPI:
     app = FastAPI()
-    Database(url, metadata=Base.metadata).attach(app)
+    db.attach(app)
     app.include_router(members)
     app.include_router(tasks)
     return app
 
 
+@pytest.fixture(scope="module")
+async def served(module_url: str) -> AsyncIterator[KeptApp]:
+    db = Database(module_url, metadata=Base.metadata)
+    async with keep_running(make_app(db), db) as found:
+        yield found
+
+
 @pytest.fixture
-async def client(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(served: KeptApp) -> AsyncIterator[httpx2.AsyncClient]:
     """A client, who has made a member and a task."""
-    async with client_of(make_app(database_url)) as found:
+    async with served.client() as found:
         await found.post("/members", json={}, headers=BOSS)
         await found.post("/tasks", json={"member_id": 1})
         yield found
@@ -218,7 +226,7 @@ async def test_what_the_program_says_wins(database_url: str) -> None:
 
 async def test_middleware_has_the_last_word(database_url: str) -> None:
     """It stands outside."""
-    app = make_app(database_url)
+    app = make_app(Database(database_url, metadata=Base.metadata))
 
     @app.middleware("http")
     async def publish(request: Request, call_next: Callable[..., Any]) -> Response:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.fixtures.backends import Backend
+from tests.fixtures.backends import Backend, lent_url
 from tests.resources.three_ways import fill, three_ways, walk
 
 pytestmark = pytest.mark.backends("sqlite", "asyncpg")
@@ -16,15 +16,12 @@ REQUESTS = 250
 
 
 @pytest.fixture
-def three_urls(twin_urls: tuple[str, str], backend: Backend) -> Iterator[tuple[str, ...]]:
-    """The URLs of three fresh empty databases."""
-    if backend.server is None:
-        yield (*twin_urls, twin_urls[1].replace("twin.db", "third.db"))
-        return
-    name = f"t{uuid.uuid4().hex[:16]}"
-    backend.server.create_database(name)
-    yield (*twin_urls, backend.server.url(name, backend.name))
-    backend.server.drop_database(name)
+def three_urls(
+    twin_urls: tuple[str, str], backend: Backend, tmp_path: Path
+) -> Iterator[tuple[str, ...]]:
+    """The URLs of three empty databases."""
+    with lent_url(backend, tmp_path, "third.db") as third:
+        yield (*twin_urls, third)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

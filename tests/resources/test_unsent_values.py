@@ -18,7 +18,7 @@ from sqlmodel import Field, SQLModel
 
 from ormolu import Database, Model, SessionDep, resource
 from ormolu.models import UTCDateTime
-from tests.fixtures.apps import client_of
+from tests.fixtures.kept import KeptApp, keep_running
 
 pytestmark = pytest.mark.anyio
 
@@ -152,13 +152,10 @@ async def odd(_session: Any, values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**values, "size": 8531}
 
 
-@pytest.fixture
-async def client(
-    database_url: str, caplog: pytest.LogCaptureFixture
-) -> AsyncIterator[httpx2.AsyncClient]:
-    caplog.set_level(logging.WARNING, "ormolu")
-    app = FastAPI()
-    Database(database_url, metadata=METADATA).attach(app)
+@pytest.fixture(scope="module")
+async def served(module_url: str) -> AsyncIterator[KeptApp]:
+    app, db = FastAPI(), Database(module_url, metadata=METADATA)
+    db.attach(app)
     for model in (Scalar, Called, Failing, Touched, Made, Heard, Kept, Code):
         app.include_router(resource(model))
     app.include_router(resource(Naive, read_only={"size"}))
@@ -169,7 +166,16 @@ async def client(
     async def make(session: SessionDep) -> None:
         session.add(Scalar(name="a"))
 
-    async with client_of(app) as found:
+    async with keep_running(app, db) as found:
+        yield found
+
+
+@pytest.fixture
+async def client(
+    served: KeptApp, caplog: pytest.LogCaptureFixture
+) -> AsyncIterator[httpx2.AsyncClient]:
+    caplog.set_level(logging.WARNING, "ormolu")
+    async with served.client() as found:
         yield found
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import enum
 import json
 import uuid
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -58,20 +60,33 @@ class Word(enum.StrEnum):
     A = "a"
 
 
-def model_of(type_: Any, annotation: Any = Any) -> Any:
-    """Return a model with a column of a type, in tables of its own."""
+def base_of() -> Any:
+    """Return a base of models in tables of their own."""
+    return type("Base", (DeclarativeBase,), {"metadata": MetaData()})
 
-    class Base(DeclarativeBase):
-        metadata = MetaData()
 
+def model_of(type_: Any, annotation: Any = Any, base: Any = None, name: str = "things") -> Any:
+    """Return a model with a column of a type."""
     generic: Any = Mapped
     members = {
-        "__tablename__": "things",
+        "__tablename__": name,
         "__annotations__": {"id": Mapped[int], "value": generic[annotation]},
         "id": mapped_column(primary_key=True),
         "value": mapped_column(type_, nullable=True),
     }
-    return type("Thing", (Base,), members)
+    return type(name.title(), (base or base_of(),), members)
+
+
+@asynccontextmanager
+async def things_of(urls: tuple[str, str], types: dict[str, Any]) -> AsyncIterator[Twins]:
+    """Serve a model for each type, at the path of its name; a type may have an annotation."""
+    base = base_of()
+    models = []
+    for name, each in types.items():
+        type_, annotation = each if isinstance(each, tuple) else (each, Any)
+        models.append(model_of(type_, annotation, base, name))
+    async with twins_of(urls, base.metadata, *map(resource, models)) as twins:
+        yield twins
 
 
 def varied(plain: Any, dialect: str, other: Any) -> Any:
@@ -92,7 +107,14 @@ def decorated(plain: Any, dialect_name: str, other: Any) -> Any:
     return Named()
 
 
-WAYS = pytest.mark.parametrize("name_type", [varied, decorated])
+NAMED_BY = (varied, decorated)
+WAYS = pytest.mark.parametrize("name_type", NAMED_BY)
+
+
+def each_way(cases: Iterable[str]) -> dict[str, tuple[str, Any]]:
+    """Return each case by the name of its table, named in both ways."""
+    return {f"{name}_{way.__name__}": (name, way) for name in cases for way in NAMED_BY}
+
 
 REFUSED: dict[str, tuple[Any, Any]] = {
     "uuid": (Uuid(), String(36)),
@@ -218,39 +240,49 @@ async def test_a_variant_behind_a_relation_is_refused_too(database_url: str) -> 
             pass
 
 
-@WAYS
-@pytest.mark.parametrize("name", FINE)
 async def test_a_type_of_the_same_values_is_like_the_plain_one(
-    backend: Backend, twin_urls: tuple[str, str], name: str, name_type: Any
+    backend: Backend, twin_urls: tuple[str, str], subtests: pytest.Subtests
 ) -> None:
     """Written, read and found by its value; which type it is there is nobody's affair."""
-    plain, other, value = FINE[name]
+    cases = each_way(FINE)
+    types = {path: way(*_fine(name, backend)) for path, (name, way) in cases.items()}
+    async with things_of(twin_urls, types) as twins:
+        for path, (name, _) in cases.items():
+            with subtests.test(path):
+                await check_round(twins, f"/{path}", FINE[name][2])
+
+
+def _fine(name: str, backend: Backend) -> tuple[Any, str, Any]:
+    plain, other, _ = FINE[name]
     if name == "truth" and backend.is_postgresql:
         # It has truth values of its own, and makes no numbers of them.
         other = Boolean(create_constraint=True)
     if name == "small" and backend.is_postgresql:
         other = LargeBinary()
-    model = model_of(name_type(plain, dialect_of(backend), other))
-    async with twins_of(twin_urls, model.metadata, resource(model)) as twins:
-        made = await twins.send("POST", "/things", json={"value": value})
-        assert made.json() == {"id": 1, "value": value}, made.text
-        for path in ("/things/1", "/things"):
-            answer = (await twins.send("GET", path)).json()
-            assert answer.get("items", [answer]) == [made.json()]
-        again = await twins.send("PATCH", "/things/1", json={"value": value})
-        assert again.json() == made.json()
-        await check_found(twins, value)
+    return plain, dialect_of(backend), other
 
 
-async def check_found(twins: Twins, value: Any) -> None:
+async def check_round(twins: Twins, path: str, value: Any) -> None:
+    """Check that a value is written, read, written again and found."""
+    made = await twins.send("POST", path, json={"value": value})
+    assert made.json() == {"id": 1, "value": value}, made.text
+    for place in (f"{path}/1", path):
+        answer = (await twins.send("GET", place)).json()
+        assert answer.get("items", [answer]) == [made.json()]
+    again = await twins.send("PATCH", f"{path}/1", json={"value": value})
+    assert again.json() == made.json()
+    await check_found(twins, value, path)
+
+
+async def check_found(twins: Twins, value: Any, path: str = "/things") -> None:
     """Check that no filter of a column fails, and that one finds its value."""
     text = quote(value if isinstance(value, str) else json.dumps(value))
     answers = [
-        await twins.send("GET", f"/things?value__{operator}={text}")
+        await twins.send("GET", f"{path}?value__{operator}={text}")
         for operator in ("eq", "in", "gt", "le", "contains", "like", "overlap")
     ]
     assert {each.status_code for each in answers} <= {200, 422}
-    assert (await twins.send("GET", "/things?sort=value")).status_code in {200, 422}
+    assert (await twins.send("GET", f"{path}?sort=value")).status_code in {200, 422}
     if answers[0].status_code == 200:
         assert len(answers[0].json()["items"]) == 1
 
@@ -264,19 +296,18 @@ TOLD: dict[str, tuple[Any, Any, Any, Any]] = {
 }
 
 
-@WAYS
-@pytest.mark.parametrize("name", TOLD)
 async def test_the_annotation_says_which_of_the_named_types_has_the_values(
-    backend: Backend, twin_urls: tuple[str, str], name: str, name_type: Any
+    backend: Backend, twin_urls: tuple[str, str], subtests: pytest.Subtests
 ) -> None:
     """The first may be there only since a decorator has to have one."""
-    plain, other, annotation, value = TOLD[name]
-    model = model_of(name_type(plain, dialect_of(backend), other), annotation)
-    async with twins_of(twin_urls, model.metadata, resource(model)) as twins:
-        made = await twins.send("POST", "/things", json={"value": value})
-        assert made.json() == {"id": 1, "value": value}, made.text
-        assert (await twins.send("GET", "/things/1")).json() == made.json()
-        await check_found(twins, value)
+    cases, types = each_way(TOLD), {}
+    for path, (name, way) in cases.items():
+        plain, other, annotation, _ = TOLD[name]
+        types[path] = way(plain, dialect_of(backend), other), annotation
+    async with things_of(twin_urls, types) as twins:
+        for path, (name, _) in cases.items():
+            with subtests.test(path):
+                await check_round(twins, f"/{path}", TOLD[name][3])
 
 
 NARROW: dict[str, tuple[Any, str, str]] = {
@@ -286,20 +317,22 @@ NARROW: dict[str, tuple[Any, str, str]] = {
 }
 
 
-@WAYS
-@pytest.mark.parametrize("name", NARROW)
 async def test_text_is_what_every_backend_takes_for_it(
-    twin_urls: tuple[str, str], name: str, name_type: Any
+    twin_urls: tuple[str, str], subtests: pytest.Subtests
 ) -> None:
     """Where PostgreSQL has no text, patterns have no meaning, and were a 500 there."""
-    other, value, bad = NARROW[name]
-    model = model_of(name_type(String(45), "postgresql", other))
-    async with twins_of(twin_urls, model.metadata, resource(model)) as twins:
-        made = await twins.send("POST", "/things", json={"value": value})
-        assert made.json() == {"id": 1, "value": value}, made.text
-        assert (await twins.send("POST", "/things", json={"value": bad})).status_code == 422
-        assert (await twins.send("GET", "/things?value__startswith=1")).status_code == 422
-        await check_found(twins, value)
+    cases = each_way(NARROW)
+    types = {path: way(String(45), "postgresql", NARROW[name][0])
+             for path, (name, way) in cases.items()}  # fmt: skip
+    async with things_of(twin_urls, types) as twins:
+        for path, (name, _) in cases.items():
+            with subtests.test(path):
+                _, value, bad = NARROW[name]
+                await check_round(twins, f"/{path}", value)
+                refused = await twins.send("POST", f"/{path}", json={"value": bad})
+                assert refused.status_code == 422
+                found = await twins.send("GET", f"/{path}?value__startswith=1")
+                assert found.status_code == 422
 
 
 @pytest.mark.backends("sqlite", "asyncpg", "psycopg")

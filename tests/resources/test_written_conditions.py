@@ -13,7 +13,7 @@ from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from ormolu import Database, Model, Policy, resource
-from tests.fixtures.apps import client_of
+from tests.fixtures.kept import KeptApp, keep_running
 
 pytestmark = pytest.mark.anyio
 
@@ -56,15 +56,20 @@ def seen(x_way: Annotated[str, Header()]) -> Policy:
     return Policy(visible=WAYS[x_way]())
 
 
-@pytest.fixture
-async def client(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of five tasks, of which the first and the fourth are open."""
-    app = FastAPI()
-    db = Database(database_url, metadata=Base.metadata)
+@pytest.fixture(scope="module")
+async def served(module_url: str) -> AsyncIterator[KeptApp]:
+    app, db = FastAPI(), Database(module_url, metadata=Base.metadata)
     db.attach(app)
     app.include_router(resource(Task, policy=seen, path="/tasks"))
-    async with client_of(app) as found:
-        async with db.unit_of_work() as session:
+    async with keep_running(app, db) as found:
+        yield found
+
+
+@pytest.fixture
+async def client(served: KeptApp) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of five tasks, of which the first and the fourth are open."""
+    async with served.client() as found:
+        async with served.db.unit_of_work() as session:
             tenants = {1: 1, 2: 2, 3: 3, 4: 3, 5: 2}
             session.add_all(
                 [Task(id=key, tenant=each, is_public=key == 4) for key, each in tenants.items()]
