@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
@@ -146,7 +147,7 @@ class Three:
     async def send(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """Send a request to each, compare the answers, and return one."""
         answers = [await client.request(method, path, **options) for client in self.clients]
-        first, *others = map(shown, answers)
+        first, *others = map(_comparable, answers)
         for way, other in zip(WAYS[1:], others, strict=True):
             assert first == other, f"{method} {path} {options}: {first} is not {other} by {way}"
         return answers[0]
@@ -212,6 +213,15 @@ async def three_ways(urls: Sequence[str]) -> AsyncIterator[Three]:
             client = httpx2.AsyncClient(transport=transport, base_url="http://test")
             three.clients.append(await stack.enter_async_context(client))
         yield three
+
+
+def _comparable(answer: httpx2.Response) -> Any:
+    """Return an answer without an estimate: each database has gathered statistics of its own."""
+    status, headers, body = shown(answer)
+    if "'total_kind': 'estimate'" in body:
+        headers = [each for each in headers if each[0] != "content-length"]
+        body = re.sub(r"'total': \d+", "'total': 0", body)
+    return status, headers, body
 
 
 async def fill(three: Three) -> None:
