@@ -11,9 +11,8 @@ from tests.corpus.models import models_of, resources
 
 URLS = {"sqlite": "sqlite://", "asyncpg": "postgresql+asyncpg://localhost/corpus"}
 
-# Percent of the classes that an operation is answered by a plan for, at least. Of the reads one is
-# not, on SQLite: by a moment as the key, which may be stored in two forms there.
-LEAST = {"list": 100, "read": 99.5, "create": 85, "update": 80, "delete": 75}
+# Percent of the classes that an operation is answered by a plan for, at least.
+LEAST = {"list": 100, "read": 100, "create": 85, "update": 80, "delete": 75}
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -20,6 +20,7 @@ from ormolu.query import _readings as readings
 from ormolu.query._python_types import value_type
 from ormolu.query._stored import (
     has_variants,
+    is_cacheable,
     is_converted,
     is_fixed_length,
     undecorated,
@@ -43,7 +44,7 @@ def as_key(column: Any) -> Any:
     """
     type_ = column.type
     if is_converted(type_):
-        make = readings.ConvertedAsStored if _is_cacheable(type_) else readings.UncachedAsStored
+        make = readings.ConvertedAsStored if is_cacheable(type_) else readings.UncachedAsStored
         return sa.type_coerce(column, make(type_))
     forms = variant_types(type_) if has_variants(type_) else [undecorated(type_)]
     is_as_shown = any(isinstance(each, sa.Enum) or is_fixed_length(each) for each in forms)
@@ -75,7 +76,7 @@ def _shown_type(type_: TypeEngine[Any]) -> TypeEngine[Any] | None:
     plain = value_type(type_)
     if all(_reader_beside(plain, variant) is None for variant in variant_types(type_)):
         return None
-    return _Variant(type_) if _is_cacheable(type_) else _UncachedVariant(type_)
+    return _Variant(type_) if is_cacheable(type_) else _UncachedVariant(type_)
 
 
 def _reader_of(plain: TypeEngine[Any]) -> TypeEngine[Any] | None:
@@ -108,15 +109,9 @@ def _number_beside(plain: Any, variant: Any) -> TypeEngine[Any] | None:
 def _null_if_unreadable(type_: Any) -> TypeEngine[Any]:
     return (
         readings.NullIfUnreadable(type_)
-        if _is_cacheable(type_)
+        if is_cacheable(type_)
         else readings.UncachedNullIfUnreadable(type_)
     )
-
-
-def _is_cacheable(type_: Any) -> bool:
-    """Tell whether SQLAlchemy may cache statements with a type, and with a wrapper of it."""
-    is_own = isinstance(type_, sa.types.ExternalType)
-    return not is_own or type(type_).__dict__.get("cache_ok") is True
 
 
 class _Variant(readings.Wrapper):

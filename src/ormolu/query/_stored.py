@@ -132,6 +132,12 @@ def undecorated(type_: TypeEngine[Any]) -> TypeEngine[Any]:
             return type_
 
 
+def is_cacheable(type_: Any) -> bool:
+    """Tell whether SQLAlchemy may cache statements with a type, and with a wrapper of it."""
+    is_own = isinstance(type_, sa.types.ExternalType)
+    return not is_own or type(type_).__dict__.get("cache_ok") is True
+
+
 def bound_form(type_: TypeEngine[Any], value: Any, dialect: Dialect) -> Any:
     """Return a value after `process_bind_param` of all decorators."""
     layer: Any = type_.dialect_impl(dialect)

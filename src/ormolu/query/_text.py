@@ -19,6 +19,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ormolu.backends import backend_of, is_short_float, pieces_of
 from ormolu.query._kinds import family_of
+from ormolu.query._moments import least_and_greatest
 from ormolu.query._stored import bound_form, has_variants, is_padded, stored_type, variant_type
 
 __all__ = ["bound", "bounds", "equals", "is_one_of", "literal", "matches", "ordered"]
@@ -44,12 +45,13 @@ def bounds(
     expression: Any, value: Any, dialect: Dialect
 ) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     """Return the least and the greatest stored form of a value, as parameters."""
-    forms: list[Any] = [sa.literal(form, _compared_type(expression, dialect))
-                        for form in _stored_forms(expression, value, dialect)]  # fmt: skip
+    if _is_moment_in_text(expression, dialect):
+        least, greatest = least_and_greatest(expression.type, value)
+        return least, greatest
+    form: Any = sa.literal(value, _compared_type(expression, dialect))
     single = _single_of(expression, dialect)
-    if single is not None:
-        forms = [cast(form, single) for form in forms]
-    return forms[0], forms[-1]
+    form = form if single is None else cast(form, single)
+    return form, form
 
 
 def _single_of(expression: Any, dialect: Dialect) -> TypeEngine[Any] | None:
