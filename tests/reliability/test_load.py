@@ -6,17 +6,31 @@ import asyncio
 import threading
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 
 from ormolu import SessionDep, controlled_delay
+from ormolu.testing import _blocking
+from ormolu.testing._blocking import IS_SUPPORTED, Watch
+from ormolu.web import _collector
 from tests.fixtures.apps import client_of
 from tests.fixtures.backends import Backend
 from tests.reliability._bank import User, app_of, database_of
-from tests.reliability._blocking import IS_SUPPORTED, watching
 from tests.reliability._observer import checked_out, observer_of
+
+
+@asynccontextmanager
+async def watching() -> AsyncIterator[Watch]:
+    """Watch the loop; nor ask how many objects are frozen: tests have millions, which count."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_collector, "_REQUESTS", ())
+        async with _blocking.watching(0.05) as watch:
+            yield watch
+
 
 needs_proc = pytest.mark.skipif(not IS_SUPPORTED, reason="reads Linux's /proc/self/task")
 

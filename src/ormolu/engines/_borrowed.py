@@ -15,6 +15,7 @@ from sqlalchemy.engine.interfaces import ExecutionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ormolu.sqlite import Connection
+from ormolu.taps import TAPS
 
 __all__ = ["FAILURE", "BorrowedConnection", "Owner", "repeat_failures"]
 
@@ -73,7 +74,9 @@ class BorrowedConnection:
             None if it may have to wait. After rows `pause` is to be awaited.
         """
         connection = self.dbapi_connection
-        return connection.read_at_once(sql, values) if type(connection) is Connection else None
+        # A tap is told of it where it is sent after all, as of any other.
+        is_at_once = type(connection) is Connection and not TAPS
+        return connection.read_at_once(sql, values) if is_at_once else None
 
     def pause(self) -> Awaitable[None]:
         """Return what lets other tasks run, if one has read at once for long."""

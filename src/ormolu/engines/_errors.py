@@ -27,6 +27,7 @@ from ormolu.errors import (
 )
 from ormolu.faults import Fault, attach_fault, fault_of
 from ormolu.redaction import kept_words, redact
+from ormolu.taps import FAULTS
 from ormolu.transactions import Access
 
 __all__ = ["forget_failure", "open_connections", "refuse_lost_commits",
@@ -114,6 +115,8 @@ def refuse_lost_commits(engine: Engine) -> None:
 
     @event.listens_for(engine, "commit")
     def _check(connection: Connection) -> None:
+        for each in list(FAULTS):
+            each.before_commit(connection)
         fault = connection.info.pop(_FAILED, None) if _is_there(connection) else None
         if fault is None:
             return

@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool, Pool
 from sqlalchemy.pool.events import PoolEvents
 
 from ormolu.errors import ConfigurationError
+from ormolu.taps import FAULTS
 
 __all__ = ["Listener", "Listeners"]
 
@@ -93,8 +94,11 @@ class Listeners:
             listener.add_to(engine)
 
     def has_any(self, engine: Engine) -> bool:
-        """Tell whether anybody else listens by now, to this engine or to all, or reads its log."""
-        if engine.logger.isEnabledFor(logging.INFO):
+        """Tell whether anybody else listens by now, to this engine or to all, or reads its log.
+
+        Or a test has a fault for statements.
+        """
+        if FAULTS or engine.logger.isEnabledFor(logging.INFO):
             # By `echo=True`, or by the level of the logger "sqlalchemy.engine".
             return True
         return _count(engine) != self._ours[engine][0]

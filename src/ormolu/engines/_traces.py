@@ -15,6 +15,8 @@ from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ormolu.backends import backend_of
+from ormolu.engines._borrowed import FAILURE
+from ormolu.taps import FAULTS, TAPS, tell
 
 __all__ = ["bears_traces", "note_traces", "remove_traces"]
 
@@ -34,7 +36,9 @@ def note_traces(engine: Engine) -> None:
     # of each statement whether anybody listens there.
     @event.listens_for(engine, "do_executemany")
     @event.listens_for(engine, "do_execute")
-    def _note(_cursor: Any, sql: str, _values: Any, context: DefaultExecutionContext) -> None:
+    def _note(cursor: Any, sql: str, _values: Any, context: DefaultExecutionContext) -> None:
+        if TAPS or FAULTS:
+            _tap(cursor, sql, context)
         if len(sql) > _LETTERS and context.compiled is not None:
             # The text before the placeholders of many rows or values were written out.
             sql = context.compiled.string
@@ -46,8 +50,18 @@ def note_traces(engine: Engine) -> None:
                 info[_TRACES] = None if is_hopeless else backend.reset_after(sql)
 
     @event.listens_for(engine, "do_execute_no_params")
-    def _note_alone(_cursor: Any, sql: str, context: DefaultExecutionContext) -> None:
-        _note(_cursor, sql, None, context)
+    def _note_alone(cursor: Any, sql: str, context: DefaultExecutionContext) -> None:
+        _note(cursor, sql, None, context)
+
+
+def _tap(cursor: Any, sql: str, context: DefaultExecutionContext) -> None:
+    # SQLAlchemy's first look at a server is nobody's statement, nor one that has failed already.
+    with suppress(NotImplementedError):
+        _ = context.root_connection.info
+        if FAILURE not in context.execution_options:
+            tell(sql)
+        for fault in list(FAULTS):
+            fault.before_statement(cursor, sql, context.root_connection)
 
 
 def bears_traces(connection: Connection | None) -> bool:

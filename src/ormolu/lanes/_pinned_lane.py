@@ -13,6 +13,7 @@ from ormolu.lanes._lane import Item, Lane, NotDoneError
 from ormolu.lanes._pinned import PinnedConnection
 from ormolu.lanes._plan import Plan
 from ormolu.limits import Limit
+from ormolu.taps import TAPS, tell
 
 __all__ = ["PinnedLane", "by_plan"]
 
@@ -72,6 +73,8 @@ class PinnedLane:
             NotDoneError: It failed.
         """
         connection = await self._take()
+        if TAPS:
+            tell(text)
         began_at = time.monotonic()
         try:
             async with Limit(self._silence):

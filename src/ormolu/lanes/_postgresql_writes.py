@@ -14,6 +14,7 @@ from ormolu.lanes._lane import Item, NotDoneError
 from ormolu.lanes._pinned import PinnedConnection
 from ormolu.lanes._pinned_lane import PinnedLane, by_plan
 from ormolu.limits import Limit
+from ormolu.taps import TAPS, tell
 
 __all__ = ["WriteLane"]
 
@@ -83,6 +84,8 @@ class WriteLane(PinnedLane):
         """
         plan = group[0].plan
         connection = await self._take()
+        if TAPS:
+            tell(plan.text, len(group))
         try:
             async with Limit(_SILENCE):
                 if plan.finish is not None:

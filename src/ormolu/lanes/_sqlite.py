@@ -23,6 +23,7 @@ from ormolu.lanes._sharing import sameness_of
 from ormolu.lanes._sqlite_writes import WriteLane
 from ormolu.sqlite._connection import Connection
 from ormolu.sqlite._cursor import fetch_within
+from ormolu.taps import TAPS, tell
 from ormolu.transactions import Access
 
 __all__ = ["SQLiteLanes"]
@@ -197,6 +198,8 @@ class _Reads:
             # A single value may hold all rows, where SQLite makes JSON of them.
             self._sqlite.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, plan.room)
             self._room = plan.room
+        if TAPS:
+            tell(plan.text)
         try:
             return fetch_within(self._cursor.execute(plan.text, arguments), plan.room)
         except (sqlite3.Error, OverflowError) as error:

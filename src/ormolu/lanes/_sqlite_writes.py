@@ -14,6 +14,7 @@ from ormolu.errors import OutcomeUnknownError, OverloadedError
 from ormolu.lanes._lane import Item, Lane, NotDoneError
 from ormolu.lanes._pinned import PinnedConnection
 from ormolu.sqlite._connection import Connection
+from ormolu.taps import TAPS, tell
 from ormolu.transactions import Access
 
 __all__ = ["WriteLane"]
@@ -170,6 +171,8 @@ def _run_one(item: Item, sqlite: Any) -> Any:
     """
     changes = sqlite.total_changes
     plan = item.plan
+    if TAPS:
+        tell(plan.text)
     try:
         rows = sqlite.execute(plan.text, item.arguments).fetchall()
         if plan.reread is not None and item.reread is not None and rows:

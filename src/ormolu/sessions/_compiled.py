@@ -16,6 +16,7 @@ from sqlalchemy.sql.compiler import WARN_LINTING, SQLCompiler
 from ormolu.backends import backend_of
 from ormolu.engines import BorrowedConnection
 from ormolu.seams import knows_schema_time, result_columns, tell_schema_time
+from ormolu.taps import TAPS, tell
 
 __all__ = ["CompiledQuery", "Parameters", "UncompilableError", "columns_of", "compile_query"]
 
@@ -87,6 +88,8 @@ class CompiledQuery:
 
     def execute(self, cursor: Any, arguments: Any) -> Sequence[Any]:
         """Send the query over a cursor of the driver's, and return the driver's rows."""
+        if TAPS:
+            tell(self._text)
         tell_schema_time(self._dialect, cursor)
         self._dialect.do_execute(cursor, self._text, arguments)
         rows: Sequence[Any] = cursor.fetchall()

@@ -7,14 +7,51 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ormolu.testing._blocking import assert_no_loop_block as assert_no_loop_block
+    from ormolu.testing._counting import SentStatement as SentStatement
+    from ormolu.testing._counting import Statements as Statements
+    from ormolu.testing._counting import assert_statements as assert_statements
+    from ormolu.testing._counting import count_statements as count_statements
+    from ormolu.testing._faults import Injected as Injected
+    from ormolu.testing._faults import disconnect as disconnect
+    from ormolu.testing._faults import fail_commit as fail_commit
+    from ormolu.testing._faults import fail_nth_statement as fail_nth_statement
+    from ormolu.testing._faults import slow as slow
+    from ormolu.testing._ordering import (
+        assert_committed_before_response as assert_committed_before_response,
+    )
     from ormolu.testing._postgresql import PostgreSQLServer as PostgreSQLServer
     from ormolu.testing._postgresql import postgresql as postgresql
 
 _PLACES = {
+    "assert_committed_before_response": "ormolu.testing._ordering",
+    "assert_no_loop_block": "ormolu.testing._blocking",
+    **dict.fromkeys(
+        ("SentStatement", "Statements", "assert_statements", "count_statements"),
+        "ormolu.testing._counting",
+    ),
+    **dict.fromkeys(
+        ("Injected", "disconnect", "fail_commit", "fail_nth_statement", "slow"),
+        "ormolu.testing._faults",
+    ),
     **dict.fromkeys(("PostgreSQLServer", "postgresql"), "ormolu.testing._postgresql"),
 }
 
-__all__ = ["PostgreSQLServer", "postgresql"]
+__all__ = [
+    "Injected",
+    "PostgreSQLServer",
+    "SentStatement",
+    "Statements",
+    "assert_committed_before_response",
+    "assert_no_loop_block",
+    "assert_statements",
+    "count_statements",
+    "disconnect",
+    "fail_commit",
+    "fail_nth_statement",
+    "postgresql",
+    "slow",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,8 @@ from typing import Any
 import httpx2
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ormolu.testing._ordering import Exchange, exchanges
+
 __all__ = ["client_of", "running"]
 
 _log = logging.getLogger("ormolu.testing")
@@ -89,8 +91,16 @@ class _Transport(httpx2.ASGITransport):
     def __init__(self, app: ASGIApp, state: dict[str, Any], check: Callable[[], None]) -> None:
         async def served(scope: Scope, receive: Receive, send: Send) -> None:
             scope["state"] = state.copy()
+            exchange = Exchange(f"{scope['method']} {scope['path']}")
+            exchanges.set(exchange)
+
+            async def send_noted(message: _Message) -> None:
+                if message["type"] == "http.response.start":
+                    exchange.begin_answer()
+                await send(message)
+
             try:
-                await app(scope, receive, send)
+                await app(scope, receive, send_noted)
             except Exception:
                 _log.exception("%s %s failed", scope["method"], scope["path"])
                 raise
