@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Dialect, MetaData, Table, inspect, types
 from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.schema import CheckFirst
 from sqlalchemy.types import TypeEngine
 
 from ormolu.backends import backend_of
@@ -22,6 +23,9 @@ __all__ = ["SchemaMode", "prepare_schema"]
 SchemaMode = Literal["create", "migrate", "verify", "ignore"]
 
 _log = logging.getLogger("ormolu")
+
+# What SQLAlchemy looks for itself before it creates.
+_NOT_LOOKED_FOR = CheckFirst.ALL & ~(CheckFirst.TABLES | CheckFirst.VIEWS)
 
 # Types that a database may swap for each other without harm are in one family.
 _FAMILIES: tuple[tuple[str, tuple[type[TypeEngine[Any]], ...]], ...] = (
@@ -54,11 +58,13 @@ async def prepare_schema(
     async with reader.connect() as connection:
         await connection.run_sync(check_places, metadata)
         missing = await connection.run_sync(_missing_tables, metadata)
-    if missing and mode == "create":
+        creates = bool(missing) and mode == "create"
+        differences = [] if creates else await connection.run_sync(_compare, metadata)
+    if creates:
         check_columns(writer.dialect, missing)
         await _create(writer, metadata, timeout)
-    async with reader.connect() as connection:
-        differences = await connection.run_sync(_compare, metadata)
+        async with reader.connect() as connection:
+            differences = await connection.run_sync(_compare, metadata)
     if differences:
         raise SchemaMismatchError(differences)
 
@@ -69,11 +75,17 @@ async def _create(engine: AsyncEngine, metadata: MetaData, timeout: float) -> No
         while True:
             try:
                 async with engine.begin() as connection, lock(connection, timeout):
-                    await connection.run_sync(metadata.create_all)
+                    await connection.run_sync(_create_missing, metadata)
             except OverloadedError:
                 # SQLite's lock is the file's; the worker that holds it is creating.
                 continue
             return
+
+
+def _create_missing(connection: Connection, metadata: MetaData) -> None:
+    # Looked for again, with the lock: another worker may have made them meanwhile.
+    missing = _missing_tables(connection, metadata)
+    metadata.create_all(connection, tables=missing, checkfirst=_NOT_LOOKED_FOR)
 
 
 def _missing_tables(connection: Connection, metadata: MetaData) -> list[Table]:
