@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -14,6 +15,10 @@ if sys.dont_write_bytecode:
     sys.dont_write_bytecode, sys.pycache_prefix = False, os.path.join(sys.prefix, "pycache")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
+
+if find_spec("sniffio") is None:
+    # httpx2 asks for it with each request, and Python would look for it in each folder.
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 # Nothing is garbage while the modules of tests are taken in, and each would be looked at often.
 gc.disable()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from enum import Enum
-from typing import Annotated, Any, LiteralString, Union
+from functools import cached_property
+from typing import Annotated, Any, Literal, LiteralString, Union
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, create_model
 from pydantic import Field as PydanticField
@@ -26,19 +27,31 @@ _INPUT = ConfigDict(extra="forbid", protected_namespaces=())
 _OUTPUT = ConfigDict(protected_namespaces=())
 
 
-@dataclass(frozen=True)
 class Schemas:
     """The Pydantic models of a resource: `UserPublic`, `UserCreate`, `UserUpdate`.
 
-    Attributes:
-        public: The model of a row in answers.
-        created: The body of a new row.
-        changed: The body of changes.
+    Each is made when it is asked for first: a resource that is only read needs none.
     """
 
-    public: type[BaseModel]
-    created: Body
-    changed: Body
+    def __init__(self, declaration: Declaration) -> None:
+        self._declaration = declaration
+
+    @cached_property
+    def public(self) -> type[BaseModel]:
+        """Return the model of a row in answers."""
+        declaration = self._declaration
+        name = f"{declaration.name}Public"
+        return declaration.public_model or _make(name, _OUTPUT, _shown(declaration))
+
+    @cached_property
+    def created(self) -> Body:
+        """Return the body of a new row."""
+        return _body(self._declaration, "create")
+
+    @cached_property
+    def changed(self) -> Body:
+        """Return the body of changes."""
+        return _body(self._declaration, "update")
 
     @property
     def create(self) -> type[BaseModel]:
@@ -63,39 +76,39 @@ def check_models(declaration: Declaration) -> None:
 
 def schemas_of(declaration: Declaration) -> Schemas:
     """Return the models of the program, and generated ones for the rest."""
-    name, accepted = declaration.name, declaration.accepted.values()
-    created = {
-        each.field.name: _written(each, {} if each.is_required else _default_of(each))
-        for each in accepted
-    }
-    # Without the column's default: what is left out of a change stays.
-    loose = {each.field.name: _written(each, {"default": None}) for each in accepted}
-    changed = {each.field.name: loose[each.field.name] for each in declaration.changeable.values()}
-    return Schemas(
-        declaration.public_model or _make(f"{name}Public", _OUTPUT, _shown(declaration)),
-        _body(declaration, "create", (created, loose)),
-        _body(declaration, "update", (changed, changed)),
-    )
+    return Schemas(declaration)
 
 
-def _body(
-    declaration: Declaration, operation: str, fields: tuple[dict[str, Any], dict[str, Any]]
-) -> Body:
-    """Return the body of an operation; `fields` are those of a whole row, and of a partial one."""
+def _body(declaration: Declaration, operation: Literal["create", "update"]) -> Body:
     opened = declaration.accepted if operation == "create" else declaration.changeable
     names = {name: each.field.name for name, each in declaration.attributes.items()}
     own: type[BaseModel] | None = getattr(declaration, f"{operation}_model")
     if own is not None:
         # An attribute that has a field has no other name.
-        spare = {called: each for called, each in fields[1].items()
+        spare = {called: each for called, each in _loose(opened).items()
                  if called not in {names.get(name) for name in own.model_fields}}  # fmt: skip
         others = _make(f"{own.__name__}Others", _INPUT, spare)
         return own_body(own, opened, names, others)
-    model = _make(f"{declaration.name}{operation.title()}", _INPUT, fields[0])
+    fields = _whole(opened) if operation == "create" else _loose(opened)
+    model = _make(f"{declaration.name}{operation.title()}", _INPUT, fields)
     paths: dict[str, tuple[Path, ...]] = {name: ((names[name],),) for name in opened}
     return Body(
         model=model, is_own=False, paths=paths, open=opened.keys(), names=names, others=model
     )
+
+
+def _whole(opened: Mapping[str, Attribute]) -> dict[str, Any]:
+    """Return the fields of a whole row."""
+    return {
+        each.field.name: _written(each, {} if each.is_required else _default_of(each))
+        for each in opened.values()
+    }
+
+
+def _loose(opened: Mapping[str, Attribute]) -> dict[str, Any]:
+    """Return the fields of a part of a row."""
+    # Without the column's default: what is left out of a change stays.
+    return {each.field.name: _written(each, {"default": None}) for each in opened.values()}
 
 
 def _make(name: str, config: ConfigDict, fields: dict[str, Any]) -> type[BaseModel]:

@@ -186,7 +186,7 @@ def _beside(app: Starlette) -> list[Declaration]:
     """Return the declarations that close something, of applications mounted with or in this one."""
     families = [list(all_of(root)) for root in _roots()]
     declared = [each for family in families if app in family for other in family
-                for each in _own(other)]  # fmt: skip
+                if other is not app for each in _own(other)]  # fmt: skip
     # What others leave open is not open here.
     closed = (each for each in declared if each.policy is not None or each.hidden)
     return list(dict.fromkeys(closed))
