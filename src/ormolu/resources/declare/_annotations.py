@@ -27,6 +27,7 @@ from pydantic.fields import FieldInfo
 from sqlalchemy.orm import LoaderCallableStatus, Mapped, Mapper, declared_attr
 from typing_extensions import Format, get_annotations
 
+from ormolu.resources.declare._names import is_left_out
 from ormolu.seams import old_pattern
 
 __all__ = ["Hint", "hints_of"]
@@ -44,11 +45,13 @@ class Hint:
         annotation: The Python type of its values, without None; None where that is not known.
         rules: Other constraints, for Pydantic to check.
         factory: Makes the value of a new object that is given none; None without one.
+        is_withheld: Whether dumps of the object leave it out.
     """
 
     annotation: Any = None
     rules: tuple[Any, ...] = ()
     factory: Callable[[], Any] | None = None
+    is_withheld: bool = False
 
 
 def hints_of(mapper: Mapper[Any]) -> dict[str, Hint]:
@@ -62,11 +65,12 @@ def hints_of(mapper: Mapper[Any]) -> dict[str, Hint]:
 
 def _hint_of(annotation: Any, field: Any) -> Hint:
     stripped, rules = _stripped(annotation)
+    is_withheld = isinstance(field, FieldInfo) and is_left_out(field)
     if isinstance(field, FieldInfo):
         # Pydantic has moved the constraints from the annotation to the field's metadata.
         stripped, inner = _stripped(field.annotation)
         rules = (*inner, *_rules_in(field.metadata), *_regex_of(field))
-    return Hint(stripped, rules, None if field is None else _factory_of(field))
+    return Hint(stripped, rules, None if field is None else _factory_of(field), is_withheld)
 
 
 def _fields_of(model: type[Any]) -> Mapping[str, Any]:

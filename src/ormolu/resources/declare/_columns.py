@@ -58,6 +58,7 @@ class Attribute:
         is_generated: Whether the database or the program makes its values, not a client.
         is_required: Whether a new row needs a value for it.
         is_secret: Whether its name says that nobody should see it.
+        is_withheld: Whether its class says so: SQLModel's `Field(exclude=True)`.
     """
 
     field: Field
@@ -69,6 +70,7 @@ class Attribute:
     is_generated: bool = True
     is_required: bool = False
     is_secret: bool = False
+    is_withheld: bool = False
 
     @property
     def name(self) -> str:
@@ -248,6 +250,7 @@ def _of_property(mapper: Mapper[Any], prop: Any, hint: Hint) -> Attribute:
         is_generated=is_generated,
         is_required=not (column.nullable or is_generated or has_factory or _has_default(column)),
         is_secret=_is_secret(prop.key, column, is_key=is_key),
+        is_withheld=hint.is_withheld,
     )
 
 

@@ -134,9 +134,10 @@ class Declaration:
 
     @cached_property
     def secrets(self) -> Names:
-        """Return the attributes that are hidden by their names: no option names them."""
+        """Return what is hidden by its name or its class's own word: no option names it."""
         named = {*self.read_only, *self.writable, *self.searchable, *self.hidden}
-        return {name for name, each in self.attributes.items() if each.is_secret} - named
+        found = self.attributes.items()
+        return {name for name, each in found if each.is_secret or each.is_withheld} - named
 
     @cached_property
     def keys(self) -> tuple[Field, ...]:
@@ -248,11 +249,12 @@ def declare(**options: Any) -> Declaration:
     _check_aliases(declaration)
     secrets = sorted(declaration.secrets)
     if secrets:
-        listed = _written(secrets)
+        listed, attributes = _written(secrets), declaration.attributes
+        by = "names" if all(attributes[each].is_secret for each in secrets) else "class or names"
         _log.warning(
-            "%s: hidden by their names: %s. Write read_only=%s or writable=%s to show them, "
+            "%s: hidden by their %s: %s. Write read_only=%s or writable=%s to show them, "
             "hidden=%s to keep them hidden.",
-            _call(declaration), ", ".join(secrets), listed, listed, listed,
+            _call(declaration), by, ", ".join(secrets), listed, listed, listed,
         )  # fmt: skip
     named = declaration.read_only | declaration.writable
     log_opaque(declaration.name, declaration.readable.values(), named)
@@ -324,7 +326,7 @@ def _check_aliases(declaration: Declaration) -> None:
 def _check_keys(declaration: Declaration) -> None:
     for key in declaration.keys:
         if key.attribute in declaration.concealed:
-            is_secret = key.attribute in declaration.secrets
+            is_secret = declaration.attributes[key.attribute].is_secret
             message = (
                 f"{_call(declaration)}: {key.attribute!r} is hidden"
                 f"{' because of its name' if is_secret else ''}, and it is of the primary key, "

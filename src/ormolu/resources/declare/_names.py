@@ -15,7 +15,9 @@ from pydantic.fields import FieldInfo
 from ormolu.errors import ConfigurationError
 from ormolu.query import is_secret_hint
 
-__all__ = ["Generate", "check_names", "client_names", "generator_of", "is_withheld"]
+__all__ = [
+    "Generate", "check_names", "client_names", "generator_of", "is_left_out", "is_withheld",
+]  # fmt: skip
 
 # From the name of an attribute to the client's name for it.
 Generate = Callable[[str], str]
@@ -48,8 +50,12 @@ def client_names(
 
 def is_withheld(info: FieldInfo) -> bool:
     """Tell whether answers leave a field out, maybe of some rows only, or mask its value."""
-    is_left_out = info.exclude or getattr(info, "exclude_if", None)
-    return bool(is_left_out or is_secret_hint(info.annotation))
+    return is_left_out(info) or is_secret_hint(info.annotation)
+
+
+def is_left_out(info: FieldInfo) -> bool:
+    """Tell whether dumps leave a field out, maybe of some rows only."""
+    return bool(info.exclude or getattr(info, "exclude_if", None))
 
 
 def check_names(owner: str, names: Mapping[str, str]) -> None:
