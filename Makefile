@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup run test quick check coverage lint bench soak fuzz policies ways corpus clients workers
+.PHONY: help setup run test quick check coverage lint bench soak fuzz policies ways corpus clients workers kit
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -88,3 +88,6 @@ workers: setup  ## Let 8 processes migrate at once, 20 rounds on each backend
 
 clients: setup  ## Generate clients from the shop's OpenAPI document, and use them; needs npx
 	@scripts/check-clients
+
+kit: setup  ## Measure 500 tests that each write and commit, on SQLite and PostgreSQL
+	@$(BIN)/python -m tests.testing.floors

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -16,7 +18,7 @@ from ormolu.engines import Engines
 from ormolu.errors import ConfigurationError
 from ormolu.web import attached_engines
 
-__all__ = ["find_application", "find_engines", "load_application"]
+__all__ = ["find_application", "find_engines", "load_application", "load_function"]
 
 # Where FastAPI's own command looks, then where a Database often is.
 _USUAL = tuple(
@@ -43,6 +45,23 @@ def load_application(place: str) -> FastAPI:
         message = f"{module_name} has no FastAPI application {name or 'app'!r}."
         raise ConfigurationError(message)
     return found
+
+
+def load_function(place: str) -> Callable[..., Any]:
+    """Import a function, from the current folder too.
+
+    Args:
+        place: Module and name: `seeds:main`.
+
+    Raises:
+        ConfigurationError: There is none, or it is not asynchronous.
+    """
+    module_name, _, name = place.partition(":")
+    found: Any = getattr(_load_module(module_name), name, None)
+    if not (inspect.iscoroutinefunction(found) or inspect.isasyncgenfunction(found)):
+        message = f"{module_name} has no asynchronous function {name!r}. Write: async def {name}"
+        raise ConfigurationError(message)
+    return found  # type: ignore[no-any-return]
 
 
 def find_application() -> FastAPI:

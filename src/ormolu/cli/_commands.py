@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ormolu.cli._db import db_commands
+from ormolu.cli._seed import seed
 from ormolu.discovery import load_application
 from ormolu.errors import ConfigurationError
 from ormolu.resources import explain_application
@@ -19,6 +20,7 @@ commands = typer.Typer(no_args_is_help=True, add_completion=False, pretty_except
 
 
 commands.add_typer(db_commands, name="db")
+commands.command()(seed)
 
 
 @commands.callback()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ormolu.testing._counting import Statements as Statements
     from ormolu.testing._counting import assert_statements as assert_statements
     from ormolu.testing._counting import count_statements as count_statements
+    from ormolu.testing._factories import ModelFactory as ModelFactory
     from ormolu.testing._faults import Injected as Injected
     from ormolu.testing._faults import disconnect as disconnect
     from ormolu.testing._faults import fail_commit as fail_commit
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "assert_committed_before_response": "ormolu.testing._ordering",
+    "ModelFactory": "ormolu.testing._factories",
     "assert_no_loop_block": "ormolu.testing._blocking",
     **dict.fromkeys(
         ("SentStatement", "Statements", "assert_statements", "count_statements"),
@@ -39,6 +41,7 @@ _PLACES = {
 
 __all__ = [
     "Injected",
+    "ModelFactory",
     "PostgreSQLServer",
     "SentStatement",
     "Statements",
