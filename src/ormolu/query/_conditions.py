@@ -15,7 +15,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic_core import to_jsonable_python
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import RelationshipDirection, aliased
 from sqlalchemy.types import NullType
 
 from ormolu.backends import backend_of
@@ -26,7 +26,7 @@ from ormolu.query._views import Field, Relation, View, refuse
 
 __all__ = [
     "AllOf", "AnyOf", "Condition", "Not", "Quantifier", "Related", "Term", "compile_condition",
-    "describe", "reads_relations",
+    "describe", "reads_relations", "spread_of",
 ]  # fmt: skip
 
 Quantifier = Literal["any", "none", "every"]
@@ -117,6 +117,28 @@ def compile_condition(
             return sa.and_(sa.true(), *listed) if is_negated else sa.or_(sa.false(), *listed)
         case _:
             return _compile_related(condition, entity, dialect, is_negated=is_negated)
+
+
+def spread_of(condition: Condition, model: type[Any], *, is_tree: bool = True) -> int:
+    """Return how many relations, one behind the other, lead from a row to rows that others share.
+
+    Each multiplies the rows that are looked at. Down a tree, from a row to what is its own alone,
+    no row is looked at twice.
+    """
+    match condition:
+        case Term():
+            return 0
+        case Not(part):
+            return spread_of(part, model, is_tree=is_tree)
+        case AllOf(parts) | AnyOf(parts):
+            return max((spread_of(each, model, is_tree=is_tree) for each in parts), default=0)
+        case _:
+            relation = condition.relation
+            direction = relation.on(model).property.direction
+            is_down = is_tree and direction is RelationshipDirection.ONETOMANY
+            is_wide = not (is_down or relation.is_joined)
+            part, target = condition.part, condition.target.model
+            return is_wide + spread_of(part, target, is_tree=is_down)
 
 
 def _compile_related(

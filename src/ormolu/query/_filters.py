@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Strict, TypeAdapter, ValidationError
 
-from ormolu.query._conditions import AllOf, AnyOf, Condition, Not, Related, Term
+from ormolu.query._conditions import AllOf, AnyOf, Condition, Not, Related, Term, spread_of
 from ormolu.query._kinds import ORDER, PATTERNS
 from ormolu.query._text import literal
 from ormolu.query._views import Field, Location, Relation, View, nearest, refuse
@@ -16,6 +16,8 @@ __all__ = ["Filters", "operators_of", "spellings_of"]
 
 _MAX_TERMS = 50
 _MAX_DEPTH = 5
+# With a hundred friends each, friends of friends are ten thousand rows for each row.
+_MAX_SPREAD = 2
 _MAX_VALUES = 1000
 # Backends take 32,766 parameters in one statement, and some values need two.
 _MAX_VALUES_IN_ALL = 10_000
@@ -95,7 +97,7 @@ class Filters:
                 raise refuse(location, "repeated", message)
             return adapter.validate_strings(values[0])
 
-        return self._read_path(self._view, key, read, location)
+        return self._bounded(self._read_path(self._view, key, read, location), location)
 
     def read_tree(self, tree: Any, location: Location) -> Condition:
         """Read a `where` from JSON or Python.
@@ -103,7 +105,13 @@ class Filters:
         Raises:
             RefusedError: It is no valid filter, has too many terms, or is too deep.
         """
-        return self._read_object(self._view, tree, location, 1)
+        return self._bounded(self._read_object(self._view, tree, location, 1), location)
+
+    def _bounded(self, condition: Condition, location: Location) -> Condition:
+        if spread_of(condition, self._view.model) > _MAX_SPREAD:
+            message = f"Must not lead over more than {_MAX_SPREAD} relations to shared rows"
+            raise refuse(location, "where_depth", message)
+        return condition
 
     def _read_object(self, view: View, tree: Any, location: Location, depth: int) -> Condition:
         if not isinstance(tree, Mapping):

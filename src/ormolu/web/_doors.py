@@ -166,16 +166,16 @@ class _Opened:
 
     def _make(self, place: int) -> Entry | None:
         context = self._contexts[place]
-        found = survey_route(self._app, self._engines, self._contexts, place)
-        if found.reason is not None:
-            return None
         name = f"{','.join(sorted(context.methods or ()))} {context.path_format}"
         try:
+            found = survey_route(self._app, self._engines, self._contexts, place)
+            if found.reason is not None:
+                return None
             door = found.maker.make(self._app, self._engines, self._lanes)
         except NoDoorError:
             return None
         except Exception as error:
-            # A fault of ours, or of a type of the program's own: the route does without the door.
+            # A fault of ours, or of the program's own routes or types: the route does without it.
             _log.warning("%s: its door cannot be made (%s).", name, type(error).__name__)
             return None
         is_open = door.is_open and found.calls is None

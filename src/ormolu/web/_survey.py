@@ -131,9 +131,11 @@ def survey_route(app: FastAPI, engines: Engines, contexts: Sequence[Any], place:
 
 def _why_none(app: FastAPI) -> str | None:
     kinds = {type(router) for router in routers_in(app) if not is_resource(router)}
+    # Starlette's own routers, which may be mounted, have none of these methods.
     is_own = any(
-        kind.handle is not APIRouter.handle or kind.matches is not APIRouter.matches
+        getattr(kind, name, None) not in {None, getattr(APIRouter, name)}
         for kind in kinds
+        for name in _METHODS
     )
     return "a router is of a class of the program's own" if is_own else None
 
