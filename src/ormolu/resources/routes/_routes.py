@@ -60,7 +60,8 @@ class ResourceRoute(APIRoute):
         super().__init__(path, _stand_in, **options)
         self.endpoint = endpoint
         # What FastAPI has made of the stand-in: it makes it anew where the route is included.
-        del self.app, self.dependant
+        for name in ("app", "dependant"):
+            self.__dict__.pop(name, None)
 
     @cached_property
     def app(self) -> Any:  # type: ignore[override]
