@@ -15,7 +15,7 @@ from pydantic_core import to_json
 
 from ormolu.query._views import Location, refuse
 
-__all__ = ["Budget", "size_of"]
+__all__ = ["Budget", "size_of", "size_of_names", "size_of_values"]
 
 # The characters around a name and its value: quotes, a colon, a comma.
 _AROUND = 4
@@ -82,15 +82,24 @@ class Budget:
 
 def size_of(names: Sequence[str], values: Sequence[Any]) -> int:
     """Return the least number of bytes that a row has in JSON."""
+    return size_of_names(names) + size_of_values(values)
+
+
+def size_of_names(names: Sequence[str]) -> int:
+    """Return how many bytes the names of a row's values take in JSON, with what is around them."""
+    return sum(map(len, names)) + _AROUND * len(names)
+
+
+def size_of_values(values: Sequence[Any]) -> int:
+    """Return the least number of bytes that the values of a row have in JSON."""
     size = 0
-    for name, value in zip(names, values, strict=True):
+    for value in values:
         kind = type(value)
-        size += len(name) + _AROUND
         if kind is str:
             size += len(value) + 2
         elif kind is bytes:
             size += len(value) * 4 // 3
-        elif kind in {dict, list}:
+        elif kind is dict or kind is list:
             size += len(to_json(value, fallback=str, bytes_mode="base64", inf_nan_mode="null"))
         else:
             size += 1

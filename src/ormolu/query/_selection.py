@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Select, and_
 from sqlalchemy.orm import aliased
 
-from ormolu.query._budgets import Budget, size_of
+from ormolu.query._budgets import Budget, size_of_names, size_of_values
 from ormolu.query._shown import as_key, as_shown
 from ormolu.query._views import Field, Location, Relation, View, refuse
 
@@ -133,12 +133,28 @@ def _complete(node: Selection) -> None:
 
 @dataclass
 class Part:
-    """A selection in a statement: its entity, and the first of its columns."""
+    """A selection in a statement: its entity, and the first of its columns.
+
+    Attributes:
+        names: The names of its fields; the key's columns come after them.
+        end: Where the key's columns begin.
+        stop: The first column after those of the key.
+        around: How many bytes the names take in the JSON of each row.
+        is_owner: Whether rows of others are fetched by its keys.
+    """
 
     selection: Selection
     entity: Any
     start: int
     parts: dict[str, Part] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.names: tuple[str, ...] = self.selection.keys
+        self.end: int = self.start + len(self.names)
+        self.stop: int = self.end + len(self.selection.view.keys)
+        self.around: int = size_of_names(self.names)
+        hops = self.selection.children.values()
+        self.is_owner: bool = not all(relation.is_joined for relation, _ in hops)
 
 
 def prepare(statement: Select[Any], selection: Selection, entity: Any) -> tuple[Select[Any], Part]:
@@ -211,8 +227,6 @@ class Rows:
         parts = list(walk(root, path))
         for part, where in parts:
             self._spend(part, raw, times, where)
-            standing = sum(owner.times for owner in parents.get(id(part), {}).values())
-            self._budget.spend_rows(standing, where)
         for part, where in parts:
             for name, (relation, child) in part.selection.children.items():
                 if not relation.is_joined:
@@ -224,11 +238,13 @@ class Rows:
     def _spend(
         self, part: Part, raw: Sequence[Sequence[Any]], times: Sequence[int], path: str
     ) -> None:
-        names, start = part.selection.keys, part.start
-        end = start + len(names)
+        start, end, standing = part.start, part.end, 0
         for values, count in zip(raw, times, strict=True):
             if values[end] is not None:
-                self._budget.spend_bytes(count * size_of(names, values[start:end]), path)
+                standing += count
+                size = part.around + size_of_values(values[start:end])
+                self._budget.spend_bytes(count * size, path)
+        self._budget.spend_rows(standing, path)
 
     async def _load_children(
         self, part: Part, hop: tuple[Relation, Selection], owners: dict[Any, Owner], path: str
@@ -304,7 +320,6 @@ def _add_columns(statement: Select[Any], part: Part) -> Select[Any]:
     columns = [as_shown(each.on(entity)) for each in selection.fields]
     # The keys tell whether an outer join found a row, and which owner a child has.
     columns += map(as_key, key_columns(selection.view, entity))
-    part.start = len(statement.selected_columns)
     statement = statement.add_columns(
         *[column.label(f"v{part.start + index}") for index, column in enumerate(columns)]
     )
@@ -316,7 +331,7 @@ def _add_columns(statement: Select[Any], part: Part) -> Select[Any]:
         # link.and_() would adapt the policy to the alias, and lose discriminators in it.
         seen = child.view.visible_on(alias)
         statement = statement.outerjoin(alias, link if seen is None else and_(link, seen))
-        part.parts[name] = inner = Part(child, alias, 0)
+        part.parts[name] = inner = Part(child, alias, len(statement.selected_columns))
         statement = _add_columns(statement, inner)
     return statement
 
@@ -332,14 +347,15 @@ def make_row(
         parents: Where the row is added as an owner of others.
         times: How often it is in the answer.
     """
-    names = part.selection.keys
-    start, end = part.start, part.start + len(names)
-    key = tuple(values[end : end + len(part.selection.view.keys)])
-    if key[0] is None:
+    end = part.end
+    if values[end] is None:
         return None
-    row: Row = dict(zip(names, values[start:end], strict=True))
-    if parents is not None:
-        owner = parents.setdefault(id(part), {}).setdefault(key, Owner())
+    row: Row = dict(zip(part.names, values[part.start : end], strict=True))
+    if part.is_owner and parents is not None:
+        owners, key = parents.setdefault(id(part), {}), tuple(values[end : part.stop])
+        owner = owners.get(key)
+        if owner is None:
+            owner = owners[key] = Owner()
         owner.rows.append(row)
         owner.times += times
     for name in part.selection.children:

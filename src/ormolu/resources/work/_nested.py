@@ -94,10 +94,10 @@ class Nested:
         ) -> tuple[Sequence[Sequence[Any]], Part, int, int]:
             child, root, width = self._plans[id(part), hop[0].name]
             found = await lanes.fetch_of(child, [key[0] for key in owners], values)
-            return [child.read(row) for row in found], root, width, 0
+            return child.read_all(found), root, width, 0
 
         rows = Rows(fetch, Budget(*self._limits))
-        items = await rows.collect(self._root, [plan.read(row) for row in raw])
+        items = await rows.collect(self._root, plan.read_all(raw))
         if rows.truncated:
             raise NotDoneError
         return [shown(self._root.selection, item) for item in items]
