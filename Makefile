@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup run test quick check coverage lint bench soak fuzz policies ways corpus clients workers kit
+.PHONY: help setup run test quick check coverage lint bench soak fuzz policies ways corpus clients schemas workers kit
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -81,6 +81,11 @@ corpus: setup  ## Write and read models like those of public projects by doors a
 
 policies: setup  ## Compare random models under random policies with plain Python; URL of an empty database
 	@$(BIN)/python -m tests.resources.random_policies --url $(or $(URL),sqlite:///$(shell mktemp -d)/policies.db)
+
+schemas: setup  ## Migrate between 200 random pairs of schemas, there and back, on each backend
+	@scripts/install-servers
+	@for backend in sqlite psycopg mariadb; do \
+		$(BIN)/python -W ignore -m tests.migrations.round_trip --pairs 200 --backend $$backend || exit 1; done
 
 workers: setup  ## Let 8 processes migrate at once, 20 rounds on each backend
 	@scripts/install-servers

@@ -11,6 +11,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
+from ormolu import SchemaMismatchError
 from tests.migrations.conftest import Project
 
 # As `alembic init -t async` writes it, with two lines that docs/migrations.md tells.
@@ -110,6 +111,23 @@ async def test_folder_of_twenty_revisions_is_adopted(project: Project, *, toml: 
     assert "r19 (head)" in await project.migrations().current()
     assert not logging.getLogger("ormolu").disabled
     assert logging.getLogger().handlers == handlers
+
+
+@pytest.mark.backends("sqlite", "asyncpg")
+async def test_table_of_revisions_has_another_name(project: Project) -> None:
+    """What the database has is read where the project's env.py keeps it."""
+    adopt(project, toml=True)
+    env = Path("alembic/env.py").read_text()
+    Path("alembic/env.py").write_text(
+        env.replace("connection=connection, ", 'connection=connection, version_table="done", ')
+    )
+    add_revisions(2)
+    await project.migrations().upgrade("r0")
+    with pytest.raises(SchemaMismatchError, match="Revision r1"):
+        await project.migrations().verify()
+    await project.migrations().upgrade()
+    await project.migrations().verify()
+    assert "alembic_version" not in await project.tables()
 
 
 async def test_plain_alembic_with_two_lines(project: Project) -> None:

@@ -31,7 +31,7 @@ revision, down_revision = "{name}", {down}
 def upgrade():
     if "{name}" == "two" and "VICTIM" in os.environ:
         Path("running").touch()
-        time.sleep(60)
+        time.sleep(60 if os.environ["VICTIM"] == "lock" else 0)
     op.create_table("{name}", sa.Column("id", sa.Integer, primary_key=True))
 
 
@@ -60,4 +60,7 @@ def test_workers_that_start_at_once_come_up(project: Project) -> None:
     rounds = re.findall(r"round \[(.*)\]", done.stdout)
     assert rounds == ["0, 0, 0, 0, 0, 0, 0, 0"] * 3 * ROUNDS
     counts = [len(re.findall(f"upgraded {name} ", done.stdout)) for name in ("one", "two", "three")]
-    assert counts == [ROUNDS, 3 * ROUNDS, 3 * ROUNDS]
+    # A runner that was killed may have been done, and have said nothing.
+    killed = ROUNDS // 2
+    assert counts[0] == ROUNDS
+    assert all(3 * ROUNDS - killed <= count <= 3 * ROUNDS for count in counts[1:])

@@ -76,6 +76,8 @@ class Backend:
         has_undecodable_values: Whether it stores values that Python cannot have.
         returns_by_columns: Whether RETURNING has to be judged column by column.
         has_transactional_ddl: Whether CREATE and ALTER are undone with their transaction.
+        keys_need_indexes: Whether an index stays while a foreign key of its columns does.
+        has_enumeration_types: Whether enumerations are types of their own.
         shows_locks: Whether it tells which locks a statement takes on tables, by their modes.
     """
 
@@ -119,6 +121,8 @@ class Backend:
     has_undecodable_values: ClassVar[bool] = False
     returns_by_columns: ClassVar[bool] = False
     has_transactional_ddl: ClassVar[bool] = True
+    keys_need_indexes: ClassVar[bool] = False
+    has_enumeration_types: ClassVar[bool] = False
     shows_locks: ClassVar[bool] = False
 
     def prepare(self, dialect: Dialect) -> None:
@@ -162,7 +166,14 @@ class Backend:
         yield True
 
     def enumerations(self, connection: Connection) -> Mapping[str, Sequence[str]] | None:
-        """Return the enumerations that are types of the database, None where they are none."""
+        """Return the values of the enumerations that are types; None where none of them is.
+
+        Args:
+            connection: To the database.
+
+        Returns:
+            By their names as SQL has them, with their schema where it is not on the search path.
+        """
         del connection
         return None
 

@@ -40,6 +40,7 @@ class _MySQL(Backend):
     has_read_only_sessions = True
     has_long_keys = False
     has_transactional_ddl = False
+    keys_need_indexes = True
     # Its DATETIME keeps no microseconds unless it is asked for them.
     moment_type = mysql.DATETIME(fsp=6)
     sorts_by_beginning = True

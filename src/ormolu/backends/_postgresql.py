@@ -64,6 +64,7 @@ class _PostgreSQL(Backend):
     checks_rows_of_a_batch = True
     estimates_counts = True
     has_undecodable_values = True
+    has_enumeration_types = True
     shows_locks = True
 
     def settings(self, lock_timeout: float, *, is_reader: bool) -> Mapping[str, str]:
@@ -94,7 +95,12 @@ class _PostgreSQL(Backend):
 
     def enumerations(self, connection: Connection) -> Mapping[str, Sequence[str]]:
         inspector: Any = sa.inspect(connection)
-        return {each["name"]: each["labels"] for each in inspector.get_enums()}
+        preparer: Any = connection.dialect.identifier_preparer
+        found = {}
+        for each in inspector.get_enums(schema="*"):
+            schema = "" if each["visible"] else f"{preparer.quote_schema(each['schema'])}."
+            found[f"{schema}{preparer.quote(each['name'])}"] = each["labels"]
+        return found
 
     def how_to_add_schema(self, quoted: str) -> str:
         return f"The database does not have it. Run: CREATE SCHEMA {quoted}"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 
 from ormolu.errors import ConfigurationError
@@ -60,6 +61,24 @@ class Caller:
 
         await asyncio.to_thread(call)
         return printed.getvalue()
+
+    async def heads(self) -> tuple[str, ...]:
+        """Return the revisions that the database has, as the env.py of the project finds them."""
+        found: list[str] = []
+
+        def look(config: Config) -> None:
+            script = ScriptDirectory.from_config(config)
+
+            def note(heads: tuple[str, ...], context: Any) -> list[Any]:
+                del context
+                found.extend(heads)
+                return []
+
+            with EnvironmentContext(config, script, fn=note, dont_mutate=True):
+                script.run_env()
+
+        await self.call(look)
+        return tuple(found)
 
     async def write(
         self, verb: Callable[[Config], Any], wishes: Wishes | None = None

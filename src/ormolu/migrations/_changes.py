@@ -6,17 +6,18 @@ does not compare the values of PostgreSQL's enumerations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from alembic.operations import ops
 from alembic.util import CommandError
-from sqlalchemy import Column, MetaData, Table
-from sqlalchemy.sql.schema import ScalarElementColumnDefault
+from sqlalchemy import Column, MetaData
 
 from ormolu.migrations._checks import changed_checks
 from ormolu.migrations._enumerations import follow_enumerations
+from ormolu.migrations._keys import let_keys_go_first
+from ormolu.migrations._required import plan_required
 
 __all__ = ["Changes", "Wishes"]
 
@@ -55,7 +56,9 @@ class Changes:
                 _tidy(up)
                 _tidy(down)
                 self._rename(up, down)
-                up.ops[:] = [each for found in up.ops for each in self._planned(context, found)]
+                plan_required(context, up, self._column, self.wishes.report)
+                plan_required(context, down, _lost_column)
+                let_keys_go_first(context, up, down)
                 follow_enumerations(context, self.metadata, up, down, self.wishes.report)
                 for forth, back in changed_checks(context.connection, self.metadata):
                     up.ops.append(forth)
@@ -77,36 +80,15 @@ class Changes:
             message = f"--rename {old}:{new}: the models do not lack {old}, or have no new {new}."
             raise CommandError(message)
 
-    def _planned(self, context: Any, found: ops.MigrateOperation) -> Iterator[ops.MigrateOperation]:
-        """Yield what changes a table, in three steps where a column becomes NOT NULL."""
-        if not isinstance(found, ops.ModifyTableOps):
-            yield found
-            return
-        table = self.metadata.tables[_full_name(found)]
-        first, last = list(found.ops), list[Any]()
-        fills: list[ops.MigrateOperation] = []
-        for operation in found.ops:
-            column = _newly_required(operation, table)
-            if column is None:
-                continue
-            fill = _fill(context, column)
-            if fill is None:
-                self.wishes.report(
-                    f"{column.table.fullname}.{column.name} is NOT NULL and has no default: fill "
-                    "it in the revision before that, if the table has rows."
-                )
-            fills += [ops.ExecuteSQLOp(fill)] if fill is not None else []
-            if isinstance(operation, ops.AddColumnOp):
-                first[first.index(operation)] = _nullable(operation, found)
-                last.append(_required(column, found))
-            elif fill is not None:
-                first.remove(operation)
-                last.append(operation)
-        if first:
-            yield ops.ModifyTableOps(found.table_name, first, schema=found.schema)
-        yield from fills
-        if last:
-            yield ops.ModifyTableOps(found.table_name, last, schema=found.schema)
+    def _column(self, table: ops.ModifyTableOps, name: str) -> Column[Any] | None:
+        """Return the column of the models that an operation is about."""
+        return self.metadata.tables[_full_name(table)].columns[name]
+
+
+def _lost_column(table: ops.ModifyTableOps, name: str) -> Column[Any] | None:
+    """Return a column that a downgrade brings back: its values are gone, and its default."""
+    added = _added(table).get(name)
+    return None if added is None else added.column
 
 
 def _dropped(table: ops.ModifyTableOps) -> dict[str, ops.DropColumnOp]:
@@ -136,6 +118,8 @@ def _replace(
         schema=table.schema,
         existing_type=column.type,
         existing_nullable=column.nullable,
+        existing_server_default=column.server_default or False,
+        existing_comment=column.comment,
         modify_name=new,
     )
     replaced = (drop, _added(table)[new])
@@ -147,7 +131,12 @@ def _replace(
 
 def _rename_back(down: ops.DowngradeOps, renamed: ops.ModifyTableOps, name: str, old: str) -> None:
     place = (renamed.schema, renamed.table_name)
-    (table,) = (each for each in _tables_of(down) if (each.schema, each.table_name) == place)
+    # A rename before this one has a batch of its own there.
+    table = next(
+        each
+        for each in _tables_of(down)
+        if (each.schema, each.table_name) == place and name in _dropped(each)
+    )
     _replace(down, table, old, _dropped(table)[name])
 
 
@@ -156,48 +145,6 @@ def _uncertain(table: str, gone: list[str], new: list[str]) -> str:
         f"The table {table} loses {', '.join(gone)} and gets {', '.join(new)}. If that is a "
         f"rename, its values are kept by: ormolu db revision --rename {table}.{gone[0]}:{new[0]}. "
         "If not, add --allow-drop."
-    )
-
-
-def _newly_required(operation: Any, table: Table) -> Column[Any] | None:
-    """Return the column that becomes NOT NULL, where rows that are there have no value for it."""
-    if isinstance(operation, ops.AddColumnOp):
-        name = operation.column.name
-    elif isinstance(operation, ops.AlterColumnOp) and operation.modify_nullable is False:
-        name = operation.column_name
-    else:
-        return None
-    column: Column[Any] = table.columns[name]
-    if column.nullable or column.server_default is not None:
-        return None
-    return None if column.computed is not None or column.identity is not None else column
-
-
-def _fill(context: Any, column: Column[Any]) -> str | None:
-    """Return the UPDATE that gives rows the default of the model, None if it has no plain one."""
-    default = column.default
-    if not isinstance(default, ScalarElementColumnDefault):
-        return None
-    update = column.table.update().where(column.is_(None))
-    statement = update.values({column: default.arg})
-    compiled = statement.compile(dialect=context.dialect, compile_kwargs={"literal_binds": True})
-    return str(compiled)
-
-
-def _nullable(operation: ops.AddColumnOp, table: ops.ModifyTableOps) -> ops.AddColumnOp:
-    column = operation.column
-    same: Column[Any] = Column(column.name, column.type, comment=column.comment)
-    return ops.AddColumnOp(table.table_name, same, schema=table.schema)
-
-
-def _required(column: Column[Any], table: ops.ModifyTableOps) -> ops.AlterColumnOp:
-    return ops.AlterColumnOp(
-        table.table_name,
-        column.name,
-        schema=table.schema,
-        existing_type=column.type,
-        existing_nullable=True,
-        modify_nullable=False,
     )
 
 

@@ -296,6 +296,9 @@ class Migrations:
         return found
 
     async def _heads_of_database(self) -> tuple[str, ...]:
+        if self.place.versions is None:
+            # Where its env.py keeps them, in a table of another name, say.
+            return await self._caller.heads()
         engine = self.engines.make_engine()
         try:
             async with engine.connect() as connection:

@@ -10,9 +10,11 @@ from sqlalchemy.types import TypeEngine
 
 from ormolu.backends import backend_of
 from ormolu.migrations._changes import Changes, Wishes
+from ormolu.migrations._enumerations import rendered_enumeration
+from ormolu.migrations._sqlite_batches import SQLiteBatches
 from ormolu.models import UTCDateTime
 
-__all__ = ["WISHES", "Described", "options"]
+__all__ = ["WISHES", "Described", "SQLiteBatches", "options"]
 
 # Where a Config carries them.
 WISHES = "ormolu.wishes"
@@ -103,7 +105,12 @@ class _OfSchemas:
 
 def _render(kind: str, item: Any, autogenerate: Any) -> str | bool:
     """Return our types by their public names; False leaves the rest to Alembic."""
-    if kind != "type" or type(item) is not UTCDateTime:
+    if kind != "type":
+        return False
+    enumeration = rendered_enumeration(item, autogenerate)
+    if enumeration is not None:
+        return enumeration
+    if type(item) is not UTCDateTime:
         return False
     autogenerate.imports.add("import ormolu")
     return "ormolu.UTCDateTime()"

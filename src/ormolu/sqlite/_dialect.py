@@ -197,6 +197,21 @@ class SQLiteDialect_ormolu(SQLiteDialect_pysqlite):  # noqa: N801 -- SQLAlchemy'
                 dbapi_connection.execute(f"PRAGMA read_uncommitted={int(is_dirty)}")
             dbapi_connection.level = level
 
+    def get_columns(
+        self, connection: Any, table_name: str, schema: str | None = None, **options: Any
+    ) -> Any:
+        """Return the columns of a table; of computed ones the expression alone.
+
+        SQLAlchemy takes all up to the last parenthesis of its line, other columns too, which
+        stand there since ALTER TABLE has added them.
+        """
+        theirs: Any = super()
+        found = theirs.get_columns(connection, table_name, schema, **options)
+        for column in found:
+            if computed := column.get("computed"):
+                computed["sqltext"] = _balanced(computed["sqltext"])
+        return found
+
     def get_isolation_level(self, dbapi_connection: Any) -> Any:
         """Return what was set last."""
         return dbapi_connection.level
@@ -255,3 +270,13 @@ def _forget_connections() -> None:
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch -- Windows cannot fork
     os.register_at_fork(after_in_child=_forget_connections)
+
+
+def _balanced(sql: str) -> str:
+    """Return a text up to the parenthesis that it does not open."""
+    depth = 0
+    for place, letter in enumerate(sql):
+        depth += (letter == "(") - (letter == ")")
+        if depth < 0:
+            return sql[:place]
+    return sql

@@ -53,9 +53,12 @@ def _concurrent(definition: str) -> str:
 
 def made_constraints(before: Catalog, after: Catalog, known: frozenset[int]) -> Iterator[Safer]:
     """Yield how to make each new constraint."""
-    for oid, constraint in after.constraints.items():
+    # One that a change of a column has made anew keeps its table and its name.
+    there = {(each.table, each.domain, each.name) for each in before.constraints.values()}
+    for constraint in after.constraints.values():
         is_theirs = constraint.table in known or constraint.domain is not None
-        if oid in before.constraints or not is_theirs or constraint.parent:
+        is_new = (constraint.table, constraint.domain, constraint.name) not in there
+        if not is_new or not is_theirs or constraint.parent:
             continue
         if constraint.kind in {"c", "f"}:
             yield _validated(after, constraint)

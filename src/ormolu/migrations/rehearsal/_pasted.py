@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from textwrap import indent
 
-__all__ = ["Safer", "alone", "execute"]
+from ormolu.migrations._texts import without_parameters
 
-# What SQLAlchemy's text() takes for a parameter.
-_PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)(?!\w+:)")
+__all__ = ["Safer", "alone", "execute"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +28,7 @@ class Safer:
 
 def execute(sql: str) -> str:
     """Return the call that runs a statement."""
-    return f"op.execute({json.dumps(_PARAMETER.sub(chr(92) + ':', sql), ensure_ascii=False)})"
+    return f"op.execute({json.dumps(without_parameters(sql), ensure_ascii=False)})"
 
 
 def alone(code: str) -> str:
