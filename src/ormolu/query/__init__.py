@@ -2,7 +2,7 @@
 
 from ormolu.query._budgets import Budget, size_of
 from ormolu.query._children import children_of, children_statement
-from ormolu.query._conditions import AllOf, Condition, compile_condition, reads_relations
+from ormolu.query._conditions import AllOf, Condition, compile_condition, reads_relations, views_in
 from ormolu.query._cursors import Cursors
 from ormolu.query._digits import SIGNIFICANT_DIGITS, sqlite_digit_check
 from ormolu.query._filters import Filters, operators_of, spellings_of
@@ -51,5 +51,5 @@ __all__ = [
     "mismatched_types", "nearest", "operators_of", "plain_type", "plain_value", "prepare",
     "read_selection", "read_sort", "reads_relations", "refuse", "revealed", "rows_after", "shown",
     "size_of", "sort_columns", "sort_expressions", "spellings_of", "sqlite_digit_check",
-    "stored_type", "uncached_attributes", "undecorated", "walk",
+    "stored_type", "uncached_attributes", "undecorated", "views_in", "walk",
 ]  # fmt: skip

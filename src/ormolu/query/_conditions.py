@@ -7,6 +7,7 @@ over a relation is an EXISTS, so it never multiplies or drops rows.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -26,7 +27,7 @@ from ormolu.query._views import Field, Relation, View, refuse
 
 __all__ = [
     "AllOf", "AnyOf", "Condition", "Not", "Quantifier", "Related", "Term", "compile_condition",
-    "describe", "reads_relations", "spread_of",
+    "describe", "reads_relations", "spread_of", "views_in",
 ]  # fmt: skip
 
 Quantifier = Literal["any", "none", "every"]
@@ -117,6 +118,21 @@ def compile_condition(
             return sa.and_(sa.true(), *listed) if is_negated else sa.or_(sa.false(), *listed)
         case _:
             return _compile_related(condition, entity, dialect, is_negated=is_negated)
+
+
+def views_in(condition: Condition | None) -> Iterator[View]:
+    """Yield what a condition sees of the models that it leads to."""
+    match condition:
+        case None | Term():
+            return
+        case Not(part):
+            yield from views_in(part)
+        case AllOf(parts) | AnyOf(parts):
+            for each in parts:
+                yield from views_in(each)
+        case _:
+            yield condition.target
+            yield from views_in(condition.part)
 
 
 def spread_of(condition: Condition, model: type[Any], *, is_tree: bool = True) -> int:

@@ -39,6 +39,7 @@ from ormolu.query import (
     rows_after,
     sort_columns,
     sort_expressions,
+    views_in,
 )
 from ormolu.resources.work._json import read_json
 from ormolu.sessions import engine_of
@@ -316,10 +317,13 @@ def _found(view: View, query: ListQuery, dialect: sa.Dialect) -> sa.Select[Any]:
 def is_estimated(view: View, query: ListQuery, dialect: sa.Dialect) -> bool:
     """Tell whether the planner of the backend is asked how many rows there are.
 
-    It counts rows that a policy hides, so it is asked only where all are visible.
+    It knows of rows that a policy hides, so it is asked only where all are visible: those of the
+    list, and those of the models that its filters and sort lead to.
     """
-    is_open = view.visible is None
-    return query.count == "estimated" and is_open and backend_of(dialect).estimates_counts
+    if query.count != "estimated" or not backend_of(dialect).estimates_counts:
+        return False
+    sorted_by = (target for order in query.sort for _, target in order.path)
+    return all(each.visible is None for each in (view, *views_in(query.condition), *sorted_by))
 
 
 def count_statement(view: View, query: ListQuery, dialect: sa.Dialect) -> sa.Select[Any]:
