@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import Column, ForeignKey, MetaData, Table
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import Column, ForeignKey, MetaData, Table, and_, or_
+from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship, remote
 
 from ormolu import Database, Model, resource
 from tests.fixtures.apps import client_of
@@ -40,8 +40,31 @@ class Person(Base):
         secondaryjoin=lambda: Person.id == friends.c.other,
     )
 
+    team: Mapped[int | None]
+    mates: Mapped[list[Person]] = relationship(
+        primaryjoin=lambda: Person.team == foreign(remote(Person.team)),
+        viewonly=True, uselist=True,
+    )  # fmt: skip
+    others: Mapped[list[Person]] = relationship(
+        primaryjoin=lambda: Person.id != foreign(remote(Person.parent_id)),
+        viewonly=True, uselist=True,
+    )  # fmt: skip
+    kin: Mapped[list[Person]] = relationship(
+        primaryjoin=lambda: or_(
+            Person.id == foreign(remote(Person.parent_id)), remote(Person.name) == "all"
+        ),
+        viewonly=True, uselist=True,
+    )  # fmt: skip
+    named: Mapped[list[Person]] = relationship(
+        primaryjoin=lambda: and_(
+            Person.id == foreign(remote(Person.parent_id)), remote(Person.name) != "x"
+        ),
+        viewonly=True,
+    )
 
-people = resource(Person, path="/people", includes={"friends", "children", "parent"})
+
+INCLUDES = {"friends", "children", "parent", "mates", "others", "kin", "named"}
+people = resource(Person, path="/people", includes=INCLUDES)
 DEEP = {"friends": {"any": {"friends": {"none": {"not": {"friends": {"every": {"id": 1}}}}}}}}
 
 
@@ -52,7 +75,9 @@ DEEP = {"friends": {"any": {"friends": {"none": {"not": {"friends": {"every": {"
         ("children.children.children.children.name", 200),
         ("parent.parent.parent.parent.name", 200),
         ("children.friends.children.name", 200), ("children.friends.friends.children.name", 422),
-        ("parent.children.parent.children.name", 200),
+        ("parent.children.parent.children.name", 200), ("named.named.named.named.name", 200),
+        ("mates.mates.name", 200), ("mates.mates.mates.name", 422),
+        ("others.others.others.name", 422), ("kin.kin.kin.name", 422),
         ("parent.children.parent.children.friends.name", 422),
     ],
 )  # fmt: skip

@@ -38,6 +38,7 @@ from ormolu.query._stored import stored_type, undecorated
 from ormolu.query._text import equals, is_one_of
 from ormolu.query._types import is_json, is_text
 from ormolu.query._uncached import uncached_attributes
+from ormolu.query._unique_keys import keys_of_table
 from ormolu.query._variants import mismatched_types
 from ormolu.query._views import Field, Location, Relation, Shape, View, entry_of, nearest, refuse
 
@@ -47,9 +48,9 @@ __all__ = [
     "are_truncated", "as_shown", "children_of", "children_statement", "compile_condition",
     "computes_now", "cursor_columns", "element_of", "entry_of", "equals", "fetch_rows", "guard",
     "guard_each", "in_parentheses", "is_guarded", "is_json", "is_one_of", "is_plain",
-    "is_secret_hint", "is_text", "is_text_sql", "is_unlimited", "make_row", "member_texts",
-    "mismatched_types", "nearest", "operators_of", "plain_type", "plain_value", "prepare",
-    "read_selection", "read_sort", "reads_relations", "refuse", "revealed", "rows_after", "shown",
-    "size_of", "sort_columns", "sort_expressions", "spellings_of", "sqlite_digit_check",
-    "stored_type", "uncached_attributes", "undecorated", "views_in", "walk",
+    "is_secret_hint", "is_text", "is_text_sql", "is_unlimited", "keys_of_table", "make_row",
+    "member_texts", "mismatched_types", "nearest", "operators_of", "plain_type", "plain_value",
+    "prepare", "read_selection", "read_sort", "reads_relations", "refuse", "revealed",
+    "rows_after", "shown", "size_of", "sort_columns", "sort_expressions", "spellings_of",
+    "sqlite_digit_check", "stored_type", "uncached_attributes", "undecorated", "views_in", "walk",
 ]  # fmt: skip

@@ -16,13 +16,14 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic_core import to_jsonable_python
-from sqlalchemy.orm import RelationshipDirection, aliased
+from sqlalchemy.orm import aliased
 from sqlalchemy.types import NullType
 
 from ormolu.backends import backend_of
 from ormolu.query._kinds import PATTERNS
 from ormolu.query._shown import plain_value
 from ormolu.query._text import bounds, equals, is_one_of, literal, matches, ordered
+from ormolu.query._unique_keys import leads_down
 from ormolu.query._views import Field, Relation, View, refuse
 
 __all__ = [
@@ -150,8 +151,7 @@ def spread_of(condition: Condition, model: type[Any], *, is_tree: bool = True) -
             return max((spread_of(each, model, is_tree=is_tree) for each in parts), default=0)
         case _:
             relation = condition.relation
-            direction = relation.on(model).property.direction
-            is_down = is_tree and direction is RelationshipDirection.ONETOMANY
+            is_down = is_tree and leads_down(relation.on(model).property)
             is_wide = not (is_down or relation.is_joined)
             part, target = condition.part, condition.target.model
             return is_wide + spread_of(part, target, is_tree=is_down)

@@ -11,8 +11,8 @@ from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty
 from sqlalchemy.orm.util import AliasedInsp
 
 from ormolu.errors import ConfigurationError
+from ormolu.query import keys_of_table
 from ormolu.resources.declare._declaration import OPERATIONS
-from ormolu.resources.declare._unique_keys import keys_of_table
 
 __all__ = [
     "check_columns", "check_relations", "check_table", "is_ambiguous", "mapper_of", "operations_of",
