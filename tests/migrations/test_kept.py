@@ -139,3 +139,26 @@ def test_random_pairs_there_and_back(backend: Backend, tmp_path: Path) -> None:
         return of_server(backend.server, backend.name)
 
     try_pairs(3, make, 7)
+
+
+@pytest.mark.backends("sqlite")
+async def test_models_that_nobody_imported_are_found(project: Project) -> None:
+    """By their source, in the project's own files; one that is mapped is none."""
+    await project.revise(users(name()))
+    for path, table in (
+        ("shop/orders.py", "orders"),
+        ("shop/users.py", "users"),
+        (".venv/lib/other.py", "other"),
+        ("env/lib/more.py", "more"),
+    ):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(f"class A(Base):\n    a = 1\n    __tablename__ = {table!r}\n")
+    Path("env/pyvenv.cfg").touch()
+    Path("shop/typed.py").write_text("class B(Base):\n    __tablename__: str = 'typed'\n")
+    Path("shop/broken.py").write_text("__tablename__ = (")
+    project.said.clear()
+    await project.migrations(users(name())).check()
+    assert [line.split(" and ")[0] for line in project.said] == [
+        'shop/orders.py maps the table "orders"',
+        'shop/typed.py maps the table "typed"',
+    ]

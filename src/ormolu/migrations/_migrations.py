@@ -19,6 +19,7 @@ from ormolu.engines import Engines
 from ormolu.errors import ConfigurationError, OverloadedError, SchemaMismatchError
 from ormolu.faults import fault_of
 from ormolu.migrations._place import Place, find_place
+from ormolu.migrations._unimported import unimported_models
 
 try:
     from alembic import command
@@ -146,6 +147,8 @@ class Migrations:
                 whether a column was renamed.
             ConfigurationError: There is no folder for it.
         """
+        if not empty:
+            await asyncio.to_thread(self._report_unimported)
         return await self._caller.write(
             lambda config: command.revision(config, message=message, autogenerate=not empty),
             Wishes(allow_drop=allow_drop, renames=renames or {}, report=self.say),
@@ -171,6 +174,7 @@ class Migrations:
         """
         self._check_heads()
         await self.verify()
+        await asyncio.to_thread(self._report_unimported)
         await self._caller.call(command.check)
 
     async def rehearse(self, scratch: str | URL, *, since: str | None = None) -> Rehearsal:
@@ -263,6 +267,11 @@ class Migrations:
     async def _pending(self) -> list[Script]:
         """Return the revisions that the database lacks, the first one first."""
         return (await self._pending_since(None))[1]
+
+    def _report_unimported(self) -> None:
+        known = {table.name for table in self.engines.metadata.tables.values()}
+        for sentence in unimported_models(Path.cwd(), known):
+            self.say(sentence)
 
     async def _tell_half_done(self) -> None:
         """Say how to go on where the database has stored a part of a revision."""
