@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from ormolu.controlled_delay import Patience
 from ormolu.sqlite import _calls, _handle, _short, _syncs
 from ormolu.sqlite._calls import Call, Outbox, outbox_of
+from ormolu.sqlite._mailbox import Mailbox
 from ormolu.sqlite._statements import Kind
 from ormolu.sqlite._transaction import Transaction
 from ormolu.sqlite._writers import writers_of
@@ -319,6 +320,40 @@ def test_turn_of_a_loop_that_has_ended() -> None:
         return Outbox(asyncio.get_running_loop())
 
     assert not asyncio.run(outbox()).call_soon(print, Call(print))
+
+
+async def test_the_next_call_does_not_take_a_commit_for_its_own(
+    engine: AsyncEngine, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint may begin on a thread before the loop has seen that the COMMIT needs a sync."""
+    taken: list[bool] = []
+    end = Mailbox._end_here
+
+    def end_and_run_the_next(mailbox: Mailbox, call: Call, **options: Any) -> bool:
+        found = end(mailbox, call, **options)
+        taken.append(mailbox._handle.transaction.sharing.take_unsynced())
+        return found
+
+    await prove(engine)
+    monkeypatch.setattr(Mailbox, "_end_here", end_and_run_the_next)
+    log.count = 0
+    await write(engine)
+    assert taken
+    assert not any(taken)
+    assert log.count == 1
+
+
+async def test_sync_of_a_call_that_nobody_waits_for(tmp_path: Path) -> None:
+    """It keeps nobody from their answer."""
+    path = tmp_path / "a.db"
+    (tmp_path / "a.db-wal").write_bytes(b"")
+    syncs = _syncs.Syncs(str(path))
+    syncs._wait(Call(lambda _call: None), None)
+    waited = Call(lambda _call: None, outbox_of(asyncio.get_running_loop()))
+    syncs._wait(waited, 5)
+    assert syncs.serve() == []
+    assert waited.future is not None
+    assert await waited.future == 5
 
 
 def test_nobody_waits_for_a_sync() -> None:

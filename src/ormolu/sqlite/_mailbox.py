@@ -109,10 +109,10 @@ class Mailbox:
             error = self._handle.named(raised)
         call.is_at_once = False
         is_done = result is not NOT_DONE
-        self._end_here(call, is_done=is_done, was_waiting=is_waiting)
+        is_unsynced = self._end_here(call, is_done=is_done, was_waiting=is_waiting)
         if not is_done:
             return False
-        if self._handle.transaction.sharing.take_unsynced() and error is None:
+        if is_unsynced and error is None:
             writers = self._handle.transaction.writers
             writers.syncs.add_soon(call, result, writers.queue.is_occupied)
         else:
@@ -140,11 +140,14 @@ class Mailbox:
                 # `stop` has added the call that closes the connection.
                 self._schedule(READERS)
 
-    def _end_here(self, call: Call, *, is_done: bool, was_waiting: bool) -> None:
+    def _end_here(self, call: Call, *, is_done: bool, was_waiting: bool) -> bool:
+        """End a call on the event loop's thread, and tell whether it has left something to sync."""
         call.is_over = is_done
         if is_done and call.ticket is not None:
             call.ticket.leave()
         is_due = self._handle.tidy()
+        # Before the next call may run: on another thread that would take it for its own.
+        is_unsynced = self._handle.transaction.sharing.take_unsynced()
         worker = READERS
         with self._guard:
             self._running = None
@@ -158,6 +161,7 @@ class Mailbox:
                 worker = self._handle.transaction.writers.worker
         # `stop` may have added a call meanwhile.
         self._schedule(worker)
+        return is_unsynced
 
     def append(self, call: Call, outbox: Outbox) -> None:
         """Run a call that nobody waits for after those that came before it."""

@@ -67,7 +67,9 @@ class Syncs:
         count = len(waiting) if self._waiting else (len(waiting) + 1) // 2
         outboxes: set[Outbox] = set()
         for number, (call, result) in enumerate(waiting):
-            assert call.outbox is not None
+            if call.outbox is None:
+                # Nobody waits for it: a ROLLBACK that found its transaction committed.
+                continue
             add = call.outbox.add if number < count else call.outbox.add_late
             add(call, result, None if reason is None else _error(reason))
             outboxes.add(call.outbox)
