@@ -119,6 +119,21 @@ async def test_an_open_database_does_not_move() -> None:
             pass
 
 
+def test_leaks(folder: Path) -> None:
+    """With the option a test that leaves something behind has an error that says what."""
+    text = (PROJECT / "leaks.py").read_text()
+    (folder / "leaks.py").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "leaks.py", "--fail-on-leaks", *_ANYIO, "-W", "default",
+         "-p", "no:schemathesis", "-p", "no:hypothesispytest"],
+        check=False, capture_output=True, text=True, cwd=folder,
+    )  # fmt: skip
+    assert "4 passed, 3 errors" in done.stdout, done.stdout
+    assert "1 connections are in use" in done.stdout
+    assert "a task is not done: sleep" in done.stdout
+    assert "a thread runs: waiter" in done.stdout
+
+
 def test_our_modules_are_not_written_anew(pytestconfig: pytest.Config) -> None:
     """pytest leaves the assertions of our package as they are, where it would rewrite them."""
     manager: Any = pytestconfig.pluginmanager

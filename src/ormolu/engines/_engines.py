@@ -92,6 +92,7 @@ class Engines:
         listeners: Who listens to the engines.
         migrations: The folder of the revisions, if the program names one.
         schema: What opening does about the tables.
+        connections_left: How many connections were in use when their engines were closed.
         reads_in_autocommit: Whether reads are sent without a transaction around them.
         begins_with_first_statement: Whether the driver sends BEGIN with it, and limits all waits
             itself.
@@ -118,6 +119,7 @@ class Engines:
         self._opened = weakref.WeakKeyDictionary()
         self._abandoned: list[object] = []
         self.listeners: Listeners = Listeners()
+        self.connections_left: int = 0
         _FORKABLE.add(self)
 
     def _be_at(self, location: Location) -> None:
@@ -289,6 +291,7 @@ class Engines:
             opened = None if loop is None else self._opened.pop(loop, None)
             for kept in () if opened is None else opened.kept.values():
                 await kept.close()
+            self.connections_left += pair.connections_in_use
             await pair.dispose()
 
     @property

@@ -41,6 +41,12 @@ class EnginePair:
         """Return the engine for a unit of work with this access."""
         return self.writer if access is Access.WRITE else self.reader
 
+    @property
+    def connections_in_use(self) -> int:
+        """Return how many connections are not in their pools."""
+        pools: list[Any] = [each.sync_engine.pool for each in (self.reader, self.writer)]
+        return sum(each.checkedout() for each in pools if hasattr(each, "checkedout"))
+
     async def dispose(self) -> None:
         """Close all connections that are not in use."""
         await self.reader.dispose()

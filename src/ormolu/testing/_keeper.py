@@ -47,7 +47,9 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def keep(folder: Path, record: Path, command: list[str], who: dict[str, Any], told: int) -> None:
+def keep(
+    folder: Path, record: Path, command: list[str], who: dict[str, Any], told: int
+) -> None:  # pragma: no cover -- in a process of its own
     """Run the server until it ends or nobody uses it, then delete its folder.
 
     Args:
@@ -76,7 +78,9 @@ def keep(folder: Path, record: Path, command: list[str], who: dict[str, Any], to
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait(folder: Path, server: "subprocess.Popen[bytes]") -> str:
+def _wait(
+    folder: Path, server: "subprocess.Popen[bytes]"
+) -> str:  # pragma: no cover -- in a process of its own
     """Return `READY` once the server takes connections, else what it logged."""
     deadline = time.monotonic() + _START_SECONDS
     while server.poll() is None and time.monotonic() < deadline:
@@ -87,7 +91,7 @@ def _wait(folder: Path, server: "subprocess.Popen[bytes]") -> str:
     return (folder / "server.log").read_text(errors="replace")[-2000:]
 
 
-def _is_deserted(users: int, record: Path) -> bool:
+def _is_deserted(users: int, record: Path) -> bool:  # pragma: no cover -- in a process of its own
     """Wait until nobody holds the pipe; then nobody finds the server, if still nobody does."""
     os.set_blocking(users, True)
     while os.read(users, 1):
@@ -104,7 +108,9 @@ def _is_deserted(users: int, record: Path) -> bool:
     return False
 
 
-def _launch(folder: Path, command: list[str], who: dict[str, Any]) -> "subprocess.Popen[bytes]":
+def _launch(  # pragma: no cover -- in a process of its own
+    folder: Path, command: list[str], who: dict[str, Any]
+) -> "subprocess.Popen[bytes]":
     control = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
     def die_with_parent() -> None:
@@ -124,7 +130,7 @@ def _launch(folder: Path, command: list[str], who: dict[str, Any]) -> "subproces
         )
 
 
-def main(given: dict[str, Any]) -> None:
+def main(given: dict[str, Any]) -> None:  # pragma: no cover -- in a process of its own
     """Start a keeper in the background; leave once the server answers, or with what it said."""
     reading, writing = os.pipe()
     if os.fork():
@@ -140,5 +146,5 @@ def main(given: dict[str, Any]) -> None:
     keep(*paths, given["command"], given["who"], writing)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover -- in a process of its own
     main(json.loads(sys.argv[1]))

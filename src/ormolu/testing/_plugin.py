@@ -33,6 +33,8 @@ __all__ = [
 _OPTION = "--database-url"
 _INI = "ormolu_database_url"
 _SCOPES = ("function", "class", "module", "package", "session")
+_LEAKS = "--fail-on-leaks"
+_LEAKS_INI = "ormolu_fail_on_leaks"
 _TOLD = pytest.StashKey[list[str]]()
 
 _NO_LOOP = (
@@ -55,6 +57,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     """Add our setting; its name is ours alone."""
     leave_unwritten(pluginmanager)
     parser.addini(_INI, "URL of a server on which each test gets a database of its own", default="")
+    parser.addini(_LEAKS_INI, f"as {_LEAKS}", type="bool", default=False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -67,6 +70,11 @@ def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, Any,
             _OPTION, dest="ormolu_database_url", default=None, metavar="URL",
             help="server on which each test gets a database of its own, never the one named; "
             "postgresql:// is a server that is started for the run",
+        )  # fmt: skip
+    with contextlib.suppress(ValueError):
+        group.addoption(
+            _LEAKS, dest="ormolu_fail_on_leaks", action="store_true",
+            help="fail tests that leave connections in use, tasks or threads behind",
         )  # fmt: skip
     return result
 
@@ -124,7 +132,29 @@ def database(
     engines = [each.migrations.engines for each in found]
     with _ormolu_workshop.databases(engines, database_seed) as kinds:
         request.node.stash[_TOLD] = kinds
-        yield found[0]
+        with _no_connections_left(request.config, engines):
+            yield found[0]
+
+
+def _no_connections_left(config: pytest.Config, engines: list[Any]) -> Any:
+    if not _finds_leaks(config):
+        return contextlib.nullcontext()
+    from ormolu.testing._leaks import no_connections_left
+
+    return no_connections_left(engines)
+
+
+def _no_tasks_left(config: pytest.Config) -> Any:
+    if not _finds_leaks(config):
+        return contextlib.nullcontext()
+    from ormolu.testing._leaks import no_tasks_left
+
+    return no_tasks_left()
+
+
+def _finds_leaks(config: pytest.Config) -> bool:
+    is_asked = config.getoption("ormolu_fail_on_leaks", default=False)
+    return bool(is_asked or config.getini(_LEAKS_INI))
 
 
 @pytest.fixture
@@ -158,7 +188,9 @@ def _runner_of(request: pytest.FixtureRequest, name: str) -> str:
     raise UsageError(_NO_LOOP.format(name))
 
 
-async def _give_session(database: Database) -> AsyncIterator[KitSession]:
+async def _give_session(
+    database: Database, request: pytest.FixtureRequest
+) -> AsyncIterator[KitSession]:
     from ormolu.testing._session import KitSession
 
     _check_loop()
@@ -166,7 +198,9 @@ async def _give_session(database: Database) -> AsyncIterator[KitSession]:
     session = KitSession(engines)
     was_open = engines.current is not None
     try:
-        yield session
+        async with _no_tasks_left(request.config):
+            yield session
+            await session.close()
     finally:
         await session.close()
         if not was_open:
@@ -186,8 +220,11 @@ async def _give_client(
         if getattr(used, "is_ahead", False):
             raise UsageError(_AHEAD)
 
-    async with client_of(app, check) as client:
+    async with _no_tasks_left(request.config), client_of(app, check) as client:
         yield client
+        # What it holds is no leak, though its engines end before it.
+        if (used := request.node.funcargs.get("session")) is not None:
+            await used.close()
 
 
 def _check_loop() -> None:

@@ -24,6 +24,7 @@ class KitSession(UnitSession):
         """Take no connection yet."""
         super().__init__(engines, Access.WRITE, is_brief=True)
         self._has_flushed = False
+        self._has_sent = False
         self._lets_go = True
         event.listen(self.sync_session, "after_flush", self._note_flush)
 
@@ -35,10 +36,20 @@ class KitSession(UnitSession):
     @property
     def _is_writing(self) -> bool:
         is_nested = self.sync_session.in_nested_transaction()
-        return self._has_flushed or self.rules.has_told or is_nested
+        return self._has_flushed or self._has_sent or is_nested
 
     def _note_flush(self, *_: Any) -> None:
         self._has_flushed = True
+
+    async def execute(self, statement: Any, *args: Any, **options: Any) -> Any:
+        """Execute a statement; one that writes, or may, begins changes."""
+        is_read = getattr(statement, "is_select", False) or _reads(str(statement))
+        self._has_sent = self._has_sent or not is_read
+        return await super().execute(statement, *args, **options)
+
+    async def scalar(self, statement: Any, *args: Any, **options: Any) -> Any:
+        """Return a statement's first value."""
+        return (await self.execute(statement, *args, **options)).scalar()
 
     async def _let_go(self) -> None:
         if not self._is_writing:
@@ -55,5 +66,9 @@ class KitSession(UnitSession):
         self._forget()
 
     def _forget(self) -> None:
-        self._has_flushed = self.rules.has_told = False
+        self._has_flushed = self._has_sent = False
         self._lets_go = True
+
+
+def _reads(sql: str) -> bool:
+    return sql.lstrip().upper().startswith(("SELECT", "VALUES", "SHOW", "EXPLAIN", "PRAGMA"))
