@@ -60,7 +60,8 @@ def test_workers_that_start_at_once_come_up(project: Project) -> None:
     rounds = re.findall(r"round \[(.*)\]", done.stdout)
     assert rounds == ["0, 0, 0, 0, 0, 0, 0, 0"] * 3 * ROUNDS
     counts = [len(re.findall(f"upgraded {name} ", done.stdout)) for name in ("one", "two", "three")]
-    # A runner that was killed may have been done, and have said nothing.
+    # A runner that was killed at a random moment may have been done and have said nothing, or have
+    # said so just before its COMMIT, which then never came.
     killed = ROUNDS // 2
     assert counts[0] == ROUNDS
-    assert all(3 * ROUNDS - killed <= count <= 3 * ROUNDS for count in counts[1:])
+    assert all(abs(count - 3 * ROUNDS) <= killed for count in counts[1:])
