@@ -79,7 +79,7 @@ def keep(
 
 
 def _wait(
-    folder: Path, server: "subprocess.Popen[bytes]"
+    folder: Path, server: "subprocess.Popen[Any]"
 ) -> str:  # pragma: no cover -- in a process of its own
     """Return `READY` once the server takes connections, else what it logged."""
     deadline = time.monotonic() + _START_SECONDS
@@ -110,7 +110,7 @@ def _is_deserted(users: int, record: Path) -> bool:  # pragma: no cover -- in a 
 
 def _launch(  # pragma: no cover -- in a process of its own
     folder: Path, command: list[str], who: dict[str, Any]
-) -> "subprocess.Popen[bytes]":
+) -> "subprocess.Popen[Any]":
     control = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
     def die_with_parent() -> None:
