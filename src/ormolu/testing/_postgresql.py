@@ -155,8 +155,16 @@ def postgresql(settings: Mapping[str, str] | None = None) -> PostgreSQLServer:
     found = _servers.get((os.getpid(), key))
     if found is None:
         record = _run_folder() / f"postgresql-{key}.json"
-        with locked(record.with_suffix(".lock")):
-            found = _join(record) or _start(record, wanted)
+        lock = record.with_suffix(".lock")
+        with locked(lock):
+            try:
+                found = _join(record) or _start(record, wanted)
+            except BaseException:
+                # No keeper will delete them.
+                lock.unlink()
+                with suppress(OSError):
+                    record.parent.rmdir()
+                raise
         _servers[os.getpid(), key] = found
     return found
 
