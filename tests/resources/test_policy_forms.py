@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import FastAPI, Header
-from sqlalchemy import MetaData, String, exists, func, literal, or_, select, tuple_
+from sqlalchemy import Integer, MetaData, String, exists, func, literal, or_, select, tuple_
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlalchemy.sql.functions import FunctionElement
 
 from ormolu import Database, Model, Policy, UsageError, resource
 from ormolu.resources.declare._policy import checked_policy
@@ -112,6 +114,31 @@ def test_rows_of_another_table(name: str) -> None:
         checked_policy(Policy(visible=REFUSED[name]), Plot)
     with pytest.raises(UsageError, match="is no table of Plot"):
         checked_policy(Policy(visible=True, writable=REFUSED[name]), Plot)
+
+
+class OneAtHome(FunctionElement[int]):
+    """SQL that one database has."""
+
+    type = Integer()
+    inherit_cache = True
+
+
+@compiles(OneAtHome, "a database of the program's own")
+def _one(_element: OneAtHome, _compiler: object, **_options: object) -> str:
+    return "1"
+
+
+def _named_alike(least: int) -> Any:
+    table = select(Plot.id).where(Plot.size > least).cte("mine")
+    return Plot.id.in_(select(table.c.id))
+
+
+def test_conditions_are_looked_at_and_not_compiled() -> None:
+    """The database's own SQL is known to its dialect alone; conditions are kept apart later."""
+    found = Policy(visible=Plot.size > OneAtHome())
+    assert checked_policy(found, Plot) is found
+    found = Policy(visible=_named_alike(1), writable=_named_alike(5))
+    assert checked_policy(found, Plot) is found
 
 
 @pytest.mark.parametrize("name", TAKEN)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import ColumnClause, Grouping
+from sqlalchemy.sql.elements import ColumnClause, Grouping, TableValuedColumn
 from sqlalchemy.sql.selectable import FromClause, SelectBase
 
 from ormolu.errors import UsageError
@@ -297,16 +297,12 @@ def _check_tables(policy: Policy, mapper: Mapper[Any]) -> None:
         UsageError: It names columns of another table.
     """
     condition = policy.touched
-    if condition is None:
-        return
     known = cached_on_mapper(mapper, _tables_of, mapper)
-    # A function that returns rows, and has become a column, is a table of its own, too.
-    for found in sa.select(sa.literal(1)).where(condition).get_final_froms():
-        if found not in known:
+    for column, table in () if condition is None else _columns_of(condition):
+        if table is not None and table not in known:
             name = mapper.class_.__name__
-            column = next((each for each in _columns_of(condition) if each.table is found), found)
             message = (
-                f"The policy of resource({name}) compares {column}, and {found} is no "
+                f"The policy of resource({name}) compares {column}, and {table} is no "
                 f"table of {name}. Write that as exists(), any() or has()."
             )
             raise UsageError(message)
@@ -317,13 +313,19 @@ def _tables_of(mapper: Mapper[Any]) -> frozenset[Any]:
     return frozenset([*mapper.tables, *joined])
 
 
-def _columns_of(condition: sa.ColumnElement[bool]) -> Iterator[ColumnClause[Any]]:
-    """Yield the columns of a condition, without those in subqueries."""
+def _columns_of(condition: sa.ColumnElement[bool]) -> Iterator[tuple[Any, Any]]:
+    """Yield the columns of a condition with their tables, without those in subqueries.
+
+    Nothing is compiled for it: that takes the dialect of the database, and conditions kept apart.
+    """
     waiting: list[Any] = [condition]
     while waiting:
         part = waiting.pop()
         if isinstance(part, ColumnClause):
-            yield part
+            yield part, part.table
+        elif isinstance(part, TableValuedColumn):
+            # A function that returns rows, and has become a column, is a table of its own.
+            yield part, part.scalar_alias
         elif not isinstance(part, SelectBase):
             waiting += part.get_children()
 
