@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from anyio._backends._asyncio import TestRunner
 
+from ormolu.testing._rewriting import leave_unwritten
+
 if sys.dont_write_bytecode:
     # As in many containers. Each of the programs that tests start would compile all libraries
     # anew, for longer than it then runs; here they are compiled once, beside the environment's.
@@ -24,6 +26,11 @@ if find_spec("sniffio") is None:
 gc.disable()
 
 pytest_plugins = ["tests.fixtures.backends", "tests.fixtures.apps", "tests.fixtures.garbage"]
+
+
+def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Leave our modules as they are: they are those of a plugin, which is switched off here."""
+    leave_unwritten(pluginmanager)
 
 
 @pytest.fixture(scope="session")
