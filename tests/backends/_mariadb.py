@@ -89,9 +89,10 @@ class MariaDB(Server):
         self.create_database(name)
 
     def execute(self, statement: str) -> None:
-        """Execute a statement as root; raise if it fails."""
+        """Execute statements as root; raise if one fails."""
         with self._cursor() as cursor:
-            cursor.execute(statement)
+            for each in statement.split("; "):
+                cursor.execute(each)
 
     def _is_listening(self) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:
