@@ -19,7 +19,8 @@ _START_SECONDS = 20.0
 @asynccontextmanager
 async def served(app: ASGIApp) -> AsyncIterator[int]:
     """Serve an application from this event loop; give the port."""
-    config = uvicorn.Config(app, port=free_port(), log_level="critical", lifespan="on")
+    # What uvicorn sets up for logging would stay for the tests after this one.
+    config = uvicorn.Config(app, port=free_port(), log_config=None, lifespan="on")
     server = uvicorn.Server(config)
     server.capture_signals = suppress  # type: ignore[assignment, method-assign]
     task = asyncio.create_task(server.serve())
