@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy.exc import DBAPIError, StatementError
 
@@ -54,6 +54,7 @@ class Fault:
         is_referenced: Whether other rows still refer to this one, as far as the server told.
         words: What was said, where that quotes no value of a row: for the log, not for a client.
         advice: What to mend in the program, likewise; None where that is not known.
+        is_unsent: Whether the driver refused a value, and has sent nothing.
     """
 
     kind: Kind
@@ -64,6 +65,7 @@ class Fault:
     is_referenced: bool = False
     words: str | None = None
     advice: str | None = None
+    is_unsent: bool = False
 
     @property
     def is_settled(self) -> bool:
@@ -71,11 +73,20 @@ class Fault:
         return self.native is not None and self.kind not in _UNSETTLED
 
     @property
+    def may_be_of_value(self) -> bool:
+        """Tell whether a value of a wrong type can be its cause, which the server may not say."""
+        if self.native is None:
+            return self.kind in {"internal_error", "invalid_value"}
+        return self.kind == "invalid_value" or self.native in _OF_TYPES
+
+    @property
     def spoils_connection(self) -> bool:
         """Tell whether the driver may have been stopped in the middle of something.
 
         Or keeps a statement whose plan is of a table that has changed.
         """
+        if self.is_unsent:
+            return False
         is_lost = self.kind in {"database_unavailable", "outcome_unknown"}
         is_outdated = self.native == "0A000" and self.kind == "busy"
         return is_lost or is_outdated or (self.native is None and self.kind != "invalid_value")
@@ -91,6 +102,10 @@ class Fault:
 _UNSETTLED: frozenset[Kind] = frozenset(
     {"database_unavailable", "internal_error", "outcome_unknown", "timeout"}
 )
+
+# What servers say of types that do not go together, and PostgreSQL of a text that is too long for
+# the type of its column.
+_OF_TYPES = frozenset({"42804", "42846", "42883", "54000", "4078", "4079"})
 
 # What PgBouncer says to the settings that a connection to PostgreSQL itself begins with.
 _POOLER_REFUSAL = "unsupported startup parameter"
@@ -161,7 +176,8 @@ _MYSQL: dict[int, Kind] = {
     **dict.fromkeys((1048, 1364), "not_null_violation"),
     **dict.fromkeys((3819, 4025), "check_violation"),
     **dict.fromkeys(
-        (1264, 1265, 1292, 1366, 1406, 1411, 1690, 3140, 3141, 1367), "invalid_value"
+        (1264, 1265, 1292, 1366, 1406, 1411, 1416, 1690, 3037, 3140, 3141, 1367),
+        "invalid_value",
     ),
     **dict.fromkeys((1020, 1205, 1213, 3572), "busy"),
     **dict.fromkeys((1040, 1203, 1226), "overloaded"),
@@ -184,6 +200,9 @@ _MIXED = frozenset({1267, 1270, 1271})
 # Python errors that a type or a driver raises for a value before anything is sent; a TypeError
 # is the program's own mistake.
 _VALUE_ERRORS = (ArithmeticError, LookupError, ValueError)
+
+# psycopg's and sqlite3's words for a value of a type that they cannot send.
+_UNSENT = re.compile(r"cannot adapt type|Error binding parameter")
 
 # MySQL names no table, and its keys are called after their columns.
 _WRITTEN_TABLE = re.compile(
@@ -214,7 +233,8 @@ def _read_fault(error: BaseException) -> Fault:
     if not isinstance(error, DBAPIError):
         return _read_value_error(error)
     driver = _driver_error(error)
-    fault = driver_fault(driver) or Fault(kind=_guess_kind(error, driver))
+    is_unsent = _UNSENT.match(str(driver)) is not None
+    fault = driver_fault(driver) or Fault(kind=_guess_kind(error, driver), is_unsent=is_unsent)
     written = _WRITTEN_TABLE.match(error.statement or "")
     return replace(fault, table=written[1]) if written and fault.table is None else fault
 
@@ -272,8 +292,10 @@ def _read_postgresql(sqlstate: str, driver: BaseException) -> Fault:
     if sqlstate == "0A000" and "cached" in str(driver):
         # A table was changed under a prepared statement, which its driver now prepares anew.
         kind = "busy"
+    if sqlstate == "42601" and not _is_of_statement(report):
+        kind = "invalid_value"
     detail = getattr(report, "message_detail", None) or getattr(report, "detail", None) or ""
-    column = getattr(report, "column_name", None)
+    column = getattr(report, "column_name", None) or _mistyped(sqlstate, driver)
     key = re.match(r"Key \((.+?)\)=\(", detail)
     return Fault(
         kind=kind,
@@ -283,6 +305,22 @@ def _read_postgresql(sqlstate: str, driver: BaseException) -> Fault:
         columns=(column,) if column else _split_names(key[1]) if key else (),
         is_referenced=sqlstate == "23001" or "is still referenced" in detail,
     )
+
+
+def _is_of_statement(report: Any) -> bool:
+    """Tell whether PostgreSQL, or a function in it, could not read a statement.
+
+    Of what it reads from a value, a query of words say, it tells no position.
+    """
+    names = ("position", "statement_position", "internal_position", "internal_query")
+    told = [getattr(report, name) for name in names if hasattr(report, name)]
+    return not told or any(told)
+
+
+def _mistyped(sqlstate: str, driver: BaseException) -> str | None:
+    """Return the column that PostgreSQL names in the text alone, as far as that is English."""
+    found = re.search(r'column "([^"]+)" is of type', str(driver)) if sqlstate == "42804" else None
+    return found[1] if found else None
 
 
 def _split_names(listed: str) -> tuple[str, ...]:

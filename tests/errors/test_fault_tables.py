@@ -73,7 +73,7 @@ MYSQL = [
     ("1216 1217 1451 1452", "foreign_key_violation", 409),
     ("1048 1364", "not_null_violation", 422),
     ("3819 4025", "check_violation", 422),
-    ("1264 1265 1292 1366 1367 1406 1411 1690 3140 3141", "invalid_value", 422),
+    ("1264 1265 1292 1366 1367 1406 1411 1416 1690 3037 3140 3141", "invalid_value", 422),
     ("1020 1205 1213 3572", "busy", 503),
     ("1180", "outcome_unknown", 503),
     ("1040 1203 1226", "overloaded", 503),
@@ -123,6 +123,12 @@ def test_sqlstate(code: str, kind: str, status: int) -> None:
     """A SQLSTATE, or else its class, has one kind and one status."""
     fault = read(DriverError("text", sqlstate=code))
     assert (fault.kind, fault.native, STATUSES[fault.kind]) == (kind, code, status)
+
+
+@pytest.mark.parametrize(("position", "kind"), [("8", "schema_mismatch"), (None, "invalid_value")])
+def test_a_syntax_error_in_no_statement_is_one_in_a_value(position: Any, kind: str) -> None:
+    """PostgreSQL tells the position of one in a statement."""
+    assert read(DriverError("text", sqlstate="42601", position=position)).kind == kind
 
 
 @pytest.mark.parametrize(("code", "kind", "status"), rows(SQLITE))

@@ -64,15 +64,13 @@ def report_statement_errors(engine: Engine, target: Target, access: Access) -> N
 
     @event.listens_for(engine, "handle_error")
     def _handle(context: ExceptionContext) -> None:
-        error = context.sqlalchemy_exception
         original = context.original_exception
         if isinstance(original, OSError):
             # A broken network, or asyncpg's command_timeout, which raises no driver's error.
             context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
             message = "The database did not answer, or the connection to it broke."
             raise DatabaseDownError(message) from original
-        if isinstance(original, (OverflowError, UnicodeEncodeError)):
-            error = DataError(context.statement, None, original, hide_parameters=True)
+        error = _wrapped(context)
         if not isinstance(error, StatementError) or isinstance(error.orig, SQLAlchemyError):
             return
         fault = fault_of(error)
@@ -93,6 +91,17 @@ def report_statement_errors(engine: Engine, target: Target, access: Access) -> N
             raise ReadOnlyError(_READ_ONLY)
         if error is not context.sqlalchemy_exception:
             raise error
+
+
+def _wrapped(context: ExceptionContext) -> BaseException | None:
+    """Return the error as one of SQLAlchemy's: it does not wrap all that drivers raise bare."""
+    error, original = context.sqlalchemy_exception, context.original_exception
+    if isinstance(original, (OverflowError, UnicodeEncodeError)):
+        return DataError(context.statement, None, original, hide_parameters=True)
+    if error is None and isinstance(original, TypeError):
+        # asyncmy's, for a value of a type that it cannot send.
+        return StatementError(str(original), context.statement, None, original, True)
+    return error
 
 
 def _note_failure(connection: Connection | None, fault: Fault) -> None:

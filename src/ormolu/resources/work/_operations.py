@@ -116,10 +116,11 @@ class Operations:
             # Before the database tells by its keys what it has.
             raise out_of_reach(self.declaration)
         prepared = [await self._prepare("create", row.values, row.sent) for row in rows]
-        sent = [each for _, each in prepared]
+        values, sent = [each for each, _ in prepared], [each for _, each in prepared]
         writer = await self._writer()
-        with self._values.refusing(locations, is_new=True), blaming(self.declaration, sent):
-            written = await writer.insert([values for values, _ in prepared])
+        is_blamed = blaming(self.declaration, sent, values)
+        with self._values.refusing(locations, is_new=True), is_blamed:
+            written = await writer.insert(values)
         return [await self._after("create", each) for each in written]
 
     async def update(
@@ -157,7 +158,7 @@ class Operations:
         if changes:
             changes, known = await self._prepare("update", changes, sent)
         writer = await self._writer()
-        with blaming(self.declaration, [known]):
+        with blaming(self.declaration, [known], [changes]):
             written = await writer.update(key, changes, versions)
         return await self._after("update", written) if changes else written
 
@@ -257,7 +258,7 @@ class Operations:
             lambda session: self._values.named(row.values, group, session.connection)
         )
         with self._values.refusing([location], is_new=True):
-            found = await self._match(named, change, versions)
+            found = await self._match(named, change, versions, row.sent)
         if found is not None:
             return found, False
         try:
@@ -269,7 +270,7 @@ class Operations:
                 raise
             # Another request has created the row, or this caller cannot see it.
             with self._values.refusing([location], is_new=True):
-                found = await self._match(named, change, versions, is_latest=True)
+                found = await self._match(named, change, versions, row.sent, is_latest=True)
             if found is None:
                 raise
             return found, False
@@ -279,6 +280,7 @@ class Operations:
         named: Mapping[str, Any],
         changes: dict[str, Any] | None,
         versions: Versions,
+        sent: Names,
         *,
         is_latest: bool = False,
     ) -> Written | None:
@@ -288,7 +290,9 @@ class Operations:
         writer = await self._writer()
         # SQLite would find a row with a rounded number.
         writer.check(named)
-        key = await writer.find(named, is_latest=is_latest)
+        known = {name: value for name, value in named.items() if name in sent}
+        with blaming(self.declaration, [known], [named]):
+            key = await writer.find(named, is_latest=is_latest)
         if key is None:
             return None
         if changes is None:
