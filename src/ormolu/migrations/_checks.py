@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from alembic.operations import ops
-from sqlalchemy import CheckConstraint, Column, Connection, MetaData, Table, inspect
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.schema import CreateTable
+from sqlalchemy import CheckConstraint, Column, Connection, Inspector, MetaData, Table, inspect
+
+from ormolu.migrations._probes import probe
 
 __all__ = ["changed_checks"]
 
@@ -22,7 +22,7 @@ _Pair = tuple[ops.ModifyTableOps, ops.ModifyTableOps]
 def changed_checks(connection: Connection, metadata: MetaData) -> Iterator[_Pair]:
     """Yield what brings each changed constraint to the model, and what brings it back."""
     inspector = inspect(connection)
-    for number, table in enumerate(metadata.sorted_tables):
+    for table in metadata.sorted_tables:
         mapped = {
             str(each.name): each
             for each in table.constraints
@@ -32,7 +32,7 @@ def changed_checks(connection: Connection, metadata: MetaData) -> Iterator[_Pair
             continue
         there = _texts(inspector.get_check_constraints(table.name, schema=table.schema))
         common = {name: check for name, check in mapped.items() if name in there}
-        wanted = _as_stored(connection, table, common, f"ormolu_probe_{number}")
+        wanted = _as_stored(connection, table, common)
         for name, text in wanted.items():
             if text != there[name]:
                 yield _operations(table, common[name], there[name])
@@ -43,21 +43,16 @@ def _texts(found: Any) -> dict[str, str]:
 
 
 def _as_stored(
-    connection: Connection, table: Table, checks: dict[str, CheckConstraint], probe: str
+    connection: Connection, table: Table, checks: dict[str, CheckConstraint]
 ) -> dict[str, str]:
     """Return the constraints' texts as the database writes them; nothing if it cannot have them."""
     columns: list[Any] = [Column(each.name, each.type) for each in table.columns]
     conditions = [_copy(each, connection) for each in checks.values()]
-    made = Table(probe, MetaData(), *columns, *conditions, prefixes=["TEMPORARY"])
-    savepoint = connection.begin_nested()
-    try:
-        connection.execute(CreateTable(made))
-        return _texts(inspect(connection).get_check_constraints(probe))
-    except DBAPIError:
-        # A column's type is not there yet, say, and comes with this revision.
-        return {}
-    finally:
-        savepoint.rollback()
+
+    def look(inspector: Inspector, name: str) -> dict[str, str]:
+        return _texts(inspector.get_check_constraints(name))
+
+    return probe(connection, [*columns, *conditions], look) or {}
 
 
 def _copy(check: CheckConstraint, connection: Connection) -> CheckConstraint:

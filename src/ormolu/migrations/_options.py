@@ -10,11 +10,12 @@ from sqlalchemy.types import TypeEngine
 
 from ormolu.backends import backend_of
 from ormolu.migrations._changes import Changes, Wishes
+from ormolu.migrations._defaults import rendered_default
 from ormolu.migrations._enumerations import rendered_enumeration
-from ormolu.migrations._sqlite_batches import SQLiteBatches
+from ormolu.migrations._implementations import MariaDB, MySQL, PostgreSQL, SQLite
 from ormolu.models import UTCDateTime
 
-__all__ = ["WISHES", "Described", "SQLiteBatches", "options"]
+__all__ = ["WISHES", "Described", "MariaDB", "MySQL", "PostgreSQL", "SQLite", "options"]
 
 # Where a Config carries them.
 WISHES = "ormolu.wishes"
@@ -104,7 +105,9 @@ class _OfSchemas:
 
 
 def _render(kind: str, item: Any, autogenerate: Any) -> str | bool:
-    """Return our types by their public names; False leaves the rest to Alembic."""
+    """Return our types by their public names, and defaults; False leaves the rest to Alembic."""
+    if kind == "server_default":
+        return rendered_default(item, autogenerate) or False
     if kind != "type":
         return False
     enumeration = rendered_enumeration(item, autogenerate)

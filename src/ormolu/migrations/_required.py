@@ -13,7 +13,7 @@ from alembic.operations import ops
 from sqlalchemy import Column, types
 from sqlalchemy.sql.schema import DefaultClause, ScalarElementColumnDefault
 
-from ormolu.migrations._texts import without_parameters
+from ormolu.migrations._texts import compiled_text
 
 __all__ = ["plan_required"]
 
@@ -118,7 +118,7 @@ def _fill(
     target = named.c[column.name]
     update = named.update().where(target.is_(None)).values({target: value})
     compiled = update.compile(dialect=context.dialect, compile_kwargs={"literal_binds": True})
-    return without_parameters(str(compiled))
+    return compiled_text(compiled)
 
 
 def _value(column: Column[Any]) -> Any:
@@ -145,7 +145,7 @@ def _neutral(column: Column[Any]) -> Any:
 
 def _quoted(value: str) -> Any:
     """Return text in quotes, of no type: the database takes it for the column's."""
-    return sa.literal_column("'" + value.replace("'", "''") + "'")
+    return sa.literal(value, sa.String())
 
 
 def _nullable(operation: ops.AddColumnOp, table: ops.ModifyTableOps) -> ops.AddColumnOp:
