@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Connection, Dialect, Table, func
+from sqlalchemy import ColumnElement, Connection, Dialect, Inspector, Table, func
 from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
@@ -205,6 +205,23 @@ class Backend:
         """Tell whether a column of this quite other type is what DDL for a type makes."""
         del found, mapped
         return False
+
+    def written_default(
+        self, inspector: Inspector, place: tuple[str | None, str], known: ReflectedColumn
+    ) -> str | None:
+        """Return the server default of a column as DDL would have to write it.
+
+        Args:
+            inspector: Of the database.
+            place: The schema and the name of the table.
+            known: What SQLAlchemy has read of the column.
+        """
+        del inspector, place
+        return known.get("default")
+
+    def default_in_ddl(self, sql: str) -> str:
+        """Return an expression as DDL has to write it as a default."""
+        return sql
 
     def how_to_add_schema(self, quoted: str) -> str:
         """Say what to do about a schema that is not there."""

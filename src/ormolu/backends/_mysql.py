@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from types import NoneType
 from typing import Any
 
-from sqlalchemy import Dialect, LargeBinary, Text, cast, collate, text, type_coerce
+from sqlalchemy import Dialect, Inspector, LargeBinary, Text, cast, collate, text, type_coerce
 from sqlalchemy.dialects import mysql
+from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
+from ormolu.backends._defaults import read_defaults
 from ormolu.backends._generic import Backend
 from ormolu.backends._mysql_ddl import complete_ddl
 
@@ -79,6 +82,20 @@ class _MySQL(Backend):
         size = length if names is _BLOBS else length * _BYTES_OF_CHARACTER
         fitting = (name for name, most in zip(names, _SIZES, strict=True) if size <= most)
         return next(fitting, None) == found.__visit_name__
+
+    def written_default(
+        self, inspector: Inspector, place: tuple[str | None, str], known: ReflectedColumn
+    ) -> str | None:
+        default = super().written_default(inspector, place, known)
+        if not isinstance(default, (str, NoneType)):
+            return default
+        schema, table = place
+        cache: dict[Any, Any] = inspector.info_cache
+        key = ("ormolu.defaults", schema, table)
+        if key not in cache:
+            cache[key] = read_defaults(inspector, table, schema)
+        read: str | None = cache[key].get(known["name"], default)
+        return read
 
     @asynccontextmanager
     async def migration_lock(self, engine: AsyncEngine) -> AsyncIterator[bool]:

@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, types
+from sqlalchemy import ColumnElement, Connection, Inspector, Table, types
 from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import TypeEngine
 
+from ormolu.backends._defaults import in_parentheses, is_in_parentheses
 from ormolu.backends._generic import Backend, Exact
 
 __all__ = ["SQLITE"]
@@ -56,6 +57,16 @@ class _SQLite(Backend):
     lanes_read_again = True
     writes_json = True
     returns_by_columns = True
+
+    def written_default(
+        self, inspector: Inspector, place: tuple[str | None, str], known: ReflectedColumn
+    ) -> str | None:
+        default = super().written_default(inspector, place, known)
+        # It leaves the outermost parentheses out.
+        return in_parentheses(default) if isinstance(default, str) else default
+
+    def default_in_ddl(self, sql: str) -> str:
+        return sql if is_in_parentheses(sql) else in_parentheses(sql)
 
     def leaves_no_trace(self, sql: str) -> bool:
         return _SQLITE_LEAVES.match(sql) is None

@@ -6,91 +6,52 @@ backslashes, and on PostgreSQL puts them into a SELECT that then fails.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from sqlalchemy import Column, Connection, Inspector, text
+from sqlalchemy import Column, Connection, Inspector
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.schema import DefaultClause
 from sqlalchemy.types import NullType, TypeEngine
 
-from ormolu.migrations._probes import probe
-from ormolu.migrations._texts import blanked, compiled_text
+from ormolu.backends import backend_of
+from ormolu.migrations._probes import can_probe, probe
+from ormolu.migrations._texts import compiled_text, without_parameters
 
-__all__ = ["as_sqlite_expression", "default_of_mysql", "rendered_default", "stored_default"]
-
-_NUMBER = re.compile(r"[-+]?[\d.]+")
-
-# Of a column's line, without what stands in quotes and parentheses.
-_DEFAULT_OF_LINE = re.compile(r" DEFAULT (\S+(?: ON UPDATE \S+)?)")
-_NAME_OF_LINE = re.compile(r"  `((?:[^`]|``)+)` ")
+__all__ = ["has_changed", "rendered_default"]
 
 
-def stored_default(
-    connection: Connection, column: Column[Any], kind: TypeEngine[Any]
-) -> str | None:
-    """Return the default of a mapped column as the database writes it for a column of a type.
+def has_changed(connection: Connection, mapped: Column[Any], found: Column[Any], text: str) -> bool:
+    """Tell whether the default of a column is another than that of the model.
 
-    Returns:
-        Its text; None if a column of that type cannot have it, or there are none.
+    Args:
+        connection: The database, which is asked how it writes the model's.
+        mapped: The column of the model, with a default.
+        found: The column that is there.
+        text: The default that it has.
     """
+    # Of the type that is there, as the one that is mapped may come with this revision.
+    for kind in (found.type, mapped.type):
+        wanted = _stored(connection, mapped, kind)
+        if wanted is not None:
+            return without_parameters(wanted) != text
+    # What it calls is not there; unless whoever asks may make no temporary table at all.
+    return can_probe(connection)
+
+
+def _stored(connection: Connection, column: Column[Any], kind: TypeEngine[Any]) -> str | None:
+    """Return the default as the database writes it for a column of a type, None if it cannot."""
     if isinstance(kind, NullType):
         return None
 
     def look(inspector: Inspector, table: str) -> str | None:
-        (found,) = inspector.get_columns(table)
-        default = found["default"]
-        if connection.dialect.name in {"mysql", "mariadb"}:
-            default = default_of_mysql(inspector, table, None, column.name, default)
-        return default
+        (known,) = inspector.get_columns(table)
+        backend = backend_of(connection.dialect)
+        return backend.written_default(inspector, (None, table), known)
 
     same: Column[Any] = Column(
         column.name, kind, server_default=column.server_default, nullable=column.nullable
     )
     return probe(connection, [same], look)
-
-
-def default_of_mysql(
-    inspector: Inspector, table: str, schema: str | None, column: str, known: str | None
-) -> str | None:
-    """Return the text of a default, of which SQLAlchemy reads no call with a text in it.
-
-    Args:
-        inspector: Keeps what was read of a table.
-        table: The table's name.
-        schema: Its schema.
-        column: The column's name.
-        known: What SQLAlchemy has read.
-    """
-    cache: dict[Any, Any] = inspector.info_cache
-    key = ("ormolu.defaults", schema, table)
-    if key not in cache:
-        cache[key] = _defaults_of_mysql(inspector, table, schema)
-    default: str | None = cache[key].get(column, known)
-    return default
-
-
-def _defaults_of_mysql(
-    inspector: Inspector, table: str, schema: str | None
-) -> dict[str, str | None]:
-    preparer = inspector.dialect.identifier_preparer
-    name = ".".join(preparer.quote_identifier(each) for each in (schema, table) if each)
-    bind: Any = inspector.bind
-    statement = bind.execute(text(f"SHOW CREATE TABLE {name}")).one()[1]
-    found: dict[str, str | None] = {}
-    for line in statement.split("\n"):
-        column = _NAME_OF_LINE.match(line)
-        if column is not None:
-            place = _DEFAULT_OF_LINE.search(blanked(line.rstrip(","), has_escapes=True))
-            default = None if place is None else line[slice(*place.span(1))]
-            found[column[1].replace("``", "`")] = None if default == "NULL" else default
-    return found
-
-
-def as_sqlite_expression(default: str) -> str:
-    """Return a default with the parentheses that SQLite needs, and does not tell."""
-    is_literal = set(blanked(default, has_escapes=False)) == {"q"} or _NUMBER.fullmatch(default)
-    return default if is_literal else f"({default})"
 
 
 def rendered_default(default: Any, autogenerate: Any) -> str | None:
@@ -105,7 +66,5 @@ def rendered_default(default: Any, autogenerate: Any) -> str | None:
     compiled = default.compile(
         dialect=dialect, compile_kwargs={"literal_binds": True, "include_table": False}
     )
-    sql = compiled_text(compiled)
-    if dialect.name == "sqlite" and set(blanked(sql, has_escapes=False)) != {"p"}:
-        sql = as_sqlite_expression(sql)
+    sql = backend_of(dialect).default_in_ddl(compiled_text(compiled))
     return f"{autogenerate.opts['sqlalchemy_module_prefix']}text({sql!r})"

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Connection, Inspector, Integer, MetaData, Table, inspect, text
+from sqlalchemy import Column, Connection, Inspector, Integer, MetaData, Table, inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
@@ -19,6 +19,8 @@ def probe(
     connection: Connection, items: Sequence[Any], look: Callable[[Inspector, str], _Found]
 ) -> _Found | None:
     """Make a temporary table of columns and constraints, look at it, and undo it.
+
+    On MySQL it stays until the connection ends.
 
     Args:
         connection: Where; its transaction goes on as it was.
@@ -34,14 +36,9 @@ def probe(
     savepoint = connection.begin_nested()
     try:
         connection.execute(CreateTable(made))
-        found = look(inspect(connection), name)
-        if connection.dialect.name in {"mysql", "mariadb"}:
-            # A rollback there leaves temporary tables.
-            connection.execute(text(f"DROP TEMPORARY TABLE {name}"))
+        return look(inspect(connection), name)
     except DBAPIError:
         return None
-    else:
-        return found
     finally:
         savepoint.rollback()
 
