@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from enum import Enum
 from functools import cached_property
@@ -98,9 +99,12 @@ def _body(declaration: Declaration, operation: Literal["create", "update"]) -> B
 
 
 def _whole(opened: Mapping[str, Attribute]) -> dict[str, Any]:
-    """Return the fields of a whole row."""
+    """Return the fields of a whole row; a column with several names needs no single one."""
+    named = Counter(each.column for each in opened.values() if each.column is not None)
     return {
-        each.field.name: _written(each, {} if each.is_required else _default_of(each))
+        each.field.name: _written(
+            each, {} if each.is_required and named[each.column] < 2 else _default_of(each)
+        )
         for each in opened.values()
     }
 

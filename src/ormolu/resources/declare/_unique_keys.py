@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,14 +14,18 @@ __all__ = ["unique_keys_of"]
 
 
 def unique_keys_of(mapper: Mapper[Any]) -> list[frozenset[str]]:
-    """Return the sets of attributes that are unique together."""
+    """Return the sets of attributes that are unique together, by each name that a column has."""
     groups: list[Any] = []
     for table in mapper.tables:
         assert isinstance(table, sa.Table)
         groups += keys_of_table(table)
-    by_column = {column: prop.key for prop in mapper.column_attrs for column in prop.columns}
+    names: dict[Any, list[str]] = {}
+    for prop in mapper.column_attrs:
+        for column in prop.columns:
+            names.setdefault(column, []).append(prop.key)
     return [
-        frozenset(by_column[column] for column in group)
+        frozenset(named)
         for group in groups
-        if group and all(column in by_column for column in group)
+        if group
+        for named in product(*(names.get(column, ()) for column in group))
     ]

@@ -253,6 +253,7 @@ class Operations:
         """  # fmt: skip
         group = self._values.find_unique(unique)
         row = self._values.read_new(values, location)
+        group = self._values.as_given(group, row)
         change = None if ignore else self._values.matching(row, group)
         named = await self._session.run_sync(
             lambda session: self._values.named(row.values, group, session.connection)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from ormolu.query import Location, View, entry_of, refuse, revealed
 from ormolu.resources.declare import Attribute, Body, Declaration, Exposure, Names, Policy
 from ormolu.resources.work._defaults import Connect, fill_in
 from ormolu.resources.work._instances import RejectedError
+from ormolu.resources.work._second_names import SecondNames
 
 __all__ = ["NewRow", "Values"]
 
@@ -56,6 +56,7 @@ class Values:
         self._view = view
         self._declaration: Declaration = exposure.declaration
         self._schemas = exposure.schemas
+        self._names = SecondNames(exposure.declaration)
         self._policy = policy
         self._closed = {*policy.read_only, *policy.hidden}
         self._sealed = {*self._closed, *policy.assign}
@@ -76,10 +77,12 @@ class Values:
             given = body.offer(name, value, given)
         sealed = self._closed - assigned.keys()
         checked, sent = _read(body, given, sealed, location, is_new=True)
-        row = {**self._by_column(checked, sent, location), **assigned}
+        row = {**self._names.merge(checked, sent, location), **assigned}
+        if not body.is_own:
+            self._names.check_complete(row, body, location)
         made = {} if self._declaration.traits.constructor.is_own else self._declaration.factories
         # The program's own `__init__` makes them itself.
-        for name in made.keys() - self._other_names(row):
+        for name in made.keys() - self._names.others(row):
             if name not in row:
                 row[name] = made[name]()
         return NewRow(row, (sent - assigned.keys()) & row.keys())
@@ -130,7 +133,7 @@ class Values:
             RefusedError: A value is wrong, unknown or not writable.
         """
         found, _ = _read(self._schemas.changed, values, self._sealed, location, is_new=False)
-        return self._by_column(found, found.keys(), location)
+        return self._names.merge(found, found.keys(), location)
 
     def replacing(self, row: Mapping[str, Any], connect: Connect | None) -> dict[str, Any]:
         """Return the changes that turn an existing row into this one.
@@ -142,35 +145,12 @@ class Values:
         Raises:
             LookupError: A default needs the connection.
         """
-        names = self._declaration.changeable.keys() - self._sealed - self._other_names(row)
+        names = self._declaration.changeable.keys() - self._sealed - self._names.others(row)
         return fill_in(self._declaration.attributes, names, row, connect)
 
-    def _by_column(self, values: dict[str, Any], sent: Names, location: Location) -> dict[str, Any]:
-        """Return values without a second name of a column; what was sent goes before a default.
-
-        Raises:
-            RefusedError: Two names of a column were sent with two values.
-        """
-        columns = self._declaration.cached(_shared_columns)
-        if len(columns.keys() & values.keys()) < 2:
-            return values
-        kept: dict[Any, str] = {}
-        for name in sorted(columns.keys() & values.keys(), key=lambda each: each not in sent):
-            other = kept.setdefault(columns[name], name)
-            is_other = repr(values[other]) != repr(values[name]) or values[other] != values[name]
-            if other != name and name in sent and is_other:
-                names = self._declaration.names
-                message = f"Is the column of {names[other]}, which has another value"
-                raise refuse((*location, names[name]), "repeated", message)
-        dropped = (columns.keys() & values.keys()) - set(kept.values())
-        return {name: value for name, value in values.items() if name not in dropped}
-
-    def _other_names(self, row: Mapping[str, Any]) -> set[str]:
-        """Return the names that need no value: another name of the column has it."""
-        columns = self._declaration.cached(_shared_columns)
-        first = {columns[name]: name for name in reversed(columns)}
-        first |= {columns[name]: name for name in columns.keys() & row.keys()}
-        return columns.keys() - set(first.values())
+    def as_given(self, group: Names, row: NewRow) -> Names:
+        """Return the attributes of a unique key by those names that a new row has for them."""
+        return self._names.as_given(group, row.values)
 
     def matching(self, row: NewRow, group: Names) -> dict[str, Any]:
         """Return the changes of a row that an upsert found: what was sent, without its key."""
@@ -235,14 +215,6 @@ class Values:
         if name in assigned and not self._is_same(name, sent, assigned[name]):
             message = f"{location[-1]} is not yours to choose."
             raise RefusedError("forbidden", message, [entry_of(location, "assigned", message)])
-
-
-def _shared_columns(declaration: Declaration) -> dict[str, Any]:
-    """Return the columns that have several names, by each of these."""
-    columns = {name: each.column for name, each in declaration.attributes.items()
-               if each.column is not None}  # fmt: skip
-    count = Counter(columns.values())
-    return {name: column for name, column in columns.items() if count[column] > 1}
 
 
 def _read(
