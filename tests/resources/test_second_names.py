@@ -89,7 +89,7 @@ async def test_a_row_is_found_by_any_name_of_its_unique_key(database_url: str) -
     app = FastAPI()
     Database(database_url, metadata=Base.metadata).attach(app)
     app.include_router(resource(Pair, path="/pairs", writable={"id", "id2"}))
-    policy = Policy(visible=Pair.a2 == "x", assign={"a": "x"})
+    policy = Policy(visible=Pair.a == "x", assign={"a": "x"})
     app.include_router(resource(Pair, path="/mine", policy=lambda: policy))
     async with client_of(app) as client:
         for number, (key, body) in enumerate((key, body) for key in KEYS for body in BODIES):

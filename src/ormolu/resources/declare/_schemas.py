@@ -100,10 +100,11 @@ def _body(declaration: Declaration, operation: Literal["create", "update"]) -> B
 
 def _whole(opened: Mapping[str, Attribute]) -> dict[str, Any]:
     """Return the fields of a whole row; a column with several names needs no single one."""
-    named = Counter(each.column for each in opened.values() if each.column is not None)
+    count = Counter(each.column for each in opened.values() if each.column is not None)
+    shared = {column for column, times in count.items() if times > 1}
     return {
         each.field.name: _written(
-            each, {} if each.is_required and named[each.column] < 2 else _default_of(each)
+            each, {} if each.is_required and each.column not in shared else _default_of(each)
         )
         for each in opened.values()
     }
