@@ -64,8 +64,12 @@ async def test_revision_that_fails_leaves_nothing_or_is_told(project: Project) -
         assert project.said == []
         return
     assert "done" in await project.tables()
-    assert "Revision half" in project.said[0]
-    assert "run: ormolu db stamp half" in project.said[0]
+    assert "The upgrade of revision half stopped half-way" in project.said[0]
+    assert [each for each in project.said if "CREATE TABLE done" in each or "ALTER" in each] == [
+        project.said[0],
+        project.said[1],
+    ]
+    assert "run: ormolu db stamp half" in project.said[-2]
     await project.migrations().stamp("half")
     await project.migrations().verify()
 

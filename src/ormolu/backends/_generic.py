@@ -219,6 +219,11 @@ class Backend:
         del inspector, place
         return known.get("default")
 
+    def commits_at_once(self, sql: str) -> bool:
+        """Tell whether a statement certainly commits its transaction, itself included."""
+        del sql
+        return False
+
     def default_in_ddl(self, sql: str) -> str:
         """Return an expression as DDL has to write it as a default."""
         return sql

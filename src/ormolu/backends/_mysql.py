@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from types import NoneType
@@ -23,6 +24,12 @@ __all__ = ["MARIADB", "MYSQL", "is_short_float"]
 _SHORT_BITS = 24
 
 _LOCK_NAME = "ormolu:create"
+
+# All other DDL is of users and of plugins, which no revision should need.
+_COMMITTING = re.compile(
+    r"\s*(?:CREATE(?!\s+(?:OR\s+REPLACE\s+)?TEMPORARY\b)|DROP(?!\s+TEMPORARY\b)|ALTER|RENAME|TRUNCATE)\b",
+    re.IGNORECASE,
+)
 
 _SIZES = (2**8 - 1, 2**16 - 1, 2**24 - 1, 2**32 - 1)
 _BLOBS = ("TINYBLOB", "BLOB", "MEDIUMBLOB", "LONGBLOB")
@@ -82,6 +89,9 @@ class _MySQL(Backend):
         size = length if names is _BLOBS else length * _BYTES_OF_CHARACTER
         fitting = (name for name, most in zip(names, _SIZES, strict=True) if size <= most)
         return next(fitting, None) == found.__visit_name__
+
+    def commits_at_once(self, sql: str) -> bool:
+        return _COMMITTING.match(sql) is not None
 
     def written_default(
         self, inspector: Inspector, place: tuple[str | None, str], known: ReflectedColumn

@@ -1,4 +1,4 @@
-"""What Alembic's implementations of dialects do not do: keep server defaults as they are.
+"""What Alembic's implementations of dialects do not do: keep server defaults, and note steps.
 
 Alembic registers one when its class is made, so that ours are then those of their dialects.
 """
@@ -14,9 +14,13 @@ from sqlalchemy import Column, Inspector, Table
 
 from ormolu.backends import backend_of
 from ormolu.migrations._defaults import has_changed
+from ormolu.migrations._steps import Steps
 from ormolu.migrations._texts import without_parameters
 
 __all__ = ["MariaDB", "MySQL", "PostgreSQL", "SQLite"]
+
+# Alembic's own name for its table.
+_VERSIONS = "alembic_version"
 
 
 class _Defaults:
@@ -69,13 +73,27 @@ class PostgreSQL(_Defaults, PostgresqlImpl):
     __dialect__ = "postgresql"
 
 
-class MySQL(_Defaults, MySQLImpl):
+class _Noted(_Defaults):
+    """Notes the steps of a revision, each of which is stored at once."""
+
+    as_sql: bool
+    context_opts: Any
+
+    def start_migrations(self) -> None:
+        """Begin to note."""
+        theirs: Any = super()
+        theirs.start_migrations()
+        if self.connection is not None and not self.as_sql:
+            Steps(self.connection, self.context_opts.get("version_table", _VERSIONS)).listen()
+
+
+class MySQL(_Noted, MySQLImpl):
     """MySQL."""
 
     __dialect__ = "mysql"
 
 
-class MariaDB(_Defaults, MariaDBImpl):
+class MariaDB(_Noted, MariaDBImpl):
     """MariaDB."""
 
     __dialect__ = "mariadb"

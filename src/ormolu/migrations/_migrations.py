@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import DBAPIError
@@ -30,6 +30,8 @@ try:
 
     from ormolu.migrations._caller import Caller
     from ormolu.migrations._changes import Wishes
+    from ormolu.migrations._half_done import half_done
+    from ormolu.migrations._steps import forget_steps, read_steps
     from ormolu.migrations.rehearsal import Rehearsal, open_scratch_server, rehearse
 except ModuleNotFoundError as error:
     if error.name != "alembic":
@@ -38,6 +40,8 @@ except ModuleNotFoundError as error:
     raise ConfigurationError(message) from error
 
 __all__ = ["Migrations"]
+
+_Answer = TypeVar("_Answer")
 
 _log = logging.getLogger("ormolu")
 
@@ -83,30 +87,26 @@ class Migrations:
         """Bring the database to a revision.
 
         Raises:
-            CommandError: There is no such revision.
+            CommandError: There is no such revision, or a part of one is there.
             DBAPIError: A revision failed.
             OverloadedError: Another runner, or a lock, was waited for in vain.
             SchemaMismatchError: The database has a revision that is not here.
         """
         async with self._alone():
             await self._check_known()
-            try:
-                await self._try_again(lambda config: command.upgrade(config, revision))
-            except DBAPIError:
-                await self._tell_half_done()
-                raise
+            await self._run(lambda config: command.upgrade(config, revision))
 
     async def downgrade(self, revision: str) -> None:
         """Bring the database back to a revision; `-1` is one back, `base` the beginning.
 
         Raises:
-            CommandError: There is no such revision.
+            CommandError: There is no such revision, or a part of one is there.
             OverloadedError: Another runner, or a lock, was waited for in vain.
             SchemaMismatchError: The database has a revision that is not here.
         """
         async with self._alone():
             await self._check_known()
-            await self._try_again(lambda config: command.downgrade(config, revision))
+            await self._run(lambda config: command.downgrade(config, revision))
 
     async def stamp(self, revision: str, *, purge: bool = False) -> None:
         """Note a revision in the database, and run nothing.
@@ -121,6 +121,7 @@ class Migrations:
         """
         async with self._alone():
             await self._caller.call(lambda config: command.stamp(config, revision, purge=purge))
+            await self._ask(forget_steps)
 
     async def revision(
         self,
@@ -231,8 +232,9 @@ class Migrations:
             raise CommandError(message)
 
     async def current(self) -> str:
-        """Return the revisions that the database has, a line each."""
-        return await self._caller.call(command.current)
+        """Return the revisions that the database has, a line each, and what it has of others."""
+        found = await self._caller.call(command.current)
+        return found + "".join(f"{line}\n" for line in await self._half_done())
 
     async def history(self) -> str:
         """Return all revisions, the last one first, and which the database has."""
@@ -255,14 +257,17 @@ class Migrations:
         Raises:
             SchemaMismatchError: It is behind, or ahead; the error lists by which revisions.
         """
-        pending = await self._pending()
-        if pending:
-            raise SchemaMismatchError(
-                [
-                    f'Revision {each.revision} "{each.doc}" was not applied. Run: ormolu db upgrade'
-                    for each in pending
-                ]
-            )
+        stored = await self._half_done()
+        differences = (
+            ["\n".join(stored)]
+            if stored
+            else [
+                f'Revision {each.revision} "{each.doc}" was not applied. Run: ormolu db upgrade'
+                for each in await self._pending()
+            ]
+        )
+        if differences:
+            raise SchemaMismatchError(differences)
 
     async def _pending(self) -> list[Script]:
         """Return the revisions that the database lacks, the first one first."""
@@ -273,18 +278,39 @@ class Migrations:
         for sentence in unimported_models(Path.cwd(), known):
             self.say(sentence)
 
-    async def _tell_half_done(self) -> None:
-        """Say how to go on where the database has stored a part of a revision."""
-        backend = self.engines.target.backend
-        if backend.has_transactional_ddl:
-            return
-        (failed, *_later) = await self._pending()
-        self.say(
-            f'Revision {failed.revision} "{failed.doc}" stopped half-way. {backend.title} stores '
-            "each CREATE and ALTER at once: what stands before the failed statement in "
-            f"{failed.path} was done, now or by a run that was killed. Undo that by hand and "
-            f"upgrade again; or do the rest by hand, and run: ormolu db stamp {failed.revision}"
-        )
+    async def _run(self, verb: Callable[[Config], Any]) -> None:
+        """Call Alembic, and say how to go on where a part of a failed revision is stored.
+
+        Raises:
+            CommandError: A part of a revision is there already.
+        """
+        stored = await self._half_done()
+        if stored:
+            raise CommandError("\n".join(stored))
+        try:
+            await self._try_again(verb)
+        except Exception as error:
+            if isinstance(error, DBAPIError) and fault_of(error).is_settled:
+                await self._ask(lambda connection: forget_steps(connection, failed=True))
+            for line in await self._half_done():
+                self.say(line)
+            raise
+
+    async def _half_done(self) -> list[str]:
+        """Say of which revision the database has stored a part, and which."""
+        steps = await self._ask(read_steps) or []
+        return half_done(steps, self._caller.script(), self.engines.target.backend.title)
+
+    async def _ask(self, question: Callable[[Connection], _Answer]) -> _Answer | None:
+        """Ask a database that stores each step of a revision at once; None from any other."""
+        if self.engines.target.backend.has_transactional_ddl:
+            return None
+        engine = self.engines.make_engine()
+        try:
+            async with engine.begin() as connection:
+                return await connection.run_sync(question)
+        finally:
+            await engine.dispose()
 
     async def _check_known(self) -> tuple[str, ...]:
         """Return the revisions that the database has.
