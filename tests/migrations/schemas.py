@@ -125,7 +125,12 @@ def python_default(spec: ColumnSpec) -> Any:
 
 def server_default(spec: ColumnSpec) -> str:
     number = spec.server_default
-    texts = {"text": f"d{number}", "enum": "l1", "words": "l0", "decimal": f"{number}.50"}
+    texts = {
+        "text": f"it's \\ :a {number}%",
+        "enum": "l1",
+        "words": "l0",
+        "decimal": f"{number}.50",
+    }
     return texts.get(spec.kind, str(number))
 
 

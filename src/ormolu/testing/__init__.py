@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     )
     from ormolu.testing._postgresql import PostgreSQLServer as PostgreSQLServer
     from ormolu.testing._postgresql import postgresql as postgresql
+    from ormolu.testing._standby import PostgreSQLStandby as PostgreSQLStandby
+    from ormolu.testing._standby import postgresql_standby as postgresql_standby
 
 _PLACES = {
     "assert_committed_before_response": "ormolu.testing._ordering",
@@ -37,12 +39,14 @@ _PLACES = {
         "ormolu.testing._faults",
     ),
     **dict.fromkeys(("PostgreSQLServer", "postgresql"), "ormolu.testing._postgresql"),
+    **dict.fromkeys(("PostgreSQLStandby", "postgresql_standby"), "ormolu.testing._standby"),
 }
 
 __all__ = [
     "Injected",
     "ModelFactory",
     "PostgreSQLServer",
+    "PostgreSQLStandby",
     "SentStatement",
     "Statements",
     "assert_committed_before_response",
@@ -53,6 +57,7 @@ __all__ = [
     "fail_commit",
     "fail_nth_statement",
     "postgresql",
+    "postgresql_standby",
     "slow",
 ]
 

@@ -16,9 +16,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import make_url
+
 from ormolu.errors import ConfigurationError
 
 __all__ = [
+    "copy_cluster",
     "find_package",
     "find_programs",
     "identity",
@@ -64,15 +67,18 @@ def make_folder(prefix: str, place: Path | None = None) -> Path:
     return folder
 
 
-def run_program(command: Sequence[str], folder: Path) -> None:
-    """Run a program as the server's user.
+def run_program(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+) -> None:
+    """Run a program as the server's user, with more in its environment if that is given.
 
     Raises:
         RuntimeError: It failed; the message has what it said.
     """
     done = subprocess.run(
-        command, check=False, text=True, capture_output=True, cwd=folder, **identity()
-    )
+        command, check=False, text=True, capture_output=True, cwd=folder,
+        env={**os.environ, **(environment or {})}, **identity(),
+    )  # fmt: skip
     if done.returncode:
         message = f"{command[0]} failed: {done.stdout[-2000:]} {done.stderr[-2000:]}"
         raise RuntimeError(message)
@@ -102,6 +108,22 @@ def make_cluster(programs: Path, folder: Path, password: str | None = None) -> N
     given = ["-A", "scram-sha-256", f"--pwfile={file}", "-c", "scram_iterations=1"]
     run_program([*command, *given], folder)
     file.unlink()
+
+
+def copy_cluster(programs: Path, folder: Path, url: str) -> None:
+    """Make the data of a standby, in `data` of its folder.
+
+    Args:
+        programs: Their folder.
+        folder: Of the standby.
+        url: Of its primary, with the superuser's password.
+    """
+    primary = make_url(url)
+    command = [str(programs / "pg_basebackup"), "-D", str(folder / "data"), "-R", "-X", "stream"]
+    command += ["-h", str(primary.host), "-p", str(primary.port), "-U", str(primary.username)]
+    command += ["--checkpoint=fast", "--no-sync"]
+    # Not among the arguments, which everybody on the machine can see.
+    run_program(command, folder, {"PGPASSWORD": str(primary.password)})
 
 
 def find_programs(folder: Path) -> Path:

@@ -16,14 +16,15 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
 
 from ormolu.errors import ConfigurationError
 from ormolu.testing._administrator import Administrator, installed_driver
@@ -36,7 +37,7 @@ from ormolu.testing._binaries import (
 )
 from ormolu.testing._keeper import locked
 
-__all__ = ["PostgreSQLServer", "free_port", "postgresql", "quoted"]
+__all__ = ["PostgreSQLServer", "free_port", "postgresql", "quoted", "start_beside"]
 
 _SETTINGS = {
     "autovacuum": "off",
@@ -158,7 +159,7 @@ def postgresql(settings: Mapping[str, str] | None = None) -> PostgreSQLServer:
         lock = record.with_suffix(".lock")
         with locked(lock):
             try:
-                found = _join(record) or _start(record, wanted)
+                found = _join(record) or _start(record, wanted, _new_data())
             except BaseException:
                 # No keeper will delete them.
                 lock.unlink()
@@ -217,11 +218,46 @@ def _join(record: Path) -> PostgreSQLServer | None:
         return None
 
 
-def _start(record: Path, settings: Mapping[str, str]) -> PostgreSQLServer:
+def start_beside(
+    other: PostgreSQLServer, settings: Mapping[str, str], make: Callable[[Path, Path], None]
+) -> PostgreSQLServer:
+    """Start a server of this process alone, which has the password of another one.
+
+    Args:
+        other: The other one.
+        settings: More of its settings.
+        make: Makes its data, with the folder of the programs and its own.
+
+    Raises:
+        RuntimeError: The server did not start.
+    """
+    record = _run_folder() / f"postgresql-{uuid.uuid4().hex}.json"
+    password = make_url(other.url()).password
+    return _start(record, {**_SETTINGS, **settings}, _Data(make=make, password=str(password)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Data:
+    """How the data of a server is made: with its programs' folder and its own."""
+
+    make: Callable[[Path, Path], None]
+    password: str
+
+
+def _new_data() -> _Data:
+    password = secrets.token_hex(16)
+
+    def make(programs: Path, folder: Path) -> None:
+        make_cluster(programs, folder, password)
+
+    return _Data(make=make, password=password)
+
+
+def _start(record: Path, settings: Mapping[str, str], data: _Data) -> PostgreSQLServer:
     find_package()
     for left in reversed(range(_ATTEMPTS)):
         try:
-            return _start_once(record, settings)
+            return _start_once(record, settings, data)
         except subprocess.CalledProcessError as error:
             # Somebody may have taken the port since we looked.
             if "could not bind" not in error.stderr or not left:
@@ -230,10 +266,10 @@ def _start(record: Path, settings: Mapping[str, str]) -> PostgreSQLServer:
     raise AssertionError
 
 
-def _start_once(record: Path, settings: Mapping[str, str]) -> PostgreSQLServer:
-    folder, port, password = make_folder("ormolu-postgresql-"), free_port(), secrets.token_hex(16)
+def _start_once(record: Path, settings: Mapping[str, str], data: _Data) -> PostgreSQLServer:
+    folder, port = make_folder("ormolu-postgresql-"), free_port()
     programs = find_programs(folder)
-    make_cluster(programs, folder, password)
+    data.make(programs, folder)
     os.mkfifo(folder / "users", 0o600)
     command = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port)]
     command += [f"--{name}={value}" for name, value in settings.items()]
@@ -246,10 +282,10 @@ def _start_once(record: Path, settings: Mapping[str, str]) -> PostgreSQLServer:
              json.dumps(given)],
             check=True, text=True, capture_output=True,
         )  # fmt: skip
-        server = PostgreSQLServer(port, password, folder)
+        server = PostgreSQLServer(port, data.password, folder)
     finally:
         os.close(both)
-    told = {"port": port, "password": password, "folder": str(folder)}
+    told = {"port": port, "password": data.password, "folder": str(folder)}
     with open(os.open(record, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(told, file)
     return server
