@@ -55,6 +55,7 @@ class Fault:
         words: What was said, where that quotes no value of a row: for the log, not for a client.
         advice: What to mend in the program, likewise; None where that is not known.
         is_unsent: Whether the driver refused a value, and has sent nothing.
+        argument: The key of the refused value in the parameters of the statement, if it is told.
     """
 
     kind: Kind
@@ -66,6 +67,7 @@ class Fault:
     words: str | None = None
     advice: str | None = None
     is_unsent: bool = False
+    argument: int | str | None = None
 
     @property
     def is_settled(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
@@ -17,8 +18,12 @@ from ormolu.seams import column_in_making, compiled_parameters, is_making_defaul
 
 __all__ = ["Unsent", "locate_fault", "made_by_program", "unsent_value"]
 
-# asyncpg's words for a value that it cannot encode.
-_ARGUMENT = re.compile(r"invalid input for query argument \$(\d+)")
+# What drivers and PostgreSQL say of a value that cannot be sent or read.
+_ARGUMENT = re.compile(
+    r"(?:invalid input for query argument \$|Error binding parameter |portal.* parameter \$)(\d+)"
+)
+# psycopg's names of parameters.
+_NAMED = re.compile(r"%\((.+?)\)s")
 # What SQLAlchemy appends to the names of the values of many rows.
 _ROW_NUMBER = re.compile(r"__\d+$")
 
@@ -44,10 +49,12 @@ def locate_fault(fault: Fault, context: ExceptionContext) -> Fault:
         unsent = unsent_value(context.original_exception)
         return fault if unsent is None else _about(fault, unsent.column, is_made=unsent.is_made)
     compiled = getattr(context.execution_context, "compiled", None)
-    if fault.kind != "invalid_value" or not isinstance(compiled, SQLCompiler):
+    if not fault.may_be_of_value or not isinstance(compiled, SQLCompiler):
         return fault
-    columns = _columns_of(compiled)
-    names = fault.columns or _argument_names(compiled, str(context.original_exception))
+    columns, place = _columns_of(compiled), _place_of(context.original_exception)
+    if place is not None:
+        fault = replace(fault, argument=_argument(context, place))
+    names = fault.columns or _argument_names(compiled, place)
     column = next((each for each in columns.values() if each.name in names[:1]), None)
     return fault if column is None else _about(fault, column, is_made=_is_made(compiled, column))
 
@@ -113,13 +120,27 @@ def _about(fault: Fault, column: Column[Any], *, is_made: bool) -> Fault:
     return made_by_program(fault, column) if is_made else fault
 
 
-def _argument_names(compiled: SQLCompiler, text: str) -> tuple[str, ...]:
+def _place_of(error: BaseException) -> int | None:
+    """Return which parameter an error is about, counted from 0; None if nobody tells."""
+    report = getattr(error, "diag", error.__cause__ or error)
+    found = _ARGUMENT.search(f"{error} {getattr(report, 'context', None)}")
+    return int(found[1]) - 1 if found else None
+
+
+def _argument(context: ExceptionContext, place: int) -> int | str | None:
+    """Return the key of a parameter: its name if the driver takes names, else its place."""
+    names = list(dict.fromkeys(_NAMED.findall(context.statement or "")))
+    if isinstance(context.parameters, Mapping):
+        return names[place] if place < len(names) else None
+    return place
+
+
+def _argument_names(compiled: SQLCompiler, place: int | None) -> tuple[str, ...]:
     """Return the name of the column whose value the driver counts, if it is one's."""
-    found = _ARGUMENT.search(text)
     binds = compiled.positiontup or ()
-    if found is None or not binds:
+    if place is None or not binds:
         return ()
-    key = _ROW_NUMBER.sub("", binds[(int(found[1]) - 1) % len(binds)])
+    key = _ROW_NUMBER.sub("", binds[place % len(binds)])
     column = _columns_of(compiled).get(key)
     return () if column is None else (column.name,)
 
@@ -129,7 +150,7 @@ def made_by_program(fault: Fault, column: Column[Any]) -> Fault:
     model = model_name(column.table) or column.table.name
     advice = (
         f"The program made a value for {model}.{field_name(column)} that {column.type!r} does not "
-        "take. Mend the default, the hook or the listener that made it"
+        "take. Mend the default, the hook, the policy or the listener that made it"
     )
     if isinstance(column.type, DateTime):
         advice += (

@@ -19,6 +19,7 @@ from ormolu.query import Budget, Location, Row, Rows, Selection, View, children_
 from ormolu.resources.declare import Declaration, Exposure, HookName, Names, Policies, run_hook
 from ormolu.resources.work._blame import blaming
 from ormolu.resources.work._lists import ListLimits, ListQuery, Page, fetch_page
+from ormolu.resources.work._policy_values import answering_for_policies
 from ormolu.resources.work._statements import ANY_VERSION, Key, Versions, read_statement
 from ormolu.resources.work._values import NewRow, Values
 from ormolu.resources.work._writes import Writer, Written, not_found, out_of_reach, stale
@@ -33,6 +34,8 @@ class Operations:
     Attributes:
         view: What the caller may see.
         declaration: What the program declared.
+        policies: What the caller may see and write; None for the program itself.
+        session: Where the statements run.
     """
 
     def __init__(
@@ -55,21 +58,24 @@ class Operations:
         self.view: View = exposure.view(policies, is_raw=is_raw)
         self._policy = exposure.policy(policies)
         self._values = Values(self.view, exposure, self._policy)
-        self._session = session
+        self.policies: Policies | None = policies
+        self.session: AsyncSession = session
 
     @property
     def limits(self) -> ListLimits:
         """Return the largest `limit` and `offset` of a list."""
         return ListLimits(self.declaration.max_limit, self.declaration.max_offset)
 
+    @answering_for_policies
     async def fetch(self, query: ListQuery) -> Page:
         """Return one page."""
-        return await fetch_page(self._session, self.view, query, self.budget(query.location))
+        return await fetch_page(self.session, self.view, query, self.budget(query.location))
 
     def budget(self, location: Location) -> Budget:
         """Return a new budget for one answer."""
         return Budget(*self.declaration.limits, location)
 
+    @answering_for_policies
     async def read(
         self, key: Key, selection: Selection, location: Location = ("query",)
     ) -> tuple[Row, Any, Sequence[str]]:
@@ -78,12 +84,12 @@ class Operations:
         Raises:
             RefusedError: It does not exist for this caller, or the answer would be too large.
         """
-        dialect = (await engine_of(self._session)).dialect
+        dialect = (await engine_of(self.session)).dialect
         is_row = self.view.is_row(key, dialect)
         statement, root = read_statement(self.declaration, self.view, is_row, selection)
-        children = children_of(self._session, dialect, self.declaration.max_bytes)
+        children = children_of(self.session, dialect, self.declaration.max_bytes)
         rows = Rows(children, self.budget(location))
-        raw = (await self._session.execute(statement)).all()
+        raw = (await self.session.execute(statement)).all()
         if not raw:
             raise not_found(self.declaration)
         items = await rows.collect(root, raw)
@@ -98,6 +104,7 @@ class Operations:
         """
         return (await self.create_all([(values, location)]))[0]
 
+    @answering_for_policies
     async def create_all(
         self, given: Sequence[tuple[Mapping[str, Any], Location]]
     ) -> list[Written]:
@@ -123,6 +130,7 @@ class Operations:
             written = await writer.insert(values)
         return [await self._after("create", each) for each in written]
 
+    @answering_for_policies
     async def update(
         self,
         key: Key,
@@ -146,7 +154,7 @@ class Operations:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Call the hook, and return the values to store, and those of them that a client sent."""
         name: HookName = "before_create" if operation == "create" else "before_update"
-        final = await run_hook(self.declaration.hooks, name, self._session, values)
+        final = await run_hook(self.declaration.hooks, name, self.session, values)
         stored = self._values.stored(final, is_new=operation == "create")
         unchanged = {name for name in sent & stored.keys() if final[name] is values.get(name)}
         return stored, {name: stored[name] for name in unchanged}
@@ -162,6 +170,7 @@ class Operations:
             written = await writer.update(key, changes, versions)
         return await self._after("update", written) if changes else written
 
+    @answering_for_policies
     async def replace(
         self,
         key: Key,
@@ -192,7 +201,7 @@ class Operations:
                     detail = f"There is no {self.declaration.name} with this key."
                     raise RefusedError("precondition_failed", detail) from None
         try:
-            async with self._session.begin_nested():
+            async with self.session.begin_nested():
                 (created,) = await self._insert([row])
         except IntegrityError as error:
             is_free = await self._is_free(key, is_latest=True)
@@ -212,7 +221,7 @@ class Operations:
             raise not_found(self.declaration)
         with self._values.refusing([("body",)], is_new=True):
             values = await self._made(row) if is_made else row.values
-            changes = await self._session.run_sync(
+            changes = await self.session.run_sync(
                 lambda session: self._values.replacing(values, session.connection)
             )
             sent = {name for name in row.sent if values[name] is row.values[name]}
@@ -230,6 +239,7 @@ class Operations:
     def _key_values(self, key: Key) -> dict[str, Any]:
         return {field.attribute: part for field, part in zip(self.view.keys, key, strict=True)}
 
+    @answering_for_policies
     async def upsert(
         self,
         values: Mapping[str, Any],
@@ -255,7 +265,7 @@ class Operations:
         row = self._values.read_new(values, location)
         group = self._values.as_given(group, row)
         change = None if ignore else self._values.matching(row, group)
-        named = await self._session.run_sync(
+        named = await self.session.run_sync(
             lambda session: self._values.named(row.values, group, session.connection)
         )
         with self._values.refusing([location], is_new=True):
@@ -263,7 +273,7 @@ class Operations:
         if found is not None:
             return found, False
         try:
-            async with self._session.begin_nested():
+            async with self.session.begin_nested():
                 (created,) = await self._insert([row], [location])
                 return created, True
         except IntegrityError as error:
@@ -324,6 +334,7 @@ class Operations:
             message = "If-Match is required here: upsert with on_match=ignore, then send a PATCH."
             raise RefusedError("precondition_required", message)
 
+    @answering_for_policies
     async def remove(self, key: Key, *, versions: Versions = ANY_VERSION) -> None:
         """Delete a row.
 
@@ -336,22 +347,22 @@ class Operations:
             name in hooks for name in ("before_delete", "after_delete", "after_commit")
         )
         row = (await writer.read(key)).hook_row if is_watched else {}
-        await run_hook(hooks, "before_delete", self._session, row)
+        await run_hook(hooks, "before_delete", self.session, row)
         await writer.delete(key, versions)
-        await run_hook(hooks, "after_delete", self._session, row)
+        await run_hook(hooks, "after_delete", self.session, row)
         self._note(row)
 
     async def _writer(self) -> Writer:
-        dialect: Dialect = (await engine_of(self._session)).dialect
-        return Writer(self._session, dialect, self.declaration, self.view, self._policy)
+        dialect: Dialect = (await engine_of(self.session)).dialect
+        return Writer(self.session, dialect, self.declaration, self.view, self._policy)
 
     async def _after(self, operation: str, written: Written) -> Written:
         name: Any = f"after_{operation}"
-        await run_hook(self.declaration.hooks, name, self._session, written.hook_row)
+        await run_hook(self.declaration.hooks, name, self.session, written.hook_row)
         self._note(written.hook_row)
         return written
 
     def _note(self, row: Row) -> None:
         hook = self.declaration.hooks.get("after_commit")
         if hook is not None:
-            after_commit(self._session, hook, row)
+            after_commit(self.session, hook, row)

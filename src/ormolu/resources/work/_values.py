@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from ormolu.errors import RefusedError
+from ormolu.errors import RefusedError, UsageError
 from ormolu.query import Location, View, entry_of, refuse, revealed
 from ormolu.resources.declare import Attribute, Body, Declaration, Exposure, Names, Policy
 from ormolu.resources.work._defaults import Connect, fill_in
@@ -66,6 +66,7 @@ class Values:
 
         Raises:
             RefusedError: A value is wrong, unknown, not writable or missing.
+            UsageError: The policy assigns a value that its column does not take.
         """
         body, assigned = self._schemas.created, self._policy.assign
         given = dict(values)
@@ -76,7 +77,8 @@ class Values:
                     del given[str(path[0])]
             given = body.offer(name, value, given)
         sealed = self._closed - assigned.keys()
-        checked, sent = _read(body, given, sealed, location, is_new=True)
+        with self._assigning(body, location):
+            checked, sent = _read(body, given, sealed, location, is_new=True)
         row = {**self._names.merge(checked, sent, location), **assigned}
         if not body.is_own:
             self._names.check_complete(row, body, location)
@@ -86,6 +88,29 @@ class Values:
             if name not in row:
                 row[name] = made[name]()
         return NewRow(row, (sent - assigned.keys()) & row.keys())
+
+    @contextmanager
+    def _assigning(self, body: Body, location: Location) -> Iterator[None]:
+        """Blame the program for a value that its policy assigns.
+
+        In a model of the program's own, validators may have found a mistake elsewhere.
+
+        Raises:
+            UsageError: The policy assigns a value that its column does not take.
+        """
+        try:
+            yield
+        except RefusedError as error:
+            for name in () if body.is_own else self._policy.assign:
+                place = (*location, *body.places(name)[0])
+                if any(tuple(entry["loc"])[: len(place)] == place for entry in error.entries):
+                    message = (
+                        f"The policy of resource({self._declaration.name}) assigns a value to "
+                        f"{name!r} that its column does not take. Check it where the policy is "
+                        "made."
+                    )
+                    raise UsageError(message) from None
+            raise
 
     @contextmanager
     def refusing(self, locations: Sequence[Location], *, is_new: bool) -> Iterator[None]:

@@ -1,0 +1,178 @@
+"""A value of a policy that its column does not take is the program's mistake, and no client's."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any
+
+import httpx2
+import pytest
+from fastapi import Depends, FastAPI, Header
+from sqlalchemy import Dialect, ForeignKey, Integer, MetaData, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+from ormolu import Database, Model, Policy, UsageError, resource
+from tests.fixtures.kept import KeptApp, keep_running
+from tests.resources.twins import by_the_session
+
+pytestmark = pytest.mark.anyio
+
+METADATA = MetaData()
+
+
+class Base(Model):
+    """Tables of their own."""
+
+    __abstract__ = True
+    metadata = METADATA
+
+
+class Even(TypeDecorator[int]):
+    """Refuses odd numbers."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        if value is not None and value % 2:
+            message = f"{value} is odd"
+            raise ValueError(message)
+        return value
+
+
+class Doc(Base):
+    __tablename__ = "policy_docs"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(20))
+    size: Mapped[int] = mapped_column(default=1)
+    even: Mapped[int] = mapped_column(Even, default=2)
+    begun: Mapped[datetime | None]
+
+
+class Note(Base):
+    __tablename__ = "policy_notes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    doc_id: Mapped[int | None] = mapped_column(ForeignKey(Doc.id))
+    doc: Mapped[Doc | None] = relationship()
+
+
+def policy_of(model: type[Any], wish: str) -> Policy:
+    """Return the policy that a header asks for, as a program might by mistake."""
+    name, value = json.loads(wish)
+    column = getattr(model, name)
+    return Policy(visible=column.in_(value) if isinstance(value, list) else column == value)
+
+
+def doc_policy(wish: Annotated[str, Header()] = '["size", 1]') -> Policy:
+    return policy_of(Doc, wish)
+
+
+GIVEN = Policy(visible=True, assign={"even": 8531})
+ASSIGNED = resource(Doc, path="/assigned", policy=lambda: GIVEN)
+
+
+@pytest.fixture(scope="module")
+async def served(module_url: str) -> AsyncIterator[KeptApp]:
+    app, db = FastAPI(), Database(module_url, metadata=METADATA)
+    db.attach(app)
+    docs = resource(Doc, path="/papers", policy=doc_policy)
+    app.include_router(docs)
+    app.include_router(resource(Note, path="/notes", includes={"doc": docs}))
+    slow = resource(Doc, path="/slow", policy=doc_policy)
+    app.include_router(slow, dependencies=[Depends(by_the_session)])
+    app.include_router(ASSIGNED)
+    async with keep_running(app, db) as found:
+        yield found
+
+
+@pytest.fixture
+async def client(
+    served: KeptApp, caplog: pytest.LogCaptureFixture
+) -> AsyncIterator[httpx2.AsyncClient]:
+    caplog.set_level(logging.WARNING, "ormolu")
+    async with served.client() as found:
+        yield found
+
+
+# Values that no backend is sent, and those that each refuses in its own way.
+ODD: list[Any] = [["even", 8531], ["even", [2, 8531]], ["even", "8531"], ["begun", "8531"]]
+HUGE, NUL = ["size", 8531 * 10**30], ["name", "8531\0"]
+REFUSED: dict[str, list[Any]] = {
+    "sqlite": [*ODD, HUGE, ["name", {"a": 8531}]],
+    "asyncpg": [*ODD, HUGE, NUL, ["name", {"a": 8531}], ["size", "8531"], ["size", ["8531"]]],
+    "psycopg": [*ODD, HUGE, NUL, ["name", {"a": 8531}], ["size", "8531"], ["size", ["8531"]]],
+    "mariadb": ODD,
+}
+STEPS: list[tuple[str, str, dict[str, Any] | None]] = [
+    ("GET", "", None), ("GET", "/1", None), ("POST", "", {"name": "b"}),
+    ("PATCH", "/1", {"name": "b"}), ("DELETE", "/1", None),
+]  # fmt: skip
+
+
+async def send(
+    client: httpx2.AsyncClient, wish: Any, method: str, path: str, body: Any = None
+) -> httpx2.Response:
+    return await client.request(method, path, headers={"wish": json.dumps(wish)}, json=body)
+
+
+@pytest.mark.parametrize("path", ["/papers", "/slow"])
+async def test_no_client_is_blamed(
+    backend: Any, client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    """By lanes and by the session, in reads and writes: the log names the policy, and no value."""
+    assert (await client.post("/papers", json={"name": "a"})).status_code == 201
+    for wish in REFUSED[backend.name]:
+        for method, place, body in STEPS:
+            caplog.clear()
+            answer = await send(client, wish, method, path + place, body)
+            told = f"The policy of resource(Doc) compares {wish[0]} with a value that"
+            assert answer.status_code == 500, (wish, method, answer.text)
+            assert told in caplog.text, (wish, method)
+            assert "8531" not in caplog.text, wish
+    answer = await client.get("/papers")
+    assert [each["name"] for each in answer.json()["items"]] == ["a"]
+
+
+@pytest.mark.backends("mariadb")
+async def test_a_write_of_mariadb_refuses_what_its_reads_take(
+    client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It reads a number from any text, with a warning."""
+    assert (await client.post("/papers", json={"name": "a"})).status_code == 201
+    assert (await send(client, ["size", "x"], "GET", "/papers")).status_code == 200
+    answer = await send(client, ["size", "x"], "PATCH", "/papers/1", {"name": "b"})
+    assert answer.status_code == 500
+    assert "The policy of resource(Doc) compares size" in caplog.text
+
+
+async def test_a_policy_of_what_a_relation_leads_to_is_named(
+    client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its values go into the statement of the owner's rows."""
+    answer = await send(client, ["even", 3], "GET", "/notes?include=doc")
+    assert answer.status_code == 500
+    assert "The policy of resource(Doc) compares even" in caplog.text
+
+
+async def test_a_value_that_a_policy_assigns_is_the_program_s(
+    client: httpx2.AsyncClient, served: KeptApp
+) -> None:
+    """Whether a check refuses it, or the type with the statement."""
+    for body in ({"name": "a"}, {"name": "a", "size": "x"}):
+        answer = await client.post("/assigned", json=body)
+        assert answer.status_code == 500, answer.text
+    with pytest.raises(UsageError, match=r"policy of resource\(Doc\) assigns a value to 'even'"):
+        async with served.db.unit_of_work() as session:
+            await ASSIGNED.create(session, {"name": "a"}, policies={Doc: GIVEN})
+
+
+async def test_a_client_s_value_stays_its_own(client: httpx2.AsyncClient) -> None:
+    """Under a policy whose values are right."""
+    answer = await client.post("/papers", json={"name": "a", "even": 3})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/even")
+    answer = await client.post("/papers", json={"name": "a" * 21})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/name")
