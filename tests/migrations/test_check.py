@@ -169,6 +169,8 @@ def test_missing_server_is_told(
     from ormolu.testing import _postgresql
 
     monkeypatch.setattr(_postgresql, "_servers", {})
+    # Nor does another worker of this run have a server.
+    monkeypatch.delenv("PYTEST_XDIST_TESTRUNUID", raising=False)
     assert run("check") == 1
     said = capsys.readouterr()
     assert "Locks were not measured" in said.out
