@@ -133,3 +133,26 @@ async def test_default_that_comes_or_goes_is_a_change(project: Project) -> None:
         await project.migrations(one(String(40), default)).check()
     await project.ask("INSERT INTO notes (id) VALUES (1)")
     assert await project.ask("SELECT value FROM notes") is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "default", "other"),
+    [
+        (Integer(), sa.BigInteger(), "4", "5"),
+        (Integer(), sa.Numeric(8, 2), "-4", "4"),
+        (String(9), String(40), "it's :a", "it''s :a"),
+        (sa.Boolean(), sa.Boolean(), "1", "0"),
+        (sa.Date(), sa.DateTime(), "2026-01-01", "2026-01-02"),
+    ],
+    ids=str,
+)
+async def test_default_stays_when_its_type_changes(
+    project: Project, before: Any, after: Any, default: str, other: str
+) -> None:
+    """The database may write it in other words; it is the same, there and back."""
+    await project.revise(one(before, default))
+    await project.migrations(one(after, default)).revision("type")
+    await project.migrations(one(after, default)).upgrade()
+    await project.migrations(one(after, default)).check()
+    with pytest.raises(CommandError, match="'value'"):
+        await project.migrations(one(after, other)).check()

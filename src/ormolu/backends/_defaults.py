@@ -7,12 +7,16 @@ from typing import Any
 
 from sqlalchemy import Inspector, text
 
-__all__ = ["in_parentheses", "is_in_parentheses", "read_defaults"]
+__all__ = ["in_parentheses", "is_constant", "is_in_parentheses", "read_defaults"]
 
 _QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`""")
 _QUOTED_WITH_ESCAPES = re.compile(r"""'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*"|`(?:[^`]|``)*`""")
 _INNERMOST = re.compile(r"\([^()]*\)")
 _NUMBER = re.compile(r"[-+]?[\d.]+")
+
+# The name of a type after `::`, with its digits, and of an array.
+_CAST = re.compile(r"::(?:q|[\w. ]+)(?:\([\d, ]+\))?(?:\[\])*")
+_CONSTANT = re.compile(r"[()q\d.+\-\s]+|\(*(?:true|false)\)*")
 
 # Of a column's line, without what stands in quotes and parentheses.
 _DEFAULT = re.compile(r" DEFAULT (\S+(?: ON UPDATE \S+)?)")
@@ -32,6 +36,12 @@ def is_in_parentheses(default: str) -> bool:
 def in_parentheses(default: str) -> str:
     """Return a default of SQLite's as DDL has to write it."""
     return f"({default})" if _is_expression(default) else default
+
+
+def is_constant(default: str) -> bool:
+    """Tell whether a default of PostgreSQL's is a value with casts, and calls nothing."""
+    unquoted = re.sub(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"", "q", default)
+    return _CONSTANT.fullmatch(_CAST.sub("", unquoted)) is not None
 
 
 def read_defaults(inspector: Inspector, table: str, schema: str | None) -> dict[str, str | None]:

@@ -224,6 +224,11 @@ class Backend:
         del sql
         return False
 
+    def rewrites_default(self, sql: str) -> bool:
+        """Tell whether a default is a constant that a change of type writes in other words."""
+        del sql
+        return False
+
     def default_in_ddl(self, sql: str) -> str:
         """Return an expression as DDL has to write it as a default."""
         return sql

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Dialect, collate, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
+from ormolu.backends._defaults import is_constant
 from ormolu.backends._generic import QUIET, Backend, Exact
 from ormolu.backends._patterns import ESCAPE, escaped, like
 from ormolu.backends._traces import is_quiet
@@ -70,6 +71,10 @@ class _PostgreSQL(Backend):
     def settings(self, lock_timeout: float, *, is_reader: bool) -> Mapping[str, str]:
         settings = {"lock_timeout": f"{round(lock_timeout * 1000)}"}
         return {**settings, _READ_ONLY: "on"} if is_reader else settings
+
+    def rewrites_default(self, sql: str) -> bool:
+        # Of 4 for INTEGER it makes '4'::bigint, or 4, as the type has come.
+        return is_constant(sql)
 
     def leaves_no_trace(self, sql: str) -> bool:
         return is_quiet(sql, _QUIET, _LOCAL)

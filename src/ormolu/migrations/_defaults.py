@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy import Column, Connection, Inspector
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.schema import DefaultClause
@@ -29,13 +30,24 @@ def has_changed(connection: Connection, mapped: Column[Any], found: Column[Any],
         found: The column that is there.
         text: The default that it has.
     """
-    # Of the type that is there, as the one that is mapped may come with this revision.
-    for kind in (found.type, mapped.type):
-        wanted = _stored(connection, mapped, kind)
-        if wanted is not None:
-            return without_parameters(wanted) != text
+    wanted = _stored(connection, mapped, found.type)
+    if wanted is not None:
+        wanted = without_parameters(wanted)
+        return wanted != text and not _has_same_value(connection, found.type, wanted, text)
+    # Not one of the type that is there: another type comes with this revision.
+    wanted = _stored(connection, mapped, mapped.type)
+    if wanted is not None:
+        return without_parameters(wanted) != text
     # What it calls is not there; unless whoever asks may make no temporary table at all.
     return can_probe(connection)
+
+
+def _has_same_value(connection: Connection, kind: TypeEngine[Any], *defaults: str) -> bool:
+    if not all(map(backend_of(connection.dialect).rewrites_default, defaults)):
+        return False
+    values = (sa.type_coerce(sa.text(f"({each})"), kind) for each in defaults)
+    one, other = (sa.cast(sa.cast(each, kind), sa.Text) for each in values)
+    return bool(connection.scalar(sa.select(one.is_not_distinct_from(other))))
 
 
 def _stored(connection: Connection, column: Column[Any], kind: TypeEngine[Any]) -> str | None:
