@@ -25,7 +25,7 @@ def test_the_project_of_the_page(tmp_path: Path) -> None:
          "-p", "no:schemathesis", "-p", "no:hypothesispytest"],
         check=False, capture_output=True, text=True, cwd=tmp_path,
     )  # fmt: skip
-    assert "6 passed" in done.stdout, done.stdout + done.stderr
+    assert "7 passed" in done.stdout, done.stdout + done.stderr
     assert not (tmp_path / "towns.db").exists()
 
 

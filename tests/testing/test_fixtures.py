@@ -20,7 +20,7 @@ from ormolu.testing._rewriting import leave_unwritten
 from tests.testing.project.main import Base
 
 PROJECT = Path(__file__).parent / "project"
-_TESTS = 16
+_TESTS = 17
 
 _ANYIO = ("-o", "anyio_mode=auto", "-p", "no:asyncio")
 _SCOPE = ("-o", "anyio_mode=strict", "-o", "asyncio_default_fixture_loop_scope=function")
@@ -56,7 +56,7 @@ def run_project(folder: Path, *options: str, url: str = "sqlite:///real.db") -> 
 @pytest.mark.parametrize("mode", [(*_ANYIO, "-n", "2"), _SESSION_LOOP], ids=["anyio", "auto"])
 def test_sqlite(folder: Path, mode: tuple[str, ...]) -> None:
     """Tests have copies of a SQLite file, in any order, by two processes; it says so with -v."""
-    assert run_project(folder, *mode) == "ormolu: 15 tests, each on a copy of a SQLite file"
+    assert run_project(folder, *mode) == "ormolu: 16 tests, each on a copy of a SQLite file"
     assert not (folder / "real.db").exists()
 
 
@@ -68,7 +68,7 @@ def test_strict_mode_on_postgresql(folder: Path) -> None:
     url = "postgresql://somebody@nowhere.invalid/towns"
     said = run_project(folder, *_STRICT, url=url)
     assert (
-        said == "ormolu: 15 tests, each on a copy of a PostgreSQL database on a server of this run"
+        said == "ormolu: 16 tests, each on a copy of a PostgreSQL database on a server of this run"
     )
 
 
@@ -76,7 +76,7 @@ def test_strict_mode_on_postgresql(folder: Path) -> None:
 def test_a_server_that_is_named(folder: Path, database_url: str) -> None:
     """On a server of one's own databases are made beside the one that is named, and dropped."""
     said = run_project(folder, *_ANYIO, "--database-url", database_url)
-    assert said.startswith("ormolu: 15 tests, each on a copy of a ")
+    assert said.startswith("ormolu: 16 tests, each on a copy of a ")
     assert said.endswith(" on the server that was named")
 
 

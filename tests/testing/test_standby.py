@@ -33,6 +33,7 @@ def name(standby: PostgreSQLStandby) -> Iterator[str]:
     """A database of the primary's with a table, which is on the standby, too."""
     name = make_url(standby.primary.create_database()).database
     assert name is not None
+    standby.catch_up()
     yield name
     standby.primary.drop_database(name)
 
@@ -59,7 +60,6 @@ async def test_reads_lag_as_long_as_a_test_wants(standby: PostgreSQLStandby, nam
 
 async def test_standby_takes_no_writes(standby: PostgreSQLStandby, name: str) -> None:
     """It says so, and logs what it does."""
-    standby.catch_up()
     assert standby.execute("SELECT pg_is_in_recovery()") == [(True,)]
     async with Database(standby.url(name), schema="ignore") as replica:
         with pytest.raises(Exception, match="read-only"):

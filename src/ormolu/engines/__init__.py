@@ -11,7 +11,7 @@ from ormolu.engines._origins import made_by_program, unsent_value
 from ormolu.engines._pair import EnginePair
 from ormolu.engines._pool import FairPool
 from ormolu.engines._schema import SchemaMode
-from ormolu.engines._traces import bears_traces
+from ormolu.engines._traces import bears_traces, leave_trace
 from ormolu.engines._url import read_url
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Pooler",
     "SchemaMode",
     "bears_traces",
+    "leave_trace",
     "made_by_program",
     "read_url",
     "unsent_value",

@@ -18,7 +18,7 @@ from ormolu.backends import backend_of
 from ormolu.engines._borrowed import FAILURE
 from ormolu.taps import FAULTS, TAPS, tell
 
-__all__ = ["bears_traces", "note_traces", "remove_traces"]
+__all__ = ["bears_traces", "leave_trace", "note_traces", "remove_traces"]
 
 # Key in the connection's info: the statements that undo what was left on it, None if closing is
 # the only way.
@@ -62,6 +62,11 @@ def _tap(cursor: Any, sql: str, context: DefaultExecutionContext) -> None:
             tell(sql)
         for fault in list(FAULTS):
             fault.before_statement(cursor, sql, context.root_connection)
+
+
+def leave_trace(connection: Connection) -> None:
+    """Have a connection closed when it goes back to the pool."""
+    connection.info[_TRACES] = None
 
 
 def bears_traces(connection: Connection | None) -> bool:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ormolu.testing._blocking import assert_no_loop_block as assert_no_loop_block
+    from ormolu.testing._clock import Clock as Clock
+    from ormolu.testing._clock import frozen_clock as frozen_clock
     from ormolu.testing._counting import SentStatement as SentStatement
     from ormolu.testing._counting import Statements as Statements
     from ormolu.testing._counting import assert_statements as assert_statements
@@ -30,6 +32,7 @@ _PLACES = {
     "assert_committed_before_response": "ormolu.testing._ordering",
     "ModelFactory": "ormolu.testing._factories",
     "assert_no_loop_block": "ormolu.testing._blocking",
+    **dict.fromkeys(("Clock", "frozen_clock"), "ormolu.testing._clock"),
     **dict.fromkeys(
         ("SentStatement", "Statements", "assert_statements", "count_statements"),
         "ormolu.testing._counting",
@@ -43,6 +46,7 @@ _PLACES = {
 }
 
 __all__ = [
+    "Clock",
     "Injected",
     "ModelFactory",
     "PostgreSQLServer",
@@ -56,6 +60,7 @@ __all__ = [
     "disconnect",
     "fail_commit",
     "fail_nth_statement",
+    "frozen_clock",
     "postgresql",
     "postgresql_standby",
     "slow",

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from ormolu import Database
+    from ormolu.testing._clock import Clock
     from ormolu.testing._copies import Seed, Workshop
     from ormolu.testing._session import KitSession
 
 __all__ = [
-    "app", "client", "database", "database_seed", "pytest_addoption",
+    "app", "client", "clock", "database", "database_seed", "pytest_addoption",
     "pytest_load_initial_conftests", "pytest_runtest_makereport", "pytest_terminal_summary",
     "session",
 ]  # fmt: skip
@@ -36,6 +37,7 @@ _SCOPES = ("function", "class", "module", "package", "session")
 _LEAKS = "--fail-on-leaks"
 _LEAKS_INI = "ormolu_fail_on_leaks"
 _TOLD = pytest.StashKey[list[str]]()
+_CLOCK = pytest.StashKey[Any]()
 
 _NO_LOOP = (
     "The fixture `{}` is for asynchronous tests. Write `async def`, and mark the test "
@@ -132,8 +134,34 @@ def database(
     engines = [each.migrations.engines for each in found]
     with _ormolu_workshop.databases(engines, database_seed) as kinds:
         request.node.stash[_TOLD] = kinds
-        with _no_connections_left(request.config, engines):
+        with _stopped_clock(request, engines), _no_connections_left(request.config, engines):
             yield found[0]
+
+
+@contextlib.contextmanager
+def _stopped_clock(request: pytest.FixtureRequest, engines: list[Any]) -> Iterator[None]:
+    """Stop the clock of a test that has ours, before anybody opens its databases."""
+    if "_ormolu_clock" not in request.fixturenames:
+        yield
+        return
+    from ormolu.testing._clock import frozen_clock
+
+    with frozen_clock(*engines) as clock:
+        request.node.stash[_CLOCK] = clock
+        yield
+
+
+@pytest.fixture
+def _ormolu_clock(request: pytest.FixtureRequest, database: Database) -> Clock:
+    del database
+    held: Clock = request.node.stash[_CLOCK]
+    return held
+
+
+@pytest.fixture
+def clock(_ormolu_clock: Clock) -> Clock:
+    """The clock of the program and of its databases, which stands still until the test moves it."""
+    return _ormolu_clock
 
 
 def _no_connections_left(config: pytest.Config, engines: list[Any]) -> Any:

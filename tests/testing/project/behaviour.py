@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, timedelta
 
 import httpx2
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import func, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ormolu import Database, UsageError
+from ormolu.testing import Clock
 from tests.testing.project.main import Town, db, told
 
 NAMES = select(Town.name).order_by(Town.id)
@@ -46,6 +48,19 @@ async def test_what_waits_for_a_commit(
     assert (await session.scalars(NAMES)).all() == ["Troy", "Bern", "Bern II"]
     assert (await client.post("/refused")).status_code == 400
     assert await session.scalar(COUNT) == 3
+
+
+async def test_clock_stands_still(
+    client: httpx2.AsyncClient, session: AsyncSession, clock: Clock
+) -> None:
+    """The database of the test has the same as Python, and goes with it."""
+    assert (await client.get("/towns")).status_code == 200
+    for _ in range(2):
+        found = (await session.execute(select(func.now()))).scalar_one()
+        in_utc = found.replace(tzinfo=UTC) if found.tzinfo is None else found
+        assert abs(in_utc - clock.now) < timedelta(seconds=1)
+        await session.rollback()
+        clock.advance(timedelta(days=1))
 
 
 async def test_savepoints_of_the_session(session: AsyncSession) -> None:
