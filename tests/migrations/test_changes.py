@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from alembic.util import CommandError
-from sqlalchemy import CheckConstraint, Column, Enum, Integer, MetaData, String, Table, text
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Computed,
+    Enum,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    text,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import SchemaItem
 
@@ -136,6 +147,53 @@ async def test_check_that_changed_is_made_anew(project: Project) -> None:
     await project.migrations(small(90)).downgrade("-1")
     with pytest.raises(DBAPIError):
         await project.ask("UPDATE users SET age = 10")
+
+
+async def test_foreign_key_comes_and_goes(project: Project) -> None:
+    """With the index that some databases make for it, or with the model's; there and back."""
+
+    def owned(*, is_key: bool, is_indexed: bool) -> MetaData:
+        key = [ForeignKey("users.id")] if is_key else []
+        return users(name(), Column("owner_id", Integer, *key, index=is_indexed))
+
+    for is_indexed in (False, True):
+        bare = owned(is_key=False, is_indexed=is_indexed)
+        referring = owned(is_key=True, is_indexed=is_indexed)
+        await project.revise(bare)
+        for before, after in ((bare, referring), (referring, bare)):
+            path = await project.revise(after)
+            await project.migrations(after).check()
+            await project.migrations(after).downgrade("-1")
+            path.rename(path.with_suffix(".hidden"))
+            await project.migrations(before).check()
+            path.with_suffix(".hidden").rename(path)
+            await project.migrations(after).upgrade()
+
+
+async def test_computed_column_is_renamed(project: Project) -> None:
+    """With what computes it; there and back."""
+    twice = [users(name(), Column(each, Integer, Computed("id * 2"))) for each in ("a", "b")]
+    await make_filled(project, twice[0])
+    await project.migrations(twice[1]).revision("rename", renames={"users.a": "b"})
+    await project.migrations(twice[1]).upgrade()
+    await project.migrations(twice[1]).check()
+    assert await project.ask("SELECT b FROM users") == 2
+    await project.migrations(twice[1]).downgrade("-1")
+    assert await project.ask("SELECT a FROM users") == 2
+
+
+async def test_key_stays_while_its_index_goes(project: Project) -> None:
+    """Beside a column that comes in steps: the key is put aside once."""
+    owner = Column("owner_id", Integer, ForeignKey("users.id"))
+    indexed = Column("owner_id", Integer, ForeignKey("users.id"), index=True)
+    kind = Column("kind", String(9), default="a", nullable=False)
+    await project.revise(users(owner))
+    after = users(indexed, kind)
+    await project.revise(after)
+    await project.migrations(after).check()
+    await project.migrations(after).downgrade("-1")
+    await project.migrations(after).upgrade()
+    await project.migrations(after).check()
 
 
 @pytest.mark.backends("asyncpg", "psycopg")

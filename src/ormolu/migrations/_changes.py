@@ -58,7 +58,7 @@ class Changes:
                 self._rename(up, down)
                 plan_required(context, up, self._column, self.wishes.report)
                 plan_required(context, down, _lost_column)
-                let_keys_go_first(context, up, down)
+                let_keys_go_first(context, self.metadata, up, down)
                 follow_enumerations(context, self.metadata, up, down, self.wishes.report)
                 for forth, back in changed_checks(context.connection, self.metadata):
                     up.ops.append(forth)

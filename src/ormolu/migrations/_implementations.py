@@ -10,7 +10,7 @@ from typing import Any
 from alembic.ddl.mysql import MariaDBImpl, MySQLImpl
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.ddl.sqlite import SQLiteImpl
-from sqlalchemy import Column, Inspector, Table
+from sqlalchemy import Column, Computed, Dialect, Inspector, Table
 
 from ormolu.backends import backend_of
 from ormolu.migrations._defaults import has_changed
@@ -78,6 +78,7 @@ class _Noted(_Defaults):
 
     as_sql: bool
     context_opts: Any
+    dialect: Dialect
 
     def start_migrations(self) -> None:
         """Begin to note."""
@@ -85,6 +86,20 @@ class _Noted(_Defaults):
         theirs.start_migrations()
         if self.connection is not None and not self.as_sql:
             Steps(self.connection, self.context_opts.get("version_table", _VERSIONS)).listen()
+
+    def alter_column(self, table_name: str, column_name: str, **changes: Any) -> None:
+        """Alter a column; one that is computed is renamed as it is."""
+        theirs: Any = super()
+        new = changes.get("name")
+        if new is None or not isinstance(changes.get("existing_server_default"), Computed):
+            theirs.alter_column(table_name, column_name, **changes)
+            return
+        # Alembic's CHANGE would write the column anew, and cannot write what computes it.
+        quote = self.dialect.identifier_preparer.quote
+        parts = [each for each in (changes.get("schema"), table_name) if each]
+        place = ".".join(map(quote, parts))
+        sql = f"ALTER TABLE {place} RENAME COLUMN {quote(column_name)} TO {quote(new)}"
+        theirs.execute(without_parameters(sql))
 
 
 class MySQL(_Noted, MySQLImpl):
