@@ -82,6 +82,11 @@ class Fault:
         return self.kind == "invalid_value" or self.native in _OF_TYPES
 
     @property
+    def is_lost_race(self) -> bool:
+        """Tell whether others were faster, and the same transaction may do at once."""
+        return self.native in _RACES
+
+    @property
     def spoils_connection(self) -> bool:
         """Tell whether the driver may have been stopped in the middle of something.
 
@@ -108,6 +113,9 @@ _UNSETTLED: frozenset[Kind] = frozenset(
 # What servers say of types that do not go together, and PostgreSQL of a text that is too long for
 # the type of its column.
 _OF_TYPES = frozenset({"42804", "42846", "42883", "54000", "4078", "4079"})
+
+# Deadlocks, and transactions that cannot be put in an order; a savepoint is gone with them.
+_RACES = frozenset({"40001", "40P01", "1020", "1213", "1305"})
 
 # What PgBouncer says to the settings that a connection to PostgreSQL itself begins with.
 _POOLER_REFUSAL = "unsupported startup parameter"

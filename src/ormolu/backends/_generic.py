@@ -71,6 +71,7 @@ class Backend:
         numbers_rows_in_order: Whether rows of one INSERT are numbered in their order.
         counts_all_rows: Whether the driver counts the rows of a write that begins with WITH.
         reads_latest_by_lock: Whether only a locking read sees what was committed meanwhile.
+        locks_gaps: Whether a write that finds no row locks the place where it would be.
         lanes_read_again: Whether a lane can read a row in the transaction that has written it.
         writes_json: Whether it writes JSON of a row as we would.
         has_undecodable_values: Whether it stores values that Python cannot have.
@@ -116,6 +117,7 @@ class Backend:
     numbers_rows_in_order: ClassVar[bool] = False
     counts_all_rows: ClassVar[bool] = True
     reads_latest_by_lock: ClassVar[bool] = False
+    locks_gaps: ClassVar[bool] = False
     lanes_read_again: ClassVar[bool] = False
     writes_json: ClassVar[bool] = False
     has_undecodable_values: ClassVar[bool] = False

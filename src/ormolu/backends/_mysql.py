@@ -57,6 +57,7 @@ class _MySQL(Backend):
     # With a deadlock InnoDB rolls the whole transaction back; Galera calls its conflicts so too.
     rolled_back_by = frozenset({"1213"})
     reads_latest_by_lock = True
+    locks_gaps = True
 
     def prepare(self, dialect: Dialect) -> None:
         complete_ddl(dialect)

@@ -306,7 +306,7 @@ def _problem_of(request: Request, error: Exception) -> Problem:
     location = getattr(error, "ormolu_location", None)
     if location is not None and not entries:
         entries = [_validation_entry({"loc": location, "type": error.code, "msg": str(error)})]
-    is_passing = error.code == "in_flight"
+    is_passing = error.code in {"busy", "in_flight"}
     return Problem(
         status=STATUSES[error.code],
         code=error.code,

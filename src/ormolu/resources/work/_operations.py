@@ -13,6 +13,7 @@ from sqlalchemy import Dialect
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ormolu.backends import backend_of
 from ormolu.errors import RefusedError
 from ormolu.faults import fault_of
 from ormolu.query import Budget, Location, Row, Rows, Selection, View, children_of, refuse
@@ -20,6 +21,7 @@ from ormolu.resources.declare import Declaration, Exposure, HookName, Names, Pol
 from ormolu.resources.work._blame import blaming
 from ormolu.resources.work._lists import ListLimits, ListQuery, Page, fetch_page
 from ormolu.resources.work._policy_values import answering_for_policies
+from ormolu.resources.work._races import MOST_RACES, repeating
 from ormolu.resources.work._statements import ANY_VERSION, Key, Versions, read_statement
 from ormolu.resources.work._values import NewRow, Values
 from ormolu.resources.work._writes import Writer, Written, not_found, out_of_reach, stale
@@ -105,6 +107,7 @@ class Operations:
         return (await self.create_all([(values, location)]))[0]
 
     @answering_for_policies
+    @repeating
     async def create_all(
         self, given: Sequence[tuple[Mapping[str, Any], Location]]
     ) -> list[Written]:
@@ -131,6 +134,7 @@ class Operations:
         return [await self._after("create", each) for each in written]
 
     @answering_for_policies
+    @repeating
     async def update(
         self,
         key: Key,
@@ -171,6 +175,7 @@ class Operations:
         return await self._after("update", written) if changes else written
 
     @answering_for_policies
+    @repeating
     async def replace(
         self,
         key: Key,
@@ -191,9 +196,20 @@ class Operations:
         row = self._values.read_whole(self._key_values(key), values)
         if versions.is_absent and versions.need_a_row:
             raise stale(versions)
+        for is_again in (False, *[True] * (MOST_RACES - 1)):
+            replaced = await self._replace_once(key, row, versions, is_again=is_again)
+            if replaced is not None:
+                return replaced
+        detail = f"Others create and delete this {self.declaration.name} at this moment. Try again."
+        raise RefusedError("busy", detail)
+
+    async def _replace_once(
+        self, key: Key, row: NewRow, versions: Versions, *, is_again: bool
+    ) -> tuple[Written, bool] | None:
+        """Create or replace a row; None if others created or deleted it in between."""
         if not versions.is_absent:
             try:
-                return await self._replace_old(key, row, versions), False
+                return await self._replace_old(key, row, versions, is_again=is_again), False
             except RefusedError as error:
                 if error.code != "not_found":
                     raise
@@ -204,20 +220,27 @@ class Operations:
             async with self.session.begin_nested():
                 (created,) = await self._insert([row])
         except IntegrityError as error:
-            is_free = await self._is_free(key, is_latest=True)
-            if fault_of(error).kind != "unique_violation" or is_free:
+            fault = fault_of(error)
+            if fault.kind != "unique_violation":
+                raise
+            if not versions.is_absent and await (await self._writer()).is_passing(key, fault):
+                return None
+            if await self._is_free(key, is_latest=True):
                 raise
             detail = f"A {self.declaration.name} with this key exists already."
-            raise RefusedError(
-                "precondition_failed" if versions.is_absent else "unique_violation", detail
-            ) from None
+            raise RefusedError("precondition_failed", detail) from None
         return created, True
 
-    async def _replace_old(self, key: Key, row: NewRow, versions: Versions) -> Written:
-        # Where the row is new, the hook of a change must not be called, nor the constructor twice.
+    async def _replace_old(
+        self, key: Key, row: NewRow, versions: Versions, *, is_again: bool
+    ) -> Written:
+        # Where the row is new, the hook of a change must not be called, nor the constructor twice;
+        # and InnoDB would lock the gap, as it would for others, and then none could insert.
         is_made = self.declaration.traits.constructor.is_own
         is_watched = is_made or "before_update" in self.declaration.hooks
-        if is_watched and await self._is_free(key):
+        backend = backend_of((await engine_of(self.session)).dialect)
+        is_asked = is_watched or (backend.locks_gaps and not is_again)
+        if is_asked and await self._is_free(key, is_latest=is_again):
             raise not_found(self.declaration)
         with self._values.refusing([("body",)], is_new=True):
             values = await self._made(row) if is_made else row.values
@@ -240,6 +263,7 @@ class Operations:
         return {field.attribute: part for field, part in zip(self.view.keys, key, strict=True)}
 
     @answering_for_policies
+    @repeating
     async def upsert(
         self,
         values: Mapping[str, Any],
@@ -335,6 +359,7 @@ class Operations:
             raise RefusedError("precondition_required", message)
 
     @answering_for_policies
+    @repeating
     async def remove(self, key: Key, *, versions: Versions = ANY_VERSION) -> None:
         """Delete a row.
 

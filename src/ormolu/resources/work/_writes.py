@@ -12,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ormolu.backends import backend_of
 from ormolu.errors import RefusedError
+from ormolu.faults import Fault
 from ormolu.query import SIGNIFICANT_DIGITS, Field, Row, Selection, View, plain_type, size_of
 from ormolu.resources.declare import Declaration, Policy, has_model_listeners
 from ormolu.resources.work._instances import Instances, RejectedError
-from ormolu.resources.work._statements import Key, Statements, Versions
+from ormolu.resources.work._statements import ANY_VERSION, Key, Statements, Versions
 from ormolu.sessions import has_flush_listeners
 
 __all__ = ["Writer", "Written", "not_found", "out_of_reach", "stale"]
@@ -261,6 +262,25 @@ class Writer:
         row = (await self._session.execute(statement)).one_or_none()
         return None if row is None else tuple(row)
 
+    async def is_passing(self, key: Key, fault: Fault) -> bool:
+        """Tell whether a new row clashed with one that was not there a moment ago.
+
+        A clash with a row that this caller cannot see stays, and so does one of other columns.
+        """
+        known = [self._declaration.attributes[each.attribute] for each in self._view.keys]
+        columns = {each.column.name for each in known if each.column is not None}
+        if {*fault.columns} == columns or fault.constraint == "PRIMARY":
+            return not await self._is_hidden(key)
+        named = {each.name: part for each, part in zip(known, key, strict=True)}
+        return await self.find(named, is_latest=True) is not None
+
+    async def _is_hidden(self, key: Key) -> bool:
+        """Tell whether a row is there that the caller does not see."""
+        seen = sa.case((sa.and_(sa.true(), *self._view.conditions()), 1), else_=0)
+        statement = sa.select(seen).select_from(self._model).where(self._statements.is_key(key))
+        row = (await self._session.execute(self._latest(statement))).one_or_none()
+        return row is not None and not row[0]
+
     def _seen(self, statement: Any, is_latest: bool, *asked: sa.ColumnElement[bool]) -> Any:
         statement = statement.where(*self._view.conditions(*asked))
         return self._latest(statement) if is_latest else statement
@@ -303,7 +323,8 @@ class Writer:
             return not_found(self._declaration)
         if not row[0]:
             return RefusedError("forbidden", f"This {self._declaration.name} cannot be changed.")
-        return stale(versions)
+        # Without a precondition, another has created or deleted it since the write.
+        return not_found(self._declaration) if versions == ANY_VERSION else stale(versions)
 
     async def _reread(self, key: Key) -> Written:
         statement = self._latest(self._statements.row(self._statements.is_key(key)))
