@@ -153,6 +153,21 @@ async def test_statement_that_ran_is_told_apart(project: Project) -> None:
 
 
 @pytest.mark.backends("mariadb")
+async def test_lock_of_a_table_is_not_waited_for_long(project: Project) -> None:
+    """All others would wait behind the migration; it is refused, and nothing of it is there."""
+    Path("migrations/versions/one.py").write_text(WAITING)
+    await project.ask("CREATE TABLE notes (id INT)")
+    db = project.database(lock_timeout=1)
+    migrations = type(db.migrations)(db.migrations.engines, project.said.append)
+    async with project.database() as other, other.engine.connect() as holder:
+        await holder.execute(text("SELECT * FROM notes"))
+        with pytest.raises(DBAPIError, match="1205"):
+            await migrations.upgrade()
+    assert project.said == []
+    await migrations.upgrade()
+
+
+@pytest.mark.backends("mariadb")
 async def test_steps_of_revisions_without_their_files(project: Project) -> None:
     """They are told, as far as they are known; tables that are locked are left alone."""
     path = Path("migrations/versions/half.py")

@@ -67,7 +67,9 @@ class _MySQL(Backend):
         wait = max(1, round(lock_timeout))
         # A server that is not strict cuts what is too long, without a word.
         mode = "sql_mode=CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')"
-        statements = [f"SET time_zone='+00:00', innodb_lock_wait_timeout={wait}, {mode}"]
+        # That of rows, and that of a table which another transaction has only read.
+        locks = f"innodb_lock_wait_timeout={wait}, lock_wait_timeout={wait}"
+        statements = [f"SET time_zone='+00:00', {locks}, {mode}"]
         return [*statements, *(["SET SESSION TRANSACTION READ ONLY"] if is_reader else [])]
 
     @asynccontextmanager
