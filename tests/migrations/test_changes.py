@@ -302,3 +302,18 @@ async def test_models_of_schemas_are_compared(project: Project) -> None:
         await project.migrations(metadata).downgrade("base")
     finally:
         await project.ask("DROP SCHEMA shop_of_tests")
+
+
+async def test_indexed_key_is_renamed(project: Project) -> None:
+    """The column, its key and its index have new names; there and back."""
+
+    def owned(of: str) -> MetaData:
+        return users(Column(of, Integer, ForeignKey("users.id"), index=True))
+
+    await project.revise(owned("a"))
+    (path,) = await project.migrations(owned("b")).revision("rename", renames={"users.a": "b"})
+    await project.migrations(owned("b")).upgrade()
+    await project.migrations(owned("b")).check()
+    await project.migrations(owned("b")).downgrade("-1")
+    path.rename(path.with_suffix(".hidden"))
+    await project.migrations(owned("a")).check()

@@ -100,12 +100,13 @@ def _key_drops(table: ops.ModifyTableOps) -> list[ops.DropConstraintOp]:
 
 
 def _keep(table: ops.ModifyTableOps, staying: list[Any]) -> None:
-    """Put drops of keys first, and keys that stay aside while their index is dropped."""
+    """Put drops of keys first and new keys last, and keys that stay aside in between."""
     indexes = [each for each in table.ops if isinstance(each, ops.DropIndexOp)]
     columns = {name for each in indexes for name in _columns(each)[:1]}
     aside = [each for each in staying if each["constrained_columns"][0] in columns]
     first = _key_drops(table)
-    rest = [each for each in table.ops if each not in first]
+    last = [each for each in table.ops if isinstance(each, ops.CreateForeignKeyOp)]
+    rest = [each for each in table.ops if each not in first and each not in last]
     gone = [
         ops.DropConstraintOp(
             each["name"], table.table_name, type_="foreignkey", schema=table.schema
@@ -120,7 +121,7 @@ def _keep(table: ops.ModifyTableOps, staying: list[Any]) -> None:
         )
         for each in aside
     ]  # fmt: skip
-    table.ops[:] = [*first, *gone, *rest, *again]
+    table.ops[:] = [*first, *gone, *rest, *again, *last]
 
 
 def _columns(operation: ops.DropIndexOp) -> list[str]:
