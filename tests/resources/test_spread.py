@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import Column, ForeignKey, MetaData, Table, and_, or_
@@ -90,3 +93,46 @@ async def test_hops_that_multiply(database_url: str, path: str, status: int) -> 
         assert (await client.get(f"/people?{path}=a")).status_code == status
         deep = await client.post("/people:query", json={"where": DEEP})
         assert (deep.status_code, deep.json()["errors"][0]["type"]) == (422, "where_depth")
+
+
+FAR = "friends.friends.name"
+TERM = {"friends": {"any": {"friends": {"any": {"name": "a"}}}}}
+# One pair each, however many terms ask for the same rows.
+INNER = {"friends": {"any": {"or": [{"name": str(number)} for number in range(40)]}}}
+WIDE = {"friends": {"any": {"or": [{"friends": {"any": {"name": "a"}}}] * 4}}}
+
+
+@pytest.mark.parametrize(
+    ("params", "status"),
+    [
+        ([(FAR, "a"), (f"{FAR}__ne", "b"), ("friends.mates.name", "c")], 200),
+        (
+            [(FAR, "a"), (f"{FAR}__ne", "b"), ("friends.mates.name", "c"),
+             ("mates.friends.name", "d")], 422,
+        ),
+        ([("where", {"or": [TERM] * 3})], 200), ([("where", {"or": [TERM] * 4})], 422),
+        ([("where", {"not": {"or": [TERM] * 12}})], 422), ([("where", WIDE)], 422),
+        ([("where", {"or": [TERM, TERM]}), (FAR, "a")], 200),
+        ([("where", {"or": [TERM, TERM, TERM]}), (FAR, "a")], 422),
+        ([("where", {"friends": {"any": INNER}})], 200),
+        ([("where", {"or": [{"friends": {"any": {"name": "a"}}}] * 20})], 200),
+        ([("where", {"or": [{"children": {"any": {"children": {"any": {"id": 1}}}}}] * 12})], 200),
+    ],
+)  # fmt: skip
+async def test_pairs_of_hops_add_up(
+    database_url: str, params: list[tuple[str, Any]], status: int
+) -> None:
+    """Over all parameters: what one may do, twelve would do twelve times. In a body, too."""
+    app = FastAPI()
+    Database(database_url, metadata=Base.metadata).attach(app)
+    app.include_router(people)
+    sent = [(key, json.dumps(each) if key == "where" else each) for key, each in params]
+    async with client_of(app) as client:
+        answers = [await client.get("/people", params=sent)]
+        answers += [await client.post("/people:query", json=dict(params))]
+    for answer in answers:
+        assert answer.status_code == status, answer.text
+        if status == 422:
+            error = answer.json()["errors"][0]
+            assert error["type"] == "where_spreads"
+            assert "more than 3 times in all; put what is asked of" in error["msg"]

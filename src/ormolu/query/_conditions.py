@@ -28,7 +28,7 @@ from ormolu.query._views import Field, Relation, View, refuse
 
 __all__ = [
     "AllOf", "AnyOf", "Condition", "Not", "Quantifier", "Related", "Term", "compile_condition",
-    "describe", "reads_relations", "spread_of", "views_in",
+    "describe", "reads_relations", "spreads_of", "views_in",
 ]  # fmt: skip
 
 Quantifier = Literal["any", "none", "every"]
@@ -136,25 +136,31 @@ def views_in(condition: Condition | None) -> Iterator[View]:
             yield from views_in(condition.part)
 
 
-def spread_of(condition: Condition, model: type[Any], *, is_tree: bool = True) -> int:
-    """Return how many relations, one behind the other, lead from a row to rows that others share.
+def spreads_of(
+    condition: Condition, model: type[Any], *, is_tree: bool = True, behind: int = 0
+) -> Iterator[int]:
+    """Yield the spread of each relation in a condition that leads to rows that others share.
 
-    Each multiplies the rows that are looked at. Down a tree, from a row to what is its own alone,
-    no row is looked at twice.
+    The spread is how many such relations there are up to it, one behind the other. Each multiplies
+    the rows that are looked at. Down a tree, from a row to what is its own alone, no row is looked
+    at twice.
     """
     match condition:
         case Term():
-            return 0
+            return
         case Not(part):
-            return spread_of(part, model, is_tree=is_tree)
+            yield from spreads_of(part, model, is_tree=is_tree, behind=behind)
         case AllOf(parts) | AnyOf(parts):
-            return max((spread_of(each, model, is_tree=is_tree) for each in parts), default=0)
+            for each in parts:
+                yield from spreads_of(each, model, is_tree=is_tree, behind=behind)
         case _:
             relation = condition.relation
             is_down = is_tree and leads_down(relation.on(model).property)
-            is_wide = not (is_down or relation.is_joined)
+            if not (is_down or relation.is_joined):
+                behind += 1
+                yield behind
             part, target = condition.part, condition.target.model
-            return is_wide + spread_of(part, target, is_tree=is_down)
+            yield from spreads_of(part, target, is_tree=is_down, behind=behind)
 
 
 def _compile_related(

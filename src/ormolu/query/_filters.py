@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Strict, TypeAdapter, ValidationError
 
-from ormolu.query._conditions import AllOf, AnyOf, Condition, Not, Related, Term, spread_of
+from ormolu.query._conditions import AllOf, AnyOf, Condition, Not, Related, Term, spreads_of
 from ormolu.query._kinds import ORDER, PATTERNS
 from ormolu.query._text import literal
 from ormolu.query._views import Field, Location, Relation, View, nearest, refuse
@@ -18,6 +18,8 @@ _MAX_TERMS = 50
 _MAX_DEPTH = 5
 # With a hundred friends each, friends of friends are ten thousand rows for each row.
 _MAX_SPREAD = 2
+# How often a request may do that, since the rows of each add up.
+_MAX_SPREADS = 3
 _MAX_VALUES = 1000
 # Backends take 32,766 parameters in one statement, and some values need two.
 _MAX_VALUES_IN_ALL = 10_000
@@ -73,6 +75,7 @@ class Filters:
         self._values = 0
         self._searched = 0
         self._characters = 0
+        self._spreads = 0
 
     def has_name(self, path: str) -> bool:
         """Tell whether a path begins with something that may be filtered."""
@@ -108,9 +111,18 @@ class Filters:
         return self._bounded(self._read_object(self._view, tree, location, 1), location)
 
     def _bounded(self, condition: Condition, location: Location) -> Condition:
-        if spread_of(condition, self._view.model) > _MAX_SPREAD:
+        spreads = [*spreads_of(condition, self._view.model)]
+        if max(spreads, default=0) > _MAX_SPREAD:
             message = f"Must not lead over more than {_MAX_SPREAD} relations to shared rows"
             raise refuse(location, "where_depth", message)
+        self._spreads += spreads.count(_MAX_SPREAD)
+        if self._spreads > _MAX_SPREADS:
+            message = (
+                f"Must not lead over {_MAX_SPREAD} relations to shared rows more than "
+                f"{_MAX_SPREADS} times in all; put what is asked of the same rows into one object "
+                "of where, as {relation: {any: {relation: {any: {...}}}}}"
+            )
+            raise refuse(location, "where_spreads", message)
         return condition
 
     def _read_object(self, view: View, tree: Any, location: Location, depth: int) -> Condition:
