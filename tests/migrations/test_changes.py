@@ -14,6 +14,7 @@ from sqlalchemy import (
     Computed,
     Enum,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
@@ -170,6 +171,54 @@ async def test_foreign_key_comes_and_goes(project: Project) -> None:
             await project.migrations(after).upgrade()
 
 
+async def test_column_of_a_rule_is_renamed(project: Project) -> None:
+    """A CHECK and an index follow; there and back."""
+
+    def ruled(of: str) -> MetaData:
+        rule = CheckConstraint(f"{of} > 0", name="rule")
+        return users(Column(of, Integer, unique=True), rule, Index("ix_rule", of, "id"))
+
+    await project.revise(ruled("age"))
+    await project.ask("INSERT INTO users (id, age) VALUES (1, 5)")
+    await there_and_back(project, ruled("age"), ruled("years"), {"users.age": "years"})
+    with pytest.raises(DBAPIError):
+        await project.ask("UPDATE users SET years = 0")
+
+
+async def test_primary_key_is_renamed(project: Project) -> None:
+    """Keys of other tables follow, and rows are numbered as before; there and back."""
+
+    def owned(of: str) -> MetaData:
+        metadata = MetaData(naming_convention=NAMES)
+        Table("users", metadata, Column(of, Integer, primary_key=True), Column("name", String(9)))
+        Table("cats", metadata, Column("id", Integer, primary_key=True),
+              Column("owner", Integer, ForeignKey(f"users.{of}")))  # fmt: skip
+        return metadata
+
+    await project.revise(owned("id"))
+    await project.ask("INSERT INTO users (name) VALUES ('Ann')")
+    await project.ask("INSERT INTO cats VALUES (1, 1)")
+    await there_and_back(project, owned("id"), owned("number"), {"users.id": "number"})
+    await project.ask("INSERT INTO users (name) VALUES ('Bob')")
+    assert await project.ask("SELECT max(number) FROM users") == 2
+    with pytest.raises(DBAPIError):
+        await project.ask("INSERT INTO cats VALUES (2, 9)")
+
+
+async def there_and_back(
+    project: Project, before: MetaData, after: MetaData, renames: dict[str, str]
+) -> None:
+    """Rename columns, go back, and rename them again; each time nothing is left to do."""
+    (path,) = await project.migrations(after).revision("rename", renames=renames)
+    await project.migrations(after).upgrade()
+    await project.migrations(after).check()
+    await project.migrations(after).downgrade("-1")
+    path.rename(path.with_suffix(".hidden"))
+    await project.migrations(before).check()
+    path.with_suffix(".hidden").rename(path)
+    await project.migrations(after).upgrade()
+
+
 async def test_computed_column_is_renamed(project: Project) -> None:
     """With what computes it; there and back."""
     twice = [users(name(), Column(each, Integer, Computed("id * 2"))) for each in ("a", "b")]
@@ -311,9 +360,4 @@ async def test_indexed_key_is_renamed(project: Project) -> None:
         return users(Column(of, Integer, ForeignKey("users.id"), index=True))
 
     await project.revise(owned("a"))
-    (path,) = await project.migrations(owned("b")).revision("rename", renames={"users.a": "b"})
-    await project.migrations(owned("b")).upgrade()
-    await project.migrations(owned("b")).check()
-    await project.migrations(owned("b")).downgrade("-1")
-    path.rename(path.with_suffix(".hidden"))
-    await project.migrations(owned("a")).check()
+    await there_and_back(project, owned("a"), owned("b"), {"users.a": "b"})

@@ -135,6 +135,9 @@ async def test_statement_that_ran_is_told_apart(project: Project) -> None:
         while victim is None:
             found = await own.execute(text(WAITS))
             victim = found.scalar()
+        # It has not stopped: it holds the lock.
+        with pytest.raises(SchemaMismatchError, match="was not applied"):
+            await migrations.verify()
         await own.execute(text(f"KILL {victim}"))
         with pytest.raises(DBAPIError):
             await upgrading

@@ -63,6 +63,8 @@ class Changes:
                 for forth, back in changed_checks(context.connection, self.metadata):
                     up.ops.append(forth)
                     down.ops.insert(0, back)
+                _put_renames_first(up)
+                _put_renames_first(down)
 
     def _rename(self, up: ops.UpgradeOps, down: ops.DowngradeOps) -> None:
         wanted = dict(self.wishes.renames)
@@ -138,6 +140,16 @@ def _rename_back(down: ops.DowngradeOps, renamed: ops.ModifyTableOps, name: str,
         if (each.schema, each.table_name) == place and name in _dropped(each)
     )
     _replace(down, table, old, _dropped(table)[name])
+
+
+def _put_renames_first(container: ops.OpContainer) -> None:
+    """Let constraints find new names, those of other tables too."""
+    renames = [each for each in _tables_of(container) if any(map(_is_rename, each.ops))]
+    container.ops[:] = [*renames, *(each for each in container.ops if each not in renames)]
+
+
+def _is_rename(operation: ops.MigrateOperation) -> bool:
+    return isinstance(operation, ops.AlterColumnOp) and operation.modify_name is not None
 
 
 def _uncertain(table: str, gone: list[str], new: list[str]) -> str:

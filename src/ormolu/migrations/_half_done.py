@@ -3,27 +3,59 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from sqlalchemy import Connection
 
-from ormolu.migrations._steps import Step
+from ormolu.backends import backend_of
+from ormolu.engines import Engines
+from ormolu.migrations._steps import Step, read_steps
 
-__all__ = ["half_done"]
+__all__ = ["ask", "half_done"]
+
+_Answer = TypeVar("_Answer")
 
 _LONGEST = 200
 
 
-def half_done(steps: Sequence[Step], script: ScriptDirectory, title: str | None) -> list[str]:
-    """Return what was done, and how to go on; nothing if nothing was.
+async def ask(engines: Engines, question: Callable[[Connection], _Answer]) -> _Answer | None:
+    """Ask a database that stores each step of a revision at once; None from any other."""
+    if engines.target.backend.has_transactional_ddl:
+        return None
+    engine = engines.make_engine()
+    try:
+        async with engine.begin() as connection:
+            return await connection.run_sync(question)
+    finally:
+        await engine.dispose()
+
+
+async def half_done(
+    engines: Engines, script: ScriptDirectory, *, is_alone: bool = False
+) -> list[str]:
+    """Return what a database has stored of a revision, and how to go on; nothing if nothing.
 
     Args:
-        steps: What the database has noted.
+        engines: The database.
         script: The revisions.
-        title: The name of the database.
+        is_alone: Whether the caller is the runner; else one that still runs has not stopped.
     """
-    return list(_lines(steps, script, title)) if steps else []
+    steps = await ask(engines, read_steps)
+    if not steps or not (is_alone or await _is_free(engines)):
+        return []
+    return list(_lines(steps, script, engines.target.backend.title))
+
+
+async def _is_free(engines: Engines) -> bool:
+    engine = engines.make_engine()
+    try:
+        async with backend_of(engine.dialect).migration_lock(engine) as is_mine:
+            return is_mine
+    finally:
+        await engine.dispose()
 
 
 def _lines(steps: Sequence[Step], script: ScriptDirectory, title: str | None) -> Iterator[str]:

@@ -5,12 +5,13 @@ Alembic registers one when its class is made, so that ours are then those of the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from alembic.ddl.mysql import MariaDBImpl, MySQLImpl
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.ddl.sqlite import SQLiteImpl
-from sqlalchemy import Column, Computed, Dialect, Inspector, Table
+from sqlalchemy import Column, Dialect, Inspector, Table
 
 from ormolu.backends import backend_of
 from ormolu.migrations._defaults import has_changed
@@ -39,14 +40,24 @@ class _Defaults:
             column_info["default"] = without_parameters(default)
 
     def compare_server_default(
-        self, found: Column[Any], mapped: Column[Any], wanted_text: Any, found_text: Any
+        self,
+        inspector_column: Column[Any],
+        metadata_column: Column[Any],
+        rendered_metadata_default: Any,
+        rendered_inspector_default: Any,
     ) -> bool:
         """Tell whether a default has changed."""
+        mapped, known = metadata_column, rendered_inspector_default
+        has_both = known is not None and rendered_metadata_default is not None
         is_numbered = mapped.table.autoincrement_column is mapped
-        if found_text is None or wanted_text is None or is_numbered or self.connection is None:
-            theirs: Any = super()
-            return bool(theirs.compare_server_default(found, mapped, wanted_text, found_text))
-        return has_changed(self.connection, mapped, found, found_text)
+        if has_both and not is_numbered and self.connection is not None:
+            return has_changed(self.connection, mapped, inspector_column, known)
+        theirs: Any = super()
+        return bool(
+            theirs.compare_server_default(
+                inspector_column, mapped, rendered_metadata_default, known
+            )
+        )
 
 
 class SQLite(_Defaults, SQLiteImpl):
@@ -61,10 +72,27 @@ class SQLite(_Defaults, SQLiteImpl):
             if column.computed is not None:
                 batch_impl.column_transfers.get(column.name, {}).pop("expr", None)
 
+    def requires_recreate_in_batch(self, batch_op: Any) -> bool:
+        """Rename columns in place: a copy's CHECKs would know the old names."""
+        is_rename = all(map(_is_rename, batch_op.batch))
+        return not is_rename and super().requires_recreate_in_batch(batch_op)
+
     def _guess_if_default_is_unparenthesized_sql_expr(self, expr: str | None) -> bool:
         """Leave the parentheses to us."""
         del expr
         return False
+
+
+def _is_rename(step: tuple[str, Any, Mapping[str, Any]]) -> bool:
+    """Tell whether a step of a batch gives a column a name, and does nothing else to it."""
+    verb, _, changes = step
+    return verb == "alter_column" and _has_name_alone(changes)
+
+
+def _has_name_alone(changes: Mapping[str, Any]) -> bool:
+    others = {"nullable": None, "type_": None, "server_default": False, "comment": False}
+    is_plain = all(changes.get(name, value) is value for name, value in others.items())
+    return is_plain and changes.get("autoincrement") is None and changes.get("name") is not None
 
 
 class PostgreSQL(_Defaults, PostgresqlImpl):
@@ -88,17 +116,17 @@ class _Noted(_Defaults):
             Steps(self.connection, self.context_opts.get("version_table", _VERSIONS)).listen()
 
     def alter_column(self, table_name: str, column_name: str, **changes: Any) -> None:
-        """Alter a column; one that is computed is renamed as it is."""
+        """Alter a column; a new name alone leaves all else of it as it is."""
         theirs: Any = super()
         new = changes.get("name")
-        if new is None or not isinstance(changes.get("existing_server_default"), Computed):
+        if not _has_name_alone(changes):
             theirs.alter_column(table_name, column_name, **changes)
             return
-        # Alembic's CHANGE would write the column anew, and cannot write what computes it.
+        # Alembic's CHANGE writes the column anew: without AUTO_INCREMENT, or what computes it.
         quote = self.dialect.identifier_preparer.quote
         parts = [each for each in (changes.get("schema"), table_name) if each]
         place = ".".join(map(quote, parts))
-        sql = f"ALTER TABLE {place} RENAME COLUMN {quote(column_name)} TO {quote(new)}"
+        sql = f"ALTER TABLE {place} RENAME COLUMN {quote(column_name)} TO {quote(str(new))}"
         theirs.execute(without_parameters(sql))
 
 

@@ -8,8 +8,9 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import DBAPIError
@@ -30,8 +31,8 @@ try:
 
     from ormolu.migrations._caller import Caller
     from ormolu.migrations._changes import Wishes
-    from ormolu.migrations._half_done import half_done
-    from ormolu.migrations._steps import forget_steps, read_steps
+    from ormolu.migrations._half_done import ask, half_done
+    from ormolu.migrations._steps import forget_steps
     from ormolu.migrations.rehearsal import Rehearsal, open_scratch_server, rehearse
 except ModuleNotFoundError as error:
     if error.name != "alembic":
@@ -40,8 +41,6 @@ except ModuleNotFoundError as error:
     raise ConfigurationError(message) from error
 
 __all__ = ["Migrations"]
-
-_Answer = TypeVar("_Answer")
 
 _log = logging.getLogger("ormolu")
 
@@ -121,7 +120,7 @@ class Migrations:
         """
         async with self._alone():
             await self._caller.call(lambda config: command.stamp(config, revision, purge=purge))
-            await self._ask(forget_steps)
+            await ask(self.engines, forget_steps)
 
     async def revision(
         self,
@@ -234,7 +233,8 @@ class Migrations:
     async def current(self) -> str:
         """Return the revisions that the database has, a line each, and what it has of others."""
         found = await self._caller.call(command.current)
-        return found + "".join(f"{line}\n" for line in await self._half_done())
+        stored = await half_done(self.engines, self._caller.script())
+        return found + "".join(f"{line}\n" for line in stored)
 
     async def history(self) -> str:
         """Return all revisions, the last one first, and which the database has."""
@@ -257,7 +257,7 @@ class Migrations:
         Raises:
             SchemaMismatchError: It is behind, or ahead; the error lists by which revisions.
         """
-        stored = await self._half_done()
+        stored = await half_done(self.engines, self._caller.script())
         differences = (
             ["\n".join(stored)]
             if stored
@@ -284,33 +284,17 @@ class Migrations:
         Raises:
             CommandError: A part of a revision is there already.
         """
-        stored = await self._half_done()
+        stored = await half_done(self.engines, self._caller.script(), is_alone=True)
         if stored:
             raise CommandError("\n".join(stored))
         try:
             await self._try_again(verb)
         except Exception as error:
             if isinstance(error, DBAPIError) and fault_of(error).is_settled:
-                await self._ask(lambda connection: forget_steps(connection, failed=True))
-            for line in await self._half_done():
+                await ask(self.engines, partial(forget_steps, failed=True))
+            for line in await half_done(self.engines, self._caller.script(), is_alone=True):
                 self.say(line)
             raise
-
-    async def _half_done(self) -> list[str]:
-        """Say of which revision the database has stored a part, and which."""
-        steps = await self._ask(read_steps) or []
-        return half_done(steps, self._caller.script(), self.engines.target.backend.title)
-
-    async def _ask(self, question: Callable[[Connection], _Answer]) -> _Answer | None:
-        """Ask a database that stores each step of a revision at once; None from any other."""
-        if self.engines.target.backend.has_transactional_ddl:
-            return None
-        engine = self.engines.make_engine()
-        try:
-            async with engine.begin() as connection:
-                return await connection.run_sync(question)
-        finally:
-            await engine.dispose()
 
     async def _check_known(self) -> tuple[str, ...]:
         """Return the revisions that the database has.

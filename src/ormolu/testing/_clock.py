@@ -140,8 +140,9 @@ def frozen_clock(*databases: Timed) -> Iterator[Clock]:
 class _Setter:
     """Tells each connection the moment, before its statements."""
 
-    def before_statement(self, cursor: Any, _sql: str, connection: Connection) -> None:
+    def before_statement(self, cursor: Any, sql: str, connection: Connection) -> None:
         """Tell it, where it does not know."""
+        del sql
         tell = _TELLERS.get(connection.dialect.name)
         if tell is not None:
             tell(cursor, connection)
