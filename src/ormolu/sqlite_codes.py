@@ -6,7 +6,9 @@ of the code, as `SQLITE_CONSTRAINT`, and some have no more than the text.
 
 from __future__ import annotations
 
-__all__ = ["error_name", "error_name_by_text"]
+__all__ = ["MOVED_FILE", "error_name", "error_name_by_text"]
+
+MOVED_FILE = "SQLITE_READONLY_DBMOVED"
 
 # The first byte of a code, https://sqlite.org/rescode.html, from 1 on.
 _NAMES = (

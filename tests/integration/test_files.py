@@ -123,7 +123,7 @@ async def test_journal_that_was_asked_for(tmp_path: Path, caplog: pytest.LogCapt
     [
         ("SQLITE_READONLY_DIRECTORY", "may not write in /data, where SQLite keeps the write-ahead"),
         ("SQLITE_READONLY_CANTINIT", "the write-ahead log of /data/shop.db cannot be read"),
-        ("SQLITE_READONLY_DBMOVED", "/data/shop.db cannot be written"),
+        ("SQLITE_READONLY_DBMOVED", "/data/shop.db was deleted or replaced"),
         ("SQLITE_IOERR_FSYNC", "the disk of /data fails"),
         ("SQLITE_CORRUPT_INDEX", "/data/shop.db is damaged"),
     ],

@@ -28,6 +28,7 @@ from ormolu.engines._errors import (
     refuse_lost_commits,
     report_statement_errors,
 )
+from ormolu.engines._files import file_of
 from ormolu.engines._first_connection import check_connection
 from ormolu.engines._listeners import Listener, Listeners
 from ormolu.engines._location import Location, locate
@@ -245,6 +246,7 @@ class Engines:
                 message = f"The database cannot be used: {fault.advice} [{fault.native}]."
                 raise ConfigurationError(message) from error
             raise
+        server.file = file_of(self.target)
         return pair
 
     def _server(self) -> Server:

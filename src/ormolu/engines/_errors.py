@@ -27,6 +27,7 @@ from ormolu.errors import (
 )
 from ormolu.faults import Fault, attach_fault, fault_of
 from ormolu.redaction import kept_words, redact
+from ormolu.sqlite_codes import MOVED_FILE
 from ormolu.taps import FAULTS
 from ormolu.transactions import Access
 
@@ -82,7 +83,9 @@ def report_statement_errors(engine: Engine, target: Target, access: Access) -> N
         attach_fault(error, fault)
         redact(error, fault)
         was_sent = isinstance(error, DBAPIError)
-        if was_sent and fault.spoils_connection and not context.is_disconnect:
+        if was_sent and _leads_astray(fault, access):
+            context.is_disconnect = context.invalidate_pool_on_disconnect = True
+        elif was_sent and fault.spoils_connection and not context.is_disconnect:
             context.is_disconnect = True
             context.invalidate_pool_on_disconnect = False
         if was_sent and not context.is_disconnect:
@@ -91,6 +94,16 @@ def report_statement_errors(engine: Engine, target: Target, access: Access) -> N
             raise ReadOnlyError(_READ_ONLY)
         if error is not context.sqlalchemy_exception:
             raise error
+
+
+def _leads_astray(fault: Fault, access: Access) -> bool:
+    """Tell whether all connections lead to where nothing can be written any more.
+
+    To a primary that was demoted, say, or to a file that is no longer in its place; new ones may
+    lead to where it can.
+    """
+    is_writer = access is Access.WRITE
+    return fault.kind == "read_only_database" and (is_writer or fault.native == MOVED_FILE)
 
 
 def _wrapped(context: ExceptionContext) -> BaseException | None:

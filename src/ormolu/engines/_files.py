@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ormolu.engines._url import Target
 from ormolu.faults import Fault
+from ormolu.sqlite_codes import MOVED_FILE
 
-__all__ = ["advise", "is_of_file"]
+__all__ = ["advise", "file_of", "is_of_file"]
 
 # Advice by the beginning of SQLite's error name; the longest match counts.
 _ADVICE = {
@@ -35,6 +36,10 @@ _ADVICE = {
     "SQLITE_READONLY_CANTINIT": (
         "the write-ahead log of {path} cannot be read: this user may not write in {folder}"
     ),
+    MOVED_FILE: (
+        "{path} was deleted or replaced while it was open, and nothing is written to what was "
+        "there before; new connections open what is there now"
+    ),
     "SQLITE_READONLY_DIRECTORY": (
         "this user may not write in {folder}, where SQLite keeps the write-ahead log beside "
         "{path}. Let it, or open a file that nobody changes by "
@@ -50,13 +55,26 @@ def advise(fault: Fault, target: Target) -> Fault:
     found = [name for name in _ADVICE if fault.native.startswith(name)]
     if not found:
         return fault
-    # Cut the query off a `file:` URI: it may hold a key.
-    database = (target.url.database or "").partition("?")[0].removeprefix("file:")
-    path = Path(database).resolve()
+    path = _path_of(target)
     advice = _ADVICE[max(found, key=len)].format(path=path, folder=path.parent)
     return replace(fault, advice=advice)
+
+
+def file_of(target: Target) -> Path | None:
+    """Return the file of a database that is open; None if it has none of its own."""
+    if not target.backend.is_file or target.is_memory:
+        return None
+    path = _path_of(target)
+    # A VFS may keep it elsewhere.
+    return path if path.exists() else None
 
 
 def is_of_file(fault: Fault) -> bool:
     """Tell whether it is the file that cannot be written, which a read may need too."""
     return (fault.native or "").startswith("SQLITE_READONLY_")
+
+
+def _path_of(target: Target) -> Path:
+    # Cut the query off a `file:` URI: it may hold a key.
+    database = (target.url.database or "").partition("?")[0].removeprefix("file:")
+    return Path(database).resolve()

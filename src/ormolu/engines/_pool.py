@@ -25,6 +25,7 @@ from ormolu.engines._server import LineWatch, Server, answering_now
 from ormolu.engines._traces import remove_traces
 from ormolu.errors import DatabaseDownError, OverloadedError
 from ormolu.seams import has_open_transaction, is_invalidated, tell_missing
+from ormolu.sqlite._connection import Connection
 
 __all__ = [
     "FairPool", "ping_idle_connections", "pool_class", "reset_on_return", "share_limit",
@@ -174,7 +175,7 @@ class FairPool(AsyncAdaptedQueuePool):
             if time.time() - connected_at > self._lifetime:
                 return False
         if self._server is None or self._server.timeout is None:
-            return True
+            return not _is_of_moved_file(record.dbapi_connection)
         returned_at: float = record.info.get(_RETURNED_AT, 0.0)
         return time.monotonic() - returned_at < _IDLE_SECONDS
 
@@ -330,8 +331,14 @@ def ping_idle_connections(engine: Engine, server: Server) -> None:
         server.give_sign()
 
 
+def _is_of_moved_file(connection: Any) -> bool:
+    return isinstance(connection, Connection) and connection.writers.looks_moved()
+
+
 def share_limit(engine: Engine) -> None:
     """Let the wait for the turn to write end when the wait for the connection would have.
+
+    And hand out no connection to a file that is no longer in its place.
 
     Args:
         engine: An engine of `sqlite+ormolu`.
@@ -339,6 +346,8 @@ def share_limit(engine: Engine) -> None:
 
     @event.listens_for(engine, "checkout")
     def _limit(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if _is_of_moved_file(connection):
+            raise InvalidatePoolError
         assert record.record_info is not None
         # Other pools do not note it.
         connection.waited = record.record_info.get("waited", 0.0)

@@ -11,6 +11,7 @@ import asyncio
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, TypeVar
 
@@ -32,6 +33,8 @@ _OPENINGS = 4
 
 _SILENT = "The database gave no connection and no sign of life within {} s."
 
+_GONE = "The file {} is gone. Put it back; or start the program anew, which makes an empty one."
+
 _C = TypeVar("_C")
 
 
@@ -45,6 +48,7 @@ class Server:
     Attributes:
         timeout: Seconds that it may be silent; None for a file, which has no server.
         ask: Opens a connection and closes it, in a greenlet.
+        file: What has to be there once the database is open; SQLite would make an empty one.
         signs: How many signs of life it has given.
         lines: The pools, in whose lines others wait.
     """
@@ -61,13 +65,20 @@ class Server:
         """
         self.timeout = timeout
         self.ask = ask
+        self.file: Path | None = None
         self.signs: int = 0
         self.lines: weakref.WeakSet[_Line] = weakref.WeakSet()
         self._patience = patience
         self._openings = asyncio.Semaphore(_OPENINGS)
 
     def open(self, connect: Callable[[], _C]) -> _C:
-        """Open a connection, few at once; in a greenlet."""
+        """Open a connection, few at once; in a greenlet.
+
+        Raises:
+            DatabaseDownError: The file is gone.
+        """
+        if self.file is not None and not self.file.exists():
+            raise DatabaseDownError(_GONE.format(self.file))
         if self.timeout is None:
             return connect()
         await_(self._openings.acquire())

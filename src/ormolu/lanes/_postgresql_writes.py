@@ -125,14 +125,18 @@ class WriteLane(PinnedLane):
         """Drop a connection that is in doubt.
 
         Raises:
-            NotDoneError: Others have locked a row: it is for sessions to wait.
+            NotDoneError: Others have locked a row: it is for sessions to wait; or nothing can be
+                written here.
             OutcomeUnknownError: And with it what it was doing.
         """
         is_undone = isinstance(error, _UndoneError)
         fault = driver_fault(error.cause if isinstance(error, _UndoneError) else error)
         kind = None if fault is None else fault.kind
         if is_undone or (kind != "outcome_unknown" and _is_rolled_back(connection, error)):
-            if kind == "busy":
+            if kind == "read_only_database":
+                # A primary that was demoted: another connection may lead to the one of now.
+                await self._pinned.drop()
+            if kind in {"busy", "read_only_database"}:
                 raise NotDoneError from error
             return
         with suppress(Exception):

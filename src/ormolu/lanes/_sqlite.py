@@ -144,6 +144,9 @@ class _Reads:
         is_late = self._is_snapshot_open and time.perf_counter() > self._end_at
         if is_late or self._waiting:
             await self._wait()
+        if self._writers is not None and self._writers.looks_moved():
+            self._let_go()
+            await self._pinned.drop()
         if not self.is_open:
             await self.open()
 
@@ -245,10 +248,13 @@ class _Reads:
 
     async def close(self) -> None:
         self._is_closed = True
+        self._let_go()
+        await self._pinned.give_back()
+
+    def _let_go(self) -> None:
         if self._sqlite is not None:
             self._end_snapshot()
             self._sqlite.set_progress_handler(None, 0)
             self._sqlite.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self._longest)
-            self._sqlite = self._cursor = None
+            self._writers = self._sqlite = self._cursor = None
             self.is_open = False
-        await self._pinned.give_back()

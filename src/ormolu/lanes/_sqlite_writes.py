@@ -14,6 +14,7 @@ from ormolu.errors import OutcomeUnknownError, OverloadedError
 from ormolu.lanes._lane import Item, Lane, NotDoneError
 from ormolu.lanes._pinned import PinnedConnection
 from ormolu.sqlite._connection import Connection
+from ormolu.sqlite_codes import MOVED_FILE
 from ormolu.taps import TAPS, tell
 from ormolu.transactions import Access
 
@@ -43,6 +44,9 @@ class WriteLane:
             raise NotDoneError
         connection = await self._pinned.take()
         assert isinstance(connection, Connection)
+        if connection.writers.looks_moved():
+            await self._pinned.drop()
+            connection = await self._pinned.take()
         # In autocommit the driver begins nothing by itself: the batch is the transaction.
         connection.level = "AUTOCOMMIT"
         await self._settle(connection, batch)
@@ -97,6 +101,7 @@ async def _send(connection: Connection, batch: list[Item]) -> list[Any]:
 
     Raises:
         _VoidError: Nothing is stored.
+        NotDoneError: Likewise: the file is no longer in its place.
         OutcomeUnknownError: All or nothing is stored.
         OverloadedError: Nothing is stored: the lock did not come free.
     """
@@ -110,6 +115,8 @@ async def _send(connection: Connection, batch: list[Item]) -> list[Any]:
         if name.startswith("SQLITE_BUSY"):
             # BEGIN failed, or in a journal that is no WAL COMMIT, which is rolled back.
             raise OverloadedError(str(error)) from error
+        if name == MOVED_FILE:
+            raise NotDoneError from error
         if progress.is_at_commit and name.startswith("SQLITE_IOERR"):
             message = "The log could not be synced; the change may be stored or not."
             raise OutcomeUnknownError(message) from error

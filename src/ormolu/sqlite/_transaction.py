@@ -12,13 +12,22 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from ormolu.sqlite._calls import Call
+from ormolu.sqlite._messages import (
+    IN_LINE,
+    LOCKED,
+    LOST,
+    MOVED,
+    NOT_SYNCED,
+    READ_ONLY,
+    UPGRADE,
+)
 from ormolu.sqlite._pragmas import Begin
 from ormolu.sqlite._sharing import Sharing
 from ormolu.sqlite._statements import Kind, moves_syncs
 from ormolu.sqlite._workers import Worker
 from ormolu.sqlite._write_queue import Ticket
 from ormolu.sqlite._writers import Writers, writers_of
-from ormolu.sqlite_codes import error_name, error_name_by_text
+from ormolu.sqlite_codes import MOVED_FILE, error_name, error_name_by_text
 
 __all__ = ["NO_RESULT", "Transaction", "TurnNeeded", "is_unfinished"]
 
@@ -29,30 +38,6 @@ _PAUSE = 0.0005
 
 # Rows, description, rowcount and lastrowid of a statement that was not sent yet.
 NO_RESULT: tuple[list[Any], None, int, None] = ([], None, -1, None)
-
-_LOCKED = "database is locked: another process kept the write lock for {:.2f} s"
-_IN_LINE = (
-    "database is locked: other writers of this process had the write lock for the {:.2f} s that "
-    "this one waited in line. A transaction that may write keeps the lock from its first statement "
-    "to its end: end it before slow work"
-)
-_UPGRADE = (
-    "database is locked: this transaction has read, and another one writes or has written since. "
-    "Roll back, and begin a transaction that will write as a writer: "
-    'execution_options(sqlite_begin="immediate")'
-)
-_LOST = (
-    "SQLite has rolled this transaction back after an earlier error: nothing of it is stored. "
-    "Call rollback() and begin again"
-)
-_READ_ONLY = (
-    "attempt to write a readonly database: this transaction was begun read only. Leave out "
-    'sqlite_begin="read only" where you write'
-)
-_NOT_SYNCED = (
-    "disk I/O error: the log could not be synced, and is not written to before all of it is in "
-    "the file, for which the readers of now have to end"
-)
 
 
 class TurnNeeded(Exception):  # noqa: N818 -- no error: the call is put back
@@ -152,13 +137,13 @@ class Transaction:
             if was_open:
                 return self._run_inside(call, action)
             if self._is_lost and call.kind is not Kind.END:
-                raise self._error(_LOST, "SQLITE_ABORT_ROLLBACK")
+                raise self._error(LOST, "SQLITE_ABORT_ROLLBACK")
             if self.is_autocommit:
                 return self._run_alone(call, action)
             return self._run_first(call, sql, action)
         except self._dbapi.OperationalError as error:
             if self.begin == "read only" and _name(error) == "SQLITE_READONLY":
-                raise self._error(_READ_ONLY, _name(error)) from error
+                raise self._error(READ_ONLY, _name(error)) from error
             raise
         finally:
             # OR ROLLBACK, an interrupted write, a full disk: SQLite ends the transaction itself.
@@ -170,14 +155,23 @@ class Transaction:
         was_lost = self._is_lost
         self._forget_wishes()
         if was_lost:
-            raise self._error(_LOST, "SQLITE_ABORT_ROLLBACK")
+            raise self._error(LOST, "SQLITE_ABORT_ROLLBACK")
         if not self.is_begun:
             return
         try:
-            self.persist(call, lambda: self.sqlite.execute("COMMIT"))
+            self._send_commit(call)
         except BaseException:
             self.roll_back()
             raise
+
+    def _send_commit(self, call: Call) -> None:
+        if self._ticket is not None:
+            self._check_place(is_moved=self.writers.is_moved())
+        self.persist(call, lambda: self.sqlite.execute("COMMIT"))
+
+    def _check_place(self, *, is_moved: bool) -> None:
+        if is_moved:
+            raise self._error(MOVED.format(self.writers.path), MOVED_FILE)
 
     def roll_back(self) -> None:
         """ROLLBACK, if anything is open; if it fails twice, closing the connection does it."""
@@ -271,7 +265,7 @@ class Transaction:
         if self.writers.syncs.has_failed:
             # This transaction's own snapshot would block the checkpoint that restarts the log.
             self.leave_queue()
-            raise self._error(_NOT_SYNCED, "SQLITE_IOERR_FSYNC")
+            raise self._error(NOT_SYNCED, "SQLITE_IOERR_FSYNC")
         if not self._has_read:
             return self.persist(call, action)
         try:
@@ -280,10 +274,11 @@ class Transaction:
             if not _is_busy(error):
                 raise
             self.leave_queue()
-            raise self._error(_UPGRADE, "SQLITE_BUSY_SNAPSHOT") from error
+            raise self._error(UPGRADE, "SQLITE_BUSY_SNAPSHOT") from error
 
     def _run_alone(self, call: Call, action: Callable[[], Any]) -> Any:
         """Run a statement in autocommit: a write waits in the queue, and is all or nothing."""
+        self._check_place(is_moved=self.writers.looks_moved())
         self.set_query_only()
         self._has_read = False
         if call.kind is not Kind.WRITE or self._is_query_only:
@@ -291,13 +286,14 @@ class Transaction:
         self._begin_as_writer(call)
         try:
             result = action()
-            self.persist(call, lambda: self.sqlite.execute("COMMIT"))
+            self._send_commit(call)
         except BaseException:
             self.roll_back()
             raise
         return result
 
     def _send_begin(self, call: Call) -> None:
+        self._check_place(is_moved=self.writers.looks_moved())
         self.set_query_only()
         is_writer = call.kind is Kind.WRITE and self.begin == "auto"
         try:
@@ -328,10 +324,10 @@ class Transaction:
         """Bring all that was committed into the file: the log may have a hole on the disk."""
         if call.is_at_once:
             # A checkpoint takes too long for the event loop's thread.
-            raise self._error(_NOT_SYNCED, "SQLITE_BUSY")
+            raise self._error(NOT_SYNCED, "SQLITE_BUSY")
         is_in_use = self.sqlite.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if is_in_use:
-            raise self._error(_NOT_SYNCED, "SQLITE_IOERR_FSYNC")
+            raise self._error(NOT_SYNCED, "SQLITE_IOERR_FSYNC")
         self.writers.syncs.has_failed = False
 
     def set_query_only(self) -> None:
@@ -358,7 +354,7 @@ class Transaction:
                 since = self._locked_since(call) if since is None else since
                 waited = time.monotonic() - since
                 if call.is_given_up or waited > call.patience.lock:
-                    raise self._error(_LOCKED.format(waited), "SQLITE_BUSY") from error
+                    raise self._error(LOCKED.format(waited), "SQLITE_BUSY") from error
             else:
                 if self._ticket is not None:
                     self.writers.locked_since = None
@@ -377,7 +373,7 @@ class Transaction:
     def too_long_in_queue(self, call: Call) -> Exception:
         """Return the error of a call whose turn to write did not come in time."""
         waited = time.monotonic() - call.began_at
-        return self._error(_IN_LINE.format(waited), "SQLITE_BUSY")
+        return self._error(IN_LINE.format(waited), "SQLITE_BUSY")
 
     def _error(self, message: str, name: str) -> Exception:
         error: Exception = self._dbapi.OperationalError(message)

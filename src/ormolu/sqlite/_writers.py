@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
+from typing import Any
 
 from ormolu.sqlite._checkpoints import Checkpoints
 from ormolu.sqlite._syncs import Syncs
@@ -12,6 +14,12 @@ from ormolu.sqlite._workers import Worker
 from ormolu.sqlite._write_queue import WriteQueue
 
 __all__ = ["Writers", "writers_of"]
+
+# Seconds between two looks of those who read at whether the file is still in its place.
+_LOOK_EVERY = 1.0
+
+# Device and number of a file, which no other one has while anybody has it open.
+_Identity = tuple[int, int]
 
 
 class Writers:
@@ -26,9 +34,13 @@ class Writers:
         locked_since: When who has the turn met the lock of another process that is still there,
             on the monotonic clock; None if the file is not locked.
         has_log: Whether the file can have a write-ahead log, as far as is known.
+        path: The file; empty for one that nobody else can open.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, identity: _Identity | None = None) -> None:
+        self.path: str = path
+        self._identity = identity
+        self._look_at = 0.0
         self.queue: WriteQueue = WriteQueue()
         self.worker: Worker = Worker()
         self.syncs: Syncs = Syncs(path)
@@ -36,6 +48,31 @@ class Writers:
         self.count: int = 0
         self.locked_since: float | None = None
         self.has_log = True
+
+    def is_moved(self) -> bool:
+        """Tell whether the file was deleted or replaced: what is written to it would be lost."""
+        is_moved = self._identity is not None and _identity_of(self.path) != self._identity
+        if is_moved:
+            self._look_at = 0.0
+        return is_moved
+
+    def looks_moved(self) -> bool:
+        """Tell the same, for who asks often: it is looked at once a second."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return False
+        if self.is_moved():
+            return True
+        self._look_at = now + _LOOK_EVERY
+        return False
+
+
+def _identity_of(path: str) -> _Identity | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 class _Files:
@@ -46,13 +83,15 @@ class _Files:
 
     def forget(self) -> None:
         self._guard = threading.Lock()
-        self._writers: weakref.WeakValueDictionary[str, Writers] = weakref.WeakValueDictionary()
+        self._writers: weakref.WeakValueDictionary[Any, Writers] = weakref.WeakValueDictionary()
 
     def writers_of(self, path: str) -> Writers:
+        identity = _identity_of(path)
         with self._guard:
-            writers = self._writers.get(path)
+            # A file in the place of another one has a log and locks of its own.
+            writers = self._writers.get((path, identity))
             if writers is None:
-                writers = self._writers[path] = Writers(path)
+                writers = self._writers[path, identity] = Writers(path, identity)
             return writers
 
 
