@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
 
 from ormolu import SchemaMismatchError
 from tests.migrations.conftest import Project
@@ -152,3 +154,33 @@ async def test_plain_alembic_with_two_lines(project: Project) -> None:
     assert await project.ask("SELECT count(*) FROM task_labels") == 1
     await asyncio.to_thread(command.downgrade, config, "-1")
     assert await project.ask("SELECT count(*) FROM task_labels") == 1
+
+
+@pytest.mark.backends("mariadb")
+async def test_plain_alembic_that_fails_leaves_a_report(project: Project) -> None:
+    """Its own env.py is enough; `ormolu db` says what is stored, and the next run forgets it."""
+    config = adopt(project)
+    env = Path("alembic/env.py").read_text()
+    table = "connection=connection, version_table='versions', "
+    Path("alembic/env.py").write_text(env.replace("connection=connection, ", table))
+    add_revisions(2)
+    path = Path("alembic/versions/r1.py")
+    source = path.read_text()
+    path.write_text(
+        source.replace("'t1'", "'t0'", 1).replace("op.c", "op.execute('SELECT 1')\n    op.c")
+    )
+    await asyncio.to_thread(command.upgrade, config, "r0")
+    assert "stopped" not in await project.migrations().current()
+    with pytest.raises(DBAPIError):
+        await asyncio.to_thread(command.upgrade, config, "head")
+    told = await project.migrations().current()
+    assert "The upgrade of revision r1 stopped half-way" in told
+    assert re.findall(r"  (\w+) +alembic/versions/r1.py:\d+: (CREATE TABLE t0)", told) == [
+        ("running", "CREATE TABLE t0")
+    ]
+    path.write_text(source)
+    with pytest.raises(CommandError, match="stopped half-way"):
+        await project.migrations().upgrade()
+    await asyncio.to_thread(command.upgrade, config, "head")
+    assert "stopped" not in await project.migrations().current()
+    await project.migrations().verify()
