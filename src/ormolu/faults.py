@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 
 from ormolu.sqlite_codes import error_name
 
-__all__ = ["Fault", "Kind", "attach_fault", "driver_fault", "fault_of"]
+__all__ = ["Fault", "Kind", "attach_fault", "driver_fault", "fault_of", "is_unsent"]
 
 Kind = Literal[
     "busy",
@@ -211,8 +211,8 @@ _MIXED = frozenset({1267, 1270, 1271})
 # is the program's own mistake.
 _VALUE_ERRORS = (ArithmeticError, LookupError, ValueError)
 
-# psycopg's and sqlite3's words for a value of a type that they cannot send.
-_UNSENT = re.compile(r"cannot adapt type|Error binding parameter")
+# The words of psycopg, sqlite3 and asyncpg for a value that they cannot send.
+_UNSENT = re.compile(r"cannot adapt type|Error binding parameter|invalid input for query argument")
 
 # MySQL names no table, and its keys are called after their columns.
 _WRITTEN_TABLE = re.compile(
@@ -232,6 +232,11 @@ def fault_of(error: BaseException) -> Fault:
     return attached if isinstance(attached, Fault) else _read_fault(error)
 
 
+def is_unsent(error: BaseException) -> bool:
+    """Tell whether a driver refused a value of a statement, and has not sent it."""
+    return _UNSENT.match(str(error)) is not None
+
+
 def attach_fault(error: BaseException, fault: Fault) -> None:
     """Leave the fault on the error, before what it was read from is removed."""
     setattr(error, _ATTRIBUTE, fault)
@@ -243,8 +248,8 @@ def _read_fault(error: BaseException) -> Fault:
     if not isinstance(error, DBAPIError):
         return _read_value_error(error)
     driver = _driver_error(error)
-    is_unsent = _UNSENT.match(str(driver)) is not None
-    fault = driver_fault(driver) or Fault(kind=_guess_kind(error, driver), is_unsent=is_unsent)
+    fault = driver_fault(driver) or Fault(kind=_guess_kind(error, driver))
+    fault = replace(fault, is_unsent=is_unsent(driver))
     written = _WRITTEN_TABLE.match(error.statement or "")
     return replace(fault, table=written[1]) if written and fault.table is None else fault
 

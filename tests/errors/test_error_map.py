@@ -95,7 +95,7 @@ def invalid(column: str, value: object, *accepted_by: str) -> Case:
 
 def unsendable(column: str, value: object, *accepted_by: str) -> Case:
     """Return the case of a value that some driver refuses; only asyncpg says which it was."""
-    named_by = ("asyncpg",) if isinstance(value, str) and not value.isascii() else ()
+    named_by = ("asyncpg",) if isinstance(value, str) else ()
     return Case(
         act=new_user(**{column: value}),
         fields=(column,),

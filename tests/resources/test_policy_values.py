@@ -6,16 +6,33 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from itertools import repeat
 from typing import Annotated, Any
 
 import httpx2
 import pytest
 from fastapi import Depends, FastAPI, Header
-from sqlalchemy import Dialect, ForeignKey, Integer, MetaData, String
+from sqlalchemy import (
+    ColumnElement,
+    Dialect,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    and_,
+    func,
+    literal,
+    select,
+    text,
+    true,
+)  # fmt: skip
 from sqlalchemy.orm import Mapped, mapped_column, relationship
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, UserDefinedType
 
-from ormolu import Database, Model, Policy, UsageError, resource
+from ormolu import Database, Model, Policy, SessionDep, UsageError, resource
 from tests.fixtures.kept import KeptApp, keep_running
 from tests.resources.twins import by_the_session
 
@@ -44,6 +61,42 @@ class Even(TypeDecorator[int]):
         return value
 
 
+class Doubled(TypeDecorator[int]):
+    """Sends another value than it is given."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else value * 2
+
+
+class Picky(TypeDecorator[str]):
+    """Refuses with the statement what no check has refused."""
+
+    impl = String(20)
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        # What checks a client's value first is the dialect of SQLAlchemy's, not of ours.
+        return value if value is None or dialect.driver == "pysqlite" else str(int(value))
+
+
+class Own(UserDefinedType[Any]):
+    """Tells nothing of its values."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_options: Any) -> str:
+        return "VARCHAR(20)"
+
+
+class Color(Enum):
+    """An enumeration."""
+
+    RED = "red"
+
+
 class Doc(Base):
     __tablename__ = "policy_docs"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -51,6 +104,17 @@ class Doc(Base):
     size: Mapped[int] = mapped_column(default=1)
     even: Mapped[int] = mapped_column(Even, default=2)
     begun: Mapped[datetime | None]
+    doubled: Mapped[int | None] = mapped_column(Doubled)
+    picky: Mapped[str | None] = mapped_column(Picky)
+    own: Mapped[Any] = mapped_column(Own, nullable=True)
+    color: Mapped[Color | None]
+    price: Mapped[Decimal | None] = mapped_column(Numeric(40, 2))
+
+
+class Plain(Base):
+    __tablename__ = "policy_plain"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    picky: Mapped[str | None] = mapped_column(Picky)
 
 
 class Note(Base):
@@ -62,13 +126,23 @@ class Note(Base):
 
 def policy_of(model: type[Any], wish: str) -> Policy:
     """Return the policy that a header asks for, as a program might by mistake."""
-    name, value = json.loads(wish)
-    column = getattr(model, name)
-    return Policy(visible=column.in_(value) if isinstance(value, list) else column == value)
+    pairs = iter(json.loads(wish))
+    return Policy(visible=and_(true(), *map(condition_on, repeat(model), pairs, pairs)))
+
+
+def condition_on(model: type[Any], name: str, value: Any) -> ColumnElement[bool]:
+    if name == "abs":
+        return func.abs(literal(value, Integer)) > 0
+    column: ColumnElement[Any] = getattr(model, name)
+    return column.in_(value) if isinstance(value, list) else column == value
 
 
 def doc_policy(wish: Annotated[str, Header()] = '["size", 1]') -> Policy:
     return policy_of(Doc, wish)
+
+
+def note_policy(note_wish: Annotated[str, Header()] = "[]") -> Policy:
+    return policy_of(Note, note_wish)
 
 
 GIVEN = Policy(visible=True, assign={"even": 8531})
@@ -81,10 +155,16 @@ async def served(module_url: str) -> AsyncIterator[KeptApp]:
     db.attach(app)
     docs = resource(Doc, path="/papers", policy=doc_policy)
     app.include_router(docs)
-    app.include_router(resource(Note, path="/notes", includes={"doc": docs}))
+    app.include_router(resource(Note, path="/notes", policy=note_policy, includes={"doc": docs}))
     slow = resource(Doc, path="/slow", policy=doc_policy)
     app.include_router(slow, dependencies=[Depends(by_the_session)])
     app.include_router(ASSIGNED)
+    app.include_router(resource(Plain, path="/plain"))
+
+    @app.get("/by-hand")
+    async def read(session: SessionDep) -> None:
+        await session.scalar(select(Doc.name).where(Doc.size == 10**30))
+
     async with keep_running(app, db) as found:
         yield found
 
@@ -135,6 +215,56 @@ async def test_no_client_is_blamed(
             assert "8531" not in caplog.text, wish
     answer = await client.get("/papers")
     assert [each["name"] for each in answer.json()["items"]] == ["a"]
+
+
+@pytest.mark.backends("asyncpg", "psycopg")
+@pytest.mark.parametrize(
+    ("wish", "place"),
+    [
+        (["even", 2, "begun", None, "size", "8531"], "size"), (["color", 8531], "color"),
+        (["doubled", 8531 * 10**30], "doubled"), (["size", 1, "doubled", 8531 * 10**9], "doubled"),
+        (["price", 10**30, "size", "8531"], "size"), (["abs", 8531 * 10**30], "something"),
+        (["own", {"a": 8531}], "own"),
+    ],
+)  # fmt: skip
+async def test_of_several_the_wrong_one_is_named(
+    client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture, wish: Any, place: str
+) -> None:
+    """By what the driver or the server says, else by what the column's values are."""
+    answer = await send(client, wish, "GET", "/papers")
+    assert answer.status_code == 500, answer.text
+    assert f"The policy of resource(Doc) compares {place} with a value that" in caplog.text
+    assert "8531" not in caplog.text
+
+
+@pytest.mark.backends("asyncpg", "psycopg")
+async def test_the_policy_that_was_used_is_named(
+    client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A policy of what no relation of the request leads to has no part in it."""
+    headers = {"wish": json.dumps(["even", 3]), "note-wish": json.dumps(["doc_id", 10**30])}
+    answer = await client.get("/notes", headers=headers)
+    assert answer.status_code == 500
+    assert "The policy of resource(Note) compares doc_id" in caplog.text
+
+
+@pytest.mark.backends("asyncpg")
+@pytest.mark.parametrize("path", ["/papers", "/papers/1", "/slow", "/by-hand"])
+async def test_a_refused_value_leaves_no_lock(
+    client: httpx2.AsyncClient, served: KeptApp, path: str
+) -> None:
+    """asyncpg refuses it when it has begun the statement, and the server would wait for more."""
+    answer = await send(client, ["size", 10**30], "GET", path)
+    assert answer.status_code in {422, 500}
+    async with served.db.engine.begin() as connection:
+        await connection.execute(text("SET LOCAL lock_timeout = '1s'"))
+        await connection.execute(text("LOCK TABLE policy_docs"))
+
+
+@pytest.mark.parametrize("path", ["/papers", "/plain"])
+async def test_a_client_s_filter_stays_its_own(client: httpx2.AsyncClient, path: str) -> None:
+    """What a type refuses of it is no policy's."""
+    assert (await client.get(f"{path}?picky=x")).status_code == 422
 
 
 @pytest.mark.backends("mariadb")

@@ -112,5 +112,7 @@ async def test_a_row_is_found_by_any_name_of_its_unique_key(database_url: str) -
         operation = {"op": "upsert", "on_conflict": ["c2", "a"], "data": {"a2": "x", "c": "y"}}
         answer = await client.post("/pairs:batch", json={"operations": [operation]})
         assert answer.json()["results"][0]["body"]["id"] == 1
+        missing = await client.post("/pairs", json={"a": "x"})
+        assert [each["pointer"] for each in missing.json()["errors"]] == ["/c"]
         refused = await client.post("/pairs?on_conflict=a,a2", json={"a": "x", "c": "y"})
         assert refused.status_code == 422

@@ -82,6 +82,8 @@ def report_statement_errors(engine: Engine, target: Target, access: Access) -> N
         fault = advise(fault, target)
         attach_fault(error, fault)
         redact(error, fault)
+        if fault.is_unsent and context.dialect.driver == "asyncpg":
+            _synchronize(context.connection)
         was_sent = isinstance(error, DBAPIError)
         if was_sent and _leads_astray(fault, access):
             context.is_disconnect = context.invalidate_pool_on_disconnect = True
@@ -115,6 +117,16 @@ def _wrapped(context: ExceptionContext) -> BaseException | None:
         # asyncmy's, for a value of a type that it cannot send.
         return StatementError(str(original), context.statement, None, original, True)
     return error
+
+
+def _synchronize(connection: Connection | None) -> None:
+    """End what asyncpg has begun for a statement whose values it then refused.
+
+    The server waits for more, and keeps its locks: a migration would wait for this connection.
+    """
+    if connection is not None and _is_there(connection):
+        driver: Any = connection.connection.dbapi_connection
+        driver.run_async(lambda raw: raw.execute("SELECT 1"))
 
 
 def _note_failure(connection: Connection | None, fault: Fault) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ormolu.engines import EngineOptions
-from ormolu.faults import driver_fault
+from ormolu.faults import driver_fault, is_unsent
 from ormolu.lanes._bans import Bans
 from ormolu.lanes._lane import Item, Lane, NotDoneError
 from ormolu.lanes._pinned import PinnedConnection
@@ -80,8 +80,9 @@ class PinnedLane:
             async with Limit(self._silence):
                 rows: Sequence[Any] = await connection.fetch(text, *arguments)
         except Exception as error:
-            # Not an error of the statement: the connection may be stuck, so drop it.
-            if driver_fault(error) is None:
+            # Not an error of the statement: the connection may be stuck, so drop it. Or asyncpg has
+            # begun it, and the server waits for its values, with locks.
+            if driver_fault(error) is None or is_unsent(error):
                 await self._pinned.drop()
             raise NotDoneError from error
         finally:

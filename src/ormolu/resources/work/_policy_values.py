@@ -11,7 +11,16 @@ from enum import Enum
 from functools import wraps
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import BinaryExpression, BindParameter, Dialect, Numeric, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    BinaryExpression,
+    BindParameter,
+    Dialect,
+    Integer,
+    Numeric,
+    SmallInteger,
+    TypeDecorator,
+)  # fmt: skip
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql import visitors
@@ -27,8 +36,8 @@ __all__ = ["answering_for_policies"]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-# Numbers that every driver sends.
-_MOST, _LEAST = 2**63 - 1, -(2**63)
+# The bits of integers, as those that a client may send have.
+_BITS = {SmallInteger: 15, BigInteger: 63, Integer: 31}
 # Characters that some backends or drivers do not take: NUL, and half of a pair.
 _UNSENDABLE = re.compile(r"[\x00\ud800-\udfff]")
 _NUMBERS = (bool, int, float, Decimal)
@@ -129,28 +138,28 @@ def _refused(
     error: StatementError, argument: int | str | None, values: Sequence[_Value], dialect: Dialect
 ) -> _Value | None:
     """Return the value that was refused; None if that may be another's."""
-    if isinstance(error, DBAPIError) and argument is not None:
-        sent: Any = None
-        with suppress(LookupError, TypeError):
-            sent = error.params[argument]  # type: ignore[index]
-        return next((each for each in values if _is_sent(each, sent, dialect)), None)
-    for each in values:
-        try:
-            _processed(each, dialect)
-        except Exception:  # whatever the code of a type raises
-            return each
     if not isinstance(error, DBAPIError):
-        return None
-    return next((each for each in values if _is_odd(each.type, each.value)), None)
+        return next((each for each in values if not _is_taken(each, dialect)), None)
+    # What a type refuses was not sent with this statement.
+    taken = [each for each in values if _is_taken(each, dialect)]
+    if argument is None:
+        return next((each for each in taken if _is_odd(each, dialect)), None)
+    sent: Any = None
+    with suppress(LookupError, TypeError):
+        sent = error.params[argument]  # type: ignore[index]
+    return next((each for each in taken if _is_same(each, sent, dialect)), None)
 
 
-def _is_sent(value: _Value, sent: Any, dialect: Dialect) -> bool:
-    if value.value is sent:
-        return True
+def _is_taken(value: _Value, dialect: Dialect) -> bool:
     try:
-        processed = _processed(value, dialect)
-    except Exception:
+        _processed(value, dialect)
+    except Exception:  # whatever the code of a type raises
         return False
+    return True
+
+
+def _is_same(value: _Value, sent: Any, dialect: Dialect) -> bool:
+    processed = _processed(value, dialect)
     return type(processed) is type(sent) and bool(processed == sent)
 
 
@@ -159,20 +168,31 @@ def _processed(value: _Value, dialect: Dialect) -> Any:
     return value.value if write is None else write(value.value)
 
 
-def _is_odd(type_: TypeEngine[Any], value: Any) -> bool:
-    """Tell whether a type has other values than this, in Python or for drivers."""
+def _is_odd(given: _Value, dialect: Dialect) -> bool:
+    """Tell whether a column has other values than this, in Python or for drivers."""
+    type_, value, sent = given.type, given.value, _processed(given, dialect)
+    if isinstance(sent, str) and _UNSENDABLE.search(sent):
+        return True
+    if isinstance(sent, int) and not _fits(sent, type_):
+        return True
     if value is None or isinstance(type_, TypeDecorator):
         return False
-    if isinstance(value, str) and _UNSENDABLE.search(value):
-        return True
-    if isinstance(value, int) and not _LEAST <= value <= _MOST and not isinstance(type_, Numeric):
-        return True
-    try:
-        kinds: Any = type_.python_type
-    except NotImplementedError:
-        return False
+    kinds: Any = object
+    with suppress(NotImplementedError):
+        kinds = type_.python_type
+    if kinds is object:
+        return isinstance(sent, dict)
     if kinds in _NUMBERS:
         kinds = _NUMBERS
     elif issubclass(kinds, Enum):
         kinds = (str, kinds)
     return kinds not in {dict, list} and not isinstance(value, kinds)
+
+
+def _fits(value: int, type_: TypeEngine[Any]) -> bool:
+    """Tell whether a column of a type, or any, has a place for a number."""
+    plain: Any = type_.impl if isinstance(type_, TypeDecorator) else type_
+    if isinstance(plain, Numeric):
+        return True
+    bits = next((bits for kind, bits in _BITS.items() if isinstance(plain, kind)), 63)
+    return (value if value >= 0 else ~value).bit_length() <= bits
