@@ -82,8 +82,7 @@ def report_statement_errors(engine: Engine, target: Target, access: Access) -> N
         fault = advise(fault, target)
         attach_fault(error, fault)
         redact(error, fault)
-        if fault.is_unsent and context.dialect.driver == "asyncpg":
-            _synchronize(context.connection)
+        _synchronize(context, fault)
         was_sent = isinstance(error, DBAPIError)
         if was_sent and _leads_astray(fault, access):
             context.is_disconnect = context.invalidate_pool_on_disconnect = True
@@ -119,12 +118,13 @@ def _wrapped(context: ExceptionContext) -> BaseException | None:
     return error
 
 
-def _synchronize(connection: Connection | None) -> None:
+def _synchronize(context: ExceptionContext, fault: Fault) -> None:
     """End what asyncpg has begun for a statement whose values it then refused.
 
     The server waits for more, and keeps its locks: a migration would wait for this connection.
     """
-    if connection is not None and _is_there(connection):
+    connection, is_asyncpg = context.connection, context.dialect.driver == "asyncpg"
+    if is_asyncpg and fault.is_unsent and connection is not None and _is_there(connection):
         driver: Any = connection.connection.dbapi_connection
         driver.run_async(lambda raw: raw.execute("SELECT 1"))
 
