@@ -48,16 +48,12 @@ class _Defaults:
     ) -> bool:
         """Tell whether a default has changed."""
         mapped, known = metadata_column, rendered_inspector_default
-        has_both = known is not None and rendered_metadata_default is not None
+        wanted, connection = rendered_metadata_default, self.connection
         is_numbered = mapped.table.autoincrement_column is mapped
-        if has_both and not is_numbered and self.connection is not None:
-            return has_changed(self.connection, mapped, inspector_column, known)
-        theirs: Any = super()
-        return bool(
-            theirs.compare_server_default(
-                inspector_column, mapped, rendered_metadata_default, known
-            )
-        )
+        if known is None or wanted is None or connection is None or is_numbered:
+            theirs: Any = super()
+            return bool(theirs.compare_server_default(inspector_column, mapped, wanted, known))
+        return has_changed(connection, mapped, inspector_column, known)
 
 
 class SQLite(_Defaults, SQLiteImpl):
