@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, note, seed, settings
+from hypothesis import HealthCheck, assume, given, note, seed, settings
 
 from ormolu.migrations import Migrations
 from tests.migrations.conftest import Project
@@ -96,6 +96,17 @@ def assert_kept_back(pair: Pair, before: Rows, after: Rows) -> None:
                 assert after[table][key][spec.was] == before[table][key][spec.was], (table, spec)
 
 
+def loses_enumeration(pair: Pair) -> bool:
+    """Tell whether a downgrade brings back a column of an enumeration that has no NULL."""
+    kept = {(table, each.was) for table, specs in pair.second.tables.items() for each in specs}
+    return any(
+        spec.kind == "enum" and not spec.nullable and spec.server_default is None
+        for table, specs in pair.first.tables.items()
+        for spec in specs
+        if table in pair.second.tables and (table, spec.name) not in kept
+    )
+
+
 def is_filled(value: Any, spec: ColumnSpec) -> bool:
     """Tell whether a value was NULL, and has to be another one since."""
     return value is None and not spec.nullable
@@ -116,6 +127,8 @@ def try_pairs(count: int, make_database: Callable[[], Made], start: int) -> None
     @given(pair=pairs())
     def go(pair: Pair) -> None:
         url, drop = make_database()
+        # SQLite stores an enumeration as text, and does not know what may be in it: decision 33.
+        assume(not (url.startswith("sqlite") and loses_enumeration(pair)))
         folder = Path(tempfile.mkdtemp(prefix="round-trip-"))
         here = Path.cwd()
         (folder / "migrations" / "versions").mkdir(parents=True)
