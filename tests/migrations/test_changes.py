@@ -231,6 +231,29 @@ async def test_computed_column_is_renamed(project: Project) -> None:
     assert await project.ask("SELECT a FROM users") == 2
 
 
+async def test_table_with_a_computed_column_is_altered(project: Project) -> None:
+    """SQLite copies it, and computes the column anew."""
+    twice = Column("twice", Integer, Computed("id * 2"))
+    await make_filled(project, users(name(), twice))
+    await project.revise(users(Column("name", String(30), index=True), twice._copy()))
+    assert await project.ask("SELECT twice FROM users") == 2
+
+
+async def test_indexed_table_goes_and_comes_back(project: Project) -> None:
+    """With its index and its key, which the models no longer know."""
+    before = users(name())
+    age = Column("age", Integer, index=True)
+    owner = Column("owner", Integer, ForeignKey("users.id"))
+    Table("cats", before, Column("id", Integer, primary_key=True), age, owner)
+    await project.revise(before)
+    (path,) = await project.migrations(users(name())).revision("gone", allow_drop=True)
+    await project.migrations(users(name())).upgrade()
+    assert "cats" not in await project.tables()
+    await project.migrations(users(name())).downgrade("-1")
+    path.unlink()
+    await project.migrations(before).check()
+
+
 async def test_key_stays_while_its_index_goes(project: Project) -> None:
     """Beside a column that comes in steps: the key is put aside once."""
     owner = Column("owner_id", Integer, ForeignKey("users.id"))

@@ -156,3 +156,13 @@ async def test_default_stays_when_its_type_changes(
     await project.migrations(one(after, default)).check()
     with pytest.raises(CommandError, match="'value'"):
         await project.migrations(one(after, other)).check()
+
+
+@pytest.mark.backends("sqlite")
+async def test_column_without_a_type_has_its_default(project: Project) -> None:
+    """SQLite needs none, and SQLAlchemy then knows none; that of the model is taken."""
+    await project.revise(MetaData())
+    await project.ask("CREATE TABLE notes (id INTEGER NOT NULL PRIMARY KEY, value DEFAULT 'it''s')")
+    await project.migrations(one(String(9), "it's")).check()
+    with pytest.raises(CommandError, match="'value'"):
+        await project.migrations(one(String(9), "its")).check()

@@ -33,8 +33,6 @@ def let_keys_go_first(
         if not any(isinstance(each, ops.DropIndexOp) for part in parts for each in part.ops):
             continue
         schema, name = place
-        if not inspector.has_table(name, schema=schema):
-            continue
         ups = [each for each in parts if each in up.ops]
         dropped = {each.constraint_name for part in ups for each in _key_drops(part)}
         found = inspector.get_foreign_keys(name, schema=schema)
