@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from ormolu.models import Model as Model
     from ormolu.models import UTCDateTime as UTCDateTime
     from ormolu.resources import Explanation as Explanation
-    from ormolu.resources import HookName as HookName
     from ormolu.resources import Page as Page
     from ormolu.resources import Policy as Policy
     from ormolu.resources import Resource as Resource
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from ormolu.web import ReadSessionDep as ReadSessionDep
     from ormolu.web import SessionDep as SessionDep
     from ormolu.web import request_session as request_session
+    from ormolu.web import retry as retry
 
 _ROOMS = {
     "Database": "ormolu.database",
@@ -66,12 +66,10 @@ _ROOMS = {
         ("Model", "UTCDateTime"),
         "ormolu.models",
     ),
-    **dict.fromkeys(
-        ("Explanation", "HookName", "Page", "Policy", "Resource", "resource"), "ormolu.resources"
-    ),
+    **dict.fromkeys(("Explanation", "Page", "Policy", "Resource", "resource"), "ormolu.resources"),
     "SchemaMode": "ormolu.engines",
     "after_commit": "ormolu.sessions",
-    **dict.fromkeys(("ReadSessionDep", "SessionDep", "request_session"), "ormolu.web"),
+    **dict.fromkeys(("ReadSessionDep", "SessionDep", "request_session", "retry"), "ormolu.web"),
 }
 
 __all__ = [
@@ -80,7 +78,6 @@ __all__ = [
     "Database",
     "DatabaseDownError",
     "Explanation",
-    "HookName",
     "LazyLoadError",
     "Model",
     "NaiveDatetimeError",
@@ -105,6 +102,7 @@ __all__ = [
     "after_commit",
     "request_session",
     "resource",
+    "retry",
 ]
 
 

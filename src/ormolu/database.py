@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from starlette.requests import HTTPConnection
 
 from ormolu import migrations as room
-from ormolu.engines import EngineOptions, Engines, Listener, Pooler, SchemaMode
+from ormolu.engines import EngineOptions, Engines, Listener, Pooler, Retry, SchemaMode
 from ormolu.models import Model
 from ormolu.sessions import UnitOfWork
 from ormolu.transactions import Access
@@ -48,6 +48,7 @@ class Database:
         lock_timeout: float = 5.0,
         pooler: Pooler | None = None,
         isolation_level: str | None = None,
+        retry: Retry = "marked",
         echo: bool = False,
         connect_args: Mapping[str, Any] | None = None,
         engine_options: Mapping[str, Any] | None = None,
@@ -78,6 +79,8 @@ class Database:
             pooler: "transaction" behind PgBouncer or alike in transaction mode.
             isolation_level: Of writing transactions, as SQLAlchemy spells it; None keeps the
                 server's default. SQLite is always serialisable.
+            retry: Which requests are run again after a deadlock or a conflict with others:
+                "marked", those of resources and of routes with `@retry`; "all"; or "never".
             echo: Log the statements, without values.
             connect_args: More keyword arguments for the driver's connect.
             engine_options: More keyword arguments for `create_async_engine`, of both engines, such
@@ -96,6 +99,7 @@ class Database:
             lock_timeout=lock_timeout,
             pooler=pooler,
             isolation_level=isolation_level,
+            retry=retry,
             echo=echo,
             connect_args=dict(connect_args or {}),
             engine_options=dict(engine_options or {}),

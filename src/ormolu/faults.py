@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 
 from ormolu.sqlite_codes import error_name
 
-__all__ = ["Fault", "Kind", "attach_fault", "driver_fault", "fault_of", "is_unsent"]
+__all__ = ["Fault", "Kind", "attach_fault", "driver_fault", "fault_of", "is_passing", "is_unsent"]
 
 Kind = Literal[
     "busy",
@@ -240,6 +240,15 @@ def is_unsent(error: BaseException) -> bool:
 def attach_fault(error: BaseException, fault: Fault) -> None:
     """Leave the fault on the error, before what it was read from is removed."""
     setattr(error, _ATTRIBUTE, fault)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Tell whether others were in the way, and the same work may be done in a moment.
+
+    A deadlock, a conflict of serialisable transactions, a lock that did not come free; nothing of
+    the transaction is stored.
+    """
+    return fault_of(error).kind == "busy"
 
 
 def _read_fault(error: BaseException) -> Fault:

@@ -77,7 +77,9 @@ def report_statement_errors(engine: Engine, target: Target, access: Access) -> N
         fault = fault_of(error)
         if fault.native == "SQLITE_BUSY":
             # Our driver has already waited as long as it may.
-            raise OverloadedError(str(original)) from original
+            overloaded = OverloadedError(str(original))
+            attach_fault(overloaded, fault)
+            raise overloaded from original
         fault = locate_fault(replace(fault, words=kept_words(error, fault)), context)
         fault = advise(fault, target)
         attach_fault(error, fault)
@@ -154,14 +156,16 @@ def refuse_lost_commits(engine: Engine) -> None:
         fault = connection.info.pop(_FAILED, None) if _is_there(connection) else None
         if fault is None:
             return
+        lost = RolledBackError()
+        attach_fault(lost, fault)
         if fault.native in backend.rolled_back_by:
-            raise RolledBackError
+            raise lost
         if backend.answers_lost_commits:
             try:
                 connection.exec_driver_sql("SELECT 1")
             except DBAPIError as error:
                 connection.info.pop(_FAILED, None)
-                raise RolledBackError from error
+                raise lost from error
 
     @event.listens_for(engine, "rollback")
     def _forget(connection: Connection) -> None:

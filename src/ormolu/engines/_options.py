@@ -19,6 +19,7 @@ from ormolu.transactions import Access
 __all__ = [
     "EngineOptions",
     "Pooler",
+    "Retry",
     "check_reader",
     "connect_arguments",
     "engine_arguments",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 Pooler = Literal["transaction"]
+Retry = Literal["marked", "all", "never"]
 
 
 # Read from connect_args and passed to the engine: the module that opens the file, like sqlite3.
@@ -51,6 +53,7 @@ class EngineOptions:
             another process's, and that one waits in a line that does not move.
         pooler: "transaction" behind a pooler that gives a server connection per transaction.
         isolation_level: Of writing transactions; None keeps the server's default.
+        retry: Which requests are run again.
         echo: Whether statements are logged.
         connect_args: More keyword arguments for the driver's connect.
         engine_options: More keyword arguments for `create_async_engine`, of both engines.
@@ -63,6 +66,7 @@ class EngineOptions:
     lock_timeout: float = 5.0
     pooler: Pooler | None = None
     isolation_level: str | None = None
+    retry: Retry = "marked"
     echo: bool = False
     connect_args: Mapping[str, Any] = field(default_factory=dict)
     engine_options: Mapping[str, Any] = field(default_factory=dict)
@@ -89,6 +93,9 @@ class EngineOptions:
                 raise ConfigurationError(message)
         if self.pooler not in (None, "transaction"):
             message = f'pooler={self.pooler!r}: write pooler="transaction", or leave it out.'
+            raise ConfigurationError(message)
+        if self.retry not in {"marked", "all", "never"}:
+            message = f'retry={self.retry!r}: write "marked", "all" or "never".'
             raise ConfigurationError(message)
         check_engine_options(self.engine_options)
 

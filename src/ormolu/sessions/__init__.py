@@ -6,11 +6,14 @@ Knows engines; no web framework.
 from ormolu.sessions._after_commit import after_commit
 from ormolu.sessions._engine_of import engine_of
 from ormolu.sessions._mapper_cache import cached_on_mapper
+from ormolu.sessions._repeats import MOST_REPEATS, Repeats
 from ormolu.sessions._rules import has_flush_listeners, has_session_listeners
 from ormolu.sessions._session import UnitSession
 from ormolu.sessions._unit_of_work import UnitOfWork
 
 __all__ = [
+    "MOST_REPEATS",
+    "Repeats",
     "UnitOfWork",
     "UnitSession",
     "after_commit",

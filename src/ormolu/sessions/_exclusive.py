@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ormolu.errors import ConcurrentUseError, RolledBackError, SessionClosedError
+from ormolu.faults import Fault, attach_fault
 from ormolu.limits import Limit
 from ormolu.sessions._misuses import CLOSED, CONCURRENT
 
@@ -28,12 +29,14 @@ class ExclusiveSession(AsyncSession):
     Attributes:
         callbacks: What waits for its COMMIT.
         is_closed: Whether its unit of work, or the program, has closed it for good.
+        fault: Of the last error that a statement or a flush has raised.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.callbacks: list[Callable[[], Any]] = []
         self.is_closed: bool = False
+        self.fault: Fault | None = None
         self._user: asyncio.Task[Any] | None = None
         self._ender: asyncio.Task[Any] | None = None
         self._freed: asyncio.Event | None = None
@@ -74,7 +77,14 @@ class ExclusiveSession(AsyncSession):
             RolledBackError: A flush failed, and the code that caught its error went on.
         """
         if not self.is_active:
-            raise RolledBackError
+            raise self.rolled_back()
+
+    def rolled_back(self) -> RolledBackError:
+        """Return the error for who went on after one, with the fault of that."""
+        lost = RolledBackError()
+        if self.fault is not None:
+            attach_fault(lost, self.fault)
+        return lost
 
     def check_free(self) -> None:
         """Refuse to end the session while a task is inside one of its methods.

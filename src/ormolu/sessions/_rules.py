@@ -37,12 +37,28 @@ class RulesSession(BorrowingSession):
     is_read_only = False
     # Whether a statement was sent that may have changed the state of its connection.
     has_told: bool = False
+    # Whether a COMMIT has succeeded.
+    has_committed: bool = False
+    _is_committing: bool = False
     _last_select: Any = None
 
     @property
     def last_entity(self) -> str | None:
         """Return the name of the class that the last query asked for."""
         return _entity_of(self._last_select)
+
+    def commit(self) -> None:
+        """COMMIT, as SQLAlchemy does, and note it."""
+        self._is_committing = True
+        try:
+            super().commit()
+        finally:
+            self._is_committing = False
+        self.has_committed = True
+
+    def note_commit(self, _connection: object) -> None:
+        """Note a COMMIT that the program sends over the connection."""
+        self.has_committed = self.has_committed or not self._is_committing
 
     # Not by `do_orm_execute`: with a listener SQLAlchemy prepares each statement twice.
     def execute(self, statement: Any, params: Any = None, **options: Any) -> Any:

@@ -10,14 +10,14 @@ import functools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, AsyncSessionTransaction
 from sqlalchemy.orm import Session
 from sqlalchemy.util import greenlet_spawn
 
 from ormolu.engines import EnginePair, Engines, FairPool, bears_traces
-from ormolu.errors import RolledBackError
+from ormolu.faults import fault_of
 from ormolu.seams import is_clean
 from ormolu.sessions._exclusive import ExclusiveSession
 from ormolu.sessions._listeners import has_end_listeners, has_transaction_listeners
@@ -44,7 +44,10 @@ def _one_task_at_a_time(method: Callable[..., Awaitable[_T]]) -> Callable[..., A
         except PendingRollbackError as error:
             if error.code == _LOST_CONNECTION:
                 raise
-            raise RolledBackError from error
+            raise self.rolled_back() from error
+        except Exception as error:
+            self.fault = fault_of(error)
+            raise
         else:
             if self._lets_go and outer is None and (self._is_brief or self._is_pool_short()):
                 await self._let_go()
@@ -197,7 +200,10 @@ class UnitSession(ExclusiveSession):
             self._lets_go = False
             self._is_exposed = True
             await self.take_connection(**(execution_options or {}))
-            return await super().connection(bind_arguments, **kw)
+            connection = await super().connection(bind_arguments, **kw)
+            # The program may commit by it, of which the session hears nothing.
+            event.listen(connection.sync_connection, "commit", self.rules.note_commit)
+            return connection
 
     async def run_sync(self, *args: Any, **kwargs: Any) -> Any:
         """Call a function with the session below, whose connection it may keep."""

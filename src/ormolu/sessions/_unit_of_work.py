@@ -95,6 +95,14 @@ class UnitOfWork:
         """Tell whether the unit of work was committed or rolled back."""
         return self._is_over
 
+    @property
+    def may_have_stored(self) -> bool:
+        """Tell whether something of it may be stored, be it over or not."""
+        session = self._session
+        return (
+            session is not None and session.rules.has_committed and not session.rules.is_read_only
+        )
+
     async def commit(self) -> None:
         """Flush, COMMIT, close the session for good, then run what waits for the commit.
 

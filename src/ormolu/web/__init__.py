@@ -30,9 +30,10 @@ from ormolu.web._outer import Outer, hear_outer, outer_routers
 from ormolu.web._privacy import Privacy, note_privacy
 from ormolu.web._problems import problems_of
 from ormolu.web._questions import answers_in, why_not_asked
+from ormolu.web._retry import retry
 from ormolu.web._survey import Survey, survey
 from ormolu.web._tables import Table, contexts_of, mounted_in, routers_in
-from ormolu.web._units import units_of
+from ormolu.web._units import note_stored, units_of
 
 __all__ = [
     "Describer",
@@ -65,6 +66,7 @@ __all__ = [
     "lanes_for",
     "mounted_in",
     "note_privacy",
+    "note_stored",
     "only_read",
     "outer_routers",
     "problem_reference",
@@ -72,6 +74,7 @@ __all__ = [
     "raise_failure",
     "read_session_of",
     "request_session",
+    "retry",
     "route_path",
     "routers_in",
     "session_of",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 from fastapi import FastAPI
@@ -40,41 +42,46 @@ class Sent(Protocol):
 
 
 class Body:
-    """The body of a request, which is read once and can be read again by whoever comes after."""
+    """The body of a request, which is read once and can be read again by whoever comes after.
+
+    Attributes:
+        is_spent: Whether a part of it was received, and is not kept.
+    """
 
     def __init__(self, receive: Receive) -> None:
+        self.is_spent = False
         self._receive = receive
         # Of each message that came.
         self._parts: list[bytes] = []
+        self._size = 0
         self._is_more = True
         self._end: Message | Exception | None = None
 
     async def read(self, most: int) -> bytes | None:
         """Return the body; None if it is larger than that, or does not come."""
-        size = sum(map(len, self._parts))
-        while self._is_more and size <= most:
+        while self._is_more and self._size <= most:
             await self._keep_next()
             if self._end is not None:
                 return None
-            size += len(self._parts[-1])
-        return self._join(0) if size <= most else None
+        return self._join(0) if self._size <= most else None
 
-    def replay(self, *, is_kept: bool = False) -> Receive:
+    def replay(self, *, most: int | None = 0) -> Receive:
         """Return what receives all that came, as one message, and then what comes.
 
         Args:
-            is_kept: Whether that can be received again.
+            most: Bytes up to which that is kept, and can be received again; None for all.
         """
         given, is_ended = 0, False
 
         async def receive() -> Message:
             nonlocal given, is_ended
-            if is_kept and given == len(self._parts) and self._is_more and self._end is None:
+            if given == len(self._parts) and self._may_keep(most):
                 await self._keep_next()
             if given < len(self._parts):
                 body, given = self._join(given), len(self._parts)
                 return {"type": "http.request", "body": body, "more_body": self._is_more}
             if self._end is None or is_ended:
+                self.is_spent = self.is_spent or self._is_more
                 return await self._receive()
             is_ended = True
             if isinstance(self._end, Exception):
@@ -82,6 +89,31 @@ class Body:
             return self._end
 
         return receive
+
+    async def is_abandoned(self, seconds: float, *, most: int) -> bool:
+        """Wait for so long; tell whether the client has left. What comes meanwhile is kept.
+
+        Args:
+            seconds: How long.
+            most: Bytes that are kept.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._may_keep(most):
+                    await self._keep_next()
+                if not self._is_more and self._end is None:
+                    self._end = await self._receive()
+                if not self._is_left:
+                    await asyncio.Event().wait()
+        return self._is_left
+
+    @property
+    def _is_left(self) -> bool:
+        return isinstance(self._end, Mapping) and self._end["type"] == "http.disconnect"
+
+    def _may_keep(self, most: int | None) -> bool:
+        is_small = most is None or self._size < most
+        return is_small and self._is_more and self._end is None
 
     async def _keep_next(self) -> None:
         try:
@@ -94,6 +126,7 @@ class Body:
             self._end = message
             return
         self._parts.append(message.get("body", b""))
+        self._size += len(self._parts[-1])
         self._is_more = bool(message.get("more_body", False))
 
     def _join(self, start: int) -> bytes:

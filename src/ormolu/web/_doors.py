@@ -27,6 +27,7 @@ from ormolu.web._lanes import attempt
 from ormolu.web._questions import Questions, why_not_asked
 from ormolu.web._survey import are_bytes_counted, maker_of, slashed_path, survey_route
 from ormolu.web._tables import Table
+from ormolu.web._units import STORED_KEY
 
 __all__ = ["Doors", "Entry", "is_handed_over", "raise_failure"]
 
@@ -260,7 +261,7 @@ class Doors:
             return None
         _leave_traces(entry, scope)
         try:
-            answers = await entry.questions.ask(Request(scope, body.replay(is_kept=True)))
+            answers = await entry.questions.ask(Request(scope, body.replay(most=None)))
         except Exception as error:
             scope[_FAILURE_KEY] = entry.endpoint, error
             return None
@@ -301,6 +302,8 @@ async def _attempt(
         return None
     if reply is None:
         scope[_HANDED_OVER_KEY] = True
+    elif not entry.maker.is_read:
+        scope[STORED_KEY] = True
     return reply
 
 

@@ -12,18 +12,18 @@ from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ormolu.engines import Engines
 from ormolu.sessions import UnitOfWork
-from ormolu.transactions import access_of_method, is_committed
+from ormolu.transactions import access_of_method
 from ormolu.web._collector import Freezer
 from ormolu.web._constraints import callers_of
 from ormolu.web._dependency import request_session
 from ormolu.web._door import Body, Reply
 from ormolu.web._doors import Doors, Entry
+from ormolu.web._exchange import EXCHANGE_KEY, Exchange
 from ormolu.web._fastapi import LAYERS
 from ormolu.web._outer import note_outer
 from ormolu.web._privacy import expect_privacy, tell_caches
@@ -31,6 +31,8 @@ from ormolu.web._problems import PROBLEMS_KEY, Problems
 from ormolu.web._units import open_units
 
 __all__ = ["Gate"]
+
+Answer = Callable[[Receive, Send], Awaitable[None]]
 
 
 class Gate:
@@ -43,6 +45,7 @@ class Gate:
         self._engines = engines
         self._problems = problems
         self._freezer = freezer
+        self._keeps = engines.options.retry == "all"
         self._doors = Doors(engines, self._is_next_to)
 
     def _is_next_to(self, router: Any) -> bool:
@@ -76,14 +79,15 @@ class Gate:
             return
         entry = self._find_door(scope, is_inner=bool(units))
         if entry is None:
-            await self._run(scope, receive, send, partial(self._app, scope, receive))
+            await self._run(scope, receive, send, partial(self._app, scope))
             return
         body = Body(receive)
         reply = await self._doors.answer(entry, scope, body)
         if reply is not None:
             await _send_reply(reply, send)
             return
-        await self._run(scope, receive, send, partial(self._ask_door, entry, scope, body))
+        answer = partial(self._ask_door, entry, scope, body)
+        await self._run(scope, receive, send, answer, body)
 
     def _find_door(self, scope: Scope, *, is_inner: bool) -> Entry | None:
         entry = self._doors.find(scope)
@@ -92,91 +96,58 @@ class Gate:
             return None
         return entry
 
-    async def _ask_door(self, entry: Entry, scope: Scope, body: Body, send: Send) -> None:
+    async def _ask_door(
+        self, entry: Entry, scope: Scope, body: Body, receive: Receive, send: Send
+    ) -> None:
         """Answer by a door that asks what the route depends on, or else by the route."""
         reply = await self._doors.answer_asking(entry, scope, body)
         if reply is None:
-            await self._app(scope, body.replay(), send)
+            await self._app(scope, receive, send)
         else:
             await _send_reply(reply, send)
 
     async def _run(
-        self, scope: Scope, receive: Receive, send: Send, answer: Callable[[Send], Awaitable[None]]
+        self, scope: Scope, receive: Receive, send: Send, answer: Answer, body: Body | None = None
     ) -> None:
-        """Give a request its unit of work, and end that before the answer leaves."""
-        scope.setdefault(PROBLEMS_KEY, self._problems)
-        expect_privacy(scope)
-        # Here already, since a route may have a copy of the scope.
-        callers_of(scope)
-        unit = UnitOfWork(self._engines, access_of_method(scope["method"]))
-        open_units(scope)[self._engines] = unit
-        exchange = _Exchange(unit, scope, send)
+        """Give each run of a request its unit of work, and end that before the answer leaves."""
+        exchange = Exchange(scope, receive, send, body, keeps=self._keeps)
         try:
-            await answer(exchange.send)
-        except Exception as error:
-            # After a failed COMMIT this is only what the stack above made of that error.
-            if exchange.commit_error is None:
-                if not isinstance(error, ClientDisconnect):
-                    raise
-                await exchange.end_for_nobody(receive)
+            while True:
+                scope.setdefault(PROBLEMS_KEY, self._problems)
+                expect_privacy(scope)
+                # Here already, since a route may have a copy of the scope.
+                callers_of(scope)
+                exchange.unit = unit = UnitOfWork(self._engines, access_of_method(scope["method"]))
+                open_units(scope)[self._engines] = unit
+                try:
+                    await answer(exchange.receive, exchange.send)
+                except Exception as error:
+                    if not await exchange.takes(error):
+                        raise
+                finally:
+                    await unit.rollback()
+                if exchange.failure is None:
+                    return
+                if not (exchange.is_discarded and await exchange.begin_again()):
+                    break
+            await self._answer_failure(exchange.failure, scope, receive, send)
         finally:
-            await unit.rollback()
-        if exchange.commit_error is not None:
-            request = Request(scope, receive)
-            response = await self._problems.answer_failed_commit(request, exchange.commit_error)
-            start = {"headers": response.raw_headers}
-            tell_caches(scope, start)
-            response.raw_headers = start["headers"]
-            await response(scope, receive, send)
+            if exchange.is_outermost:
+                # Its scope would keep itself.
+                scope.pop(EXCHANGE_KEY, None)
+
+    async def _answer_failure(
+        self, error: Exception, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer an error of which nothing was sent, since its answer came too late."""
+        response = await self._problems.answer_failed_commit(Request(scope, receive), error)
+        start = {"headers": response.raw_headers}
+        tell_caches(scope, start)
+        response.raw_headers = start["headers"]
+        await response(scope, receive, send)
 
 
 async def _send_reply(reply: Reply, send: Send) -> None:
     start = {"status": reply.status, "headers": reply.headers}
     await send({"type": "http.response.start", **start})
     await send({"type": "http.response.body", "body": reply.body})
-
-
-class _Exchange:
-    """One answer on its way out.
-
-    Attributes:
-        commit_error: Why the COMMIT failed; then nothing of the answer was sent.
-    """
-
-    def __init__(self, unit: UnitOfWork, scope: Scope, send: Send) -> None:
-        self.commit_error: Exception | None = None
-        self._unit = unit
-        self._scope = scope
-        self._send = send
-        self._has_begun = False
-
-    async def send(self, message: Message) -> None:
-        """End the unit of work before the first message, then pass the message on."""
-        if self.commit_error is not None:
-            return
-        if message["type"] == "http.response.start":
-            if not self._unit.is_over:
-                await self._end(message["status"])
-            tell_caches(self._scope, message)
-            self._has_begun = True
-        await self._send(message)
-
-    async def end_for_nobody(self, receive: Receive) -> None:
-        """Answer a client that went away while its body came, as FastAPI does: with 400.
-
-        No error of the program's, which a server would log; but middleware waits for an answer.
-        """
-        if not self._has_begun:
-            response = Response(status_code=400)
-            await response(self._scope, receive, self.send)
-
-    async def _end(self, status: int) -> None:
-        if not is_committed(status):
-            await self._unit.rollback()
-            return
-        try:
-            await self._unit.commit()
-        except Exception as error:
-            # Raised as well: background tasks and the rest of the answer must not run.
-            self.commit_error = error
-            raise

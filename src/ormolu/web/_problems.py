@@ -22,6 +22,7 @@ from ormolu.errors import RefusedError, UnavailableError
 from ormolu.faults import fault_of
 from ormolu.transactions import is_committed
 from ormolu.web._constraints import Place, callers_of, find_place
+from ormolu.web._exchange import is_run_again, tries_of
 from ormolu.web._units import units_of
 
 __all__ = ["PROBLEMS_KEY", "STATUSES", "Problem", "Problems", "problems_of"]
@@ -190,6 +191,9 @@ class Problems:
         Raises:
             Exception: The error itself, if its status is 500: the server logs its traceback.
         """
+        if is_run_again(request.scope, error):
+            # Nobody gets this answer.
+            return Response(status_code=503)
         problem = _database_problem(request, error)
         if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             raise error
@@ -344,7 +348,9 @@ def _tell(request: Request, error: Exception, words: object) -> None:
     """Log an error once: one that is raised again comes by here again, on its way out."""
     if not getattr(error, _TOLD, False):
         setattr(error, _TOLD, True)
-        _log.warning("%s: %s", _operation(request), words)
+        tries = tries_of(request.scope)
+        often = f" (tried {tries} times)" if tries > 1 else ""
+        _log.warning("%s: %s%s", _operation(request), words, often)
 
 
 def _operation(request: Request) -> str:

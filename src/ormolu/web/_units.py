@@ -7,9 +7,12 @@ from starlette.types import Scope
 from ormolu.engines import Engines
 from ormolu.sessions import UnitOfWork
 
-__all__ = ["open_units", "units_of"]
+__all__ = ["STORED_KEY", "note_stored", "open_units", "units_of"]
 
 _KEY = "ormolu.units"
+
+# In the scope of a request once a lane has stored something for it.
+STORED_KEY = "ormolu.stored"
 
 
 def open_units(scope: Scope) -> dict[Engines, UnitOfWork]:
@@ -24,6 +27,11 @@ def open_units(scope: Scope) -> dict[Engines, UnitOfWork]:
             del scope[name]
     units: dict[Engines, UnitOfWork] = scope.setdefault(_KEY, {})
     return units
+
+
+def note_stored(scope: Scope) -> None:
+    """Note that a lane has stored something for a request: it must not be run again."""
+    scope[STORED_KEY] = True
 
 
 def units_of(scope: Scope) -> dict[Engines, UnitOfWork]:

@@ -29,6 +29,7 @@ from ormolu.web import (
     is_handed_over,
     lanes_for,
     note_privacy,
+    note_stored,
     raise_failure,
 )
 
@@ -108,7 +109,10 @@ async def answer_on_lane(
         return None
     name = f"{scope['method']} {resolved.exposure.declaration.path}"
     answer = answer_by_work(maker.operation, scope, body, at_hand, resolved)
-    return await attempt(answer, maker, name)
+    reply = await attempt(answer, maker, name)
+    if reply is not None and not maker.is_read:
+        note_stored(scope)
+    return reply
 
 
 def _response_of(reply: Reply, scope: Scope) -> Response:
