@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from fastapi import FastAPI
 from sqlalchemy import URL, MetaData, text
@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from ormolu import migrations as room
 from ormolu.engines import EngineOptions, Engines, Listener, Pooler, Retry, SchemaMode
 from ormolu.models import Model
-from ormolu.sessions import UnitOfWork
+from ormolu.sessions import UnitOfWork, run_repeatedly
 from ormolu.transactions import Access
 from ormolu.web import ProblemReach, attach, read_session_of, session_of, signed
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Database"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class Database:
@@ -214,6 +216,37 @@ class Database:
             await unit.commit()
         finally:
             await unit.rollback()
+
+    async def run(
+        self,
+        function: Callable[Concatenate[AsyncSession, _P], Awaitable[_T]],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _T:
+        """Call a function with a session in a unit of work of its own, again if others interfere.
+
+        For scripts and tasks: `await db.run(move, first, second)`. Commits when it returns, rolls
+        back if it raises. After a deadlock, a conflict of serialisable transactions or a lock that
+        did not come free it is called again, up to three times within five seconds, unless it has
+        committed something itself. So what it does beside the database is done again; what has to
+        be done once belongs into `after_commit`.
+
+        Args:
+            function: Coroutine function; its first argument is the session.
+            args: Its other positional arguments.
+            kwargs: Its keyword arguments.
+
+        Returns:
+            What it returned the last time.
+
+        Raises:
+            OutcomeUnknownError: The connection broke during COMMIT.
+            UnavailableError: No connection or lock in time, or the database is down.
+            DBAPIError: Others have interfered each time; a note says how often.
+        """
+        return await run_repeatedly(
+            self._engines, lambda session: function(session, *args, **kwargs), function
+        )
 
     async def ping(self) -> None:
         """Ask the database for a sign of life.

@@ -10,6 +10,7 @@ from ormolu.engines._options import EngineOptions, Pooler, Retry
 from ormolu.engines._origins import made_by_program, unsent_value
 from ormolu.engines._pair import EnginePair
 from ormolu.engines._pool import FairPool
+from ormolu.engines._precedence import Precedence
 from ormolu.engines._schema import SchemaMode
 from ormolu.engines._traces import bears_traces, leave_trace
 from ormolu.engines._url import read_url
@@ -23,6 +24,7 @@ __all__ = [
     "FairPool",
     "Listener",
     "Pooler",
+    "Precedence",
     "Retry",
     "SchemaMode",
     "bears_traces",

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import LRUCache
 
 from ormolu.engines._admission import Admission
+from ormolu.engines._precedence import Precedence
 from ormolu.engines._server import Server
 from ormolu.transactions import Access
 
@@ -28,6 +29,7 @@ class EnginePair:
         writer: For all others.
         server: Whether it lives.
         admission: How many units of work begin at once.
+        precedence: Who goes first among those that write.
         kept: A cache of what is compiled for the reader, by what it was compiled from.
     """
 
@@ -35,6 +37,7 @@ class EnginePair:
     writer: AsyncEngine
     server: Server
     admission: Admission = field(default_factory=Admission)
+    precedence: Precedence = field(default_factory=Precedence)
     kept: Any = field(default_factory=partial(LRUCache, _KEPT))
 
     def of(self, access: Access) -> AsyncEngine:

@@ -8,11 +8,12 @@ from ormolu.sessions._engine_of import engine_of
 from ormolu.sessions._mapper_cache import cached_on_mapper
 from ormolu.sessions._repeats import MOST_REPEATS, Repeats
 from ormolu.sessions._rules import has_flush_listeners, has_session_listeners
-from ormolu.sessions._session import UnitSession
-from ormolu.sessions._unit_of_work import UnitOfWork
+from ormolu.sessions._session import WORK_KEY, UnitSession
+from ormolu.sessions._unit_of_work import UnitOfWork, run_repeatedly
 
 __all__ = [
     "MOST_REPEATS",
+    "WORK_KEY",
     "Repeats",
     "UnitOfWork",
     "UnitSession",
@@ -21,4 +22,5 @@ __all__ = [
     "engine_of",
     "has_flush_listeners",
     "has_session_listeners",
+    "run_repeatedly",
 ]  # fmt: skip

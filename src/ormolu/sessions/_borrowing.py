@@ -6,14 +6,14 @@ borrowed connection has begun: all reads of the session are of one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Engine, Select
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.util.concurrency import in_greenlet
 
-from ormolu.engines import FAILURE, BorrowedConnection
+from ormolu.engines import FAILURE, BorrowedConnection, Precedence
 from ormolu.sessions._compiled import CompiledQuery, Parameters
 
 __all__ = ["BorrowingSession"]
@@ -26,11 +26,13 @@ class BorrowingSession(Session):
         borrowed: The connection, with what was read over it; None if it has none.
         kept: What is made once for the engine that it is of.
         connected: The Connection that SQLAlchemy has made of it.
+        counted: Where its transaction is counted, and as what.
     """
 
     borrowed: BorrowedConnection | None = None
     kept: Any = None
     connected: Connection | None = None
+    counted: tuple[Precedence, Hashable] | None = None
 
     def fetch(
         self,
@@ -130,11 +132,16 @@ def _ending(name: str) -> Callable[..., Any]:
 
     def end(self: BorrowingSession, *args: Any, **kwargs: Any) -> Any:
         self.give_back()
-        return getattr(super(BorrowingSession, self), name)(*args, **kwargs)
+        try:
+            return getattr(super(BorrowingSession, self), name)(*args, **kwargs)
+        finally:
+            if self.counted is not None:
+                (precedence, work), self.counted = self.counted, None
+                precedence.end(work)
 
     end.__name__, end.__doc__ = name, getattr(Session, name).__doc__
     return end
 
 
-for _name in ("close", "commit", "reset", "rollback"):
+for _name in ("close", "commit", "invalidate", "reset", "rollback"):
     setattr(BorrowingSession, _name, _ending(_name))

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, AsyncSessionTr
 from sqlalchemy.orm import Session
 from sqlalchemy.util import greenlet_spawn
 
-from ormolu.engines import EnginePair, Engines, FairPool, bears_traces
+from ormolu.engines import EnginePair, Engines, FairPool, Precedence, bears_traces
 from ormolu.faults import fault_of
 from ormolu.seams import is_clean
 from ormolu.sessions._exclusive import ExclusiveSession
@@ -25,9 +25,12 @@ from ormolu.sessions._rules import RulesSession
 from ormolu.sessions._savepoints import Savepoint
 from ormolu.transactions import Access
 
-__all__ = ["UnitSession"]
+__all__ = ["WORK_KEY", "UnitSession"]
 
 _T = TypeVar("_T")
+
+# In a session's info: what is done with it, such as the function of a route.
+WORK_KEY = "ormolu.work"
 
 # SQLAlchemy's code for a transaction whose connection broke: not the program's mistake.
 _LOST_CONNECTION = "8s2b"
@@ -99,6 +102,8 @@ class UnitSession(ExclusiveSession):
         self._has_options = self._has_options or bool(options)
         self._is_in_transaction = "isolation_level" in options
         pair = self.engines.current or await self.engines.open()
+        if self._access is Access.WRITE:
+            await self._begin_after(pair.precedence)
         engine = pair.of(self._access)
         if self._engine is not engine.sync_engine:
             self.bind, self._engine = engine, engine.sync_engine
@@ -115,6 +120,15 @@ class UnitSession(ExclusiveSession):
             connection = self.sync_session.connection
             self.rules.connected = await greenlet_spawn(connection, execution_options=options)
         self._has_connection = True
+
+    async def _begin_after(self, precedence: Precedence) -> None:
+        """Count the transaction, and let those who go first end before it begins."""
+        work = self.info.get(WORK_KEY)
+        if precedence.lines:
+            await precedence.give_way(work)
+        if self.rules.counted is None:
+            precedence.begin(work)
+            self.rules.counted = precedence, work
 
     async def _borrow(self, pair: EnginePair) -> bool:
         """Read over a connection that SQLAlchemy knows nothing of, unless somebody listens."""

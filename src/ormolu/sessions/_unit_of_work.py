@@ -6,7 +6,10 @@ nothing of a failed one stays in the pool.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Hashable
+from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,11 +18,14 @@ from ormolu.errors import OutcomeUnknownError, SessionClosedError, UsageError
 from ormolu.faults import fault_of
 from ormolu.sessions._callbacks import run_callbacks, run_to_completion
 from ormolu.sessions._misuses import CLOSED
+from ormolu.sessions._repeats import Repeats
 from ormolu.sessions._rules import has_session_listeners
-from ormolu.sessions._session import UnitSession
+from ormolu.sessions._session import WORK_KEY, UnitSession
 from ormolu.transactions import Access
 
-__all__ = ["UnitOfWork"]
+__all__ = ["UnitOfWork", "run_repeatedly"]
+
+_T = TypeVar("_T")
 
 _log = logging.getLogger("ormolu")
 
@@ -144,6 +150,42 @@ class UnitOfWork:
         session = None if self._is_over else self._session
         self._is_over = True
         return session
+
+
+async def run_repeatedly(
+    engines: Engines, function: Callable[[AsyncSession], Awaitable[_T]], work: Hashable
+) -> _T:
+    """Call a function in a unit of work, and again in another one while others interfere.
+
+    Args:
+        engines: The database.
+        function: It.
+        work: What it does, by which those that do the same are known.
+
+    Raises:
+        Exception: What the function or the COMMIT has raised the last time.
+    """
+    repeats = Repeats()
+    try:
+        while True:
+            unit = UnitOfWork(engines, Access.WRITE)
+            unit.session.info[WORK_KEY] = work
+            try:
+                result = await function(unit.session)
+                await unit.commit()
+            except Exception as error:
+                if unit.may_have_stored or not repeats.allow(error):
+                    if repeats.tries > 1:
+                        error.add_note(f"Tried {repeats.tries} times.")
+                    raise
+            else:
+                return result
+            finally:
+                await unit.rollback()
+            await asyncio.sleep(repeats.pause())
+            await repeats.begin([engines], work)
+    finally:
+        repeats.end()
 
 
 async def _end_unchanged(session: UnitSession) -> None:

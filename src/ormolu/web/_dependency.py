@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 
 from ormolu.engines import Engines
 from ormolu.errors import NoUnitOfWorkError
-from ormolu.sessions import UnitOfWork
+from ormolu.sessions import WORK_KEY, UnitOfWork
 from ormolu.transactions import Access
 from ormolu.web._units import units_of
 
@@ -103,6 +103,7 @@ def read_session_of(connection: HTTPConnection, engines: Engines | None) -> Asyn
 def _given(connection: HTTPConnection, session: AsyncSession) -> AsyncSession:
     # For what is asked of a resource with this session: it is of this application.
     session.info[_APPLICATION_KEY] = connection.scope.get("app")
+    session.info[WORK_KEY] = connection.scope.get("endpoint")
     return session
 
 

@@ -126,6 +126,7 @@ class Exchange:
         if message["type"] == "http.response.start":
             if not self.unit.is_over:
                 await self._end(message["status"])
+            self.let_others()
             tell_caches(self._scope, message)
             self._has_begun = True
         await self._send(message)
@@ -198,10 +199,15 @@ class Exchange:
         if await self._body.is_abandoned(self._repeats.pause(), most=_MOST_KEPT):
             self._is_last = True
             return False
-        self._repeats.tries += 1
+        await self._repeats.begin(list(units_of(self._scope)), self._scope.get("endpoint"))
         self.failure, self.is_discarded, self._replayed = None, False, None
         self._restore()
         return True
+
+    def let_others(self) -> None:
+        """Let others begin that wait for this request: its unit of work is over."""
+        if self._repeats is not None:
+            self._repeats.end()
 
     def _restore(self) -> None:
         self._scope.clear()

@@ -135,6 +135,8 @@ class Gate:
             if exchange.is_outermost:
                 # Its scope would keep itself.
                 scope.pop(EXCHANGE_KEY, None)
+            if exchange.tries > 1:
+                exchange.let_others()
 
     async def _answer_failure(
         self, error: Exception, scope: Scope, receive: Receive, send: Send
