@@ -75,8 +75,8 @@ class Repeats:
         if self.goes_first and self._first_in is None:
             self._first_in = []
             try:
-                for engines in databases:
-                    precedence = engines.opened.precedence
+                for pair in filter(None, [each.current for each in databases]):
+                    precedence = pair.precedence
                     if await precedence.take(work, max(self._left, _PAUSE)):
                         self._first_in.append((precedence, work))
             except BaseException:

@@ -102,7 +102,7 @@ class Body:
                 while self._may_keep(most):
                     await self._keep_next()
                 if not self._is_more and self._end is None:
-                    self._end = await self._receive()
+                    await self._keep_next()
                 if not self._is_left:
                     await asyncio.Event().wait()
         return self._is_left

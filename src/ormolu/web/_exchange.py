@@ -41,6 +41,7 @@ class Exchange:
         failure: Why nothing of the run's answer was sent.
         is_discarded: Whether the request is to be run again for that.
         is_outermost: Whether no other gate is around this one, which alone could do that.
+        repeats: Its runs, once one has failed.
         keeps: Whether each body is kept: the requests of all routes are run again.
     """
 
@@ -74,7 +75,7 @@ class Exchange:
         # Around the whole request, as where middleware asks again after an error.
         self._handled = sys.exception()
         self._began_at = time.monotonic()
-        self._repeats: Repeats | None = None
+        self.repeats: Repeats | None = None
         if self._outer is not None:
             self._outer.keeps = self._outer.keeps or keeps
         else:
@@ -89,7 +90,7 @@ class Exchange:
     @property
     def tries(self) -> int:
         """Return how often the request was run."""
-        return 1 if self._repeats is None else self._repeats.tries
+        return 1 if self.repeats is None else self.repeats.tries
 
     async def receive(self) -> Message:
         """Return the next part of the body, and keep it where the route may be run again."""
@@ -126,7 +127,9 @@ class Exchange:
         if message["type"] == "http.response.start":
             if not self.unit.is_over:
                 await self._end(message["status"])
-            self.let_others()
+            if self.repeats is not None:
+                # Others wait for this request, whose unit of work is over.
+                self.repeats.end()
             tell_caches(self._scope, message)
             self._has_begun = True
         await self._send(message)
@@ -179,9 +182,9 @@ class Exchange:
         is_spent = self._is_lost or (self._body is not None and self._body.is_spent)
         if self._has_begun or self._is_last or is_spent:
             return False
-        if self._repeats is None:
-            self._repeats = Repeats(self._began_at)
-        if not self._repeats.allow(error, self._most_repeats()):
+        if self.repeats is None:
+            self.repeats = Repeats(self._began_at)
+        if not self.repeats.allow(error, self._most_repeats()):
             return False
         units = units_of(self._scope).values()
         return STORED_KEY not in self._scope and not any(each.may_have_stored for each in units)
@@ -194,20 +197,15 @@ class Exchange:
         """
         if self._outer is not None:
             raise DiscardedError from self.failure
-        assert self._repeats is not None
+        assert self.repeats is not None
         self._body = self._body or Body(self._receive)
-        if await self._body.is_abandoned(self._repeats.pause(), most=_MOST_KEPT):
+        if await self._body.is_abandoned(self.repeats.pause(), most=_MOST_KEPT):
             self._is_last = True
             return False
-        await self._repeats.begin(list(units_of(self._scope)), self._scope.get("endpoint"))
+        await self.repeats.begin(list(units_of(self._scope)), self._scope.get("endpoint"))
         self.failure, self.is_discarded, self._replayed = None, False, None
         self._restore()
         return True
-
-    def let_others(self) -> None:
-        """Let others begin that wait for this request: its unit of work is over."""
-        if self._repeats is not None:
-            self._repeats.end()
 
     def _restore(self) -> None:
         self._scope.clear()

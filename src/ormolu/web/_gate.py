@@ -135,8 +135,8 @@ class Gate:
             if exchange.is_outermost:
                 # Its scope would keep itself.
                 scope.pop(EXCHANGE_KEY, None)
-            if exchange.tries > 1:
-                exchange.let_others()
+            if exchange.repeats is not None:
+                exchange.repeats.end()
 
     async def _answer_failure(
         self, error: Exception, scope: Scope, receive: Receive, send: Send
