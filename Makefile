@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup run test quick check coverage lint bench soak fuzz policies ways corpus clients schemas workers kit
+.PHONY: help setup run test quick check coverage lint bench soak fuzz policies ways corpus clients schemas workers kit contention
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -93,6 +93,11 @@ workers: setup  ## Let 8 processes migrate at once, 20 rounds on each backend
 
 clients: setup  ## Generate clients from the shop's OpenAPI document, and use them; needs npx
 	@scripts/check-clients
+
+contention: setup  ## Let 200 increments and 500 crossing transfers meet, on each server; 4 minutes for PostgreSQL's deadlocks
+	@scripts/install-servers
+	@for backend in sqlite mariadb asyncpg psycopg; do \
+		$(BIN)/python -W ignore -m tests.reliability.contention --backend $$backend || exit 1; done
 
 kit: setup  ## Measure 500 tests that each write and commit, on SQLite and PostgreSQL
 	@$(BIN)/python -m tests.testing.floors

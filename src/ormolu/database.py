@@ -227,7 +227,7 @@ class Database:
 
         For scripts and tasks: `await db.run(move, first, second)`. Commits when it returns, rolls
         back if it raises. After a deadlock, a conflict of serialisable transactions or a lock that
-        did not come free it is called again, up to three times within five seconds, unless it has
+        did not come free it is called again, up to three times within ten seconds, unless it has
         committed something itself. So what it does beside the database is done again; what has to
         be done once belongs into `after_commit`.
 

@@ -17,7 +17,7 @@ __all__ = ["MOST_REPEATS", "Repeats"]
 MOST_REPEATS = 3
 
 # Seconds after the beginning of the first run in which another one may begin.
-_SECONDS = 10
+_SECONDS = 10.0
 
 # Seconds before the second run, at most.
 _PAUSE = 0.01
