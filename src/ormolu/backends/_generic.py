@@ -39,6 +39,8 @@ class Backend:
         read_options: Execution options of transactions that only read.
         read_only_setting: The setting that tells whether a connection is read only, for one that a
             pooler may drop; None if there is none.
+        client_character_sets: The sets in which statements may come, since no byte of a letter in
+            them is a quote or a backslash; empty if nobody chooses a set.
         has_system_columns: Whether tables have columns that no model makes, such as PostgreSQL's
             `xmin`.
         has_long_keys: Whether text of any length may be a primary key.
@@ -88,6 +90,7 @@ class Backend:
     is_file: ClassVar[bool] = False
     read_options: ClassVar[Mapping[str, Any]] = {}
     read_only_setting: ClassVar[str | None] = None
+    client_character_sets: ClassVar[frozenset[str]] = frozenset()
     has_system_columns: ClassVar[bool] = False
     has_long_keys: ClassVar[bool] = True
     numbers_parts_of_keys: ClassVar[bool] = True

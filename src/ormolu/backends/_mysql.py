@@ -56,6 +56,7 @@ class _MySQL(Backend):
     sorts_by_beginning = True
     # With a deadlock InnoDB rolls the whole transaction back; Galera calls its conflicts so too.
     rolled_back_by = frozenset({"1213"})
+    client_character_sets = frozenset({"ascii", "latin1", "utf8", "utf8mb3", "utf8mb4"})
     reads_latest_by_lock = True
     locks_gaps = True
 
@@ -65,8 +66,12 @@ class _MySQL(Backend):
     def session_statements(self, lock_timeout: float, *, is_reader: bool) -> Sequence[str]:
         # The lock wait is in whole seconds, at least one.
         wait = max(1, round(lock_timeout))
-        # A server that is not strict cuts what is too long, without a word.
-        mode = "sql_mode=CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')"
+        # A server that is not strict cuts what is too long, without a word. And asyncmy escapes
+        # bytes by backslashes, whatever the mode says: a quote in them would end the literal.
+        mode = (
+            "sql_mode=CONCAT(REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPES', ''), "
+            "',STRICT_TRANS_TABLES')"
+        )
         # That of rows, and that of a table which another transaction has only read.
         locks = f"innodb_lock_wait_timeout={wait}, lock_wait_timeout={wait}"
         statements = [f"SET time_zone='+00:00', {locks}, {mode}"]

@@ -242,9 +242,34 @@ def set_session(engine: Engine, target: Target, access: Access, timeout: float) 
     if not statements:
         return
 
-    @event.listens_for(engine, "connect")
+    # First of all: SQLAlchemy's dialect looks at the mode of the session, and escapes by that.
+    @event.listens_for(engine, "connect", insert=True)
     def _set(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
         for statement in statements:
             cursor.execute(statement)
+        _check_characters(cursor, target)
         cursor.close()
+
+
+def _check_characters(cursor: Any, target: Target) -> None:
+    """Check in which character set the server reads statements.
+
+    In GBK a byte before a backslash makes a letter of both, and then the quote behind them, which
+    asyncmy has escaped, ends the literal: what a client sends would be read as SQL.
+
+    Raises:
+        ConfigurationError: It is one of those sets.
+    """
+    known = target.backend.client_character_sets
+    if not known:
+        return
+    cursor.execute("SELECT @@character_set_client")
+    name = cursor.fetchone()[0]
+    if name not in known:
+        message = (
+            f"The connection sends its statements in {name}, in which a value could end its quotes "
+            "and become SQL. Write charset=utf8mb4 in the URL, and no SET NAMES in init_command; "
+            "tables may have any character set, which the server converts."
+        )
+        raise ConfigurationError(message)
