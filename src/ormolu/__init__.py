@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ormolu.errors import ConcurrentUseError as ConcurrentUseError
     from ormolu.errors import ConfigurationError as ConfigurationError
     from ormolu.errors import DatabaseDownError as DatabaseDownError
+    from ormolu.errors import DeadlineExceededError as DeadlineExceededError
     from ormolu.errors import LazyLoadError as LazyLoadError
     from ormolu.errors import NaiveDatetimeError as NaiveDatetimeError
     from ormolu.errors import NoUnitOfWorkError as NoUnitOfWorkError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ormolu.sessions import after_commit as after_commit
     from ormolu.web import ReadSessionDep as ReadSessionDep
     from ormolu.web import SessionDep as SessionDep
+    from ormolu.web import deadline as deadline
     from ormolu.web import request_session as request_session
     from ormolu.web import retry as retry
 
@@ -46,6 +48,7 @@ _ROOMS = {
             "ConcurrentUseError",
             "ConfigurationError",
             "DatabaseDownError",
+            "DeadlineExceededError",
             "LazyLoadError",
             "NaiveDatetimeError",
             "NoUnitOfWorkError",
@@ -69,7 +72,9 @@ _ROOMS = {
     **dict.fromkeys(("Explanation", "Page", "Policy", "Resource", "resource"), "ormolu.resources"),
     "SchemaMode": "ormolu.engines",
     "after_commit": "ormolu.sessions",
-    **dict.fromkeys(("ReadSessionDep", "SessionDep", "request_session", "retry"), "ormolu.web"),
+    **dict.fromkeys(
+        ("ReadSessionDep", "SessionDep", "deadline", "request_session", "retry"), "ormolu.web"
+    ),
 }
 
 __all__ = [
@@ -77,6 +82,7 @@ __all__ = [
     "ConfigurationError",
     "Database",
     "DatabaseDownError",
+    "DeadlineExceededError",
     "Explanation",
     "LazyLoadError",
     "Model",
@@ -100,6 +106,7 @@ __all__ = [
     "UnavailableError",
     "UsageError",
     "after_commit",
+    "deadline",
     "request_session",
     "resource",
     "retry",

@@ -48,6 +48,8 @@ class Database:
         pool_timeout: float = 60.0,
         connect_timeout: float = 1.0,
         lock_timeout: float = 5.0,
+        deadline: float | None = None,
+        cancel_departed: bool = True,
         pooler: Pooler | None = None,
         isolation_level: str | None = None,
         retry: Retry = "marked",
@@ -78,6 +80,12 @@ class Database:
                 connection, before that is a 503.
             lock_timeout: Seconds that a statement waits for a lock of another transaction (SQLite:
                 of another process) before it fails with 503.
+            deadline: Seconds that a request may take until its answer begins. Then it is cancelled
+                and rolled back, and answered 504, unless it is in its COMMIT. None is any time, for
+                lists of resources 30 s. `resource(..., deadline=...)` and `Depends(deadline(...))`
+                have their own.
+            cancel_departed: Whether a request that uses the database is cancelled, and rolled
+                back, when its client has left.
             pooler: "transaction" behind PgBouncer or alike in transaction mode.
             isolation_level: Of writing transactions, as SQLAlchemy spells it; None keeps the
                 server's default. SQLite is always serialisable.
@@ -99,6 +107,8 @@ class Database:
             pool_timeout=pool_timeout,
             connect_timeout=connect_timeout,
             lock_timeout=lock_timeout,
+            deadline=deadline,
+            cancel_departed=cancel_departed,
             pooler=pooler,
             isolation_level=isolation_level,
             retry=retry,

@@ -14,6 +14,7 @@
     │   └── NaiveDatetimeError        a datetime without an offset
     └── UnavailableError              try again later
         ├── DatabaseDownError         the database does not answer
+        ├── DeadlineExceededError     a request took longer than it may
         ├── OverloadedError           no connection or lock came free in time
         └── OutcomeUnknownError       the connection broke during COMMIT
 
@@ -31,6 +32,7 @@ __all__ = [
     "ConcurrentUseError",
     "ConfigurationError",
     "DatabaseDownError",
+    "DeadlineExceededError",
     "LazyLoadError",
     "NaiveDatetimeError",
     "NoUnitOfWorkError",
@@ -167,6 +169,12 @@ class DatabaseDownError(UnavailableError):
     """The database does not answer."""
 
     error_code: ClassVar[str] = "database_unavailable"
+
+
+class DeadlineExceededError(UnavailableError):
+    """A request took longer than its deadline: it was cancelled and rolled back."""
+
+    error_code: ClassVar[str] = "deadline_exceeded"
 
 
 class OverloadedError(UnavailableError):

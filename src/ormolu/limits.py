@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
+from typing import Any
 
 __all__ = ["Limit"]
 
@@ -36,11 +37,15 @@ class Limit:
         """Let the time run."""
         task = asyncio.current_task()
         assert task is not None
-        self._task = task
-        self._cancelling = task.cancelling()
+        self.begin(task)
         if self._seconds is not None:
             self._timer = asyncio.get_running_loop().call_later(self._seconds, self.expire)
         return self
+
+    def begin(self, task: asyncio.Task[Any]) -> None:
+        """Take the rest of what a task does for the block; `end` says that it is over."""
+        self._task = task
+        self._cancelling = task.cancelling()
 
     def expire(self) -> None:
         """Cancel the block now, and again while it has not left."""
@@ -65,9 +70,14 @@ class Limit:
         Raises:
             TimeoutError: The time was over.
         """
-        self._stop()
-        for _ in range(self._cancels):
-            self._task.uncancel()
-        is_ours = bool(self._cancels) and self._task.cancelling() <= self._cancelling
+        is_ours = self.end()
         if is_ours and kind is not None and issubclass(kind, asyncio.CancelledError):
             raise TimeoutError from error
+
+    def end(self) -> bool:
+        """Take the cancellations back; tell whether nobody else has cancelled the task."""
+        self._stop()
+        cancels, self._cancels = self._cancels, 0
+        for _ in range(cancels):
+            self._task.uncancel()
+        return bool(cancels) and self._task.cancelling() <= self._cancelling

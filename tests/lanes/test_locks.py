@@ -13,6 +13,7 @@ from sqlalchemy import Integer, select, text
 
 from ormolu import OverloadedError
 from ormolu.lanes import Item, Plan
+from ormolu.lanes._outcome import Outcome
 from tests.integration.subprocesses import running
 from tests.lanes.things import Thing, execute, locked, served, statuses, turns, until_waiting
 
@@ -173,10 +174,9 @@ async def test_batch_is_not_given_up_with_its_first(database_url: str) -> None:
         await shop.fill(1)
         writes: Any = shop.lanes._writes  # type: ignore[attr-defined]
         plan = Plan(select(Thing.id).where(Thing.id > 1), [Integer()], shop.db.engine.dialect)
-        loop = asyncio.get_running_loop()
         old, young = batch = [Item(plan, plan.arguments({})) for _ in range(2)]
         for item, age in zip(batch, (100.0, -100.0), strict=True):
-            item.future, item.began_at = loop.create_future(), time.monotonic() - age
+            item.future, item.began_at = Outcome(), time.monotonic() - age
         connection = await writes._pinned.take()
         connection.level = "AUTOCOMMIT"
         async with shop.db.unit_of_work() as holder:

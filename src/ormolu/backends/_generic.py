@@ -170,6 +170,15 @@ class Backend:
         del engine
         yield True
 
+    def how_to_end(self, driver: Any) -> str | None:
+        """Return what ends, from another connection, all that one of the driver's runs.
+
+        Returns:
+            None if the driver sees to it when a statement is cancelled.
+        """
+        del driver
+        return None
+
     def enumerations(self, connection: Connection) -> Mapping[str, Sequence[str]] | None:
         """Return the values of the enumerations that are types; None where none of them is.
 

@@ -98,6 +98,11 @@ class _MySQL(Backend):
         fitting = (name for name, most in zip(names, _SIZES, strict=True) if size <= most)
         return next(fitting, None) == found.__visit_name__
 
+    def how_to_end(self, driver: Any) -> str | None:
+        identify = getattr(driver, "thread_id", None)
+        # Its connection is about to be closed: nothing else is meant by the number.
+        return None if identify is None else f"KILL {int(identify())}"
+
     def commits_at_once(self, sql: str) -> bool:
         return _COMMITTING.match(sql) is not None
 

@@ -6,7 +6,7 @@ Knows SQLAlchemy's engines and pools; no session, no web framework.
 from ormolu.engines._borrowed import FAILURE, BorrowedConnection
 from ormolu.engines._engines import Engines
 from ormolu.engines._listeners import Listener
-from ormolu.engines._options import EngineOptions, Pooler, Retry
+from ormolu.engines._options import EngineOptions, Pooler, Retry, check_deadline
 from ormolu.engines._origins import made_by_program, unsent_value
 from ormolu.engines._pair import EnginePair
 from ormolu.engines._pool import FairPool
@@ -28,6 +28,7 @@ __all__ = [
     "Retry",
     "SchemaMode",
     "bears_traces",
+    "check_deadline",
     "leave_trace",
     "made_by_program",
     "read_url",

@@ -30,6 +30,7 @@ from ormolu.engines._errors import (
 )
 from ormolu.engines._files import file_of
 from ormolu.engines._first_connection import check_connection
+from ormolu.engines._kills import kill_abandoned
 from ormolu.engines._listeners import Listener, Listeners
 from ormolu.engines._location import Location, locate
 from ormolu.engines._options import (
@@ -353,6 +354,7 @@ class Engines:
             share_limit(engine)
         else:
             ping_idle_connections(engine, server)
+            kill_abandoned(engine, server)
 
 
 class _Opened:

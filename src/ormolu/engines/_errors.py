@@ -8,14 +8,17 @@ new transaction. A program that caught that error would tell its client of rows 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionContext
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from ormolu.backends import backend_of
 from ormolu.engines._files import advise, is_of_file
+from ormolu.engines._kills import REOPEN
 from ormolu.engines._origins import locate_fault
 from ormolu.engines._server import Server
 from ormolu.engines._url import Target
@@ -48,10 +51,12 @@ def open_connections(engine: Engine, server: Server) -> None:
 
     @event.listens_for(engine, "do_connect")
     def _connect(
-        dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]
+        dialect: Dialect, record: ConnectionPoolEntry, arguments: list[Any], options: dict[str, Any]
     ) -> DBAPIConnection:
+        connect = partial(dialect.connect, *arguments, **options)
+        record.info[REOPEN] = connect
         try:
-            return server.open(lambda: dialect.connect(*arguments, **options))
+            return server.open(connect)
         except OSError as error:
             message = (
                 f"The database does not accept connections ({error}). Is it running, is the URL "

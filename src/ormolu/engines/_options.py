@@ -20,6 +20,7 @@ __all__ = [
     "EngineOptions",
     "Pooler",
     "Retry",
+    "check_deadline",
     "check_reader",
     "connect_arguments",
     "engine_arguments",
@@ -51,6 +52,8 @@ class EngineOptions:
         connect_timeout: Seconds that a server may be silent when it is asked for a connection.
         lock_timeout: Seconds that a statement waits for another transaction's lock, on SQLite for
             another process's, and that one waits in a line that does not move.
+        deadline: Seconds that a request may take; None for any.
+        cancel_departed: Whether a request is cancelled whose client has left.
         pooler: "transaction" behind a pooler that gives a server connection per transaction.
         isolation_level: Of writing transactions; None keeps the server's default.
         retry: Which requests are run again.
@@ -64,6 +67,8 @@ class EngineOptions:
     pool_timeout: float = 60.0
     connect_timeout: float = 1.0
     lock_timeout: float = 5.0
+    deadline: float | None = None
+    cancel_departed: bool = True
     pooler: Pooler | None = None
     isolation_level: str | None = None
     retry: Retry = "marked"
@@ -91,6 +96,7 @@ class EngineOptions:
             if not 0 < seconds <= 60:
                 message = f"{name}={seconds}: write seconds, above 0 and at most 60."
                 raise ConfigurationError(message)
+        check_deadline(self.deadline)
         if self.pooler not in (None, "transaction"):
             message = f'pooler={self.pooler!r}: write pooler="transaction", or leave it out.'
             raise ConfigurationError(message)
@@ -109,6 +115,18 @@ class EngineOptions:
         """Return the seconds after which a connection is made anew; -1 for never."""
         seconds: float = self.engine_options.get("pool_recycle", -1)
         return seconds
+
+
+def check_deadline(seconds: float | None) -> None:
+    """Refuse a deadline that no request can keep.
+
+    Raises:
+        ConfigurationError: It is not above 0.
+    """
+    # NaN is not, either.
+    if seconds is not None and not seconds > 0:
+        message = f"deadline={seconds}: write seconds, above 0."
+        raise ConfigurationError(message)
 
 
 def engine_arguments(target: Target, access: Access, options: EngineOptions) -> dict[str, Any]:

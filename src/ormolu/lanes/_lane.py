@@ -14,6 +14,7 @@ from typing import Any
 
 from ormolu.controlled_delay import ControlledDelay, Patience
 from ormolu.errors import OutcomeUnknownError, OverloadedError
+from ormolu.lanes._outcome import Outcome
 from ormolu.lanes._plan import NO_VALUES, Plan, Values
 
 __all__ = ["Item", "Lane", "NotDoneError"]
@@ -68,7 +69,7 @@ class Item:
         """
         self.plan: Plan = plan
         self.arguments: Sequence[Any] = arguments
-        self.future: asyncio.Future[Any]
+        self.future: Outcome
         self.size: int = size
         self.key: tuple[Any, ...] = tuple(key)
         self.make: Callable[[Any], Any] | None = make
@@ -115,6 +116,7 @@ class Lane:
         *,
         patience: Patience,
         batch: int,
+        on_leaving: Callable[[], None] | None = None,
     ) -> None:
         """Make an empty lane.
 
@@ -122,11 +124,13 @@ class Lane:
             run: Does a batch, and gives each item its outcome.
             patience: How long an item may wait for its batch.
             batch: Items of a batch, at most.
+            on_leaving: Called when one who waits has left.
         """
         self._run = run
         self._patience = patience
         self._never_late = patience.least
         self._batch = batch
+        self._on_leaving = on_leaving
         self._delay = ControlledDelay()
         self._waiting: deque[Item] = deque()
         self._bytes = 0
@@ -147,7 +151,8 @@ class Lane:
         if len(self._waiting) >= _MOST_ITEMS or self._bytes + item.size > _MOST_BYTES:
             message = f"{len(self._waiting)} statements wait already."
             raise OverloadedError(message)
-        item.future = self._loop.create_future()
+        item.future = Outcome(loop=self._loop)
+        item.future.on_leaving = self._on_leaving
         item.began_at = time.monotonic()
         self._delay.begin(item.began_at)
         self._waiting.append(item)

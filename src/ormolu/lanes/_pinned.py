@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy.util import greenlet_spawn
@@ -69,6 +70,20 @@ class PinnedConnection:
         if self._proxy is not None and 0 <= self._recycle < time.monotonic() - self._taken_at:
             proxy, self._proxy = self._proxy, None
             await greenlet_spawn(proxy.close)
+
+    async def cancel_statement(self) -> None:
+        """Cancel, over another connection, what one of PostgreSQL's runs; do what can be done."""
+        if self._proxy is None:
+            return
+        number = self._proxy.driver_connection.get_server_pid()
+        with suppress(Exception):
+            async with self._server.answering(may_wait=False):
+                proxy = await self._engine.raw_connection()
+                try:
+                    driver: Any = proxy.driver_connection
+                    await driver.execute(f"SELECT pg_cancel_backend({int(number)})")
+                finally:
+                    await greenlet_spawn(proxy.close)
 
     async def drop(self) -> None:
         """Throw the connection away; the next `take` opens another one."""

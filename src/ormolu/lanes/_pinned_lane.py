@@ -10,6 +10,7 @@ from ormolu.engines import EngineOptions
 from ormolu.faults import driver_fault, is_unsent
 from ormolu.lanes._bans import Bans
 from ormolu.lanes._lane import Item, Lane, NotDoneError
+from ormolu.lanes._outcome import is_abandoned
 from ormolu.lanes._pinned import PinnedConnection
 from ormolu.lanes._plan import Plan
 from ormolu.limits import Limit
@@ -34,7 +35,12 @@ class PinnedLane:
         self._pinned = pinned
         # A read that takes longer is left to a session, which may wait for longer.
         self._silence = options.connect_timeout
-        self._lane = Lane(self._run, patience=options.patience, batch=self.batch)
+        self._lane = Lane(
+            self._run, patience=options.patience, batch=self.batch, on_leaving=self._note_leaving
+        )
+        # What is being read, and for whom.
+        self._reading: Limit | None = None
+        self._readers: Sequence[Item] = ()
         self._bans = Bans()
 
     @property
@@ -66,8 +72,15 @@ class PinnedLane:
             connection = await self._pinned.take()
         return connection
 
-    async def _read(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
-        """Send a read, in a transaction of its own.
+    def _note_leaving(self) -> None:
+        """Give up a read, in the server too, once nobody waits for it."""
+        if self._reading is not None and is_abandoned(item.future for item in self._readers):
+            self._reading.expire()
+
+    async def _read(
+        self, text: str, arguments: Sequence[Any], readers: Sequence[Item]
+    ) -> Sequence[Any]:
+        """Send a read for some items, in a transaction of its own.
 
         Raises:
             NotDoneError: It failed.
@@ -77,7 +90,8 @@ class PinnedLane:
             tell(text)
         began_at = time.monotonic()
         try:
-            async with Limit(self._silence):
+            async with Limit(self._silence) as self._reading:
+                self._readers = readers
                 rows: Sequence[Any] = await connection.fetch(text, *arguments)
         except Exception as error:
             # Not an error of the statement: the connection may be stuck, so drop it. Or asyncpg has
@@ -86,6 +100,7 @@ class PinnedLane:
                 await self._pinned.drop()
             raise NotDoneError from error
         finally:
+            self._reading = None
             if time.monotonic() - began_at > _LONG:
                 self._bans.add(text)
         return rows

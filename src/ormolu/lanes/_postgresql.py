@@ -123,7 +123,7 @@ class _RowLane(PinnedLane):
     async def _send_alike(self, group: list[Item]) -> None:
         first = group[0]
         assert first.make is not None
-        rows = await self._read(first.plan.text, first.arguments)
+        rows = await self._read(first.plan.text, first.arguments, group)
         if first.plan.is_cut_off(rows):
             raise NotDoneError
         made = first.make(rows)
@@ -173,7 +173,7 @@ class _KeyLane(_RowLane):
         place = plan.key.start
         keys = list({key for item in group for key in item.key})
         found: dict[Any, list[Any]] = {}
-        rows = await self._read(plan.text, plan.with_keys(arguments, keys))
+        rows = await self._read(plan.text, plan.with_keys(arguments, keys), group)
         if plan.is_cut_off(rows):
             raise NotDoneError
         for row in rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,6 +12,7 @@ from ormolu.engines import EngineOptions
 from ormolu.errors import OutcomeUnknownError
 from ormolu.faults import driver_fault
 from ormolu.lanes._lane import Item, NotDoneError
+from ormolu.lanes._outcome import hold_present
 from ormolu.lanes._pinned import PinnedConnection
 from ormolu.lanes._pinned_lane import PinnedLane, by_plan
 from ormolu.limits import Limit
@@ -45,6 +47,9 @@ class WriteLane(PinnedLane):
         self._sparse: set[str] = set()
         self._prepared: Any = None
         self._used_at = 0.0
+        # What is being written, and what cancels that.
+        self._writers: Sequence[Item] = ()
+        self._canceller: asyncio.Task[None] | None = None
 
     async def put(self, item: Item) -> Sequence[Any] | None:
         if item.plan.text in self._sparse:
@@ -59,21 +64,36 @@ class WriteLane(PinnedLane):
                 await self._send_group(group)
 
     async def _send_group(self, group: list[Item]) -> None:
+        # Nobody but the server can tell from when on they are stored.
+        hold_present([item.future for item in group])
+        if not (group := [item for item in group if item.future.is_held]):
+            return
         try:
             rows = await self._write(group)
         except _VoidError:
-            if len(group) > 1:
-                # Nothing of the group is stored: run each item again, alone.
-                for item in group:
-                    await self._send_group([item])
-            else:
-                group[0].fail(NotDoneError())
+            await self._send_each(group)
         except Exception as error:
             for item in group:
                 item.fail(error)
         else:
             for item, row in zip(group, rows, strict=True):
                 item.resolve(row)
+
+    async def _send_each(self, group: list[Item]) -> None:
+        """Run each item again, alone: nothing of the group is stored."""
+        for item in group:
+            item.future.release()
+        if len(group) == 1:
+            group[0].fail(NotDoneError())
+            return
+        for item in group:
+            await self._send_group([item])
+
+    def _note_leaving(self) -> None:
+        """Cancel what is written in the server, which alone knows whether it is stored already."""
+        if self._canceller is None and any(item.future.wants_out for item in self._writers):
+            loop = asyncio.get_running_loop()
+            self._canceller = loop.create_task(self._pinned.cancel_statement())
 
     async def _write(self, group: list[Item]) -> list[Any]:
         """Run a group as one transaction; return a row for each item, None where none was changed.
@@ -84,9 +104,13 @@ class WriteLane(PinnedLane):
         """
         plan = group[0].plan
         connection = await self._take()
+        for item in group:
+            if item.future.wants_out:
+                raise _VoidError
         if TAPS:
             tell(plan.text, len(group))
         try:
+            self._writers = group
             async with Limit(_SILENCE):
                 if plan.finish is not None:
                     return await _write_finished(connection, group)
@@ -94,6 +118,10 @@ class WriteLane(PinnedLane):
         except Exception as error:
             await self._judge(connection, error)
             raise _VoidError from error
+        finally:
+            self._writers = ()
+            if self._canceller is not None:
+                await self._stop_cancelling()
         if plan.key is None and len(rows) < len(group):
             # What the trigger did is stored; later writes of this kind go to a session, which
             # rolls back.
@@ -101,6 +129,12 @@ class WriteLane(PinnedLane):
             message = "A trigger has left out rows; the change may be stored or not."
             raise OutcomeUnknownError(message)
         return _paired(group, rows)
+
+    async def _stop_cancelling(self) -> None:
+        """Wait for what cancels, so that it does not cancel what is sent next."""
+        canceller, self._canceller = self._canceller, None
+        if canceller is not None:
+            await canceller
 
     async def _take(self) -> Any:
         """Return a connection that has given a sign of life lately.

@@ -12,7 +12,9 @@ from sqlalchemy.util import greenlet_spawn
 from ormolu.engines import Engines
 from ormolu.errors import OutcomeUnknownError, OverloadedError
 from ormolu.lanes._lane import Item, Lane, NotDoneError
+from ormolu.lanes._outcome import hold
 from ormolu.lanes._pinned import PinnedConnection
+from ormolu.limits import Limit
 from ormolu.sqlite._connection import Connection
 from ormolu.sqlite_codes import MOVED_FILE
 from ormolu.taps import TAPS, tell
@@ -33,11 +35,21 @@ class WriteLane:
     def __init__(self, engines: Engines, has_listeners: Callable[[], bool]) -> None:
         self._pinned = PinnedConnection(engines, Access.WRITE, has_listeners)
         patience = engines.options.patience
-        self._lane = Lane(self._run_batch, patience=patience, batch=_BATCH)
+        self._lane = Lane(
+            self._run_batch, patience=patience, batch=_BATCH, on_leaving=self._note_leaving
+        )
+        # What is being sent, and for whom.
+        self._sending: Limit | None = None
+        self._senders: Sequence[Item] = ()
 
     async def put(self, item: Item) -> Sequence[Any] | None:
         rows: Sequence[Any] = await self._lane.put(item)
         return rows[0] if rows else None
+
+    def _note_leaving(self) -> None:
+        """Interrupt a batch, which may wait for the statement of whoever has left."""
+        if self._sending is not None and any(item.future.cancelled() for item in self._senders):
+            self._sending.expire()
 
     async def _run_batch(self, batch: list[Item]) -> None:
         if self._pinned.has_listeners:
@@ -53,17 +65,17 @@ class WriteLane:
 
     async def _settle(self, connection: Connection, batch: list[Item]) -> None:
         """Send what goes together, and give each item its outcome."""
+        if not (batch := [item for item in batch if not item.future.done()]):
+            return
         # The batch waits in the write queue for as long as its first item would.
         connection.waited = time.monotonic() - batch[0].began_at
         try:
-            outcomes = await _send(connection, batch)
+            outcomes = await self._send(connection, batch)
+        except _LeftError:
+            # Nothing of the batch is stored: run it again, without whoever has left.
+            await self._settle(connection, batch)
         except _VoidError:
-            if len(batch) > 1:
-                # Nothing of the batch is stored: run each item again, alone.
-                for item in batch:
-                    await self._settle(connection, [item])
-            else:
-                batch[0].fail(NotDoneError())
+            await self._settle_each(connection, batch)
         except OverloadedError as error:
             await self._wait_on(connection, batch, error)
         except Exception as error:
@@ -76,6 +88,24 @@ class WriteLane:
                     item.fail(NotDoneError())
                 else:
                     item.resolve(outcome)
+
+    async def _settle_each(self, connection: Connection, batch: list[Item]) -> None:
+        """Run each item again, alone: nothing of the batch is stored."""
+        if len(batch) == 1:
+            batch[0].fail(NotDoneError())
+            return
+        for item in batch:
+            await self._settle(connection, [item])
+
+    async def _send(self, connection: Connection, batch: list[Item]) -> list[Any]:
+        self._senders = batch
+        try:
+            async with Limit(None) as self._sending:
+                return await _send(connection, batch)
+        except TimeoutError as error:
+            raise _LeftError from error
+        finally:
+            self._sending = None
 
     async def _wait_on(
         self, connection: Connection, batch: list[Item], error: OverloadedError
@@ -92,6 +122,10 @@ class WriteLane:
         await self._pinned.give_back()
 
 
+class _LeftError(Exception):
+    """A transaction is rolled back: somebody of its batch has left."""
+
+
 class _VoidError(Exception):
     """A transaction is rolled back, and nothing of its batch is stored."""
 
@@ -102,6 +136,7 @@ async def _send(connection: Connection, batch: list[Item]) -> list[Any]:
     Raises:
         _VoidError: Nothing is stored.
         NotDoneError: Likewise: the file is no longer in its place.
+        _LeftError: Nothing is stored: somebody has left.
         OutcomeUnknownError: All or nothing is stored.
         OverloadedError: Nothing is stored: the lock did not come free.
     """
@@ -110,6 +145,8 @@ async def _send(connection: Connection, batch: list[Item]) -> list[Any]:
     action = connection.bindings.releasing(action, sum(item.size for item in batch))
     try:
         return await greenlet_spawn(connection.run_statement, "INSERT", action)
+    except _LeftError:
+        raise
     except Exception as error:
         name = getattr(error, "sqlite_errorname", None) or ""
         if name.startswith("SQLITE_BUSY"):
@@ -139,6 +176,9 @@ def _run_all(batch: list[Item], progress: _Progress, sqlite: Any) -> list[Any]:
         for item in batch
     ]
     outcomes = [_finished(item, rows) for item, rows in zip(batch, outcomes, strict=True)]
+    if not hold(item.future for item in batch):
+        # Whoever has left is told that nothing of it is stored.
+        raise _LeftError
     progress.is_at_commit = True
     return outcomes
 

@@ -273,6 +273,7 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
     document_operators: bool = False,
     max_rows: int = 20_000,
     max_bytes: int = 16 * 1024 * 1024,
+    deadline: float | None = None,
     hooks: Mapping[HookName, Callable[..., Any]] | None = None,
     public_model: type[BaseModel] | None = None,
     create_model: type[BaseModel] | None = None,
@@ -306,6 +307,9 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
         max_rows: Most rows of an answer, those of its includes among them, each as often as it
             stands there.
         max_bytes: Most bytes of an answer's body.
+        deadline: Seconds that a request may take until its answer begins, before it is cancelled
+            and answered 504; `math.inf` for any time. None takes the database's, and 30 s for
+            lists where that has none.
         hooks: Functions of (session, values) around writes; `after_commit` takes the row alone.
         public_model: Pydantic model of answers, instead of the generated one.
         create_model: Pydantic model of a new row.
@@ -335,6 +339,7 @@ def resource(  # noqa: PLR0913 -- one declaration, in one place
         document_operators=document_operators,
         max_rows=max_rows,
         max_bytes=max_bytes,
+        deadline=deadline,
         hooks=dict(hooks or {}),
         public_model=public_model,
         create_model=create_model,

@@ -62,7 +62,11 @@ def _one_task_at_a_time(method: Callable[..., Awaitable[_T]]) -> Callable[..., A
 
 
 class UnitSession(ExclusiveSession):
-    """An AsyncSession that belongs to one unit of work and to one task at a time."""
+    """An AsyncSession that belongs to one unit of work and to one task at a time.
+
+    Attributes:
+        is_committing: Whether the program has sent a COMMIT that is not answered yet.
+    """
 
     sync_session_class: type[Session] = RulesSession
 
@@ -88,6 +92,7 @@ class UnitSession(ExclusiveSession):
         self._has_connection = False
         self._has_options = False
         self._is_in_transaction = False
+        self.is_committing: bool = False
         self._is_exposed = False  # To the program: its connection, or the session below.
 
     async def take_connection(self, **options: Any) -> None:
@@ -238,7 +243,11 @@ class UnitSession(ExclusiveSession):
             if self.has_changes:
                 await self.take_connection()
             self._has_connection = False
-            await super().commit()
+            self.is_committing = True
+            try:
+                await super().commit()
+            finally:
+                self.is_committing = False
 
     async def commit_and_close(self) -> None:
         """COMMIT and close for good; there is nothing left to flush."""
@@ -260,6 +269,11 @@ class UnitSession(ExclusiveSession):
     def has_changes(self) -> bool:
         """Tell whether a flush would send something."""
         return not is_clean(self.sync_session)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Tell whether a task is inside, or a transaction is open."""
+        return self._user is not None or self.sync_session.in_transaction()
 
     @property
     def is_untouched(self) -> bool:

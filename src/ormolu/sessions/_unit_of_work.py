@@ -97,6 +97,18 @@ class UnitOfWork:
         return None if self._session is None else self._session.rules.last_entity
 
     @property
+    def is_at_work(self) -> bool:
+        """Tell whether a statement of it runs, or a transaction is open."""
+        return not self._is_over and any(
+            each is not None and each.is_at_work for each in (self._session, self._reads)
+        )
+
+    @property
+    def is_committing(self) -> bool:
+        """Tell whether the program has sent a COMMIT that is not answered yet."""
+        return self._session is not None and self._session.is_committing
+
+    @property
     def is_over(self) -> bool:
         """Tell whether the unit of work was committed or rolled back."""
         return self._is_over

@@ -10,10 +10,12 @@ from ormolu.web._attach import (
     attached_engines,
 )
 from ormolu.web._constraints import call_columns
+from ormolu.web._deadline import mark_deadline
 from ormolu.web._dependency import (
     ReadSessionDep,
     SessionDep,
     application_of,
+    deadline,
     only_read,
     read_session_of,
     request_session,
@@ -34,6 +36,7 @@ from ormolu.web._retry import retry
 from ormolu.web._survey import Survey, survey
 from ormolu.web._tables import Table, contexts_of, mounted_in, routers_in
 from ormolu.web._units import note_stored, units_of
+from ormolu.web._watch import settle
 
 __all__ = [
     "Describer",
@@ -59,11 +62,13 @@ __all__ = [
     "attempt",
     "call_columns",
     "contexts_of",
+    "deadline",
     "dependant_of",
     "dependencies_of",
     "hear_outer",
     "is_handed_over",
     "lanes_for",
+    "mark_deadline",
     "mounted_in",
     "note_privacy",
     "note_stored",
@@ -78,6 +83,7 @@ __all__ = [
     "route_path",
     "routers_in",
     "session_of",
+    "settle",
     "signed",
     "solve",
     "survey",

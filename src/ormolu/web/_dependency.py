@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends
@@ -11,14 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
-from ormolu.engines import Engines
+from ormolu.engines import Engines, check_deadline
 from ormolu.errors import NoUnitOfWorkError
 from ormolu.sessions import WORK_KEY, UnitOfWork
 from ormolu.transactions import Access
 from ormolu.web._units import units_of
+from ormolu.web._watch import watch_of
 
 __all__ = [
-    "ReadSessionDep", "SessionDep", "application_of", "only_read", "read_session_of",
+    "ReadSessionDep", "SessionDep", "application_of", "deadline", "only_read", "read_session_of",
     "request_read_session", "request_session", "session_of", "signed",
 ]  # fmt: skip
 
@@ -120,6 +121,31 @@ async def only_read(connection: HTTPConnection) -> None:
         unit.access = Access.READ
 
 
+def deadline(seconds: float) -> Callable[[HTTPConnection], Awaitable[None]]:
+    """Limit how long the requests of a route, or of a router, may take: `Depends(deadline(2.0))`.
+
+    In the place of what the database and the resource say. A request whose time is over before
+    its answer begins is cancelled, its statement too, rolled back, and answered 504; one that is
+    in its COMMIT is not.
+
+    Args:
+        seconds: From when the request came; `math.inf` for any time.
+
+    Raises:
+        ConfigurationError: They are not above 0.
+    """
+    check_deadline(seconds)
+
+    @signed
+    async def limit(connection: HTTPConnection) -> None:
+        watch = watch_of(connection.scope)
+        if watch is None:
+            raise NoUnitOfWorkError(_UNWATCHED)
+        watch.limit(seconds)
+
+    return limit
+
+
 _APPLICATION_KEY = "ormolu.application"
 
 _WEBSOCKET = (
@@ -130,6 +156,11 @@ _WEBSOCKET = (
 _DETACHED = (
     "This application has no database for the session. Write `db.attach(app)` after "
     "`app = FastAPI()`."
+)
+
+_UNWATCHED = (
+    "Nobody looks at this request's time. Write `db.attach(app)` after `app = FastAPI()`; a "
+    "WebSocket has no deadline."
 )
 
 SessionDep = Annotated[AsyncSession, Depends(request_session)]

@@ -242,9 +242,14 @@ class Doors:
         """Return the answer for whoever asks; None if FastAPI has to call what the route needs."""
         if not entry.is_open:
             return None
-        reply = await _attempt(entry, scope, body, None)
-        if reply is not None:
-            _leave_traces(entry, scope)
+        reply, is_there = None, True
+        try:
+            reply = await _attempt(entry, scope, body, None)
+            is_there = reply is not None
+        finally:
+            # Where it is cancelled, too: for whoever answers then.
+            if is_there:
+                _leave_traces(entry, scope)
         return reply
 
     async def answer_asking(self, entry: Entry, scope: Scope, body: Body) -> Reply | None:

@@ -20,6 +20,7 @@ from ormolu.web._door import Body
 from ormolu.web._privacy import tell_caches
 from ormolu.web._retry import may_be_marked, repeats_of
 from ormolu.web._units import STORED_KEY, units_of
+from ormolu.web._watch import WATCH_KEY, Watch
 
 __all__ = ["EXCHANGE_KEY", "DiscardedError", "Exchange", "is_run_again", "tries_of"]
 
@@ -72,6 +73,7 @@ class Exchange:
         self._is_lost = False
         self._is_last = False
         self._has_begun = False
+        self._watch: Watch = scope[WATCH_KEY]
         # Around the whole request, as where middleware asks again after an error.
         self._handled = sys.exception()
         self._began_at = time.monotonic()
@@ -125,6 +127,7 @@ class Exchange:
                 raise DiscardedError from self.failure
             return
         if message["type"] == "http.response.start":
+            self._watch.settle()
             if not self.unit.is_over:
                 await self._end(message["status"])
             if self.repeats is not None:
@@ -199,6 +202,7 @@ class Exchange:
             raise DiscardedError from self.failure
         assert self.repeats is not None
         self._body = self._body or Body(self._receive)
+        self._watch.resume()
         if await self._body.is_abandoned(self.repeats.pause(), most=_MOST_KEPT):
             self._is_last = True
             return False

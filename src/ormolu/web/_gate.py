@@ -13,11 +13,14 @@ from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ormolu.engines import Engines
+from ormolu.errors import DeadlineExceededError
 from ormolu.sessions import UnitOfWork
 from ormolu.transactions import access_of_method
+from ormolu.web._begun import Begun
 from ormolu.web._collector import Freezer
 from ormolu.web._constraints import callers_of
 from ormolu.web._dependency import request_session
@@ -29,8 +32,11 @@ from ormolu.web._outer import note_outer
 from ormolu.web._privacy import expect_privacy, tell_caches
 from ormolu.web._problems import PROBLEMS_KEY, Problems
 from ormolu.web._units import open_units
+from ormolu.web._watch import WATCH_KEY, Lookouts, Watch
 
 __all__ = ["Gate"]
+
+_Begun = Begun[Reply | None]
 
 Answer = Callable[[Receive, Send], Awaitable[None]]
 
@@ -46,6 +52,9 @@ class Gate:
         self._problems = problems
         self._freezer = freezer
         self._keeps = engines.options.retry == "all"
+        self._lookouts = Lookouts(engines)
+        # Such reads mostly wait for nothing, and are over before anybody could watch them.
+        self._reads_at_once = engines.begins_with_first_statement
         self._doors = Doors(engines, self._is_next_to)
 
     def _is_next_to(self, router: Any) -> bool:
@@ -78,12 +87,38 @@ class Gate:
             await self._app(scope, receive, send)
             return
         entry = self._find_door(scope, is_inner=bool(units))
+        begun = None
+        if self._reads_at_once and entry is not None and not entry.maker.reads_body:
+            begun = Begun(self._doors.answer(entry, scope, Body(receive)))
+            if begun.is_done and begun.result is not None:
+                await _send_reply(begun.result, send)
+                return
+        if WATCH_KEY in scope:
+            # The gate around this one watches the request.
+            await self._answer(scope, receive, send, entry, begun)
+            return
+        watch = Watch(scope, receive, self._lookouts, entry and entry.maker.function)
+        try:
+            await self._answer(scope, watch.receive, send, entry, begun)
+        except BaseException as error:
+            if not watch.end(error):
+                raise
+        else:
+            watch.end(None)
+            return
+        await self._answer_late(watch, scope, receive, send)
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, entry: Entry | None, begun: _Begun | None
+    ) -> None:
+        """Answer a request by a door, which may have begun, or by the application."""
         if entry is None:
             await self._run(scope, receive, send, partial(self._app, scope))
             return
         body = Body(receive)
-        reply = await self._doors.answer(entry, scope, body)
+        reply = await (begun or self._doors.answer(entry, scope, body))
         if reply is not None:
+            scope[WATCH_KEY].settle()
             await _send_reply(reply, send)
             return
         answer = partial(self._ask_door, entry, scope, body)
@@ -137,6 +172,15 @@ class Gate:
                 scope.pop(EXCHANGE_KEY, None)
             if exchange.repeats is not None:
                 exchange.repeats.end()
+
+    async def _answer_late(self, watch: Watch, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that was cancelled: its time is over, or its client has left."""
+        expect_privacy(scope)
+        if isinstance(watch.error, DeadlineExceededError):
+            await self._answer_failure(watch.error, scope, receive, send)
+        else:
+            # For middleware, which waits for an answer, and counts; as nginx calls it.
+            await Response(status_code=499)(scope, receive, send)
 
     async def _answer_failure(
         self, error: Exception, scope: Scope, receive: Receive, send: Send

@@ -46,6 +46,7 @@ STATUSES: dict[str, int] = {
     "busy": 503,
     "check_violation": 422,
     "database_unavailable": 503,
+    "deadline_exceeded": 504,
     "exclusion_violation": 409,
     "forbidden": 403,
     "foreign_key_violation": 409,
@@ -77,6 +78,7 @@ _DETAILS: dict[str, str] = {
     "busy": "The data is being changed by others. Try again.",
     "check_violation": "{Fields} has a value that is not allowed.",
     "database_unavailable": "The database is not available. Try again.",
+    "deadline_exceeded": "The request took too long, and was given up.",
     "exclusion_violation": "{A_noun} in conflict with this one already exists.",
     "forbidden": "This change is not allowed.",
     "foreign_key_violation": "A row that this one refers to does not exist, or others refer to it.",
@@ -284,7 +286,12 @@ class _After:
 
 def _handlers_of(request: Request, error: Exception) -> Iterator[Handler]:
     """Yield the handlers of the error's classes, the closest first, as Starlette finds them."""
-    handlers, _ = request.scope.get("starlette.exception_handlers", ({}, {}))
+    handlers, _ = request.scope.get("starlette.exception_handlers", (None, None))
+    if handlers is None:
+        # A door has answered: Starlette, which puts them there but for that of crashes, was not
+        # reached.
+        every = getattr(request.scope.get("app"), "exception_handlers", {})
+        handlers = {kind: handler for kind, handler in every.items() if kind is not Exception}
     return (handlers[kind] for kind in type(error).__mro__ if kind in handlers)
 
 

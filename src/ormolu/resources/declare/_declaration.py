@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from sqlalchemy import MetaData, Table, inspect
 from sqlalchemy.orm import Mapper
 
+from ormolu.engines import check_deadline
 from ormolu.errors import ConfigurationError
 from ormolu.query import Field, nearest, sqlite_digit_check
 from ormolu.resources.declare._columns import (
@@ -65,6 +66,7 @@ class Declaration:
     document_operators: bool = False
     max_rows: int = 20_000
     max_bytes: int = 16 * 1024 * 1024
+    deadline: float | None = None
     hooks: Mapping[HookName, Callable[..., Any]] = field(default_factory=dict)
     public_model: type[BaseModel] | None = None
     create_model: type[BaseModel] | None = None
@@ -308,6 +310,7 @@ def _check_values(declaration: Declaration) -> None:
             continue
         message = f"{_call(declaration)}: {name} must be at least 1."
         raise ConfigurationError(message)
+    check_deadline(declaration.deadline)
     if declaration.require_if_match and declaration.traits.version is None:
         message = (
             f"{_call(declaration)}: require_if_match needs a version column: write "

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
+from math import inf
 from typing import Annotated, Any
 
 from fastapi import Depends
@@ -28,12 +29,17 @@ from ormolu.web import (
     call_columns,
     is_handed_over,
     lanes_for,
+    mark_deadline,
     note_privacy,
     note_stored,
     raise_failure,
+    settle,
 )
 
 __all__ = ["endpoint_function", "operation_id"]
+
+# Seconds that a list may take where nobody says how long: any client can ask for a slow one.
+_LIST = 30.0
 
 
 def endpoint_function(
@@ -85,6 +91,7 @@ def endpoint_function(
     answer.__name__ = f"{operation.name}_{path.replace('/', '_')}"
     answer.__doc__ = None
     answer_problems(answer)
+    mark_deadline(answer, declaration.deadline, _LIST if operation.needs == "list" else inf)
     answer.policy_dependency = dependency  # type: ignore[attr-defined]
     if is_guarded:
         answer.privacy = dependency.privacy_in  # type: ignore[attr-defined]
@@ -112,6 +119,7 @@ async def answer_on_lane(
     reply = await attempt(answer, maker, name)
     if reply is not None and not maker.is_read:
         note_stored(scope)
+        settle(scope)
     return reply
 
 
