@@ -97,7 +97,8 @@ class Gate:
             # The gate around this one watches the request.
             await self._answer(scope, receive, send, entry, begun)
             return
-        watch = Watch(scope, receive, self._lookouts, entry and entry.maker.function)
+        function = None if entry is None else entry.maker.function
+        watch = Watch(scope, receive, self._lookouts, function)
         try:
             await self._answer(scope, watch.receive, send, entry, begun)
         except BaseException as error:
