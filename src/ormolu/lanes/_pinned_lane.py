@@ -77,10 +77,8 @@ class PinnedLane:
         if self._reading is not None and is_abandoned(item.future for item in self._readers):
             self._reading.expire()
 
-    async def _read(
-        self, text: str, arguments: Sequence[Any], readers: Sequence[Item]
-    ) -> Sequence[Any]:
-        """Send a read for some items, in a transaction of its own.
+    async def _read(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
+        """Send a read for `_readers`, in a transaction of its own.
 
         Raises:
             NotDoneError: It failed.
@@ -91,7 +89,6 @@ class PinnedLane:
         began_at = time.monotonic()
         try:
             async with Limit(self._silence) as self._reading:
-                self._readers = readers
                 rows: Sequence[Any] = await connection.fetch(text, *arguments)
         except Exception as error:
             # Not an error of the statement: the connection may be stuck, so drop it. Or asyncpg has

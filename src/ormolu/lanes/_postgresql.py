@@ -123,7 +123,7 @@ class _RowLane(PinnedLane):
     async def _send_alike(self, group: list[Item]) -> None:
         first = group[0]
         assert first.make is not None
-        rows = await self._read(first.plan.text, first.arguments, group)
+        rows = await self._read(first.plan.text, first.arguments)
         if first.plan.is_cut_off(rows):
             raise NotDoneError
         made = first.make(rows)
@@ -137,7 +137,7 @@ class _RowLane(PinnedLane):
         now = time.monotonic()
         for item in group:
             self._lane.fail_if_late(item, now)
-        waiting = [item for item in group if not item.future.done()]
+        self._readers = waiting = [item for item in group if not item.future.done()]
         try:
             if waiting:
                 await send(waiting)
@@ -173,7 +173,7 @@ class _KeyLane(_RowLane):
         place = plan.key.start
         keys = list({key for item in group for key in item.key})
         found: dict[Any, list[Any]] = {}
-        rows = await self._read(plan.text, plan.with_keys(arguments, keys), group)
+        rows = await self._read(plan.text, plan.with_keys(arguments, keys))
         if plan.is_cut_off(rows):
             raise NotDoneError
         for row in rows:
