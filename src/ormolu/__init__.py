@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from ormolu.errors import ConcurrentUseError as ConcurrentUseError
     from ormolu.errors import ConfigurationError as ConfigurationError
     from ormolu.errors import DatabaseDownError as DatabaseDownError
-    from ormolu.errors import DeadlineExceededError as DeadlineExceededError
     from ormolu.errors import LazyLoadError as LazyLoadError
     from ormolu.errors import NaiveDatetimeError as NaiveDatetimeError
     from ormolu.errors import NoUnitOfWorkError as NoUnitOfWorkError
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from ormolu.errors import UsageError as UsageError
     from ormolu.models import Model as Model
     from ormolu.models import UTCDateTime as UTCDateTime
-    from ormolu.resources import Explanation as Explanation
     from ormolu.resources import Page as Page
     from ormolu.resources import Policy as Policy
     from ormolu.resources import Resource as Resource
@@ -48,7 +46,6 @@ _ROOMS = {
             "ConcurrentUseError",
             "ConfigurationError",
             "DatabaseDownError",
-            "DeadlineExceededError",
             "LazyLoadError",
             "NaiveDatetimeError",
             "NoUnitOfWorkError",
@@ -69,7 +66,7 @@ _ROOMS = {
         ("Model", "UTCDateTime"),
         "ormolu.models",
     ),
-    **dict.fromkeys(("Explanation", "Page", "Policy", "Resource", "resource"), "ormolu.resources"),
+    **dict.fromkeys(("Page", "Policy", "Resource", "resource"), "ormolu.resources"),
     "SchemaMode": "ormolu.engines",
     "after_commit": "ormolu.sessions",
     **dict.fromkeys(
@@ -82,8 +79,6 @@ __all__ = [
     "ConfigurationError",
     "Database",
     "DatabaseDownError",
-    "DeadlineExceededError",
-    "Explanation",
     "LazyLoadError",
     "Model",
     "NaiveDatetimeError",

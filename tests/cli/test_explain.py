@@ -14,9 +14,9 @@ from fastapi import Depends, FastAPI
 from sqlalchemy import Integer, TypeDecorator
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ormolu import ConfigurationError, Database, Explanation, Model, Policy, resource
+from ormolu import ConfigurationError, Database, Model, Policy, resource
 from ormolu.cli._main import main
-from ormolu.resources import explain_application
+from ormolu.resources import Explanation, explain_application
 
 
 class Told(Model):

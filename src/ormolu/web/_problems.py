@@ -285,14 +285,11 @@ class _After:
 
 
 def _handlers_of(request: Request, error: Exception) -> Iterator[Handler]:
-    """Yield the handlers of the error's classes, the closest first, as Starlette finds them."""
-    handlers, _ = request.scope.get("starlette.exception_handlers", (None, None))
-    if handlers is None:
-        # A door has answered: Starlette, which puts them there but for that of crashes, was not
-        # reached.
-        every = getattr(request.scope.get("app"), "exception_handlers", {})
-        handlers = {kind: handler for kind, handler in every.items() if kind is not Exception}
-    return (handlers[kind] for kind in type(error).__mro__ if kind in handlers)
+    """Yield the handlers of the error's classes, the closest first, but that of crashes."""
+    outside = (getattr(request.scope.get("app"), "exception_handlers", {}), {})
+    handlers, _ = request.scope.get("starlette.exception_handlers", outside)
+    known = handlers.keys() - {Exception}
+    return (handlers[kind] for kind in type(error).__mro__ if kind in known)
 
 
 async def _call(handler: Handler, request: Request, error: Exception) -> Response:
