@@ -286,7 +286,7 @@ class _After:
 
 def _handlers_of(request: Request, error: Exception) -> Iterator[Handler]:
     """Yield the handlers of the error's classes, the closest first, but that of crashes."""
-    outside = (getattr(request.scope.get("app"), "exception_handlers", {}), {})
+    outside: Any = (getattr(request.scope.get("app"), "exception_handlers", {}), {})
     handlers, _ = request.scope.get("starlette.exception_handlers", outside)
     known = handlers.keys() - {Exception}
     return (handlers[kind] for kind in type(error).__mro__ if kind in known)
