@@ -175,6 +175,9 @@ class Client:
 
     def __init__(self, app: Any, method: str, path: str, body: bytes = b"") -> None:
         self.sent: list[Message] = []
+        # Whether it is asked for more than its body, and by how many.
+        self.asked_twice = asyncio.Event()
+        self.receiving = 0
         self._app = app
         self._body = body
         self._left = asyncio.Event()
@@ -204,7 +207,12 @@ class Client:
         async def receive() -> Message:
             if messages:
                 return messages.pop()
-            await self._left.wait()
+            self.asked_twice.set()
+            self.receiving += 1
+            try:
+                await self._left.wait()
+            finally:
+                self.receiving -= 1
             return {"type": "http.disconnect"}
 
         async def send(message: Message) -> None:

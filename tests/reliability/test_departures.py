@@ -212,6 +212,18 @@ async def test_body_is_for_the_application(slow: Slow, events: Events) -> None:
     assert client.sent[1]["body"] == b"16"
 
 
+async def test_nobody_receives_after_the_answer(slow: Slow, events: Events) -> None:
+    """What waited for the client's departure has ended with the request."""
+    client = Client(slow.app, "GET", "/alone")
+    request = asyncio.create_task(client.run())
+    async with asyncio.timeout(PATIENCE):
+        await client.asked_twice.wait()
+    assert client.receiving == 1
+    events.go.set()
+    assert await request == 200
+    assert client.receiving == 0
+
+
 async def test_empty_body_is_for_the_application(slow: Slow, events: Events) -> None:
     """What was received while nobody asked is given to who asks."""
     client = Client(slow.app, "POST", "/asking")

@@ -107,6 +107,9 @@ class Gate:
         else:
             watch.end(None)
             return
+        finally:
+            if watch.is_listening:
+                await watch.stop_listening()
         await self._answer_late(watch, scope, receive, send)
 
     async def _answer(

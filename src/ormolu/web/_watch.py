@@ -30,6 +30,9 @@ WATCH_KEY = "ormolu.watch"
 # Seconds between looks at the requests that run: one that is seen twice lasts.
 _LOOK_EVERY = 0.05
 
+# Seconds that whoever receives has for leaving.
+_LEAVING = 1.0
+
 # Seconds between looks at a request that is to be cancelled, and cannot be at the moment.
 _AGAIN = 0.01
 
@@ -146,14 +149,23 @@ class Watch:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._listener is not None:
-            self._listener.cancel()
         if self._scope.get(WATCH_KEY) is self:
             del self._scope[WATCH_KEY]
         if self._is_settled or self._limit is None or not self._limit.end():
             return False
         # What the program has made of the cancellation is no better answer.
         return isinstance(error, (asyncio.CancelledError, Exception))
+
+    @property
+    def is_listening(self) -> bool:
+        """Tell whether the client's departure is waited for."""
+        return self._listener is not None
+
+    async def stop_listening(self) -> None:
+        """Wait for it no more; what receives may be the program's, and is over after this."""
+        assert self._listener is not None
+        self._listener.cancel()
+        await asyncio.wait({self._listener}, timeout=_LEAVING)
 
     def _look(self) -> None:
         """Cancel the request if its time is over or its client gone, else look later."""
