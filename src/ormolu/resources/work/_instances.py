@@ -12,13 +12,14 @@ from types import TracebackType
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import inspect, literal_column, null, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import inspect, literal_column, null, select, update
+from sqlalchemy.exc import CircularDependencyError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState, Mapper, QueryableAttribute, Session, defer, lazyload
 from sqlalchemy.orm.attributes import flag_modified, set_committed_value
 from sqlalchemy.sql.elements import Null
 
+from ormolu.errors import RefusedError
 from ormolu.resources.declare import Declaration
 from ormolu.resources.work._statements import Key, Statements, Versions
 
@@ -119,9 +120,51 @@ class Instances:
         await self._session.run_sync(change)
 
     async def delete(self, instance: Any) -> None:
-        """Delete a row, and those that go with it."""
-        await self._session.delete(instance)
-        await self._session.flush()
+        """Delete a row, and those that go with it.
+
+        Raises:
+            RefusedError: Some of them refer to each other in a circle.
+        """
+
+        def remove(session: Session) -> None:
+            self._refer_to_no_self(session, instance)
+            session.delete(instance)
+            session.flush()
+
+        try:
+            await self._session.run_sync(remove)
+        except CircularDependencyError:
+            message = (
+                f"Rows that go with this {self._declaration.name} refer to each other in a circle. "
+                "First let one of them refer to no other."
+            )
+            raise RefusedError("foreign_key_violation", message) from None
+
+    def _refer_to_no_self(self, session: Session, instance: Any) -> None:
+        """Set the foreign keys of a row to NULL by which it refers to itself.
+
+        One DELETE can remove such a row, but the ORM looks for an order, and finds none.
+        """
+        values, tables = inspect(instance).dict, {*self._mapper.tables}
+        for relation in self._mapper.relationships:
+            is_own = relation.mapper.common_parent(self._mapper) and relation.secondary is None
+            columns = relation.synchronize_pairs if is_own else []
+            pairs = [[self._mapper.get_property_by_column(each).key for each in pair]
+                     for pair in columns if {each.table for each in pair} <= tables]  # fmt: skip
+            if pairs and all(values.get(one) == values.get(other) for one, other in pairs):
+                self._set_to_null(session, instance, [name for _, name in pairs])
+                session.expire(instance, [relation.key])
+
+    def _set_to_null(self, session: Session, instance: Any, names: Sequence[str]) -> None:
+        """Set those columns of a row to NULL that may be so, without events of the ORM."""
+        attributes, values = self._declaration.attributes, inspect(instance).dict
+        columns = {name: attributes[name].column for name in names if not attributes[name].is_key}
+        for name, column in columns.items():
+            if column is not None and column.nullable:
+                keys = column.table.primary_key
+                same = [key == values[self._mapper.get_property_by_column(key).key] for key in keys]
+                session.execute(update(column.table).where(*same).values({column: null()}))
+                set_committed_value(instance, name, None)
 
     async def find(self, key: Key, versions: Versions) -> Any | None:
         """Return the object of a row that may be written, and lock the row; None without one."""
