@@ -77,6 +77,14 @@ class Two(Base):
     other: Mapped[Any] = column()
 
 
+class Loose(Base):
+    """Takes any text, and so whatever a driver makes of an object."""
+
+    __tablename__ = "loose"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    data: Mapped[Any] = mapped_column(Own("TEXT"), nullable=True)
+
+
 class Unique(Base):
     __tablename__ = "unique_ones"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -122,7 +130,7 @@ async def fill(_session: Any, values: Mapping[str, Any]) -> Mapping[str, Any]:
 async def served(module_url: str) -> AsyncIterator[KeptApp]:
     app, db = FastAPI(), Database(module_url, metadata=METADATA)
     db.attach(app)
-    for model in (Opened, Two, Unique, Watched):
+    for model in (Opened, Two, Loose, Unique, Watched):
         names = {"data", "halved", "one", "other"} & set(model.__mapper__.columns.keys())
         app.include_router(resource(model, path=f"/{model.__tablename__}", writable=names))
     app.include_router(resource(Made, path="/made"))
@@ -228,3 +236,12 @@ async def test_a_text_that_its_type_cannot_read_is_no_wrong_statement(served: Ke
                 await connection.execute(text(statement))
         faults.append(fault_of(caught.value).kind)
     assert faults == ["invalid_value", "schema_mismatch"]
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, {"it's": "a 'quote'"}, [1, "x"], {}])
+async def test_no_object_is_stored_as_its_repr(client: httpx2.AsyncClient, value: Any) -> None:
+    """asyncmy sent a dict as the text that Python shows of it, and others refuse it."""
+    answer = await client.post("/loose", json={"data": value})
+    assert answer.status_code == 422, answer.text
+    assert [each["pointer"] for each in answer.json()["errors"]] == ["/data"]
+    assert (await client.get("/loose")).json()["items"] == []

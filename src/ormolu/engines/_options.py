@@ -6,7 +6,8 @@ import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from importlib import import_module
+from typing import Any, Literal, NoReturn
 
 from sqlalchemy import Engine, event
 
@@ -188,11 +189,24 @@ def connect_arguments(target: Target, access: Access, options: EngineOptions) ->
         # isolation_level None: the driver begins nothing by itself. The short busy timeout is
         # only the pause between tries; the wait itself does not hold the driver's thread.
         return {**given, "isolation_level": None, "timeout": 0.05}
+    if target.driver == "asyncmy":
+        return {**given, "conv": _sendable(given.get("conv"))}
     if options.pooler is not None:
         return {**given, **_pooler_arguments(target.driver)}
     is_reader = access is Access.READ
     settings = target.backend.settings(options.lock_timeout, is_reader=is_reader)
     return {**given, **_with_settings(target, settings, given)} if settings else given
+
+
+def _sendable(given: Mapping[Any, Any] | None) -> dict[Any, Any]:
+    """Return asyncmy's converters of values, by their types: it would send the repr of a dict."""
+    known = import_module("asyncmy.converters").conversions if given is None else given
+    return {dict: _refuse_dict, **known}
+
+
+def _refuse_dict(_value: object, _known: object) -> NoReturn:
+    message = "a dict is no value of a column"
+    raise TypeError(message)
 
 
 def _pooler_arguments(driver: str) -> dict[str, Any]:
