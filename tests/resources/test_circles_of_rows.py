@@ -28,7 +28,7 @@ class Plain(Base):
     __tablename__ = "circle_plain"
     id: Mapped[int] = mapped_column(primary_key=True)
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("circle_plain.id"))
-    parent: Mapped[Plain | None] = relationship(remote_side=[id])
+    parent: Mapped[Plain | None] = relationship(remote_side="Plain.id")
 
 
 class Folder(Base):
@@ -37,7 +37,7 @@ class Folder(Base):
     __tablename__ = "circle_folders"
     id: Mapped[int] = mapped_column(primary_key=True)
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("circle_folders.id"))
-    parent: Mapped[Folder | None] = relationship(remote_side=[id], back_populates="inner")
+    parent: Mapped[Folder | None] = relationship(remote_side="Folder.id", back_populates="inner")
     inner: Mapped[list[Folder]] = relationship(
         back_populates="parent", cascade="all, delete-orphan"
     )
@@ -57,7 +57,7 @@ class Chapter(Page):
     id: Mapped[int] = mapped_column(ForeignKey(Page.id), primary_key=True)
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("circle_chapters.id"))
     parts: Mapped[list[Chapter]] = relationship(foreign_keys=parent_id)
-    __mapper_args__ = {"polymorphic_identity": "chapter", "inherit_condition": id == Page.id}  # noqa: RUF012
+    __mapper_args__ = {"polymorphic_identity": "chapter"}  # noqa: RUF012
 
 
 @pytest.fixture(scope="module")

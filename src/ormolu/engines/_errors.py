@@ -89,8 +89,7 @@ def report_statement_errors(engine: Engine, target: Target, access: Access) -> N
         fault = advise(fault, target)
         attach_fault(error, fault)
         redact(error, fault)
-        if _is_left_open(context, fault) and not _synchronize(context.connection):
-            context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
+        _synchronize(context, fault)
         was_sent = isinstance(error, DBAPIError)
         if was_sent and _leads_astray(fault, access):
             context.is_disconnect = context.invalidate_pool_on_disconnect = True
@@ -126,25 +125,18 @@ def _wrapped(context: ExceptionContext) -> BaseException | None:
     return error
 
 
-def _is_left_open(context: ExceptionContext, fault: Fault) -> bool:
-    """Tell whether asyncpg has begun a statement whose values it then refused."""
-    connection = context.connection
-    is_open = connection is not None and _is_there(connection)
-    return is_open and fault.is_unsent and context.dialect.driver == "asyncpg"
-
-
-def _synchronize(connection: Any) -> bool:
-    """End what asyncpg has begun, and tell whether the connection is still there.
+def _synchronize(context: ExceptionContext, fault: Fault) -> None:
+    """End what asyncpg has begun for a statement whose values it then refused.
 
     The server waits for more, and keeps its locks: a migration would wait for this connection.
     """
-    driver = connection.connection.dbapi_connection
-    try:
-        driver.run_async(lambda raw: raw.execute("SELECT 1"))
-    except Exception:
-        # Lost meanwhile: whatever asyncpg says of that, the value is what was wrong.
-        return False
-    return True
+    connection, is_asyncpg = context.connection, context.dialect.driver == "asyncpg"
+    if is_asyncpg and fault.is_unsent and connection is not None and _is_there(connection):
+        driver: Any = connection.connection.dbapi_connection
+        try:
+            driver.run_async(lambda raw: raw.execute("SELECT 1"))
+        except Exception:  # lost meanwhile, and asyncpg has many words for that
+            context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
 
 
 def _note_failure(connection: Connection | None, fault: Fault) -> None:
