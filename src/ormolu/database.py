@@ -254,8 +254,10 @@ class Database:
             UnavailableError: No connection or lock in time, or the database is down.
             DBAPIError: Others have interfered each time; a note says how often.
         """
+        # Each look at a method makes another object of it, and what is called need have no hash.
+        work = id(getattr(function, "__func__", function))
         return await run_repeatedly(
-            self._engines, lambda session: function(session, *args, **kwargs), function
+            self._engines, lambda session: function(session, *args, **kwargs), work
         )
 
     async def ping(self) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import MetaData, insert, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
-from starlette.responses import JSONResponse, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ormolu import Database, Model, OverloadedError, SessionDep, after_commit, resource, retry
@@ -71,6 +71,16 @@ class Around:
         await self.app(scope, receive, send)
 
 
+class Stubborn(Response):
+    """An answer that is sent once more after an error."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(DBAPIError, OverloadedError):
+            await super().__call__(scope, receive, send)
+            return
+        await super().__call__(scope, receive, send)
+
+
 async def store(session: AsyncSession, name: str) -> None:
     session.add(Thing(name=name))
     await session.flush()
@@ -86,7 +96,7 @@ def crowded_app(db: Database, crowd: Crowd) -> FastAPI:
     app = FastAPI()
     db.attach(app)
     app.add_middleware(Around)
-    app.include_router(resource(Thing))
+    app.include_router(resource(Thing, idempotency=True))
     _add_plain_routes(app, crowd)
     _add_routes_that_catch(app, crowd)
     _add_routes_that_go_on(app, db, crowd)
@@ -142,11 +152,24 @@ def _add_plain_routes(app: FastAPI, crowd: Crowd) -> None:
 def _add_routes_that_catch(app: FastAPI, crowd: Crowd) -> None:
     @app.post("/careless")
     @retry
-    async def careless(session: SessionDep) -> str:
+    async def careless(session: SessionDep, how: str) -> str:
         crowd.begin()
         with contextlib.suppress(DBAPIError, OverloadedError):
-            await store(session, "careless")
+            if how == "streams":
+                session.add(Thing(name="careless"))
+                await (await session.stream(select(Thing))).close()
+            else:
+                await store(session, "careless")
+        if how == "goes on":
+            await session.scalar(select(Thing.id))
         return "stored, it thinks"
+
+    @app.post("/stubborn")
+    @retry
+    async def answer_anyhow(session: SessionDep) -> Response:
+        crowd.begin()
+        session.add(Thing(name="stubborn"))
+        return Stubborn()
 
     @app.post("/own-answer")
     @retry

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -14,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ormolu import Database, SessionDep, retry
 from ormolu.engines import Precedence
 from ormolu.engines import _precedence as precedences
+from ormolu.sessions import Repeats
 from tests.fixtures.apps import client_of
 from tests.fixtures.kept import KeptApp, keep_running
 from tests.reliability.contention import Bank, Base, Purse, check, increments, moves
@@ -210,6 +213,27 @@ async def test_who_is_cancelled_leaves_the_line(monkeypatch: pytest.MonkeyPatch)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+    assert not precedence.lines
+
+
+async def test_who_comes_too_late_goes_with_the_others() -> None:
+    """Whose time is up in line is run all the same; who is cancelled there leaves it."""
+    precedence = Precedence()
+    database: Any = SimpleNamespace(current=SimpleNamespace(precedence=precedence))
+    closed: Any = SimpleNamespace(current=None)
+    assert await asyncio.create_task(precedence.take(1, 60))
+    late = Repeats(began_at=0.0)
+    await late.begin([closed, database], 1)
+    late.end()
+    assert late.tries == 2
+    waiting = Repeats()
+    waiting.tries = 2
+    task = asyncio.create_task(waiting.begin([database], 1))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    precedence.release(1)
     assert not precedence.lines
 
 

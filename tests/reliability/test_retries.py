@@ -107,15 +107,26 @@ async def test_the_last_failure_is_told(
     assert await names_in(served.db) == []
 
 
-@pytest.mark.backends("asyncpg", "psycopg", "mariadb")
+@pytest.mark.parametrize("how", ["flushes", "goes on", "streams"])
 async def test_a_caught_loss_is_run_again(
-    client: httpx2.AsyncClient, served: KeptApp, crowd: Crowd
+    client: httpx2.AsyncClient, served: KeptApp, crowd: Crowd, how: str
 ) -> None:
     """A route that caught the error and went on has lost its transaction all the same."""
     with fail_nth_statement(1):
-        answer = await client.post("/careless")
+        answer = await client.post("/careless", params={"how": how})
     assert (answer.status_code, crowd.runs) == (200, 2)
     assert await names_in(served.db) == ["careless"]
+
+
+async def test_an_answer_that_is_sent_anyhow_is_not(
+    client: httpx2.AsyncClient, served: KeptApp, crowd: Crowd
+) -> None:
+    """Nothing of a run is sent whose COMMIT has failed, whatever the program tries."""
+    with commits_fail(crowd, 1):
+        assert (await client.post("/stubborn")).status_code == 200
+    with fail_commit():
+        assert (await client.post("/stubborn")).status_code == 503
+    assert (crowd.runs, await names_in(served.db)) == (6, ["stubborn"])
 
 
 @pytest.mark.parametrize("how", ["returned", "raised"])
@@ -188,6 +199,16 @@ async def test_resources_are_marked(
     with fail_nth_statement(1) as lost_again:
         assert (await client.patch("/things/1", json={"name": "b"})).status_code == 200
     assert (lost.count, lost_again.count, await names_in(served.db)) == (1, 1, ["b"])
+
+
+async def test_a_key_is_taken_again(client: httpx2.AsyncClient, served: KeptApp) -> None:
+    """Whoever loses while it stores its Idempotency-Key has no first request that still runs."""
+    headers = {"Idempotency-Key": "once"}
+    with fail_nth_statement(1) as lost:
+        assert (await client.post("/things", json=GIVEN, headers=headers)).status_code == 201
+    replayed = await client.post("/things", json=GIVEN, headers=headers)
+    assert (replayed.status_code, replayed.headers["idempotency-replayed"]) == (201, "true")
+    assert (lost.count, await names_in(served.db)) == (1, ["a"])
 
 
 class Exchange:

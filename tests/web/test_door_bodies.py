@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi import HTTPException
 from fastapi.responses import JSONResponse
+from starlette.types import Message
 
 from ormolu.resources.http._requests import MAX_BODY
 from ormolu.web._door import Body
@@ -139,3 +140,30 @@ async def test_headers_of_a_body(
     assert passages.take() == [ANSWERED if status == 201 else HANDED_OVER]
     plain = await _posted(database_url, part(b'{"text":"b"}'), headers=headers, has_doors=False)
     assert (plain.status, passages.take()) == (status, [])
+
+
+@pytest.mark.parametrize(
+    ("messages", "is_left"),
+    [
+        ([{"type": "http.request", "body": b"a"}, {"type": "http.disconnect"}], True),
+        ([{"type": "http.disconnect"}], True),
+        ([{"type": "http.request", "body": b"a"}], False),
+        ([{"type": "http.request", "body": b"aaaa", "more_body": True}], False),
+    ],
+)
+async def test_whoever_waits_hears_of_a_client_that_leaves(
+    messages: list[Message], *, is_left: bool
+) -> None:
+    """And keeps what comes of the body meanwhile, up to a bound; an error is for who reads."""
+    coming = iter(messages)
+
+    async def receive() -> Message:
+        try:
+            return next(coming)
+        except StopIteration:
+            message = "a limit of the program's"
+            raise RuntimeError(message) from None
+
+    body = Body(receive)
+    assert await body.is_abandoned(0.001, most=4) is is_left
+    assert not body.is_spent

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ormolu.errors import ConcurrentUseError, RolledBackError, SessionClosedError
-from ormolu.faults import Fault, attach_fault
+from ormolu.faults import Fault, attach_fault, fault_of
 from ormolu.limits import Limit
 from ormolu.sessions._misuses import CLOSED, CONCURRENT
 
@@ -21,6 +21,8 @@ __all__ = ["ExclusiveSession"]
 
 # Seconds that the end of a unit of work waits for a task that is inside its session.
 _TAKE_OVER_SECONDS = 1.0
+
+_UNKNOWN = Fault(kind="internal_error")
 
 
 class ExclusiveSession(AsyncSession):
@@ -36,7 +38,7 @@ class ExclusiveSession(AsyncSession):
         super().__init__(**options)
         self.callbacks: list[Callable[[], Any]] = []
         self.is_closed: bool = False
-        self.fault: Fault | None = None
+        self.fault: Fault = _UNKNOWN
         self._user: asyncio.Task[Any] | None = None
         self._ender: asyncio.Task[Any] | None = None
         self._freed: asyncio.Event | None = None
@@ -52,6 +54,9 @@ class ExclusiveSession(AsyncSession):
         outer = self._enter()
         try:
             yield
+        except Exception as error:
+            self.fault = fault_of(error)
+            raise
         finally:
             self._leave(outer)
 
@@ -82,8 +87,7 @@ class ExclusiveSession(AsyncSession):
     def rolled_back(self) -> RolledBackError:
         """Return the error for who went on after one, with the fault of that."""
         lost = RolledBackError()
-        if self.fault is not None:
-            attach_fault(lost, self.fault)
+        attach_fault(lost, self.fault)
         return lost
 
     def check_free(self) -> None:

@@ -76,9 +76,9 @@ class Repeats:
             self._first_in = []
             try:
                 for pair in filter(None, [each.current for each in databases]):
-                    precedence = pair.precedence
-                    if await precedence.take(work, max(self._left, _PAUSE)):
-                        self._first_in.append((precedence, work))
+                    is_first = await pair.precedence.take(work, max(self._left, _PAUSE))
+                    if is_first:
+                        self._first_in.append((pair.precedence, work))
             except BaseException:
                 self.end()
                 raise

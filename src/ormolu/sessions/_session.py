@@ -29,7 +29,7 @@ __all__ = ["WORK_KEY", "UnitSession"]
 
 _T = TypeVar("_T")
 
-# In a session's info: what is done with it, such as the function of a route.
+# In a session's info: what is done with it, such as the id of a route's function.
 WORK_KEY = "ormolu.work"
 
 # SQLAlchemy's code for a transaction whose connection broke: not the program's mistake.

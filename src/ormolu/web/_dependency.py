@@ -104,7 +104,7 @@ def read_session_of(connection: HTTPConnection, engines: Engines | None) -> Asyn
 def _given(connection: HTTPConnection, session: AsyncSession) -> AsyncSession:
     # For what is asked of a resource with this session: it is of this application.
     session.info[_APPLICATION_KEY] = connection.scope.get("app")
-    session.info[WORK_KEY] = connection.scope.get("endpoint")
+    session.info[WORK_KEY] = id(connection.scope.get("endpoint"))
     return session
 
 

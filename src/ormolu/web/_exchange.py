@@ -72,6 +72,7 @@ class Exchange:
         self._replayed: Receive | None = None
         self._is_lost = False
         self._is_last = False
+        self._allowed: BaseException | None = None
         self._has_begun = False
         self._watch: Watch = scope[WATCH_KEY]
         # Around the whole request, as where middleware asks again after an error.
@@ -182,6 +183,9 @@ class Exchange:
         """Tell whether the request may be run again after an error."""
         if self._outer is not None:
             return self._outer.allows(error)
+        if error is self._allowed:
+            # Said once; time goes by until the answer to it comes.
+            return True
         is_spent = self._is_lost or (self._body is not None and self._body.is_spent)
         if self._has_begun or self._is_last or is_spent:
             return False
@@ -190,7 +194,10 @@ class Exchange:
         if not self.repeats.allow(error, self._most_repeats()):
             return False
         units = units_of(self._scope).values()
-        return STORED_KEY not in self._scope and not any(each.may_have_stored for each in units)
+        if STORED_KEY in self._scope or any(each.may_have_stored for each in units):
+            return False
+        self._allowed = error
+        return True
 
     async def begin_again(self) -> bool:
         """Wait a moment, and make everything as it was; return False if the client has left.
@@ -203,11 +210,12 @@ class Exchange:
         assert self.repeats is not None
         self._body = self._body or Body(self._receive)
         self._watch.resume()
-        if await self._body.is_abandoned(self.repeats.pause(), most=_MOST_KEPT):
-            self._is_last = True
+        self._is_last = await self._body.is_abandoned(self.repeats.pause(), most=_MOST_KEPT)
+        if self._is_last:
             return False
-        await self.repeats.begin(list(units_of(self._scope)), self._scope.get("endpoint"))
+        await self.repeats.begin(list(units_of(self._scope)), id(self._scope.get("endpoint")))
         self.failure, self.is_discarded, self._replayed = None, False, None
+        self._allowed = None
         self._restore()
         return True
 

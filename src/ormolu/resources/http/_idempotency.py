@@ -100,10 +100,11 @@ async def begin(
         async with session.begin_nested():
             await session.execute(sa.insert(table).values(values))
     except DBAPIError as error:
-        kind = fault_of(error).kind
-        if kind == "busy" and backend_of(session.get_bind().dialect).locks_rows:
+        fault = fault_of(error)
+        waited = fault.kind == "busy" and not fault.is_lost_race
+        if waited and backend_of(session.get_bind().dialect).locks_rows:
             raise _in_flight() from None
-        if kind != "unique_violation":
+        if fault.kind != "unique_violation":
             raise
     else:
         return Attempt(table, scope, key)
