@@ -158,12 +158,12 @@ async def test_others_wait_for_who_goes_first() -> None:
         done.append(work)
 
     async def go_first(name: str) -> None:
-        assert await precedence.take("moves", 60)
+        await precedence.take("moves", 60)
         await precedence.give_way("moves")
         done.append(name)
         precedence.release("moves")
 
-    assert await asyncio.create_task(precedence.take("moves", 60))
+    await asyncio.create_task(precedence.take("moves", 60))
     line = [asyncio.create_task(go_first(name)) for name in ("first", "second")]
     others = [asyncio.create_task(pass_by(name)) for name in ("moves", "increments")]
     await others[1]
@@ -185,7 +185,7 @@ async def test_who_goes_first_waits_for_those_at_work() -> None:
     await asyncio.sleep(0)
     assert not taken.done()
     precedence.end("moves")
-    assert await taken
+    await taken
     precedence.release("moves")
 
 
@@ -195,9 +195,10 @@ async def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(precedences, name, 0)
     precedence = Precedence()
     precedence.begin("moves")
-    assert await asyncio.create_task(precedence.take("moves", 60))
+    await asyncio.create_task(precedence.take("moves", 60))
     await precedence.give_way("moves")
-    assert not await precedence.take("moves", 0)
+    with pytest.raises(TimeoutError):
+        await precedence.take("moves", 0)
     precedence.release("moves")
     assert not precedence.lines
 
@@ -221,7 +222,7 @@ async def test_who_comes_too_late_goes_with_the_others() -> None:
     precedence = Precedence()
     database: Any = SimpleNamespace(current=SimpleNamespace(precedence=precedence))
     closed: Any = SimpleNamespace(current=None)
-    assert await asyncio.create_task(precedence.take(1, 60))
+    await asyncio.create_task(precedence.take(1, 60))
     late = Repeats(began_at=0.0)
     await late.begin([closed, database], 1)
     late.end()

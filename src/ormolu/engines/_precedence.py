@@ -67,22 +67,23 @@ class Precedence:
         line.others.append(over)
         await _wait_for(over, _PATIENCE)
 
-    async def take(self, work: Hashable, seconds: float) -> bool:
-        """Go first from now on, after those who came before; return False if it is too late.
+    async def take(self, work: Hashable, seconds: float) -> None:
+        """Go first from now on, after those who came before.
 
         Args:
             work: What is done.
             seconds: How long to wait for it.
+
+        Raises:
+            TimeoutError: It did not come to that.
         """
         line = self.lines.setdefault(work, _Line())
         line.count += 1
         try:
             async with asyncio.timeout(seconds):
                 await line.turn.acquire()
-        except BaseException as error:
+        except BaseException:
             self._leave(work, line)
-            if isinstance(error, TimeoutError):
-                return False
             raise
         _first.set(line)
         try:
@@ -92,7 +93,6 @@ class Precedence:
         except BaseException:
             self.release(work)
             raise
-        return True
 
     def release(self, work: Hashable) -> None:
         """Go first no longer."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Hashable, Iterable
+from contextlib import suppress
 
 from ormolu.engines import Engines, Precedence
 from ormolu.faults import is_passing
@@ -76,8 +77,8 @@ class Repeats:
             self._first_in = []
             try:
                 for pair in filter(None, [each.current for each in databases]):
-                    is_first = await pair.precedence.take(work, max(self._left, _PAUSE))
-                    if is_first:
+                    with suppress(TimeoutError):
+                        await pair.precedence.take(work, max(self._left, _PAUSE))
                         self._first_in.append((pair.precedence, work))
             except BaseException:
                 self.end()

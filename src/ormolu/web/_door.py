@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable, Mapping
-from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 from fastapi import FastAPI
@@ -97,15 +96,22 @@ class Body:
             seconds: How long.
             most: Bytes that are kept.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while self._may_keep(most):
-                    await self._keep_next()
-                if not self._is_more and self._end is None:
-                    await self._keep_next()
-                if not self._is_left:
-                    await asyncio.Event().wait()
+        listening = asyncio.ensure_future(self._listen(most))
+        try:
+            await asyncio.wait({listening}, timeout=seconds)
+        finally:
+            listening.cancel()
+            await asyncio.wait({listening})
         return self._is_left
+
+    async def _listen(self, most: int) -> None:
+        """Keep what comes, until the client leaves."""
+        while self._may_keep(most):
+            await self._keep_next()
+        if not self._is_more and self._end is None:
+            await self._keep_next()
+        if not self._is_left:
+            await asyncio.Event().wait()
 
     @property
     def _is_left(self) -> bool:
