@@ -10,6 +10,7 @@ from starlette.types import Message, Scope
 
 from ormolu.web._exchange import Exchange
 from ormolu.web._privacy import expect_privacy
+from ormolu.web._watch import WATCH_KEY
 
 START: Message = {"type": "http.response.start", "status": 200, "headers": []}
 
@@ -20,7 +21,8 @@ async def receive() -> Message:
 
 async def test_who_leaves_a_begun_answer_gets_no_other_one() -> None:
     """Of a unit of work that is over the answer is passed on; after its head comes no other."""
-    scope: Scope = {"type": "http", "method": "POST", "path": "/"}
+    watch = SimpleNamespace(settle=lambda: None)
+    scope: Scope = {"type": "http", "method": "POST", "path": "/", WATCH_KEY: watch}
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
