@@ -1,5 +1,7 @@
 """A table, and an application that writes into it."""
 
+from typing import Any
+
 from fastapi import FastAPI
 from sqlalchemy import MetaData, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -20,9 +22,9 @@ class Note(Base):
     text: Mapped[str] = mapped_column(unique=True)
 
 
-def attached(app: FastAPI) -> Database:
+def attached(app: FastAPI, **options: Any) -> Database:
     """Attach a database in memory to an application, and return it."""
-    db = Database("sqlite://", metadata=Base.metadata)
+    db = Database("sqlite://", metadata=Base.metadata, **options)
     db.attach(app)
     return db
 
