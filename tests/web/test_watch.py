@@ -14,8 +14,17 @@ from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ormolu import ConfigurationError, Database, NoUnitOfWorkError, SessionDep, deadline, resource
+from ormolu import (
+    ConfigurationError,
+    Database,
+    NoUnitOfWorkError,
+    SessionDep,
+    deadline,
+    resource,
+    retry,
+)
 from ormolu.errors import DeadlineExceededError
+from ormolu.testing import fail_nth_statement
 from ormolu.web._begun import Begun
 from ormolu.web._deadline import deadline_of, mark_deadline
 from tests.reliability._slow import PATIENCE, Client
@@ -227,6 +236,38 @@ async def test_departed_client(cancels: bool) -> None:
             go.set()
         assert await request == (499 if cancels else 200)
         assert await texts(db) == ([] if cancels else ["departed"])
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+@pytest.mark.parametrize("waits", [0.0, 0.3])
+async def test_request_that_is_run_again_is_watched_on(leaves: bool, waits: float) -> None:
+    """The deadline is that of all runs; nobody is run again for who has left."""
+    app, begun = FastAPI(), asyncio.Event()
+    db, runs = attached(app), []
+
+    @app.post("/again")
+    @retry
+    async def again(request: Request, session: SessionDep) -> None:
+        runs.append(1)
+        session.add(Note(text="again"))
+        if len(runs) == 1:
+            await asyncio.sleep(waits)
+        await session.flush()
+        begun.set()
+        if not leaves:
+            await deadline(0.0001)(request)
+        await never()
+
+    async with app.router.lifespan_context(app):
+        client = Client(app, "POST", "/again")
+        request = asyncio.create_task(client.run())
+        with fail_nth_statement(1):
+            await begun.wait()
+        if leaves:
+            client.leave()
+        assert await request == (499 if leaves else 504)
+        assert len(runs) == 2
+        assert await texts(db) == []
 
 
 class _Channel:
