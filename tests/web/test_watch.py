@@ -195,6 +195,21 @@ async def test_mounted_application_is_watched_once() -> None:
         assert await answer(outer, Client(outer, "GET", "/inner/never")) == 504
 
 
+async def test_resource_of_a_mounted_application_has_its_deadline() -> None:
+    """Its door is one of the inner gate's."""
+    inner, outer = FastAPI(), FastAPI()
+    db, _ = attached(inner), attached(outer)
+    inner.include_router(resource(Note, deadline=0.05, session=db.session))
+    outer.mount("/inner", inner)
+    async with inner.router.lifespan_context(inner), db.unit_of_work() as holder:
+        holder.add(Note(text="held"))
+        await holder.flush()
+        waiting = Client(outer, "POST", "/inner/notes", b'{"text":"waits for its turn"}')
+        assert await answer(outer, waiting) == 504
+        await holder.commit()
+        assert await texts(db) == ["held"]
+
+
 def test_websocket_has_no_deadline() -> None:
     """The error says so."""
     app = FastAPI()

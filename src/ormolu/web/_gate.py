@@ -93,11 +93,12 @@ class Gate:
             if begun.is_done and begun.result is not None:
                 await _send_reply(begun.result, send)
                 return
-        if WATCH_KEY in scope:
+        function = None if entry is None else entry.maker.function
+        if (outer := scope.get(WATCH_KEY)) is not None:
             # The gate around this one watches the request.
+            outer.function = function
             await self._answer(scope, receive, send, entry, begun)
             return
-        function = None if entry is None else entry.maker.function
         watch = Watch(scope, receive, self._lookouts, function)
         try:
             await self._answer(scope, watch.receive, send, entry, begun)

@@ -45,7 +45,7 @@ class Watch:
     """One request, from the gate to the beginning of its answer.
 
     Attributes:
-        function: The endpoint whose door is asked, before a route is found.
+        function: The endpoint whose door is asked first, if there is one.
         error: Why the request was cancelled, if it was.
     """
 
@@ -214,7 +214,7 @@ class Watch:
 
     @property
     def _endpoint(self) -> Any:
-        return self._scope.get("endpoint") or self.function
+        return self.function or self._scope.get("endpoint")
 
     @property
     def _is_at_work(self) -> bool:
