@@ -29,7 +29,7 @@ from ormolu.backends import backend_of
 from ormolu.query import is_text_sql
 from ormolu.sessions import cached_on_mapper
 
-__all__ = ["as_returned", "can_return"]
+__all__ = ["as_returned", "can_return", "has_lists"]
 
 _ARITHMETIC = frozenset(
     {operators.add, operators.sub, operators.mul, operators.neg, operators.concat_op}
@@ -46,6 +46,18 @@ def can_return(columns: Sequence[Any], dialect: sa.Dialect) -> bool:
     # a column that is written as text.
     parts = (part for column in columns for part in visitors.iterate(column))
     return not any(isinstance(part, SelectBase) or is_text_sql(part) for part in parts)
+
+
+def has_lists(columns: Sequence[Any]) -> bool:
+    """Tell whether columns have parameters that SQLAlchemy writes out when it sends a statement.
+
+    It does so for the values of one row, as in a list, and not for those of many.
+    """
+    parts = (part for column in columns for part in visitors.iterate(column))
+    return any(
+        isinstance(part, sa.BindParameter) and (part.expanding or part.literal_execute)
+        for part in parts
+    )
 
 
 def as_returned(column: Any, mapper: Mapper[Any], dialect: sa.Dialect) -> Any:

@@ -16,6 +16,7 @@ from ormolu.faults import Fault
 from ormolu.query import SIGNIFICANT_DIGITS, Field, Row, Selection, View, plain_type, size_of
 from ormolu.resources.declare import Declaration, Policy, has_model_listeners
 from ormolu.resources.work._instances import Instances, RejectedError
+from ormolu.resources.work._returning import has_lists
 from ormolu.resources.work._statements import ANY_VERSION, Key, Statements, Versions
 from ormolu.sessions import has_flush_listeners
 
@@ -160,8 +161,9 @@ class Writer:
         return [found[index] for index in range(len(rows))]
 
     async def _insert_group(self, rows: list[dict[str, Any]]) -> list[Written]:
-        is_whole = self._statements.can_return(is_insert=True)
-        columns = self._statements.returned() if is_whole else self._statements.keys()
+        columns = self._statements.returned()
+        is_whole = self._statements.can_return(is_insert=True) and not has_lists(columns)
+        columns = columns if is_whole else self._statements.keys()
         returned = self._statements.returning(columns)
         is_counted = self._backend.numbers_rows_in_order and self._has_counted_key(rows[0])
         statement = sa.insert(self._model).returning(
