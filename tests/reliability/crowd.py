@@ -117,7 +117,9 @@ def _add_plain_routes(app: FastAPI, crowd: Crowd) -> None:
         crowd.begin()
         request.state.mark = getattr(request.state, "mark", 0) + 1
         request.scope["session"]["visits"] += 1
+        request.scope["ours"] = request.scope.get("ours", 0) + 1
         marks = (request.state.user, request.state.mark, request.scope["session"]["visits"])
+        assert request.scope["ours"] == 1
         after_commit(session, crowd.seen.append, "committed")
         tasks.add_task(crowd.seen.append, "task")
         await store(session, given.name)
@@ -155,7 +157,9 @@ def _add_routes_that_catch(app: FastAPI, crowd: Crowd) -> None:
     async def careless(session: SessionDep, how: str) -> str:
         crowd.begin()
         with contextlib.suppress(DBAPIError, OverloadedError):
-            if how == "streams":
+            if how == "executes":
+                await session.execute(insert(Thing).values(name="careless"))
+            elif how == "streams":
                 session.add(Thing(name="careless"))
                 await (await session.stream(select(Thing))).close()
             else:

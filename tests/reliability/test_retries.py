@@ -118,6 +118,17 @@ async def test_a_caught_loss_is_run_again(
     assert await names_in(served.db) == ["careless"]
 
 
+@pytest.mark.backends("asyncpg", "psycopg", "mariadb")
+async def test_a_caught_loss_of_a_statement_is_run_again(
+    client: httpx2.AsyncClient, served: KeptApp, crowd: Crowd
+) -> None:
+    """The session goes on, and the server has rolled the transaction back."""
+    with fail_nth_statement(1):
+        answer = await client.post("/careless", params={"how": "executes"})
+    assert (answer.status_code, crowd.runs) == (200, 2)
+    assert await names_in(served.db) == ["careless"]
+
+
 async def test_an_answer_that_is_sent_anyhow_is_not(
     client: httpx2.AsyncClient, served: KeptApp, crowd: Crowd
 ) -> None:
