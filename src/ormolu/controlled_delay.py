@@ -8,9 +8,10 @@ Facebook's ("Fail at Scale", ACM Queue 2015), after CoDel:
 
 from __future__ import annotations
 
+import weakref
 from typing import NamedTuple
 
-__all__ = ["SHORT", "STANDING", "ControlledDelay", "Patience"]
+__all__ = ["SHORT", "STANDING", "ControlledDelay", "Excess", "Patience", "has_standing_line"]
 
 # Seconds after which a queue that was never empty is a standing one: more comes than is served.
 STANDING = 10.0
@@ -39,8 +40,14 @@ class Patience(NamedTuple):
 class ControlledDelay:
     """The limits of those who stand in one line, on any monotonic clock, the same one each time."""
 
-    def __init__(self) -> None:
-        """Begin with an empty line."""
+    def __init__(self, *, is_counted: bool = True) -> None:
+        """Begin with an empty line.
+
+        Args:
+            is_counted: Whether who waits in it has not begun what there is to do.
+        """
+        if is_counted:
+            _COUNTED.add(self)
         self._began_at: float | None = None
         self._moved_at = float("-inf")
 
@@ -73,3 +80,35 @@ class ControlledDelay:
     def be_empty(self) -> None:
         """Note that nobody waits any more."""
         self._began_at = None
+
+    def has_stood_for(self, seconds: float, now: float) -> bool:
+        """Tell whether the line was not empty for so long."""
+        return self._began_at is not None and now - self._began_at > seconds
+
+
+class Excess:
+    """What waits in a line that is worked off in batches, beyond the next one."""
+
+    def __init__(self, batch: int) -> None:
+        """Begin with an empty line.
+
+        Args:
+            batch: How many go together.
+        """
+        self._batch = batch
+        self._delay = ControlledDelay()
+
+    def note(self, waiting: int, now: float) -> None:
+        """Note how many wait."""
+        if waiting > self._batch:
+            self._delay.begin(now)
+        else:
+            self._delay.be_empty()
+
+
+_COUNTED: weakref.WeakSet[ControlledDelay] = weakref.WeakSet()
+
+
+def has_standing_line(seconds: float, now: float) -> bool:
+    """Tell whether any line of this process was not empty for so long, on the monotonic clock."""
+    return any(each.has_stood_for(seconds, now) for each in list(_COUNTED))

@@ -17,7 +17,7 @@ from ormolu.engines import EngineOptions, Engines, Listener, Pooler, Retry, Sche
 from ormolu.models import Model
 from ormolu.sessions import UnitOfWork, run_repeatedly
 from ormolu.transactions import Access
-from ormolu.web import ProblemReach, attach, read_session_of, session_of, signed
+from ormolu.web import OverloadMode, ProblemReach, attach, read_session_of, session_of, signed
 
 if TYPE_CHECKING:
     from ormolu.migrations import Migrations
@@ -152,6 +152,7 @@ class Database:
         problems: ProblemReach = "all",
         problem_base_url: str | None = None,
         health: bool = True,
+        overload: OverloadMode = "adaptive",
     ) -> None:
         """Give an application this database.
 
@@ -169,6 +170,9 @@ class Database:
             problem_base_url: What the `type` of a problem starts with; the code follows. None
                 takes `urn:ormolu:problem:`.
             health: Whether to add `/healthz` and `/readyz`.
+            overload: "adaptive" answers as many requests as the process can, and refuses at once,
+                with 503, what comes beyond for longer than a burst; "off" begins all of them. Of
+                several databases the first one attached decides.
 
         Raises:
             ConfigurationError: It is attached already, or the application has started, or
@@ -182,6 +186,7 @@ class Database:
             problem_base_url=problem_base_url,
             reach=problems,
             health=health,
+            overload=overload,
         )
 
     @signed

@@ -10,6 +10,8 @@ import asyncio
 import time
 from collections import deque
 
+from ormolu.controlled_delay import ControlledDelay
+
 __all__ = ["Admission"]
 
 # Seconds after the first unit of work of an iteration in which others may begin.
@@ -23,11 +25,14 @@ class Admission:
         self._end_at: float | None = None
         # Admit one waiter per iteration; letting every waiter check the clock cost more.
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._delay = ControlledDelay(is_counted=True)
 
     async def wait(self) -> None:
         """Wait for an iteration that has time left."""
         if self._waiting or not self._has_time():
-            admitted = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            admitted = loop.create_future()
+            self._delay.begin(loop.time())
             self._waiting.append(admitted)
             await admitted
 
@@ -48,3 +53,5 @@ class Admission:
                 break
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._begin)
+        else:
+            self._delay.be_empty()

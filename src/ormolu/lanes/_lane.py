@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context, copy_context
 from typing import Any
 
-from ormolu.controlled_delay import ControlledDelay, Patience
+from ormolu.controlled_delay import ControlledDelay, Excess, Patience
 from ormolu.errors import OutcomeUnknownError, OverloadedError
 from ormolu.lanes._outcome import Outcome
 from ormolu.lanes._plan import NO_VALUES, Plan, Values
@@ -131,7 +131,8 @@ class Lane:
         self._never_late = patience.least
         self._batch = batch
         self._on_leaving = on_leaving
-        self._delay = ControlledDelay()
+        self._delay = ControlledDelay(is_counted=False)
+        self._excess = Excess(batch)
         self._waiting: deque[Item] = deque()
         self._bytes = 0
         self._under_way = 0
@@ -156,6 +157,7 @@ class Lane:
         item.began_at = time.monotonic()
         self._delay.begin(item.began_at)
         self._waiting.append(item)
+        self._excess.note(len(self._waiting), item.began_at)
         self._bytes += item.size
         if self._task is None or self._task.done():
             # The task starts in the next iteration, so all that is put in this one goes together.
@@ -228,4 +230,5 @@ class Lane:
             self._delay.move(now)
         if not self._waiting:
             self._delay.be_empty()
+        self._excess.note(len(self._waiting), now)
         return batch

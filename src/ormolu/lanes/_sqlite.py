@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from ormolu.controlled_delay import Excess
 from ormolu.engines import Engines
 from ormolu.lanes._bans import Bans
 from ormolu.lanes._lane import Item, NotDoneError
@@ -131,6 +132,7 @@ class _Reads:
         self._shared: dict[tuple[Any, ...], Any] = {}
         self._written_before = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._excess = Excess(4 * _AT_ONCE)
         self._rounds = 0
         self._longest = self._room = 0
         self._bans = Bans()
@@ -155,6 +157,7 @@ class _Reads:
             self._loop.call_soon(self._admit)
         future = self._loop.create_future()
         self._waiting.append(future)
+        self._excess.note(len(self._waiting), self._loop.time())
         await future
 
     def _admit(self) -> None:
@@ -163,6 +166,7 @@ class _Reads:
             future = self._waiting.popleft()
             if not future.done():
                 future.set_result(None)
+        self._excess.note(len(self._waiting), self._loop.time())
         if self._waiting:
             self._loop.call_soon(self._admit)
 

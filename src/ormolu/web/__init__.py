@@ -29,6 +29,7 @@ from ormolu.web._handlers import ProblemReach, answer_problems
 from ormolu.web._lanes import LanesAtHand, attempt, lanes_for
 from ormolu.web._openapi import Describer, problem_reference
 from ormolu.web._outer import Outer, hear_outer, outer_routers
+from ormolu.web._overload import OverloadMode
 from ormolu.web._privacy import Privacy, note_privacy
 from ormolu.web._problems import problems_of
 from ormolu.web._questions import answers_in, why_not_asked
@@ -44,6 +45,7 @@ __all__ = [
     "LanesAtHand",
     "NoDoorError",
     "Outer",
+    "OverloadMode",
     "Privacy",
     "ProblemReach",
     "ReadSessionDep",

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -17,10 +18,12 @@ from ormolu.engines import Engines
 from ormolu.errors import ConfigurationError
 from ormolu.sessions import UnitSession
 from ormolu.web._collector import Freezer
+from ormolu.web._fastapi import wrap_application
 from ormolu.web._gate import Gate
 from ormolu.web._handlers import ProblemReach, check_reach, equip_mounted, install_handlers
-from ormolu.web._health import Probe, add_health_routes
+from ormolu.web._health import PROBES, Probe, add_health_routes
 from ormolu.web._openapi import document_problems
+from ormolu.web._overload import Overload, OverloadMode, check_overload
 from ormolu.web._problems import Problems
 from ormolu.web._survey import check_routes
 
@@ -51,6 +54,7 @@ def attach(
     problem_base_url: str | None,
     reach: ProblemReach,
     health: bool,
+    overload: OverloadMode,
 ) -> None:
     """Give an application a database; see `Database.attach`.
 
@@ -58,6 +62,7 @@ def attach(
         ConfigurationError: It has it already, or has started, or an option is wrong.
     """
     check_reach(reach)
+    check_overload(overload)
     attachment = getattr(app.state, "ormolu", None)
     if attachment is None:
         problems = Problems(**({"base_url": problem_base_url} if problem_base_url else {}))
@@ -66,6 +71,15 @@ def attach(
         document_problems(app, is_everywhere=reach == "all")
         if health:
             add_health_routes(app, attachment.probes, problems)
+        if overload != "off":
+            wrap_application(
+                app,
+                partial(
+                    Overload,
+                    type_=f"{problems.base_url}overloaded",
+                    always=PROBES if health else (),
+                ),
+            )
     if engines in attachment.engines:
         message = (
             "This database is attached to this application already. Write db.attach(app) once."

@@ -15,8 +15,9 @@ from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, APIRouter
+from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from ormolu.errors import ConfigurationError
 from ormolu.seams import tell_missing
@@ -39,6 +40,7 @@ __all__ = [
     "solver",
     "version_of",
     "why_no_doors",
+    "wrap_application",
 ]
 
 # Modules of what FastAPI puts between middleware and routes.
@@ -52,6 +54,12 @@ MAKERS = frozenset(
     {"fastapi._body_limit", "fastapi.routing", "starlette.middleware.body_limit",
      "starlette.routing"}
 )  # fmt: skip
+
+
+def wrap_application(app: Starlette, wrap: Callable[[ASGIApp], ASGIApp]) -> None:
+    """Put something around all of an application, its own middleware too, once that is built."""
+    build = app.build_middleware_stack
+    app.build_middleware_stack = lambda: wrap(build())  # type: ignore[method-assign]
 
 
 def version_of(router: Any) -> Any:

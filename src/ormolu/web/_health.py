@@ -13,7 +13,9 @@ from starlette.responses import JSONResponse, Response
 from ormolu.limits import Limit
 from ormolu.web._problems import Problem, Problems
 
-__all__ = ["Probe", "add_health_routes"]
+__all__ = ["PROBES", "Probe", "add_health_routes"]
+
+PROBES = ("/healthz", "/readyz")
 
 # A readiness probe must not become load of its own: one question a second.
 _FRESH_SECONDS = 1.0
@@ -77,5 +79,5 @@ def add_health_routes(app: FastAPI, probes: list[Probe], problems: Problems) -> 
         )
         return problems.answer(request, problem)
 
-    app.add_route("/healthz", healthz, include_in_schema=False)
-    app.add_route("/readyz", readyz, include_in_schema=False)
+    app.add_route(PROBES[0], healthz, include_in_schema=False)
+    app.add_route(PROBES[1], readyz, include_in_schema=False)
