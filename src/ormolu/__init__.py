@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ormolu.errors import UsageError as UsageError
     from ormolu.models import Model as Model
     from ormolu.models import UTCDateTime as UTCDateTime
+    from ormolu.resources import Explanation as Explanation
+    from ormolu.resources import HookName as HookName
     from ormolu.resources import Page as Page
     from ormolu.resources import Policy as Policy
     from ormolu.resources import Resource as Resource
@@ -66,7 +68,10 @@ _ROOMS = {
         ("Model", "UTCDateTime"),
         "ormolu.models",
     ),
-    **dict.fromkeys(("Page", "Policy", "Resource", "resource"), "ormolu.resources"),
+    # Two types for annotations alone are found here too, but are not of the face.
+    **dict.fromkeys(
+        ("Explanation", "HookName", "Page", "Policy", "Resource", "resource"), "ormolu.resources"
+    ),
     "SchemaMode": "ormolu.engines",
     "after_commit": "ormolu.sessions",
     **dict.fromkeys(

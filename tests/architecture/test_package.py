@@ -35,6 +35,12 @@ def test_face_is_small() -> None:
     assert len(ormolu.__all__) <= 30
 
 
+@pytest.mark.parametrize("name", ["Explanation", "HookName"])
+def test_types_for_annotations_are_found(name: str) -> None:
+    """Two more are found there, which few need."""
+    assert getattr(ormolu, name) is getattr(importlib.import_module("ormolu.resources"), name)
+
+
 def test_import_loads_no_optional_dependency() -> None:
     """`import ormolu` needs no driver but the embedded one's, and nothing of the tests."""
     optional = {"asyncpg", "psycopg", "asyncmy", "pytest", "uvicorn", "alembic", "sqlmodel"}
