@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -27,6 +28,7 @@ from ormolu.errors import DeadlineExceededError
 from ormolu.testing import fail_nth_statement
 from ormolu.web._begun import Begun
 from ormolu.web._deadline import deadline_of, mark_deadline
+from ormolu.web._watch import settle
 from tests.reliability._slow import PATIENCE, Client
 from tests.web.notes import Note, attached, texts
 
@@ -63,7 +65,15 @@ def test_nearest_deadline_counts() -> None:
     assert deadline_of(endpoint, [None]) == 30.0
     assert deadline_of(endpoint, [50.0]) == 50.0
     mark_deadline(endpoint, inf)
-    assert deadline_of(endpoint, [50.0]) == inf
+    # As a program may call a route's function.
+    assert deadline_of(partial(endpoint), [50.0]) == inf
+
+
+def test_nothing_is_settled_where_no_gate_was_passed() -> None:
+    """What a lane stores is the business of whoever asked it to."""
+    scope: Scope = {}
+    settle(scope)
+    assert scope == {}
 
 
 async def test_deadline_of_the_database() -> None:

@@ -27,8 +27,8 @@ class Outcome(asyncio.Future[Any]):
         on_leaving: Called when somebody is cancelled.
     """
 
-    is_held = False
-    wants_out = False
+    is_held: bool = False
+    wants_out: bool = False
     on_leaving: Callable[[], None] | None = None
 
     def cancel(self, msg: Any = None) -> bool:

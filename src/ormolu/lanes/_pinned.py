@@ -73,10 +73,8 @@ class PinnedConnection:
 
     async def cancel_statement(self) -> None:
         """Cancel, over another connection, what one of PostgreSQL's runs; do what can be done."""
-        if self._proxy is None:
-            return
-        number = self._proxy.driver_connection.get_server_pid()
         with suppress(Exception):
+            number = self._proxy.driver_connection.get_server_pid()
             async with self._server.answering(may_wait=False):
                 proxy = await self._engine.raw_connection()
                 try:

@@ -121,7 +121,9 @@ class WriteLane(PinnedLane):
         finally:
             self._writers = ()
             if self._canceller is not None:
-                await self._stop_cancelling()
+                # So that it does not cancel what is sent next.
+                await self._canceller
+                self._canceller = None
         if plan.key is None and len(rows) < len(group):
             # What the trigger did is stored; later writes of this kind go to a session, which
             # rolls back.
@@ -129,12 +131,6 @@ class WriteLane(PinnedLane):
             message = "A trigger has left out rows; the change may be stored or not."
             raise OutcomeUnknownError(message)
         return _paired(group, rows)
-
-    async def _stop_cancelling(self) -> None:
-        """Wait for what cancels, so that it does not cancel what is sent next."""
-        canceller, self._canceller = self._canceller, None
-        if canceller is not None:
-            await canceller
 
     async def _take(self) -> Any:
         """Return a connection that has given a sign of life lately.

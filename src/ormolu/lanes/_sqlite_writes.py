@@ -136,7 +136,6 @@ async def _send(connection: Connection, batch: list[Item]) -> list[Any]:
     Raises:
         _VoidError: Nothing is stored.
         NotDoneError: Likewise: the file is no longer in its place.
-        _LeftError: Nothing is stored: somebody has left.
         OutcomeUnknownError: All or nothing is stored.
         OverloadedError: Nothing is stored: the lock did not come free.
     """
@@ -145,8 +144,6 @@ async def _send(connection: Connection, batch: list[Item]) -> list[Any]:
     action = connection.bindings.releasing(action, sum(item.size for item in batch))
     try:
         return await greenlet_spawn(connection.run_statement, "INSERT", action)
-    except _LeftError:
-        raise
     except Exception as error:
         name = getattr(error, "sqlite_errorname", None) or ""
         if name.startswith("SQLITE_BUSY"):
@@ -178,7 +175,7 @@ def _run_all(batch: list[Item], progress: _Progress, sqlite: Any) -> list[Any]:
     outcomes = [_finished(item, rows) for item, rows in zip(batch, outcomes, strict=True)]
     if not hold(item.future for item in batch):
         # Whoever has left is told that nothing of it is stored.
-        raise _LeftError
+        raise _VoidError
     progress.is_at_commit = True
     return outcomes
 

@@ -149,8 +149,7 @@ class Watch:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._scope.get(WATCH_KEY) is self:
-            del self._scope[WATCH_KEY]
+        self._scope.pop(WATCH_KEY, None)
         if self._is_settled or self._limit is None or not self._limit.end():
             return False
         # What the program has made of the cancellation is no better answer.
