@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
@@ -20,10 +21,13 @@ from ormolu.errors import UsageError
 from ormolu.query import in_parentheses, nearest
 from ormolu.resources.declare._columns import every_name_of
 from ormolu.resources.declare._lru import LRUCache
+from ormolu.resources.declare._policy_types import Comparison, comparisons_in, is_taken
 from ormolu.seams import structure_of
 from ormolu.sessions import cached_on_mapper
 
 __all__ = ["EVERYTHING", "Policy", "checked_policy", "isolate_policy"]
+
+_log = logging.getLogger("ormolu")
 
 # A condition may be a column of booleans, too.
 Rows = sa.ColumnExpressionArgument[bool] | bool
@@ -202,17 +206,48 @@ def checked_policy(found: Any, model: type[Any]) -> Policy:
         raise UsageError(message)
     mapper = sa.inspect(model)
     structure, correct = found.structure, cached_on_mapper(mapper, _correct_structures, mapper)
-    if structure is not None and correct.get(structure.key) is not None:
+    compared = None if structure is None else correct.get(structure.key)
+    if structure is not None and compared is not None:
+        for place, comparison in compared:
+            _check_value(structure.values[place], comparison, model)
         return found
     checked = _checked(found, model)
     if structure is not None and checked is found:
-        correct.put(structure.key, True)
+        places = {id(bind): place for place, bind in enumerate(structure.values)}
+        known = [(places.get(id(bind)), each) for bind, each in _comparisons(found)]
+        if all(place is not None for place, _ in known):
+            correct.put(structure.key, known)
     return checked
 
 
-def _correct_structures(_mapper: Mapper[Any]) -> LRUCache[bool]:
-    """Return the cache of the structures of a class's policies in which nothing is wrong."""
+def _correct_structures(_mapper: Mapper[Any]) -> LRUCache[Any]:
+    """Return the cache of the structures of a class's policies in which nothing is wrong.
+
+    With each are the places of the values that are compared, and what with.
+    """
     return LRUCache(_STRUCTURES)
+
+
+def _comparisons(policy: Policy) -> Iterator[tuple[sa.BindParameter[Any], Comparison]]:
+    for rows in policy.conditions:
+        if not isinstance(rows, bool):
+            yield from comparisons_in(rows)
+
+
+def _check_value(bind: sa.BindParameter[Any], comparison: Comparison, model: type[Any]) -> None:
+    """Check that text is compared with text, and a number with numbers.
+
+    Raises:
+        UsageError: It is not so.
+    """
+    if not is_taken(bind, comparison.wanted):
+        message = (
+            f"The policy of resource({model.__name__}) compares {comparison.name} with a value "
+            f"that {comparison.type!r} does not take. Check it where the policy is made: to some "
+            "databases a word is the number 0."
+        )
+        _log.error("%s", message)
+        raise UsageError(message)
 
 
 # A program has few: one for each role, say.
@@ -221,6 +256,8 @@ _STRUCTURES = 100
 
 def _checked(found: Policy, model: type[Any]) -> Policy:
     _check_tables(found, sa.inspect(model))
+    for bind, comparison in _comparisons(found):
+        _check_value(bind, comparison, model)
     known = sa.inspect(model).all_orm_descriptors.keys()
     for name in (*found.hidden, *found.read_only, *found.assign):
         # A misspelled name would hide nothing, and nobody would notice.
