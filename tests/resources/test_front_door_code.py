@@ -346,6 +346,9 @@ async def test_pages_meet_while_rows_come(twin_urls: Urls, monkeypatch: pytest.M
                 other.execute("INSERT INTO items (id, name, size) VALUES (?, 'y', 1)", [number])
                 return number
 
+            def looks_moved(self) -> bool:
+                return False
+
         monkeypatch.setattr(Connection, "writers", Writers())
         for _ in range(4):
             first = (await twins.first("GET", "/items?sort=-id&limit=2")).json()

@@ -115,7 +115,16 @@ class BorrowingSession(Session):
         borrowed, self.borrowed = self.borrowed, None
         if borrowed is not None:
             borrowed.discard()
-        super().invalidate()
+        try:
+            super().invalidate()
+        finally:
+            self.stop_counting()
+
+    def stop_counting(self) -> None:
+        """Count its transaction no more."""
+        if self.counted is not None:
+            (precedence, work), self.counted = self.counted, None
+            precedence.end(work)
 
     def in_transaction(self) -> bool:
         """Tell whether anything was read or sent."""
@@ -135,13 +144,11 @@ def _ending(name: str) -> Callable[..., Any]:
         try:
             return getattr(super(BorrowingSession, self), name)(*args, **kwargs)
         finally:
-            if self.counted is not None:
-                (precedence, work), self.counted = self.counted, None
-                precedence.end(work)
+            self.stop_counting()
 
     end.__name__, end.__doc__ = name, getattr(Session, name).__doc__
     return end
 
 
-for _name in ("close", "commit", "invalidate", "reset", "rollback"):
+for _name in ("close", "commit", "reset", "rollback"):
     setattr(BorrowingSession, _name, _ending(_name))
