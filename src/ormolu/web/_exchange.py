@@ -84,10 +84,9 @@ class Exchange:
         else:
             self._before = dict(scope)
             self._endpoint = scope.get("endpoint")
-            self._within: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
-            for each in scope.values():
-                if isinstance(each, dict):
-                    self._within.append((each, dict(each)))
+            found = [each for each in scope.values() if isinstance(each, dict)]
+            self._within: list[tuple[dict[Any, Any], dict[Any, Any]]]
+            self._within = [(each, dict(each)) for each in found]
             scope[EXCHANGE_KEY] = self
 
     @property

@@ -15,7 +15,7 @@ import json
 import time
 import weakref
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -118,13 +118,13 @@ class Overload:
         scope[_ADMITTED] = True
         has_begun = False
 
-        async def pass_on(message: Message) -> None:
+        def pass_on(message: Message) -> Awaitable[None]:
             nonlocal has_begun
             if not has_begun:
                 # A stream that goes on is no load for as long as it lasts.
                 has_begun = True
                 load.end()
-            await send(message)
+            return send(message)
 
         try:
             await self._app(scope, receive, pass_on)
