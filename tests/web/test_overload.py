@@ -156,6 +156,19 @@ async def test_burst_waits_in_turn(traffic: Traffic, busy: Callable[[bool], None
     assert set(traffic.answers.values()) == {200}
 
 
+async def test_burst_may_last_a_moment(traffic: Traffic, busy: Callable[[bool], None]) -> None:
+    """Nobody of it is refused, however long they wait, if no more come after it."""
+    await limited(traffic, busy, 0)
+    for number in range(20, 60):
+        await traffic.send(number)
+        await traffic.pass_time(0.01 if number % 2 else 0.021)
+    await traffic.pass_time(3.0)
+    assert not traffic.answers
+    busy(False)
+    await traffic.pass_time(1.0)
+    assert traffic.begun == list(range(60))
+
+
 async def test_growing_line(traffic: Traffic, busy: Callable[[bool], None]) -> None:
     """Where more come than are answered, the newest go first, and others are refused soon."""
     waiting = await limited(traffic, busy, 10)

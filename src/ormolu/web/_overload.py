@@ -43,8 +43,8 @@ _LATE = 0.1
 # However busy it is, so many are under way: they may wait for others, which takes no time.
 _LEAST = 8
 
-# Seconds over which those who come and those who are answered are compared: more than so many times
-# as many, and the line grows without end.
+# Seconds over which those who come and those who are answered are compared, once the line has stood
+# for twice as long: more than so many times as many, and it grows without end.
 _SPAN = 0.5
 _GROWING = 1.1
 
@@ -149,7 +149,7 @@ class _Load:
         self.line: deque[tuple[float, asyncio.Future[bool]]] = deque()
         self._is_growing = False
         self._timer: asyncio.TimerHandle | None = None
-        self._due = self._late = 0.0
+        self._due = self._late = self._standing_since = 0.0
         self._use = _Use()
         # When the line was looked at, how many had come then, and how many were answered.
         self._looks: deque[tuple[float, int, int]] = deque()
@@ -228,13 +228,15 @@ class _Load:
             self._looks.clear()
             self._is_growing = False
             return
+        if not self._looks:
+            self._standing_since = now
         self._looks.append((now, self._came, self._answered))
-        while now - self._looks[0][0] > 2 * _SPAN and len(self._looks) > 2:
+        while len(self._looks) > 1 and now - self._looks[1][0] >= _SPAN:
             self._looks.popleft()
-        since, came, answered = self._looks[0]
-        if now - since < _SPAN:
-            return
-        self._is_growing = self._came - came > _GROWING * (self._answered - answered)
+        if now - self._standing_since >= 2 * _SPAN:
+            # Those of a burst have come before.
+            _, came, answered = self._looks[0]
+            self._is_growing = self._came - came > _GROWING * (self._answered - answered)
 
     def _refuse(self, before: float) -> None:
         """Refuse those who have waited since before then."""
