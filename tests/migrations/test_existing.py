@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from ormolu import SchemaMismatchError
+from ormolu.migrations._logging import keeping_loggers
 from tests.migrations.conftest import Project
 
 # As `alembic init -t async` writes it, with two lines that docs/migrations.md tells.
@@ -96,6 +98,13 @@ def add_revisions(count: int) -> None:
             f"    op.create_table('t{number}', sa.Column('id', sa.Integer, primary_key=True))\n\n\n"
             f"def downgrade():\n    op.drop_table('t{number}')\n"
         )
+
+
+@pytest.fixture(autouse=True)
+def loggers() -> Iterator[None]:
+    """Plain Alembic silences the loggers of all tests after these."""
+    with keeping_loggers():
+        yield
 
 
 @pytest.mark.parametrize("toml", [False, True])

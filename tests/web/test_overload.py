@@ -11,6 +11,8 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import StreamingResponse
 
 from ormolu import ConfigurationError, Database
@@ -273,11 +275,27 @@ async def test_application_in_another_one(tmp_path: Path, busy: object) -> None:
         assert (await client.get("/inner/")).json() == 1
 
 
+async def test_it_is_around_all_but_starlette_s_own(tmp_path: Path) -> None:
+    """Telemetry looks for that one; a program may have something of its own around it."""
+    app = FastAPI()
+    app.add_middleware(GZipMiddleware)
+    Database(f"sqlite:///{tmp_path / 'a.db'}").attach(app)
+    stack: Any = app.build_middleware_stack()
+    assert isinstance(stack, ServerErrorMiddleware)
+    assert isinstance(stack.app, _overload.Overload)
+    plain = app.build_middleware_stack
+    bare = FastAPI()
+    bare.build_middleware_stack = lambda: plain().app  # type: ignore[attr-defined, method-assign]
+    Database(f"sqlite:///{tmp_path / 'b.db'}").attach(bare)
+    assert isinstance(bare.build_middleware_stack(), _overload.Overload)
+
+
 async def test_it_can_be_left_out(tmp_path: Path) -> None:
     """Then nothing is around the application's own middleware."""
     app = FastAPI()
     Database(f"sqlite:///{tmp_path / 'a.db'}").attach(app, overload="off")
-    assert not isinstance(app.build_middleware_stack(), _overload.Overload)
+    stack: Any = app.build_middleware_stack()
+    assert not isinstance(stack.app, _overload.Overload)
     with pytest.raises(ConfigurationError, match=r"attach\(overload='fast'\): write \"adaptive\""):
         Database("sqlite://").attach(FastAPI(), overload="fast")  # type: ignore[arg-type]
 

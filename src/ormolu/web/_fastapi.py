@@ -16,6 +16,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, APIRouter
 from starlette.applications import Starlette
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Scope
 
@@ -57,9 +58,20 @@ MAKERS = frozenset(
 
 
 def wrap_application(app: Starlette, wrap: Callable[[ASGIApp], ASGIApp]) -> None:
-    """Put something around all of an application, its own middleware too, once that is built."""
-    build = app.build_middleware_stack
-    app.build_middleware_stack = lambda: wrap(build())  # type: ignore[method-assign]
+    """Put something around all of an application, its own middleware too, once that is built.
+
+    Within what Starlette itself has around all, where other tools look for that.
+    """
+    theirs = app.build_middleware_stack
+
+    def build() -> ASGIApp:
+        stack = theirs()
+        if not isinstance(stack, ServerErrorMiddleware):
+            return wrap(stack)
+        stack.app = wrap(stack.app)
+        return stack
+
+    app.build_middleware_stack = build  # type: ignore[method-assign]
 
 
 def version_of(router: Any) -> Any:
