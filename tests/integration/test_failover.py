@@ -61,6 +61,23 @@ async def primary(database_url: str) -> AsyncIterator[Primary]:
     await found.tell(PROMOTE)
 
 
+@pytest.mark.backends("asyncpg", "psycopg")
+async def test_several_hosts(database_url: str) -> None:
+    """Where the first host is not there the next one serves, to read and to write."""
+    url = make_url(database_url)
+    place = f"{url.host}:{url.port}"
+    there = url.render_as_string(hide_password=False)
+    several = there.replace(place, f"{url.host}:1,{place}") + "?target_session_attrs=read-write"
+    db = Database(several, metadata=Base.metadata)
+    app = FastAPI()
+    db.attach(app)
+    app.include_router(resource(Note, path="/notes"))
+    async with client_of(app) as client:
+        assert (await client.post("/notes", json={"name": "new"})).status_code == 201
+        assert len((await client.get("/notes")).json()["items"]) == 1
+        assert (await client.get("/readyz")).status_code == 200
+
+
 @pytest.mark.backends("asyncpg", "psycopg", "mariadb")
 @pytest.mark.parametrize("way", ["/notes", "/hand"])
 async def test_writes_go_on(database_url: str, primary: Primary, way: str) -> None:

@@ -11,6 +11,8 @@ from sqlalchemy.util import await_, greenlet_spawn
 
 from ormolu import DatabaseDownError, OverloadedError
 from ormolu.controlled_delay import Patience
+from ormolu.engines._condition import Condition
+from ormolu.engines._counts import Counts
 from ormolu.engines._pool import FairPool
 from ormolu.engines._server import Server
 from tests.fixtures.clocks import OwnClock, run_on_own_clock
@@ -28,7 +30,8 @@ class Simulation:
     """A server, a pool of its connections, and requests that want one."""
 
     def __init__(self, loop: OwnClock, *, size: int = 5, overflow: int = 10) -> None:
-        self.server = Server(1.0, 30.0, self._ask)
+        self.server = Server(1.0, 30.0, Condition(Counts()))
+        self.server.ask = self._ask
         self.loop = loop
         self.opening: Callable[[], Any] = lambda: None
         self.answers: list[tuple[str, float]] = []

@@ -3,13 +3,13 @@
 Knows SQLAlchemy's dialects and types; no engine, no model, no request.
 """
 
-from ormolu.backends._generic import Backend
+from ormolu.backends._generic import Backend, Unreadiness
 from ormolu.backends._mysql import is_short_float
 from ormolu.backends._patterns import pieces_of
 from ormolu.backends._postgresql import POSTGRESQL
 from ormolu.backends._registry import BACKENDS, backend_named, backend_of, name_of
 
 __all__ = [
-    "BACKENDS", "POSTGRESQL", "Backend", "backend_named", "backend_of", "is_short_float",
-    "name_of", "pieces_of",
+    "BACKENDS", "POSTGRESQL", "Backend", "Unreadiness", "backend_named", "backend_of",
+    "is_short_float", "name_of", "pieces_of",
 ]  # fmt: skip

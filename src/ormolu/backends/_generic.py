@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Dialect, Inspector, Table, func
@@ -19,7 +19,11 @@ from sqlalchemy.types import TypeEngine
 from ormolu.backends._patterns import escaped, like
 from ormolu.backends._traces import is_quiet
 
-__all__ = ["QUIET", "Backend", "Exact"]
+__all__ = ["QUIET", "Backend", "Exact", "Unreadiness"]
+
+Unreadiness = Literal[
+    "unreachable", "read_only", "cluster_not_ready", "disk_full", "file_gone", "file_replaced"
+]
 
 Exact = Callable[[Any], Any]
 
@@ -150,6 +154,11 @@ class Backend:
     def reset_after(self, sql: str) -> str | None:
         """Return what takes off all that a statement has left; None if only closing does."""
         del sql
+        return None
+
+    async def why_not_ready(self, connection: AsyncConnection) -> Unreadiness | None:
+        """Return why a server that answers cannot write, as it says itself; None if it can."""
+        del connection
         return None
 
     @asynccontextmanager

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
 from ormolu.backends._defaults import read_defaults
-from ormolu.backends._generic import Backend
+from ormolu.backends._generic import Backend, Unreadiness
 from ormolu.backends._mysql_ddl import complete_ddl
 
 __all__ = ["MARIADB", "MYSQL", "is_short_float"]
@@ -24,6 +24,13 @@ __all__ = ["MARIADB", "MYSQL", "is_short_float"]
 _SHORT_BITS = 24
 
 _LOCK_NAME = "ormolu:create"
+
+# Of the server, and of the connection's transactions, for which MySQL has a newer name. MariaDB
+# without a cluster has no provider, and is not `wsrep_ready` either.
+_SETTINGS = (
+    "SHOW VARIABLES WHERE Variable_name IN "
+    "('read_only', 'tx_read_only', 'transaction_read_only', 'wsrep_provider')"
+)
 
 # All other DDL is of users and of plugins, which no revision should need.
 _COMMITTING = re.compile(
@@ -76,6 +83,15 @@ class _MySQL(Backend):
         locks = f"innodb_lock_wait_timeout={wait}, lock_wait_timeout={wait}"
         statements = [f"SET time_zone='+00:00', {locks}, {mode}"]
         return [*statements, *(["SET SESSION TRANSACTION READ ONLY"] if is_reader else [])]
+
+    async def why_not_ready(self, connection: AsyncConnection) -> Unreadiness | None:
+        # A node without its cluster answers SHOW, and hardly anything else.
+        found = {each[0]: each[1] for each in await connection.execute(text(_SETTINGS))}
+        if found.pop("wsrep_provider", "none") not in {"", "none"}:
+            status = await connection.execute(text("SHOW STATUS LIKE 'wsrep_ready'"))
+            if any(value != "ON" for _, value in status):
+                return "cluster_not_ready"
+        return "read_only" if any(value != "OFF" for value in found.values()) else None
 
     @asynccontextmanager
     async def creation_lock(

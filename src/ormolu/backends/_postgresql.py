@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
 from ormolu.backends._defaults import is_constant
-from ormolu.backends._generic import QUIET, Backend, Exact
+from ormolu.backends._generic import QUIET, Backend, Exact, Unreadiness
 from ormolu.backends._patterns import ESCAPE, escaped, like
 from ormolu.backends._traces import is_quiet
 
@@ -81,6 +81,11 @@ class _PostgreSQL(Backend):
 
     def reset_after(self, sql: str) -> str | None:
         return _RESET if _STAYS.match(sql) is None else None
+
+    async def why_not_ready(self, connection: AsyncConnection) -> Unreadiness | None:
+        # A standby says so too.
+        is_read_only = await connection.scalar(text("SHOW transaction_read_only")) == "on"
+        return "read_only" if is_read_only else None
 
     @asynccontextmanager
     async def creation_lock(

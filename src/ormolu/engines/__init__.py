@@ -4,6 +4,7 @@ Knows SQLAlchemy's engines and pools; no session, no web framework.
 """
 
 from ormolu.engines._borrowed import FAILURE, BorrowedConnection
+from ormolu.engines._counts import Counts
 from ormolu.engines._engines import Engines
 from ormolu.engines._listeners import Listener
 from ormolu.engines._options import EngineOptions, Pooler, Retry, check_deadline
@@ -11,6 +12,7 @@ from ormolu.engines._origins import made_by_program, unsent_value
 from ormolu.engines._pair import EnginePair
 from ormolu.engines._pool import FairPool
 from ormolu.engines._precedence import Precedence
+from ormolu.engines._readiness import describe_pools, examine
 from ormolu.engines._schema import SchemaMode
 from ormolu.engines._traces import bears_traces, leave_trace
 from ormolu.engines._url import read_url
@@ -18,6 +20,7 @@ from ormolu.engines._url import read_url
 __all__ = [
     "FAILURE",
     "BorrowedConnection",
+    "Counts",
     "EngineOptions",
     "EnginePair",
     "Engines",
@@ -29,6 +32,8 @@ __all__ = [
     "SchemaMode",
     "bears_traces",
     "check_deadline",
+    "describe_pools",
+    "examine",
     "leave_trace",
     "made_by_program",
     "read_url",

@@ -23,6 +23,8 @@ from sqlalchemy.orm import configure_mappers
 
 from ormolu.backends import backend_of
 from ormolu.engines._borrowed import repeat_failures
+from ormolu.engines._condition import Condition, identity_of, note_refusals
+from ormolu.engines._counts import Counts
 from ormolu.engines._errors import (
     open_connections,
     refuse_lost_commits,
@@ -95,6 +97,7 @@ class Engines:
         migrations: The folder of the revisions, if the program names one.
         schema: What opening does about the tables.
         connections_left: How many connections were in use when their engines were closed.
+        counts: What it was asked to do.
         reads_in_autocommit: Whether reads are sent without a transaction around them.
         begins_with_first_statement: Whether the driver sends BEGIN with it, and limits all waits
             itself.
@@ -122,6 +125,7 @@ class Engines:
         self._abandoned: list[object] = []
         self.listeners: Listeners = Listeners()
         self.connections_left: int = 0
+        self.counts: Counts = Counts()
         _FORKABLE.add(self)
 
     def _be_at(self, location: Location) -> None:
@@ -248,11 +252,12 @@ class Engines:
                 raise ConfigurationError(message) from error
             raise
         server.file = file_of(self.target)
+        server.condition.identity = identity_of(server.file)
         return pair
 
     def _server(self) -> Server:
         silence = None if self.target.backend.is_file else self.options.connect_timeout
-        return Server(silence, self.options.pool_timeout)
+        return Server(silence, self.options.pool_timeout, Condition(self.counts))
 
     def _check_folder(self) -> None:
         database = self.target.url.database or ""
@@ -337,6 +342,7 @@ class Engines:
         report_statement_errors(engine, self.target, access)
         if access is Access.WRITE:
             refuse_lost_commits(engine)
+            note_refusals(engine, server.condition)
         reset_on_return(engine, lambda: not self.listeners.has_for_openings(engine))
         silence_driver(self.target.driver)
         set_session(engine, self.target, access, timeout)

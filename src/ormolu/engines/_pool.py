@@ -119,6 +119,12 @@ class FairPool(AsyncAdaptedQueuePool):
         """Return how many connections there are beyond `pool_size`, as SQLAlchemy counts."""
         return self._in_use + len(self._idle) - self.size()
 
+    @property
+    def use(self) -> dict[str, int]:
+        """Return how many connections are in use and idle, may be open, and are waited for."""
+        waiting, idle = len(self._line), len(self._idle)
+        return {"used": self._in_use, "idle": idle, "max": self._capacity, "waiting": waiting}
+
     def dispose(self) -> None:
         """Close the connections that are idle."""
         self._surplus.stop()

@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy.util import await_, greenlet_spawn
 
+from ormolu.engines._condition import Condition
 from ormolu.errors import DatabaseDownError
 from ormolu.limits import Limit
 
@@ -51,20 +52,21 @@ class Server:
         file: What has to be there once the database is open; SQLite would make an empty one.
         signs: How many signs of life it has given.
         lines: The pools, in whose lines others wait.
+        condition: What is known of it beside whether it lives.
     """
 
-    def __init__(
-        self, timeout: float | None, patience: float, ask: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, timeout: float | None, patience: float, condition: Condition) -> None:
         """Know nothing yet.
 
         Args:
             timeout: Seconds that it may be silent; None for a file.
             patience: Seconds after which even a server that gives signs of life has taken too long.
-            ask: Opens a connection and closes it, in a greenlet; None if it is not to be asked.
+            condition: See the attribute.
         """
         self.timeout = timeout
-        self.ask = ask
+        # None if it is not to be asked.
+        self.ask: Callable[[], None] | None = None
+        self.condition: Condition = condition
         self.file: Path | None = None
         self.signs: int = 0
         self.lines: weakref.WeakSet[_Line] = weakref.WeakSet()

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.util import greenlet_spawn
 
-from ormolu.engines import Engines
+from ormolu.engines import Counts, Engines
 from ormolu.errors import DatabaseDownError
 from ormolu.lanes._lane import NotDoneError
 from ormolu.transactions import Access
@@ -19,12 +19,17 @@ __all__ = ["PinnedConnection"]
 
 
 class PinnedConnection:
-    """One connection out of the pool of an engine."""
+    """One connection out of the pool of an engine.
+
+    Attributes:
+        counts: What its database was asked to do.
+    """
 
     def __init__(self, engines: Engines, access: Access, has_listeners: Callable[[], bool]) -> None:
         self._engine = engines.opened.of(access)
         self._server = engines.opened.server
         self._listeners = engines.listeners
+        self.counts: Counts = engines.counts
         self._has_listeners = has_listeners
         self._guard = asyncio.Lock()
         self._recycle = engines.options.pool_recycle

@@ -76,6 +76,7 @@ class WriteLane(PinnedLane):
             for item in group:
                 item.fail(error)
         else:
+            self._pinned.counts.commits += 1
             for item, row in zip(group, rows, strict=True):
                 item.resolve(row)
 

@@ -82,6 +82,7 @@ class WriteLane:
             for item in batch:
                 item.fail(error)
         else:
+            self._pinned.counts.commits += 1
             self._lane.move()
             for item, outcome in zip(batch, outcomes, strict=True):
                 if outcome is None:

@@ -248,6 +248,7 @@ class UnitSession(ExclusiveSession):
                 await super().commit()
             finally:
                 self.is_committing = False
+            self._count_commit()
 
     async def commit_and_close(self) -> None:
         """COMMIT and close for good; there is nothing left to flush."""
@@ -256,8 +257,13 @@ class UnitSession(ExclusiveSession):
 
     def _commit_and_close(self) -> None:
         self.sync_session.commit()
+        self._count_commit()
         self.is_closed = True
         self.sync_session.close()
+
+    def _count_commit(self) -> None:
+        if self._access is Access.WRITE:
+            self.engines.counts.commits += 1
 
     async def rollback(self) -> None:
         """Roll back now; what follows in this unit of work is a new transaction."""

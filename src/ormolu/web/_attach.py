@@ -91,7 +91,7 @@ def attach(
     attachment.engines.append(engines)
     attachment.databases.append(database)
     _applications.add(app)
-    attachment.probes.append(Probe(ping))
+    attachment.probes.append(Probe(ping, engines))
     # Appended: the innermost place, whatever the user adds before or after.
     gate = Middleware(
         Gate, engines=engines, problems=attachment.problems, freezer=attachment.freezer
