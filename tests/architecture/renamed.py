@@ -1,7 +1,8 @@
 """Run a small application with a library in which one private name is another; print its answers.
 
 `python -m tests.architecture.renamed LIBRARY URL NAME ...`: where the library's source says NAME it
-says NAME_renamed, as if its next release did. Each name has a process of its own.
+says NAME_renamed, as if its next release did. Each name has a process of its own, forked when the
+first module that has it is imported: what was imported before is the same with any other name.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class Renaming(importlib.machinery.PathFinder):
     """Finds the modules of a library, in which a name is another."""
 
     libraries: tuple[str, ...]
-    name: str
+    waiting: list[str]
+    name = ""
     hits = 0
 
     @classmethod
@@ -48,13 +50,34 @@ class RenamedLoader(importlib.machinery.SourceFileLoader):
     """Compiles a module with the name replaced, past the cache of compiled modules."""
 
     def get_code(self, fullname: str) -> CodeType | None:
-        word, source, hits = rf"\b{re.escape(Renaming.name)}\b", Path(self.path).read_text(), 0
-        if Renaming.name in source:
-            source, hits = re.subn(word, f"{Renaming.name}_renamed", source)
-        if not hits:
+        source = Path(self.path).read_text()
+        for name in [each for each in Renaming.waiting if has_name(source, each)]:
+            fork_for(name)
+            if Renaming.name:
+                break
+        if not Renaming.name or not has_name(source, Renaming.name):
             return super().get_code(fullname)
+        source, hits = re.subn(word_of(Renaming.name), f"{Renaming.name}_renamed", source)
         Renaming.hits += hits
         return compile(source, self.path, "exec", dont_inherit=True)
+
+
+def word_of(name: str) -> str:
+    return rf"\b{re.escape(name)}\b"
+
+
+def has_name(source: str, name: str) -> bool:
+    return name in source and re.search(word_of(name), source) is not None
+
+
+def fork_for(name: str) -> None:
+    """Go on in a child, in which the name is another; return here when it has ended."""
+    Renaming.waiting.remove(name)
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+    else:
+        Renaming.name, Renaming.waiting = name, []
 
 
 def make_app(url: str) -> Any:
@@ -197,8 +220,14 @@ async def answers_of(app: Any) -> list[Any]:
     return found
 
 
-# Libraries that are nothing of one, and take long to import.
-OTHERS = {"asyncpg": ("fastapi", "sqlalchemy.orm"), "sqlalchemy": ("fastapi",)}
+# What takes long to import: what is nothing of a library, and then the library itself.
+IMPORTS = {
+    "asyncpg": ("fastapi", "sqlalchemy.orm", "asyncpg"),
+    "fastapi": ("sqlalchemy.ext.asyncio", "fastapi"),
+    "pydantic": ("sqlalchemy.ext.asyncio", "fastapi"),
+    "sqlalchemy": ("fastapi", "sqlalchemy.ext.asyncio"),
+    "starlette": ("sqlalchemy.ext.asyncio", "fastapi"),
+}
 
 
 def main() -> None:
@@ -208,35 +237,32 @@ def main() -> None:
     gc.disable()
     # FastAPI reads what Starlette keeps to itself, too.
     Renaming.libraries = ("starlette", "fastapi") if library == "starlette" else (library,)
+    Renaming.waiting = names
     sys.meta_path.insert(0, Renaming)
-    # Once for all: what no renamed module is a part of.
-    for module in ("httpx2", *OTHERS.get(library, ("sqlalchemy.orm",))):
-        importlib.import_module(module)
-    for name in names:
-        child = os.fork()
-        if child:
-            os.waitpid(child, 0)
-        else:
-            try:
-                report(name, url)
-            finally:
-                sys.stdout.flush()
-                os._exit(0)
+    try:
+        for module in ("httpx2", *IMPORTS[library]):
+            importlib.import_module(module)
+        while Renaming.waiting and not Renaming.name:
+            # Of a module that the application imports, or of none.
+            fork_for(Renaming.waiting[0])
+        if Renaming.name:
+            report(Renaming.name, url)
+    except Exception:
+        print(json.dumps({"name": Renaming.name, "failed": traceback.format_exc()}))
+    finally:
+        # To take all of the modules apart takes long, too.
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def report(name: str, url: str) -> None:
     """Print the answers with one name renamed, as a line of JSON."""
-    Renaming.name = name
     said: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
     logging.getLogger("ormolu").addHandler(handler)
-    try:
-        answers = asyncio.run(answers_of(make_app(url)))
-    except Exception:
-        print(json.dumps({"name": name, "failed": traceback.format_exc()}))
-    else:
-        print(json.dumps({"name": name, "answers": answers, "hits": Renaming.hits, "said": said}))
+    answers = asyncio.run(answers_of(make_app(url)))
+    print(json.dumps({"name": name, "answers": answers, "hits": Renaming.hits, "said": said}))
 
 
 if __name__ == "__main__":

@@ -8,16 +8,14 @@ from pathlib import Path
 
 import pytest
 
-import ormolu
-
-ROOT = Path(ormolu.__path__[0])
+from tests.architecture.sources import SOURCES, tree_of
 
 
 def _sources() -> dict[str, Path]:
     """Return the file of each module, a package by its own name."""
     found = {}
-    for path in ROOT.rglob("*.py"):
-        parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    for path in SOURCES:
+        parts = ("ormolu", *path.with_suffix("").parts)
         found[".".join(parts).removesuffix(".__init__")] = path
     return found
 
@@ -25,7 +23,7 @@ def _sources() -> dict[str, Path]:
 def _imports(path: Path, modules: set[str]) -> set[str]:
     """Return the modules that a file imports, for a type checker alone or late ones, too."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             found |= {each.name for each in node.names}
         elif isinstance(node, ast.ImportFrom):

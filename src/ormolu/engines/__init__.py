@@ -15,7 +15,7 @@ from ormolu.engines._precedence import Precedence
 from ormolu.engines._readiness import describe_pools, examine
 from ormolu.engines._schema import SchemaMode
 from ormolu.engines._traces import bears_traces, leave_trace
-from ormolu.engines._url import read_url
+from ormolu.engines._url import Target, read_url
 
 __all__ = [
     "FAILURE",
@@ -30,6 +30,7 @@ __all__ = [
     "Precedence",
     "Retry",
     "SchemaMode",
+    "Target",
     "bears_traces",
     "check_deadline",
     "describe_pools",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Boolean, ClauseElement, ColumnElement
+from sqlalchemy import Boolean, ClauseElement, Column, ColumnElement
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapper, RelationshipProperty
 from sqlalchemy.sql import visitors
@@ -34,8 +34,9 @@ def _compile_always(*_: Any, **__: Any) -> str:
 def uncached_attributes(mapper: Mapper[Any]) -> list[str]:
     """Return the column properties and relations of a class whose SQL must not be kept."""
     computed = ((each.key, each.expression) for each in mapper.column_attrs)
-    found = [name for name, sql in computed if not _is_kept(sql)]
-    return found + [each.key for each in mapper.relationships if not _is_kept(*_sql_of(each))]
+    # Nearly all are plain columns, at whose parts nobody need look.
+    found = [name for name, sql in computed if type(sql) is not Column and not _is_kept(sql)]
+    return found + [each.key for each in mapper.relationships if not _is_relation_kept(each)]
 
 
 def unkept(link: Any) -> Any:
@@ -43,11 +44,14 @@ def unkept(link: Any) -> Any:
 
     In the key by which it keeps statements a relation is its name alone.
     """
-    relation: RelationshipProperty[Any] = link.property
+    return link if _is_relation_kept(link.property) else link.and_(_Always())
+
+
+def _is_relation_kept(relation: RelationshipProperty[Any]) -> bool:
     is_kept: bool | None = relation.info.get(_KEY)
     if is_kept is None:
         is_kept = relation.info[_KEY] = _is_kept(*_sql_of(relation))
-    return link if is_kept else link.and_(_Always())
+    return is_kept
 
 
 def _sql_of(relation: RelationshipProperty[Any]) -> list[Any]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper
 
+from ormolu.engines import read_url
 from ormolu.errors import ConfigurationError
 from ormolu.query import Row, read_selection
 from ormolu.resources.declare import (
@@ -81,8 +82,10 @@ class Resource(ResourceRouter):
         Args:
             url: URL of a database; only its kind matters.
         """
-        exposure = self.exposure
-        return [explain_door(maker, exposure, asked, url) for asked, maker in self.makers.items()]
+        exposure, target = self.exposure, read_url(url)
+        return [
+            explain_door(maker, exposure, asked, target) for asked, maker in self.makers.items()
+        ]
 
     async def list(  # noqa: PLR0913 -- the parameters of the dialect
         self,

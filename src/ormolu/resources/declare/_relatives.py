@@ -87,7 +87,12 @@ class Guard(Generic[_E]):
 
 def _are_related(one: type[Any], other: type[Any]) -> bool:
     """Tell whether one of two mapped classes may have rows of the other."""
-    return issubclass(one, other) or issubclass(other, one) or _are_of_one_table(one, other)
+    return _are_of_one_line(one, other) or _are_of_one_table(one, other)
+
+
+def _are_of_one_line(one: type[Any], other: type[Any]) -> bool:
+    """Tell whether one of two classes is derived from the other."""
+    return issubclass(one, other) or issubclass(other, one)
 
 
 def _are_of_one_table(one: type[Any], other: type[Any]) -> bool:
@@ -133,10 +138,8 @@ def find_between(relation: RelationshipProperty[Any], exposures: Iterable[_HasDe
 
 def find_guarded(model: type[Any], exposures: Iterable[_E]) -> _E | None:
     """Return the resource of a relative that has a policy, if there is one."""
-    found = [
-        each for each in _of_relatives(model, exposures) if each.declaration.policy is not None
-    ]
-    return min(found, key=lambda each: each.declaration.path, default=None)
+    with_policy = [each for each in exposures if each.declaration.policy is not None]
+    return next(iter(_of_relatives(model, with_policy)), None)
 
 
 def guards_of(model: type[Any], exposures: Iterable[_E], place: str) -> tuple[Guard[_E], ...]:
@@ -190,13 +193,22 @@ def _check(model: type[Any], relative: type[Any], guards: Sequence[Guard[Any]], 
 
 
 def _of_relatives(model: type[Any], exposures: Iterable[_E]) -> list[_E]:
+    """Return the resources of relatives, in the order of their paths."""
+    marks = _marks_of(inspect(model))
     found = [
         each
         for each in exposures
         if each.declaration.model is not model
+        # Most have no table in common: with some hundred resources each is asked of all others.
+        and (_are_of_one_line(each.declaration.model, model)
+             or not marks.isdisjoint(_marks_of(each.declaration.mapper)))
         and (_are_related(each.declaration.model, model) or _may_be_namesake(each, model))
-    ]
+    ]  # fmt: skip
     return sorted(found, key=lambda each: each.declaration.path)
+
+
+def _marks_of(mapper: Mapper[Any]) -> set[Any]:
+    return {*mapper.tables} | _names_of(mapper.tables)
 
 
 def _share_rows(one: type[Any], other: type[Any]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from fastapi import FastAPI
 from sqlalchemy import URL, Dialect
 
-from ormolu.engines import Engines, read_url
+from ormolu.engines import Engines, Target
 from ormolu.errors import ConfigurationError
 from ormolu.lanes import why_no_lanes_for
 from ormolu.resources.declare import Exposure
@@ -82,8 +82,10 @@ def _explain_routes(app: FastAPI, engines: Engines) -> Iterator[Explanation]:
         no_plan = route.lacking or _why_no_plan(engines, access)
         no_door = route.reason or _why_no_door(route, exposure)
         for method in sorted(context.methods):
-            place, url = (method, context.path_format), engines.target.url
-            yield explain_door(maker, exposure, place, url, no_plan=no_plan, no_door=no_door)
+            place = (method, context.path_format)
+            yield explain_door(
+                maker, exposure, place, engines.target, no_plan=no_plan, no_door=no_door
+            )
 
 
 def _why_no_door(route: Survey, exposure: Exposure) -> str | None:
@@ -109,7 +111,7 @@ def explain_door(
     maker: DoorMaker,
     exposure: Exposure,
     place: tuple[str, str],
-    url: str | URL,
+    target: Target,
     *,
     no_plan: str | None = None,
     no_door: str | None = None,
@@ -120,11 +122,10 @@ def explain_door(
         maker: Makes its door.
         exposure: What is shown.
         place: Method and path.
-        url: URL of a database.
+        target: A database.
         no_plan: Why no plan can answer, if that is known.
         no_door: Why FastAPI's route has to be called, if that is known.
     """
-    target = read_url(url)
     dialect = _dialect_of(target.url)
     no_plan = no_plan or why_no_lanes_for(target.driver)
     no_door = no_door or why_no_doors()
