@@ -3,6 +3,12 @@
 Knows SQLAlchemy's dialects and types; no engine, no model, no request.
 """
 
+from ormolu.backends._exact_text import (
+    TEXT_FUNCTIONS,
+    ExactText,
+    exact_text,
+    without_grouping,
+)
 from ormolu.backends._generic import Backend, Unreadiness
 from ormolu.backends._mysql import is_short_float
 from ormolu.backends._patterns import pieces_of
@@ -10,6 +16,7 @@ from ormolu.backends._postgresql import POSTGRESQL
 from ormolu.backends._registry import BACKENDS, backend_named, backend_of, name_of
 
 __all__ = [
-    "BACKENDS", "POSTGRESQL", "Backend", "Unreadiness", "backend_named", "backend_of",
-    "is_short_float", "name_of", "pieces_of",
+    "BACKENDS", "POSTGRESQL", "TEXT_FUNCTIONS", "Backend", "ExactText", "Unreadiness",
+    "backend_named", "backend_of", "exact_text", "is_short_float", "name_of", "pieces_of",
+    "without_grouping",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
 from ormolu.backends._defaults import read_defaults
+from ormolu.backends._exact_text import ExactComparisons, compile_exactly
 from ormolu.backends._generic import Backend, Unreadiness
 from ormolu.backends._mysql_ddl import complete_ddl
 
@@ -51,6 +52,11 @@ def is_short_float(type_: TypeEngine[Any]) -> bool:
     return isinstance(type_, mysql.FLOAT) and (precision is None or precision <= _SHORT_BITS)
 
 
+class _ExactComparisons(ExactComparisons):
+    def by_code_points(self, text: Any) -> Any:
+        return MYSQL.by_code_points(text, self.dialect)
+
+
 class _MySQL(Backend):
     title = "MySQL"
     driver = "mysql+asyncmy"
@@ -69,6 +75,7 @@ class _MySQL(Backend):
 
     def prepare(self, dialect: Dialect) -> None:
         complete_ddl(dialect)
+        compile_exactly(dialect, _ExactComparisons)
 
     def session_statements(self, lock_timeout: float, *, is_reader: bool) -> Sequence[str]:
         # The lock wait is in whole seconds, at least one.

@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Inspector, Table, types
+from sqlalchemy import ColumnElement, Connection, Dialect, Inspector, Table, types
 from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import TypeEngine
 
 from ormolu.backends._defaults import in_parentheses, is_in_parentheses
+from ormolu.backends._exact_text import ExactLike, compile_exactly
 from ormolu.backends._generic import Backend, Exact
 
 __all__ = ["SQLITE"]
@@ -57,6 +58,9 @@ class _SQLite(Backend):
     lanes_read_again = True
     writes_json = True
     returns_by_columns = True
+
+    def prepare(self, dialect: Dialect) -> None:
+        compile_exactly(dialect, ExactLike)
 
     def written_default(
         self, inspector: Inspector, place: tuple[str | None, str], known: ReflectedColumn

@@ -34,7 +34,7 @@ from ormolu.query._sorting import (
     sort_columns,
     sort_expressions,
 )
-from ormolu.query._stored import has_variants, stored_type, undecorated
+from ormolu.query._stored import is_converted, stored_type, undecorated, variant_types
 from ormolu.query._text import equals, is_one_of
 from ormolu.query._types import is_json, is_text
 from ormolu.query._uncached import uncached_attributes
@@ -47,11 +47,11 @@ __all__ = [
     "Filters", "Location", "Part", "Relation", "Row", "Rows", "Selection", "Shape", "Sort", "View",
     "are_truncated", "as_shown", "children_of", "children_statement", "compile_condition",
     "computes_now", "cursor_columns", "element_of", "entry_of", "equals", "fetch_rows", "guard",
-    "guard_each", "has_variants", "in_parentheses", "is_guarded", "is_json", "is_one_of",
+    "guard_each", "in_parentheses", "is_converted", "is_guarded", "is_json", "is_one_of",
     "is_plain", "is_secret_hint", "is_text", "is_text_sql", "is_unlimited", "keys_of_table",
     "make_row", "member_texts", "mismatched_types", "nearest", "operators_of", "plain_type",
     "plain_value", "prepare", "read_selection", "read_sort", "reads_relations", "refuse",
     "revealed", "rows_after", "shown", "size_of", "sort_columns", "sort_expressions",
     "spellings_of", "sqlite_digit_check", "stored_type", "uncached_attributes", "undecorated",
-    "views_in", "walk",
+    "variant_types", "views_in", "walk",
 ]  # fmt: skip

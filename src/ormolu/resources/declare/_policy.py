@@ -17,11 +17,17 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnClause, Grouping, TableValuedColumn
 from sqlalchemy.sql.selectable import FromClause, SelectBase
 
+from ormolu.backends import ExactText, exact_text
 from ormolu.errors import UsageError
 from ormolu.query import in_parentheses, nearest
 from ormolu.resources.declare._columns import every_name_of
 from ormolu.resources.declare._lru import LRUCache
-from ormolu.resources.declare._policy_types import Comparison, comparisons_in, is_taken
+from ormolu.resources.declare._policy_types import (
+    Comparison,
+    comparisons_in,
+    is_taken,
+    mismatches_in,
+)
 from ormolu.seams import structure_of
 from ormolu.sessions import cached_on_mapper
 
@@ -180,6 +186,8 @@ def _is_never(rows: Any) -> bool:
         return True
     if isinstance(rows, sa.TypeCoerce):
         return _is_never(rows.typed_expression)
+    if isinstance(rows, ExactText):
+        return _is_never(rows.condition)
     if isinstance(rows, Grouping) or (
         isinstance(rows, sa.UnaryExpression) and rows.operator is operators.is_true
     ):
@@ -256,6 +264,7 @@ _STRUCTURES = 100
 
 def _checked(found: Policy, model: type[Any]) -> Policy:
     _check_tables(found, sa.inspect(model))
+    _check_sorts(found, model)
     for bind, comparison in _comparisons(found):
         _check_value(bind, comparison, model)
     known = sa.inspect(model).all_orm_descriptors.keys()
@@ -270,12 +279,29 @@ def _checked(found: Policy, model: type[Any]) -> Policy:
     return _with_every_name(found, sa.inspect(model))
 
 
+def _check_sorts(policy: Policy, model: type[Any]) -> None:
+    """Check that columns are compared with others of their sort, and that no text is a truth.
+
+    Raises:
+        UsageError: Text is compared with a number, say.
+    """
+    conditions = [rows for rows in policy.conditions if not isinstance(rows, bool)]
+    for told in (each for rows in conditions for each in mismatches_in(rows)):
+        message = (
+            f"The policy of resource({model.__name__}) compares {told}. Compare text with text, "
+            "as in cast(number, String): to some databases a word is the number 0."
+        )
+        _log.error("%s", message)
+        raise UsageError(message)
+
+
 def isolate_policy(policy: Policy, place: int) -> Policy:
     """Return a policy whose conditions can be used in one statement with any others.
 
     To SQLAlchemy two parameters of one name are one: both would get the value of the last, and an
     UPDATE would store one that has the name of a column. Text is written as it is: an OR in it
     would reach as far as the statement does. Values that are called for are those of this moment.
+    Texts compare exactly, in whatever case the database would find others.
 
     Args:
         policy: A checked policy.
@@ -308,7 +334,7 @@ def _isolate(rows: Any, prefix: str) -> Any:
 
     if any(map(_is_shared, visitors.iterate(rows))):
         rows = visitors.cloned_traverse(rows, {}, {"bindparam": isolate, "cte": nest})
-    return in_parentheses(rows)
+    return exact_text(in_parentheses(rows))
 
 
 def _is_shared(part: Any) -> bool:

@@ -1,7 +1,8 @@
-"""Values of policies that are compared with columns: text with text, numbers with numbers.
+"""What policies compare: text with text, numbers with numbers, whether columns or values.
 
 MySQL compares text with a number as numbers, and what is no number is 0 there: a policy for the
-owner 0 would show the rows of all whose name is a word. PostgreSQL refuses it.
+owner 0 would show the rows of all whose name is a word, and so would one that compares a column of
+names with one of numbers. PostgreSQL refuses it.
 """
 
 from __future__ import annotations
@@ -11,30 +12,32 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy import BinaryExpression, BindParameter
+from sqlalchemy import BinaryExpression, BindParameter, BooleanClauseList, UnaryExpression
 from sqlalchemy.sql import operators, visitors
-from sqlalchemy.sql.elements import ExpressionClauseList, Grouping, Tuple
+from sqlalchemy.sql.elements import Case, ExpressionClauseList, Tuple
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import SelectBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from ormolu.query import has_variants
+from ormolu.backends import TEXT_FUNCTIONS, without_grouping
+from ormolu.query import is_converted, variant_types
 
-__all__ = ["Comparison", "comparisons_in", "is_taken"]
+__all__ = ["Comparison", "comparisons_in", "is_taken", "mismatches_in"]
 
+_BETWEEN = frozenset({operators.between_op, operators.not_between_op})
 _COMPARED = frozenset(
     {
-        operators.between_op, operators.eq, operators.ge, operators.gt, operators.in_op,
-        operators.is_distinct_from, operators.is_not_distinct_from, operators.le, operators.lt,
-        operators.ne, operators.not_between_op, operators.not_in_op,
+        operators.eq, operators.ge, operators.gt, operators.in_op, operators.is_distinct_from,
+        operators.is_not_distinct_from, operators.le, operators.lt, operators.ne,
+        operators.not_in_op, *_BETWEEN,
     }
 )  # fmt: skip
 _NUMBERS = (bool, int, float, Decimal)
-# SQLAlchemy knows no type of these.
-_OF_TEXT = frozenset(
-    {"concat", "left", "lower", "ltrim", "replace", "right", "rtrim", "substr", "substring",
-     "trim", "upper"}
-)  # fmt: skip
-_NUMERIC = (sa.Boolean, sa.Integer, sa.Numeric)
+_SORTS: tuple[tuple[str, tuple[type[TypeEngine[Any]], ...]], ...] = (
+    ("text", (sa.String,)),
+    ("number", (sa.Boolean, sa.Integer, sa.Numeric)),
+    ("moment", (sa.Date, sa.DateTime, sa.Time)),
+)
 
 
 class Comparison(NamedTuple):
@@ -55,16 +58,48 @@ def comparisons_in(
     condition: sa.ClauseElement,
 ) -> Iterator[tuple[BindParameter[Any], Comparison]]:
     """Yield the parameters of a condition that must have values of a certain sort."""
+    for left, right in _compared_in(condition):
+        for one, other in (left, right), (right, left):
+            plain: Any = without_grouping(other)
+            wanted = _expected(plain)
+            each = without_grouping(one)
+            if wanted is not None and isinstance(each, BindParameter):
+                yield each, Comparison(wanted, _name_of(plain), plain.type)
+
+
+def mismatches_in(condition: sa.ClauseElement) -> Iterator[str]:
+    """Yield what a condition compares that are no values, and of different sorts, in words."""
+    for left, right in _compared_in(condition):
+        for one, other in zip(_members(left), _members(right), strict=False):
+            sorts = _stored_sort(one), _stored_sort(other)
+            if None not in sorts and sorts[0] != sorts[1]:
+                yield f"{_name_of(one)} ({sorts[0]}) with {_name_of(other)} ({sorts[1]})"
+
+    for each in _truths_in(condition):
+        if _stored_sort(each) == "text":
+            yield f"{_name_of(each)} (text) with a truth value"
+
+
+def _truths_in(condition: sa.ClauseElement) -> Iterator[Any]:
+    """Yield what is taken for true or false."""
+    yield condition
+    for part in visitors.iterate(condition):
+        if isinstance(part, BooleanClauseList):
+            yield from map(without_grouping, part.clauses)
+        elif isinstance(part, UnaryExpression) and part.operator is operators.inv:
+            yield without_grouping(part.element)
+        elif isinstance(part, Case) and part.value is None:
+            yield from (without_grouping(when) for when, _ in part.whens)
+
+
+def _compared_in(condition: sa.ClauseElement) -> Iterator[tuple[Any, Any]]:
     for part in visitors.iterate(condition):
         if isinstance(part, BinaryExpression) and part.operator in _COMPARED:
-            sides = ((part.left, part.right), (part.right, part.left))
-            for one, other in sides:
-                plain: Any = _inner(other)
-                wanted = _expected(plain)
-                name = getattr(plain, "key", None) or "something"
-                for each in () if wanted is None else _parts(one):
-                    if isinstance(each, BindParameter):
-                        yield each, Comparison(wanted, name, plain.type)
+            inner: Any = without_grouping(part.right)
+            has_two = part.operator in _BETWEEN and isinstance(inner, ExpressionClauseList)
+            yield from ((part.left, each) for each in (inner.clauses if has_two else [part.right]))
+        elif isinstance(part, Case) and part.value is not None:
+            yield from ((part.value, when) for when, _ in part.whens)
 
 
 def is_taken(bind: BindParameter[Any], wanted: Any) -> bool:
@@ -88,26 +123,47 @@ def _expected(other: Any) -> Any:
         return None
     if isinstance(other, Tuple):
         return tuple(_sort_of(each.type) for each in other.clauses)
-    if isinstance(other, FunctionElement) and getattr(other, "name", None) in _OF_TEXT:
+    if isinstance(other, FunctionElement) and getattr(other, "name", None) in TEXT_FUNCTIONS:
         return "text"
     type_ = getattr(other, "type", None)
-    return _sort_of(type_) if isinstance(type_, TypeEngine) else None
+    found = _sort_of(type_) if isinstance(type_, TypeEngine) else None
+    # Values for moments are looked at where a backend refuses them.
+    return None if found == "moment" else found
 
 
-def _sort_of(type_: Any) -> str | None:
-    # Code of the program's own converts the values of the first two.
-    if isinstance(type_, (TypeDecorator, sa.Enum)) or has_variants(type_):
+def _sort_of(type_: TypeEngine[Any]) -> str | None:
+    # Code of the program's own, or SQLAlchemy's for members, makes other values of these.
+    if is_converted(type_) or isinstance(type_, sa.Enum):
         return None
-    if isinstance(type_, sa.String):
+    sorts = {_plain_sort(each) for each in (type_, *variant_types(type_))}
+    return sorts.pop() if len(sorts) == 1 else None
+
+
+def _stored_sort(side: Any) -> str | None:
+    """Return the sort of what the database has for an expression; None for a value's."""
+    if isinstance(side, FunctionElement) and getattr(side, "name", None) in TEXT_FUNCTIONS:
         return "text"
-    return "number" if isinstance(type_, _NUMERIC) else None
+    type_ = getattr(side, "type", None)
+    is_open = isinstance(side, BindParameter) or not isinstance(type_, TypeEngine)
+    return None if is_open else _plain_sort(type_)
 
 
-def _inner(part: Any) -> Any:
-    return part.element if isinstance(part, Grouping) else part
+def _plain_sort(type_: Any) -> str | None:
+    plain = type_
+    while isinstance(plain, TypeDecorator):
+        plain = plain.impl_instance
+    return next((sort for sort, kinds in _SORTS if isinstance(plain, kinds)), None)
 
 
-def _parts(side: Any) -> Sequence[Any]:
-    """Return the parts of a side: two of BETWEEN."""
-    inner = _inner(side)
-    return list(inner.clauses) if isinstance(inner, ExpressionClauseList) else [inner]
+def _name_of(side: Any) -> str:
+    return getattr(side, "key", None) or getattr(side, "name", None) or "something"
+
+
+def _members(side: Any) -> Sequence[Any]:
+    """Return what is compared one by one: of a tuple and of a subquery several."""
+    inner = without_grouping(side)
+    if isinstance(inner, SelectBase):
+        return list(inner.selected_columns)
+    if isinstance(inner, sa.ScalarSelect):
+        return list(inner.element.selected_columns)
+    return list(inner.clauses) if isinstance(inner, Tuple) else [inner]

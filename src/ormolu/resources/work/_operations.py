@@ -225,7 +225,7 @@ class Operations:
                 raise
             if not versions.is_absent and await (await self._writer()).is_passing(key, fault):
                 return None
-            if await self._is_free(key, is_latest=True):
+            if not versions.is_absent or await self._is_free(key, is_latest=True):
                 raise
             detail = f"A {self.declaration.name} with this key exists already."
             raise RefusedError("precondition_failed", detail) from None

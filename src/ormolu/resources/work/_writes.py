@@ -267,20 +267,25 @@ class Writer:
     async def is_passing(self, key: Key, fault: Fault) -> bool:
         """Tell whether a new row clashed with one that was not there a moment ago.
 
-        A clash with a row that this caller cannot see stays, and so does one of other columns.
+        A clash with a row that this caller cannot see stays, and so does one of other columns, and
+        one with a key that only the database takes for this one: in other letters, say.
         """
         known = [self._declaration.attributes[each.attribute] for each in self._view.keys]
         columns = {each.column.name for each in known if each.column is not None}
         if {*fault.columns} == columns or fault.constraint == "PRIMARY":
-            return not await self._is_hidden(key)
+            return not await self._stays(key)
         named = {each.name: part for each, part in zip(known, key, strict=True)}
         return await self.find(named, is_latest=True) is not None
 
-    async def _is_hidden(self, key: Key) -> bool:
-        """Tell whether a row is there that the caller does not see."""
-        seen = sa.case((sa.and_(sa.true(), *self._view.conditions()), 1), else_=0)
-        statement = sa.select(seen).select_from(self._model).where(self._statements.is_key(key))
-        row = (await self._session.execute(self._latest(statement))).one_or_none()
+    async def _stays(self, key: Key) -> bool:
+        """Tell whether a row is there that the caller does not see, or not by this key."""
+        seen = sa.and_(*self._view.conditions(self._statements.is_key(key)))
+        # As the database compares it in a unique key.
+        same = [
+            each.on(self._model) == part for each, part in zip(self._view.keys, key, strict=True)
+        ]
+        found = sa.select(sa.case((seen, 1), else_=0)).select_from(self._model).where(*same)
+        row = (await self._session.execute(self._latest(found))).one_or_none()
         return row is not None and not row[0]
 
     def _seen(self, statement: Any, is_latest: bool, *asked: sa.ColumnElement[bool]) -> Any:

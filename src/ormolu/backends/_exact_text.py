@@ -1,0 +1,230 @@
+"""Conditions of a program's own in which text equals and matches itself alone.
+
+MySQL's `=` ignores case, accents and blanks at the end unless a column says otherwise, and LIKE
+ignores the case of ASCII's letters on SQLite. A column with a collation of its own keeps it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Boolean, ColumnElement, Dialect, Enum, String, case, func, tuple_
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import operators, visitors
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import BinaryExpression, Case, CollationClause, Grouping, Tuple
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import SelectBase
+from sqlalchemy.types import NullType, TypeDecorator
+
+__all__ = ["TEXT_FUNCTIONS", "ExactText", "compile_exactly", "exact_text", "without_grouping"]
+
+# SQLAlchemy knows no type of these.
+TEXT_FUNCTIONS = frozenset(
+    {"concat", "left", "lower", "ltrim", "replace", "right", "rtrim", "substr", "substring",
+     "trim", "upper"}
+)  # fmt: skip
+
+_EQUALITIES = frozenset({operators.eq, operators.in_op})
+_PATTERNS = frozenset(
+    {
+        operators.contains_op, operators.endswith_op, operators.like_op, operators.not_contains_op,
+        operators.not_endswith_op, operators.not_like_op, operators.not_regexp_match_op,
+        operators.not_startswith_op, operators.regexp_match_op, operators.startswith_op,
+    }
+)  # fmt: skip
+_COMPARISONS = frozenset(
+    {
+        operators.between_op, operators.ge, operators.gt, operators.is_distinct_from,
+        operators.is_not_distinct_from, operators.le, operators.lt, operators.ne,
+        operators.not_between_op, operators.not_in_op, *_EQUALITIES, *_PATTERNS,
+    }
+)  # fmt: skip
+_ESCAPED = {"%": "\U0010fffd", "_": "\U0010fffc"}
+_ESCAPE = "\U0010fffb"
+
+
+class ExactText(FunctionElement[bool]):
+    """A condition in which text equals and matches itself alone, also in its subqueries."""
+
+    inherit_cache = True
+    type = Boolean()
+
+    def __init__(self, condition: ColumnElement[Any]) -> None:
+        """Enclose a condition."""
+        super().__init__(condition)
+
+    @property
+    def condition(self) -> ColumnElement[Any]:
+        """Return the condition as the program has written it."""
+        return next(iter(self.clauses))
+
+    def self_group(self, against: Any = None) -> Any:
+        """Return itself: as a truth value it would be compared with 1, and no index serves that."""
+        return self
+
+
+def exact_text(condition: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a condition in which text equals and matches itself alone, on each prepared dialect.
+
+    Args:
+        condition: One of the program's.
+    """
+    is_of_text = any(map(_may_compare_text, visitors.iterate(condition)))
+    return ExactText(condition) if is_of_text else condition
+
+
+def compile_exactly(dialect: Dialect, compiler: type[Any]) -> None:
+    """Have a dialect, which is one engine's own, compile `ExactText` in its own way.
+
+    Args:
+        dialect: The dialect.
+        compiler: What it does otherwise than others.
+    """
+    of_dialect = dialect.statement_compiler
+    dialect.statement_compiler = type(of_dialect.__name__, (compiler, of_dialect), {})
+
+
+@compiles(ExactText)
+def _compile(element: ExactText, compiler: Any, **options: Any) -> str:
+    outer = getattr(compiler, "is_exact", False)
+    compiler.is_exact = True
+    try:
+        return f"({compiler.process(element.condition, **options)})"
+    finally:
+        compiler.is_exact = outer
+
+
+class ExactLike(SQLCompiler):
+    """Compiles LIKE for SQLite: as GLOB, which ignores no case."""
+
+    is_exact = False
+
+    def visit_like_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
+        plain: Any = super().visit_like_op_binary
+        text: str = (
+            self._glob(binary, "GLOB", kw) if self.is_exact else plain(binary, operator, **kw)
+        )
+        return text
+
+    def visit_not_like_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
+        plain: Any = super().visit_not_like_op_binary
+        is_exact = self.is_exact
+        text: str = (
+            self._glob(binary, "NOT GLOB", kw) if is_exact else plain(binary, operator, **kw)
+        )
+        return text
+
+    def _glob(self, binary: Any, word: str, kw: Any) -> str:
+        pattern = _globbed(binary.right, binary.modifiers.get("escape"))
+        return f"{self.process(binary.left, **kw)} {word} {self.process(pattern, **kw)}"
+
+
+def _globbed(pattern: Any, escape: str | None) -> Any:
+    """Return the pattern of GLOB for one of LIKE, computed by SQLite: it may be a column."""
+    if escape is not None:
+        # Noncharacters stand for what means itself, until the wildcards are written.
+        pattern = func.replace(pattern, escape * 2, _ESCAPE)
+        for letter, place in _ESCAPED.items():
+            pattern = func.replace(pattern, escape + letter, place)
+    for letter in "[*?":
+        pattern = func.replace(pattern, letter, f"[{letter}]")
+    pattern = func.replace(func.replace(pattern, "%", "*"), "_", "?")
+    if escape is not None:
+        pattern = func.replace(pattern, _ESCAPE, f"[{escape}]" if escape in "[*?" else escape)
+        for letter, place in _ESCAPED.items():
+            pattern = func.replace(pattern, place, letter)
+    return pattern
+
+
+class ExactComparisons(SQLCompiler):
+    """Compiles comparisons of text for MySQL: by code points, and first so that an index serves."""
+
+    is_exact = False
+
+    def visit_binary(self, binary: Any, **kw: Any) -> str:  # type: ignore[override]
+        plain: Any = super().visit_binary
+        exact = self._exactly(binary.left, binary.right) if self._compares(binary) else None
+        made: Any = (
+            binary
+            if exact is None
+            else BinaryExpression(
+                exact, binary.right, binary.operator, type_=binary.type, modifiers=binary.modifiers
+            )
+        )
+        text: str = plain(made, **kw)
+        if exact is None or binary.operator not in _EQUALITIES:
+            return text
+        # The first condition finds rows by an index, the second is exact.
+        return f"({plain(binary, **kw)} AND {text})"
+
+    def visit_case(self, clause: Any, **kw: Any) -> str:
+        if self.is_exact and clause.value is not None:
+            exact = self._exactly(clause.value, clause.whens[0][0])
+            value = clause.value if exact is None else exact
+            clause = case(*clause.whens, value=value, else_=clause.else_)
+        plain: Any = super().visit_case
+        text: str = plain(clause, **kw)
+        return text
+
+    def _compares(self, binary: Any) -> bool:
+        return self.is_exact and binary.operator in _COMPARISONS
+
+    def _exactly(self, left: Any, right: Any) -> Any:
+        """Return the left side in a form that compares exactly; None if it does already."""
+        inner = without_grouping(left)
+        if isinstance(inner, Tuple):
+            parts = [self._exactly(each, each) for each in inner.clauses]
+            if not any(each is not None for each in parts):
+                return None
+            pairs = zip(parts, inner.clauses, strict=True)
+            return tuple_(*[each if part is None else part for part, each in pairs])
+        is_text = any(_is_text(each, self.dialect) for each in (left, right))
+        is_chosen = any(_has_collation(each, self.dialect) for each in (left, right))
+        return self.by_code_points(left) if is_text and not is_chosen else None
+
+    def by_code_points(self, text: Any) -> Any:
+        """Return text so that it compares by its code points."""
+        raise NotImplementedError
+
+
+def without_grouping(part: Any) -> Any:
+    """Return an expression without the parentheses around it."""
+    return part.element if isinstance(part, Grouping) else part
+
+
+def _may_compare_text(part: Any) -> bool:
+    if isinstance(part, Case):
+        return part.value is not None and _may_be_text(part.value)
+    is_comparison = isinstance(part, BinaryExpression) and part.operator in _COMPARISONS
+    return is_comparison and (_may_be_text(part.left) or _may_be_text(part.right))
+
+
+def _may_be_text(side: Any) -> bool:
+    inner = without_grouping(side)
+    if isinstance(inner, Tuple):
+        return any(map(_may_be_text, inner.clauses))
+    return isinstance(getattr(inner, "type", None), (String, TypeDecorator, NullType))
+
+
+def _is_text(side: Any, dialect: Dialect) -> bool:
+    stored = _stored(side, dialect)
+    if isinstance(stored, NullType):
+        return getattr(without_grouping(side), "name", None) in TEXT_FUNCTIONS
+    return isinstance(stored, String) and not isinstance(stored, Enum)
+
+
+def _has_collation(side: Any, dialect: Dialect) -> bool:
+    if getattr(_stored(side, dialect), "collation", None):
+        return True
+    parts = () if isinstance(without_grouping(side), SelectBase) else visitors.iterate(side)
+    return any(isinstance(part, CollationClause) for part in parts)
+
+
+def _stored(side: Any, dialect: Dialect) -> Any:
+    """Return the type that the database has for a side of a comparison."""
+    type_ = getattr(side, "type", None) or NullType()
+    stored = type_.dialect_impl(dialect)
+    while isinstance(stored, TypeDecorator):
+        stored = stored.impl_instance.dialect_impl(dialect)
+    return stored
