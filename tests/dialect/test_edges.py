@@ -226,7 +226,7 @@ async def test_end_of_the_interpreter(make: Make) -> None:
 async def test_other_driver_of_sqlite(tmp_path: Path) -> None:
     """A Database on aiosqlite has the same settings and the same rules."""
     path = tmp_path / "other.db"
-    db = Database(f"sqlite+aiosqlite:///{path}")
+    db = Database(f"sqlite+aiosqlite:///{path}", lock_timeout=0.3, pool_timeout=0.3)
     async with db.unit_of_work() as session:
         await session.execute(text("CREATE TABLE t (n INTEGER)"))
         await session.execute(text("INSERT INTO t VALUES (1)"))

@@ -85,7 +85,7 @@ async def test_lock(connect_args: Any, tmp_path: Path) -> None:
     path = f"{tmp_path}/test.db"
     connect = connect_args.get("connect", connect_args["module"].connect)
     db = Database(
-        f"sqlite:///{path}", metadata=Shop.metadata, pool_timeout=0.5, connect_args=connect_args
+        f"sqlite:///{path}", metadata=Shop.metadata, lock_timeout=1.0, connect_args=connect_args
     )
     async with client_of(app_of(db, new_user())) as client:
         other = connect(path, isolation_level=None, check_same_thread=False, timeout=0)

@@ -131,7 +131,8 @@ async def test_back_in_its_place(client: httpx2.AsyncClient, path: Path) -> None
     """A file that comes back is used, without a start."""
     kept = path.with_name("kept.db")
     (await client.get("/notes")).raise_for_status()
-    with closing(sqlite3.connect(path)) as connection:
+    # Readers of the application are there: sqlite3 would wait for them for five seconds.
+    with closing(sqlite3.connect(path, timeout=0)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     os.rename(path, kept)
     assert (await client.post("/notes", json=BODY)).status_code == 503

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from math import inf
 from typing import Any
 
-import httpx2
 from fastapi import Depends, FastAPI
 from sqlalchemy import MetaData, String, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -16,6 +15,7 @@ from starlette.types import Message, Scope
 
 from ormolu import Database, Model, SessionDep, deadline, resource
 from ormolu.sqlite import _mailbox
+from tests.fixtures.apps import client_to
 from tests.fixtures.backends import Backend
 from tests.fixtures.kept import KeptApp, keep_running
 from tests.reliability._observer import Observer, observer_of
@@ -145,8 +145,7 @@ class Slow(KeptApp):
         pair = self.db._engines.current
         assert pair is not None
         before = await self.stored()
-        transport = httpx2.ASGITransport(app=self.app, raise_app_exceptions=False)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with client_to(self.app) as client:
             made = await client.post("/free/jobs", json={"name": "next"})
             assert made.status_code == 201, made.text
             assert (await client.get(f"/free/jobs/{made.json()['id']}")).status_code == 200

@@ -198,7 +198,7 @@ def _document_of(name: str | int) -> Json:
     return (random_app(name) if isinstance(name, int) else APPS[name]()).openapi()
 
 
-@pytest.fixture(params=[*APPS, *range(10)])
+@pytest.fixture(scope="module", params=[*APPS, *range(10)])
 def document(request: pytest.FixtureRequest) -> Json:
     """The document of each application."""
     return _document_of(request.param)

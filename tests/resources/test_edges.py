@@ -440,7 +440,7 @@ async def test_a_list_waits_for_no_writer(database_url: str) -> None:
 async def test_deadlocks_are_the_whole_batch_s(database_url: str, backend: Backend) -> None:
     """What is nobody's fault is not put on one operation: the batch is told to come again."""
     # Writers to one SQLite file stand in a line of this process, for which the pool's limit counts.
-    async with served(database_url, lock_timeout=0.8, pool_timeout=0.8) as (client, db):
+    async with served(database_url, lock_timeout=0.3, pool_timeout=0.3) as (client, db):
         await client.post("/people", json={"name": "Ann"})
         async with db.unit_of_work() as session:
             await session.execute(select(Person).with_for_update())

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ormolu import Database, Model, Policy, ReadSessionDep, SessionDep, resource
 from ormolu.resources.routes import _endpoints
+from tests.fixtures.apps import client_to
 from tests.resources.twins import Observer, by_the_session, shown, stored_rows
 
 __all__ = ["Three", "three_ways", "walk"]
@@ -209,9 +210,7 @@ async def three_ways(urls: Sequence[str]) -> AsyncIterator[Three]:
         for observer in three.observers:
             app = observer.app
             await stack.enter_async_context(app.router.lifespan_context(app))
-            transport = httpx2.ASGITransport(app=observer, raise_app_exceptions=False)
-            client = httpx2.AsyncClient(transport=transport, base_url="http://test")
-            three.clients.append(await stack.enter_async_context(client))
+            three.clients.append(await stack.enter_async_context(client_to(observer)))
         yield three
 
 

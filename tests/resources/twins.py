@@ -14,6 +14,7 @@ from sqlalchemy import MetaData, Table
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ormolu import Database, SessionDep
+from tests.fixtures.apps import client_to
 
 __all__ = ["Observer", "Twins", "by_the_session", "shown", "stored_rows", "twins_of"]
 
@@ -194,9 +195,6 @@ async def twins_of(
                 app.include_router(router, prefix=prefix)
             await stack.enter_async_context(app.router.lifespan_context(app))
             observer = Observer(app)
-            transport = httpx2.ASGITransport(
-                app=observer, raise_app_exceptions=False, root_path=root_path
-            )
-            client = httpx2.AsyncClient(transport=transport, base_url="http://test")
+            client = client_to(observer, root_path)
             twins.add(db, observer, await stack.enter_async_context(client))
         yield twins
