@@ -32,7 +32,7 @@ run: .venv/.served  ## Serve the users API on PORT (8000), DATABASE_URL or a SQL
 
 test: setup  ## Run every test, on every backend
 	@scripts/install-servers
-	@$(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -n 3 --dist worksteal
 
 quick: setup  ## Run the tests that need no server, on SQLite
 	@$(BIN)/python -m pytest -n 3 --dist worksteal --backend sqlite
@@ -46,7 +46,7 @@ check: setup  ## Check style, layers and types, quickly
 coverage: setup  ## Run every test, and measure that they reach 100 % of src, by branches
 	@scripts/install-servers
 	@rm -f .coverage .coverage.*
-	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term --cov-fail-under=100
+	@$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report=term --cov-fail-under=100
 
 lint: setup  ## Check style, types, layers and spelling
 	@$(BIN)/ruff check .

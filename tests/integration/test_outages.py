@@ -129,9 +129,10 @@ NOWHERE = ["postgresql+asyncpg", "postgresql+psycopg", "mariadb+asyncmy"]
 
 @pytest.mark.parametrize("scheme", NOWHERE)
 async def test_black_hole_is_no_long_wait(scheme: str, black_hole: int) -> None:
-    """A host that never answers costs a request about a second, alone or with others."""
+    """A host that never answers costs a request its `connect_timeout`, alone or with others."""
     url = f"{scheme}://me:s3cret@127.0.0.1:{black_hole}/name"
-    async with client_of(make_app(make_database(url, schema="ignore"))) as client:
+    db = make_database(url, schema="ignore", connect_timeout=0.3)
+    async with client_of(make_app(db)) as client:
         await check_refusal(client)
         answers = await asyncio.gather(*[client.post("/notes?text=x") for _ in range(8)])
         assert {answer.status_code for answer in answers} == {503}
@@ -142,7 +143,8 @@ async def test_black_hole_is_no_long_wait(scheme: str, black_hole: int) -> None:
 
 async def test_door_into_a_black_hole_is_no_long_wait(black_hole: int) -> None:
     """A lane, too, waits for its connection as long as a session: the driver would for a minute."""
-    db = make_database(f"postgresql://me:s3cret@127.0.0.1:{black_hole}/name", schema="ignore")
+    url = f"postgresql://me:s3cret@127.0.0.1:{black_hole}/name"
+    db = make_database(url, schema="ignore", connect_timeout=0.3)
     app = FastAPI()
     db.attach(app)
     app.include_router(resource(Note))
