@@ -156,6 +156,7 @@ UNSAID = frozenset(
 )
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("library", ["fastapi", "pydantic", "sqlalchemy", "starlette"])
 def test_names_may_be_gone(library: str) -> None:

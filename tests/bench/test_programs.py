@@ -22,6 +22,7 @@ OURS_WITH_USERS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 @pytest.mark.parametrize("name", OURS_WITH_USERS)
 def test_a_program_with_users_answers_what_is_stored(

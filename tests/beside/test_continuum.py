@@ -6,7 +6,10 @@ import os
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.long
 def test_versions(database_url: str) -> None:
     """In a process of its own, as it listens to all mappers and sessions of one."""
     command = [sys.executable, "-m", "tests.beside.programs.continuum"]

@@ -84,6 +84,7 @@ async def log_in(client: httpx2.AsyncClient, password: str) -> httpx2.Response:
     return await client.post("/login", data={"username": ANN["email"], "password": password})
 
 
+@pytest.mark.long
 async def test_accounts(database_url: str, registered: list[str]) -> None:
     """Registering, logging in and changing a password store what they say."""
     async with client_of(make_app(Database(database_url, metadata=Base.metadata))) as c:

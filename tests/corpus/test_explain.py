@@ -27,6 +27,7 @@ def test_the_corpus_is_large() -> None:
     assert len(models_of(has_native=True)) >= 200
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", URLS)
 def test_most_operations_are_plans(name: str) -> None:
     """By the front door, or by a route on a lane."""

@@ -129,6 +129,7 @@ async def test_only_beside_a_write_ahead_log(make: Make, wakes: list[object], jo
     assert all(found) == (journal == "delete")
 
 
+@pytest.mark.long
 async def test_long_read_leaves_the_loop(engine: AsyncEngine) -> None:
     """A statement that was short, with other values is long: it goes to a thread."""
     await prove(engine)
@@ -137,6 +138,7 @@ async def test_long_read_leaves_the_loop(engine: AsyncEngine) -> None:
     assert len(gaps) > 5
 
 
+@pytest.mark.long
 async def test_long_first_write_leaves_the_loop_and_happens_once(engine: AsyncEngine) -> None:
     """A write that is given up at once has done nothing; it is done on a thread."""
     await prove(engine)
@@ -298,6 +300,7 @@ async def test_patterns_run_on_threads(engine: AsyncEngine, wakes: list[object])
     assert await needs_thread(engine, wakes, text("SELECT 'a' REGEXP 'a'"))
 
 
+@pytest.mark.long
 async def test_statements_without_end_are_not_remembered(engine: AsyncEngine) -> None:
     """A program that writes values into its statements does not fill the memory."""
     async with engine.connect() as connection:

@@ -7,6 +7,7 @@ import pytest
 from tests.dialect.compliance import peer_run, run_suite
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_suite_passes_and_excludes_no_more_than_for_aiosqlite(tmp_path: Path) -> None:
     """Every test passes; what SQLite lacks is skipped, the same as for SQLAlchemy's own dialect."""

@@ -21,6 +21,7 @@ async def test_read_modify_write_in_one_process(engine: AsyncEngine) -> None:
     assert await read(engine) == 480
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 async def test_read_modify_write_in_four_processes(engine: AsyncEngine, path: Path) -> None:
     """4 processes x 8 connections x 20 transactions add up exactly, without an error."""

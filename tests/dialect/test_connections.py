@@ -280,6 +280,7 @@ if sys.argv[2] == "fork":
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["alone", "fork"])
 def test_program_ends_without_a_word(path: Path, how: str) -> None:
     """Alone, without dispose and across a fork, a program works and ends, and FastAPI stays out."""
@@ -289,6 +290,7 @@ def test_program_ends_without_a_word(path: Path, how: str) -> None:
     assert not os.path.exists(f"{path}-wal") or how == "fork"
 
 
+@pytest.mark.long
 async def test_log_stays_small(make: Make, path: Path) -> None:
     """The write-ahead log is put back into the file while readers never pause."""
     engine = make("?durability=process")

@@ -23,6 +23,7 @@ PROGRAMS = st.builds(
 )
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_interleavings_are_serialisable(path: Path) -> None:
     """1,000 interleavings of two and three transactions, savepoints included."""

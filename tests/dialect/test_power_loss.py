@@ -47,6 +47,7 @@ def lost_rows(disk: Disk, folder: Path) -> int:
     return lost
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_acknowledged_rows_outlive_a_loss_of_power(tmp_path: Path, seed: int) -> None:
     """By default no row is lost, whichever unsynced writes survive, checkpoints included."""
@@ -56,6 +57,7 @@ async def test_acknowledged_rows_outlive_a_loss_of_power(tmp_path: Path, seed: i
     assert lost_rows(disk, tmp_path) == 0
 
 
+@pytest.mark.long
 async def test_process_durability_may_lose_the_last_rows(tmp_path: Path) -> None:
     """The weaker setting loses rows, as it says, and harms no file; so the test above can fail."""
     disk = Disk("fast", 3, chance=0.02)

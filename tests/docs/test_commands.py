@@ -6,6 +6,8 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
+
 from tests.docs.test_samples import ROOT, Runner, runner
 
 __all__ = ["runner"]
@@ -23,6 +25,7 @@ except SystemExit:
 """
 
 
+@pytest.mark.long
 def test_commands_of_the_page_say_what_it_shows(runner: Runner, tmp_path: Path) -> None:
     """Each command of each block, in turn; the model changes in between, as the page tells."""
     (model,) = re.findall(r"```py\n(.*?)```", PAGE, re.DOTALL)

@@ -72,6 +72,7 @@ def runner() -> Iterator[Runner]:
     runner.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_sample_runs(sample: str, runner: Runner, tmp_path: Path) -> None:
     """Each Python sample runs as it stands, with warnings as errors; an application serves, too."""

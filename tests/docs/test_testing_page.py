@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import ormolu.testing
 
 PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
 _FILE = re.compile(r'```python title="(.*?)"\n(.*?)```', re.DOTALL)
 
 
+@pytest.mark.long
 def test_the_project_of_the_page(tmp_path: Path) -> None:
     """Its files, written one by one into an empty folder, are a project whose tests pass."""
     names = []

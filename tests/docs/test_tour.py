@@ -29,6 +29,7 @@ _QUICKLY = ("-p", "no:asyncio", "-p", "no:schemathesis", "-p", "no:hypothesispyt
 CHANGE = ('Database("sqlite:///notes.db")', 'Database("sqlite:///notes.db", schema="migrate")')
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_the_tour(runner: Runner, tmp_path: Path) -> None:
     """Each file is written where it stands, and each command says what stands below it."""

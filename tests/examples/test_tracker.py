@@ -85,6 +85,7 @@ async def test_accounts(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/tasks", headers={"Authorization": "Bearer x"})).status_code == 401
 
 
+@pytest.mark.long
 async def test_64_log_in_at_once(client: httpx2.AsyncClient) -> None:
     """Hashing holds nothing of the database: all are let in."""
     await sign_up(client, "ann")
@@ -93,6 +94,7 @@ async def test_64_log_in_at_once(client: httpx2.AsyncClient) -> None:
     assert [each.status_code for each in answers] == [200] * 64
 
 
+@pytest.mark.long
 async def test_tenants_are_apart(client: httpx2.AsyncClient) -> None:
     """Whatever way somebody takes, there is nothing of another tenant."""
     ann, bo = await with_tasks(client, "ann"), await with_tasks(client, "bo")
@@ -199,6 +201,7 @@ async def test_import_export_and_log(client: httpx2.AsyncClient) -> None:
     await ann.ask("POST", f"/projects/{project}/finish", 204)
 
 
+@pytest.mark.long
 async def test_jobs_are_done_once(app: FastAPI, client: httpx2.AsyncClient) -> None:
     """Several workers share what waits."""
     ann = await with_tasks(client, "ann")

@@ -38,6 +38,7 @@ def make_app(db: Database) -> FastAPI:
     return app
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("count", [20, 64, 300])
 async def test_burst_with_the_defaults(database_url: str, count: int) -> None:
     """However many log in or read at once, each is answered, and each login is stored."""

@@ -142,6 +142,7 @@ async def test_settings_of_the_program_stay(database_url: str) -> None:
         assert await ask(db, "SHOW search_path") == '"$user", public'
 
 
+@pytest.mark.long
 async def test_connection_that_bears_nothing_stays(database_url: str) -> None:
     """Reads, savepoints, many rows and many values leave nothing to take off."""
     async with make_database(database_url) as db:

@@ -24,6 +24,7 @@ def is_gone(folder: Path) -> bool:
     return not folder.exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["end", "fork"])
 def test_program_that_ends(how: str) -> None:
     """Nothing is left; a forked child that ends takes nothing of its parent's."""
@@ -32,6 +33,7 @@ def test_program_that_ends(how: str) -> None:
     assert is_gone(Path(done.stdout.strip()))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_program_that_is_killed(how: signal.Signals) -> None:
     """Nothing is left, though no code of the program runs."""
@@ -46,6 +48,7 @@ def test_program_that_is_killed(how: signal.Signals) -> None:
     assert is_gone(folder)
 
 
+@pytest.mark.long
 def test_uvicorn_that_is_told_to_end(tmp_path: Path) -> None:
     """A server that dies of SIGTERM after its shutdown leaves nothing either."""
     (tmp_path / "main.py").write_text(

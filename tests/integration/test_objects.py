@@ -512,6 +512,7 @@ LEFT_TO_SQLALCHEMY: dict[str, Callable[[], Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_read_only", [False, True], ids=["", "read_only"])
 @pytest.mark.parametrize(
     "statements", [STATEMENTS, JOINED, LEFT_TO_SQLALCHEMY], ids=["ours", "joined", "left"]
@@ -543,6 +544,7 @@ def _same(first: Any, again: Any) -> list[bool]:
             for a, b in zip(one, two, strict=True) if hasattr(a, "metadata")]  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 @pytest.mark.parametrize(
     "use",

@@ -27,6 +27,7 @@ def output_of(program: str, url: str) -> str:
     return output.splitlines()[-1]
 
 
+@pytest.mark.long
 def test_eight_processes_start_at_once(database_url: str) -> None:
     """On an empty database all come up, with one set of tables, and each stores and reads."""
     assert output_of("start_together", database_url) == f"statuses {[0] * 8}"
@@ -125,12 +126,14 @@ def check_restart(make_command: Callable[[int], list[str]], url: str, end: signa
         assert client.get("/users/").json() == [{"id": 1, "name": "Ann"}]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 def test_two_uvicorn_workers_keep_what_they_answered(database_url: str) -> None:
     """What two workers acknowledged is there after a kill -9 of both and a restart."""
     check_restart(uvicorn, database_url, signal.SIGKILL)
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 @pytest.mark.parametrize(
     ("make_command", "end"),

@@ -89,6 +89,7 @@ def test_two_loops_one_after_the_other(database_url: str) -> None:
         asyncio.run(main(name))
 
 
+@pytest.mark.long
 def test_two_loops_at_once(database_url: str) -> None:
     """Two threads serve one application, each on connections of its own."""
     app = app_of(database_of(database_url, pool_timeout=20.0))
@@ -116,6 +117,7 @@ def test_two_loops_at_once(database_url: str) -> None:
     assert failures == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("program", "last", "rows"), [("fork", [0, 0], 20 * 5), ("fork_on_a_loop", [0], 20 * 3)]
 )

@@ -55,6 +55,7 @@ async def test_close_while_lanes_open(database_url: str) -> None:
         assert pair.reader.sync_engine.pool.checkedout() == 0  # type: ignore[attr-defined]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_close_while_reads_wait_for_a_turn(
     database_url: str, monkeypatch: pytest.MonkeyPatch
@@ -108,6 +109,7 @@ async def test_errors_are_handed_over_with_their_pool(database_url: str) -> None
         assert set(statuses(answers)) == {409, 404}
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_log_stays_small(database_url: str, path: str) -> None:
     """The write-ahead log goes back into the file while lanes write and read without a pause."""

@@ -48,6 +48,7 @@ async def test_read_your_writes(database_url: str) -> None:
         assert shop.passed_on == []
 
 
+@pytest.mark.long
 @BOTH
 async def test_monotonic_reads(database_url: str) -> None:
     """Nobody sees an older value than before, while others write and read."""
@@ -92,6 +93,7 @@ async def test_no_dirty_reads(database_url: str) -> None:
             assert [each["number"] for each in listed.json()["items"]] == [0]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_batch_under_way_is_not_seen(database_url: str, path: str) -> None:
     """Reads beside a batch see nothing of it that is not committed, and nothing that never is."""

@@ -134,6 +134,7 @@ async def test_wait_for_a_connection_is_counted_once(database_url: str) -> None:
         assert (await write).status_code == 201
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 async def test_two_processes_change_the_same_rows(database_url: str) -> None:
     """In any order, many rows at a time: each change is stored, and none is refused."""

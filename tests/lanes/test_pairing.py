@@ -33,6 +33,7 @@ async def ask(shop: Served, chances: random.Random, number: int) -> None:
     assert missing or what != 1 or answer.json()["number"] == number
 
 
+@pytest.mark.long
 async def test_many_at_once(database_url: str) -> None:
     """Creates, changes and reads of rows that are there and that are not keep to their rows."""
     chances = random.Random(11)

@@ -24,6 +24,7 @@ _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["uvicorn", "tests.lanes.programs.serve"])
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 async def test_two_processes_create(database_url: str) -> None:
     """Both write to one database at once: no error, and each row is there."""
@@ -81,6 +82,7 @@ async def write_until_it_dies(
             acknowledged[f"{name} {number}"] = 1
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 @pytest.mark.backends("sqlite", "asyncpg")
 async def test_acknowledged_rows_outlive_a_kill(database_url: str) -> None:

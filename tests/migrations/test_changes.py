@@ -150,6 +150,7 @@ async def test_check_that_changed_is_made_anew(project: Project) -> None:
         await project.ask("UPDATE users SET age = 10")
 
 
+@pytest.mark.long
 async def test_foreign_key_comes_and_goes(project: Project) -> None:
     """With the index that some databases make for it, or with the model's; there and back."""
 

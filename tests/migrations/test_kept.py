@@ -129,6 +129,7 @@ async def test_enumeration_of_a_strange_table_stays(project: Project) -> None:
     assert await project.ask("SELECT count(*) FROM pg_type WHERE typname = 'mood'") == 1
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "psycopg", "mariadb")
 def test_random_pairs_there_and_back(backend: Backend, tmp_path: Path) -> None:
     """Some of those that `make schemas` tries."""

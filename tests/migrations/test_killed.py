@@ -104,6 +104,7 @@ STORED = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg", "mariadb")
 def test_killed_migration_leaves_nothing_or_is_told(project: Project) -> None:
     """At each of its steps: what the next `upgrade` and `current` say, and that it then goes on."""

@@ -44,6 +44,7 @@ def downgrade():
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg", "mariadb")
 @pytest.mark.timeout(90 + 20 * ROUNDS)
 def test_workers_that_start_at_once_come_up(project: Project) -> None:

@@ -223,6 +223,7 @@ print("right")
 """
 
 
+@pytest.mark.long
 def test_pitfall_28_fork_after_connecting(database_url: str) -> None:
     """Parent and children each get the answers to their own questions."""
     done = _run(FORK, database_url)

@@ -58,6 +58,7 @@ async def find_violations(
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 async def test_answer_is_true_whatever_call_fails(
     backend: Backend, database_url: str, injector: Injector, operation: Operation
@@ -68,6 +69,7 @@ async def test_answer_is_true_whatever_call_fails(
         assert not found, "\n".join(found)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("operation", OPERATIONS[:2], ids=str)
 async def test_answer_is_true_when_opening_a_connection_fails(
     backend: Backend, database_url: str, injector: Injector, operation: Operation

@@ -59,6 +59,7 @@ async def run_and_kill(url: str, round_: int, acknowledged: set[str]) -> None:
         process.kill()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 @pytest.mark.backends("sqlite", "asyncpg", "mariadb")
 async def test_acknowledged_rows_outlive_a_kill(backend: Backend, database_url: str) -> None:

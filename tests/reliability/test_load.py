@@ -46,6 +46,7 @@ async def test_concurrent_increments_are_all_counted(backend: Backend, database_
         assert (await observer.state()).users == (("Ada", 40),)
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_sqlite_serves_64_writers(backend: Backend, database_url: str) -> None:
     """64 clients that write for five seconds meet no lock and no error."""

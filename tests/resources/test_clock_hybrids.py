@@ -82,6 +82,7 @@ def at_noon() -> None:
     clock.update(now=NOON, ticks=timedelta(0))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ticks", [timedelta(0), timedelta(milliseconds=1)])
 async def test_the_clock_goes_on(twin_urls: Urls, ticks: timedelta) -> None:
     """What is shown, filtered and sorted by is of the moment of the request."""

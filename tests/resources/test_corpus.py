@@ -43,6 +43,7 @@ def _base() -> Any:
     return type("Base", (DeclarativeBase,), {"metadata": MetaData()})
 
 
+@pytest.mark.long
 async def test_every_kind_of_column_keeps_its_values(
     twin_urls: tuple[str, str], backend: Backend, subtests: pytest.Subtests
 ) -> None:

@@ -79,6 +79,7 @@ def parcel(number: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("query", QUERIES)
 async def test_every_kind_of_value_is_a_position(twin_urls: tuple[str, str], query: str) -> None:
     """Bytes, UUIDs and enumerations as keys; computed numbers that no INTEGER holds."""
@@ -140,6 +141,7 @@ def forge(of: Resource, sort: str, values: Any, db: Database) -> str:
     return Cursors(view, read_sort(view, sort, ()), None, dialect).write(values)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "sort",
     [name for name in Reading.__table__.columns.keys() if name != "id"],  # noqa: SIM118

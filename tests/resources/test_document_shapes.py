@@ -255,6 +255,7 @@ def test_references_lead_somewhere(document: Json) -> None:
     assert not set(names) & {"HTTPValidationError"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", APPS)
 async def test_lists_take_what_their_document_names(name: str) -> None:
     """Each parameter, and each that a description tells of, is one of the list's."""

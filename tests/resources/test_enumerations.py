@@ -117,6 +117,7 @@ def models_of(kind: type[enum.Enum]) -> tuple[MetaData, Any, Any]:
     return Base.metadata, Thing, Keyed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "values", "wrong"), CASES, ids=NAMES)
 async def test_members_are_their_values(
     twin_urls: tuple[str, str], kind: type[enum.Enum], values: list[Any], wrong: list[Any]

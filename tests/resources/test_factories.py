@@ -285,6 +285,7 @@ def _resources_of(app: FastAPI) -> list[Resource]:
     return [each for each in included if isinstance(each, Resource)]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_nothing_of_an_application_stays(stored: str) -> None:
     """Not its resources, and not what they say, after two hundred of them."""

@@ -54,6 +54,7 @@ async def ask(twins: Twins, source: random.Random) -> None:
                 answer = await twins.send("GET", f"/people?{query}&cursor={cursor}")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(3))
 async def test_random_requests_are_answered_alike(
     twin_urls: tuple[str, str], backend: Backend, seed: int

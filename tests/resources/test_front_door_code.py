@@ -166,6 +166,7 @@ class Cat(Animal):
 animals, dogs, cats = resource(Animal), resource(Dog), resource(Cat, path="/cats")
 
 
+@pytest.mark.long
 async def test_inherited_models(twin_urls: Urls) -> None:
     """Of one table and of several."""
     async with twins_of(twin_urls, Base.metadata, animals, dogs, cats) as twins:
@@ -193,6 +194,7 @@ WIDE = {width: wide(width) for width in (58, 59, 60, 70, 150)}
 WIDES = {width: resource(model) for width, model in WIDE.items()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", WIDE)
 async def test_models_with_many_columns(twin_urls: Urls, width: int) -> None:
     """More than a function of SQLite's has arguments."""
@@ -239,6 +241,7 @@ async def add_triggers(backend: Backend, twins: Any) -> None:
         await twins.execute(POSTGRESQL, f"{fire} EXECUTE FUNCTION act()")
 
 
+@pytest.mark.long
 async def test_triggers(twin_urls: Urls, backend: Backend) -> None:
     """That leave out, refuse or change what is written."""
     async with twins_of(twin_urls, Base.metadata, items) as twins:
@@ -261,6 +264,7 @@ async def test_triggers(twin_urls: Urls, backend: Backend) -> None:
         assert twins.answered > 10
 
 
+@pytest.mark.long
 async def test_triggers_among_many_writers(twin_urls: Urls, backend: Backend) -> None:
     """Whoever writes together with a row that is refused or left out is not concerned."""
     async with twins_of(twin_urls, Base.metadata, items) as twins:
@@ -318,6 +322,7 @@ async def test_servers_of_other_kinds(twin_urls: Urls) -> None:
         await twins.compare(Item.__table__)  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 async def test_writers_of_one_row(twin_urls: Urls) -> None:
     """Each change counts once, whoever comes together."""
     async with twins_of(twin_urls, Base.metadata, counted) as twins:

@@ -104,6 +104,7 @@ STRANGERS = ("'abc'", "'1'", "''", "1.5", "0.1 + 0.2", "1e300", "9e999", "-0.0",
              "cast(x'eda080' as text)", "5e-324", "12345678901234567.0", "'1e5'")  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 @pytest.mark.parametrize("column", ["number", "words", "is_on", "version"])
 async def test_values_of_other_types(twin_urls: Urls, column: str) -> None:
@@ -334,6 +335,7 @@ async def test_types_of_the_programs_own(twin_urls: Urls) -> None:
         assert twins.answered
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.backends("sqlite")
 def test_on_the_newest_sqlite(backend: object) -> None:

@@ -124,6 +124,7 @@ async def test_put_changes_a_row_that_is_there(twins: Twins) -> None:
     await twins.compare(*Base.metadata.tables.values())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(3))
 async def test_random_puts(twins: Twins, seed: int) -> None:
     """Both ways store the same."""

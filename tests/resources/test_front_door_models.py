@@ -116,6 +116,7 @@ class Random:
                         answer = await twins.send("GET", f"{place}&cursor={cursor}")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(6))
 async def test_random_models_are_answered_alike(twin_urls: tuple[str, str], seed: int) -> None:
     """Whatever their columns are; and their rows are the same afterwards."""

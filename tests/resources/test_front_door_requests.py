@@ -60,6 +60,7 @@ TEXTS = ("", "'", '"', "\\", "/", "</script>", "%s", "?", ":a", "\u2028", "\u202
 )  # fmt: skip
 
 
+@pytest.mark.long
 async def test_texts_of_all_letters(twin_urls: Urls) -> None:
     """Also those that JSON and SQL write in ways of their own."""
     async with twins_of(twin_urls, Base.metadata, notes) as twins:
@@ -98,6 +99,7 @@ BODIES = (b"", b"{}", b"[]", b"null", b'{"title":"x"}', b'{"title":"x","title":"
           b'{"id":7,"title":null}', b'{"id":%d}' % 10**30)  # fmt: skip
 
 
+@pytest.mark.long
 async def test_headers_and_bodies(twin_urls: Urls) -> None:
     """Each header with each method, and each body."""
     async with twins_of(twin_urls, Base.metadata, notes) as twins:
@@ -117,6 +119,7 @@ async def test_headers_and_bodies(twin_urls: Urls) -> None:
         await twins.compare(Note.__table__)  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("prefix", ["", "/v 1", "/ä"])
 @pytest.mark.parametrize("root_path", ["", "/root"])
 @pytest.mark.backends("sqlite")
@@ -203,6 +206,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", KEYS)
 async def test_keys_of_all_types(twin_urls: Urls, name: str) -> None:
     """In each way to write them."""

@@ -22,6 +22,7 @@ SORTABLE = [name for name in NAMES if name not in {"code", "raw"}]
 TREES, WALKS = 250, 12
 
 
+@pytest.mark.long
 async def test_filters_and_sorts_mean_the_same_everywhere(database_url: str) -> None:
     """Random trees and sorts give the rows that plain Python gives, in its order."""
     async with Database(database_url, metadata=Base.metadata) as db:
@@ -78,6 +79,7 @@ async def _walk(
         assert len(page.items) == limit
 
 
+@pytest.mark.long
 async def test_rows_that_come_and_go_disturb_no_walk(database_url: str) -> None:
     """No row comes twice and none is missing that was there while others came and went."""
     async with Database(database_url, metadata=Base.metadata) as db:

@@ -133,6 +133,7 @@ async def _look(client: httpx2.AsyncClient, held: Shop, me: int, source: random.
     assert read.status_code == (200 if key in mine else 404)
 
 
+@pytest.mark.long
 async def test_random_programs_stay_within_their_policies(database_url: str) -> None:
     """Two customers create, change, delete, batch and look, at random; each sees its own only."""
     db = Database(database_url, pool_timeout=20.0)

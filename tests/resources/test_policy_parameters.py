@@ -210,6 +210,7 @@ def of_callables(
     return Policy(visible=OPEN_FOR_NULL[x_form](bind(), bind()))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_of_session", [False, True])
 async def test_values_that_are_called_for(database_url: str, *, is_of_session: bool) -> None:
     """Not NULL, though a statement is kept that was compiled with plain values."""

@@ -155,6 +155,7 @@ def check(kind: str, me: int, before: Rows, after: Rows) -> None:
             assert new["version"] == old["version"] + 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_random_programs_change_what_is_theirs(database_url: str, seed: int) -> None:
     """Both models come to the same rows and answers; nobody changes or is shown another's."""

@@ -9,6 +9,7 @@ from tests.resources.random_policies import walk
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(4))
 async def test_random_policies(database_url: str, seed: int) -> None:
     """Lists, rows, includes, filters and writes, of a few random worlds."""

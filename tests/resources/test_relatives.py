@@ -338,6 +338,7 @@ def _conditions(classes: Classes) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("way", list(_conditions(Classes(is_joined=False))))
 async def test_policy_on_a_base_s_column_works_in_every_statement(

@@ -144,6 +144,7 @@ async def _check(twins: Any, path: str, row: dict[str, Any], **headers: str) -> 
     return place
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 @pytest.mark.parametrize("model", MODELS)
 async def test_answer_of_a_write_is_what_is_read(twin_urls: tuple[str, str], model: Any) -> None:
@@ -178,6 +179,7 @@ async def _allows(db: Database, model: Any, condition: Any, key: int) -> bool:
         return (await session.execute(statement)).first() is not None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", MODELS)
 async def test_policy_allows_what_a_select_finds(database_url: str, model: Any) -> None:
     """A create and a change are refused exactly where the condition does not hold afterwards."""
@@ -254,6 +256,7 @@ async def test_rows_that_must_have_a_value_are_refused_without(database_url: str
         assert made.status_code == 403
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 def test_on_the_newest_sqlite(backend: object) -> None:
     """All of this again, in a process whose sqlite3 is the wheel's."""

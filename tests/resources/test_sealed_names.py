@@ -192,6 +192,7 @@ async def state(client: Any, key: str = "a") -> tuple[Any, Any]:
     return row.get("state_name"), row.get("desk_number")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("policy", [as_clerk, as_guest])
 @pytest.mark.parametrize("kind", MODELS)
 async def test_a_sealed_column_has_no_other_name(database_url: str, kind: str, policy: Any) -> None:

@@ -24,6 +24,7 @@ def three_urls(
         yield (*twin_urls, third)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_three_ways(three_urls: tuple[str, ...], seed: int) -> None:
     """Whatever they may do, and whatever their requests did before; and each way is used."""

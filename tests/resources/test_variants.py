@@ -240,6 +240,7 @@ async def test_a_variant_behind_a_relation_is_refused_too(database_url: str) -> 
             pass
 
 
+@pytest.mark.long
 async def test_a_type_of_the_same_values_is_like_the_plain_one(
     backend: Backend, twin_urls: tuple[str, str], subtests: pytest.Subtests
 ) -> None:
@@ -296,6 +297,7 @@ TOLD: dict[str, tuple[Any, Any, Any, Any]] = {
 }
 
 
+@pytest.mark.long
 async def test_the_annotation_says_which_of_the_named_types_has_the_values(
     backend: Backend, twin_urls: tuple[str, str], subtests: pytest.Subtests
 ) -> None:
@@ -317,6 +319,7 @@ NARROW: dict[str, tuple[Any, str, str]] = {
 }
 
 
+@pytest.mark.long
 async def test_text_is_what_every_backend_takes_for_it(
     twin_urls: tuple[str, str], subtests: pytest.Subtests
 ) -> None:

@@ -280,6 +280,7 @@ async def test_failed_request_leaves_its_key_free(shop_client: httpx2.AsyncClien
     assert (await shop_client.post("/orders", json={}, headers=key)).status_code == 201
 
 
+@pytest.mark.long
 async def test_duplicates_at_once_have_one_effect(shop_client: httpx2.AsyncClient) -> None:
     """50 keys, each 8 times at once: 50 rows."""
 
@@ -303,6 +304,7 @@ async def test_duplicates_at_once_have_one_effect(shop_client: httpx2.AsyncClien
     assert len({row["note"] for row in page.json()["items"]}) == 50
 
 
+@pytest.mark.long
 async def test_no_update_is_lost(shop_client: httpx2.AsyncClient) -> None:
     """Clients that count up under If-Match: the number at the end is the number of 200s."""
     await shop_client.patch("/orders/1", json={"note": "0"})

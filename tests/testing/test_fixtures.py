@@ -53,6 +53,7 @@ def run_project(folder: Path, *options: str, url: str = "sqlite:///real.db") -> 
     return str(said)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", [(*_ANYIO, "-n", "2"), _SESSION_LOOP], ids=["anyio", "auto"])
 def test_sqlite(folder: Path, mode: tuple[str, ...]) -> None:
     """Tests have copies of a SQLite file, in any order, by two processes; it says so with -v."""
@@ -60,6 +61,7 @@ def test_sqlite(folder: Path, mode: tuple[str, ...]) -> None:
     assert not (folder / "real.db").exists()
 
 
+@pytest.mark.long
 def test_strict_mode_on_postgresql(folder: Path) -> None:
     """pytest-asyncio's strict mode, and copies of a template on a server that the run starts."""
     text = (folder / "behaviour.py").read_text()
@@ -119,6 +121,7 @@ async def test_an_open_database_does_not_move() -> None:
             pass
 
 
+@pytest.mark.long
 def test_leaks(folder: Path) -> None:
     """With the option a test that leaves something behind has an error that says what."""
     text = (PROJECT / "leaks.py").read_text()

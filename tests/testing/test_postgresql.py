@@ -75,6 +75,7 @@ def test_nobody_else_connects(server: PostgreSQLServer) -> None:
             psycopg.connect(f"postgresql://{who}@{address}")
 
 
+@pytest.mark.long
 def test_a_taken_port_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody may take the port before the server does: it starts on another one."""
     with socket.socket() as other:
@@ -109,6 +110,7 @@ def _is_listening(url: str) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+@pytest.mark.long
 def test_workers_share_a_server_that_ends_with_the_last(server: PostgreSQLServer) -> None:
     """Of one run all find the same; it outlives the one who started it, and no killed last one."""
     run = uuid.uuid4().hex
@@ -144,6 +146,7 @@ def test_the_run_folder_of_somebody_else_is_not_trusted(monkeypatch: pytest.Monk
     folder.rmdir()
 
 
+@pytest.mark.long
 def test_a_wrong_setting_is_said() -> None:
     """The error has what the server said."""
     with pytest.raises(RuntimeError, match="no_such_setting"):

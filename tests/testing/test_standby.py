@@ -38,6 +38,7 @@ def name(standby: PostgreSQLStandby) -> Iterator[str]:
     standby.primary.drop_database(name)
 
 
+@pytest.mark.long
 async def test_reads_lag_as_long_as_a_test_wants(standby: PostgreSQLStandby, name: str) -> None:
     """What is committed on the primary is not on the standby before its replay goes on."""
     assert postgresql_standby() is standby

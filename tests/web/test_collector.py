@@ -108,6 +108,7 @@ async def test_a_choice_made_while_a_server_works_stays() -> None:
     gc.set_threshold(*before)
 
 
+@pytest.mark.long
 async def test_application_without_a_lifespan_keeps_nothing() -> None:
     """It has no end at which all would be put back."""
 
