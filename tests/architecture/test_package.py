@@ -50,6 +50,7 @@ def test_import_loads_no_optional_dependency() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.long
 def test_imports_point_down() -> None:
     """The contracts of import-linter hold."""
     program = Path(sys.executable).parent / "lint-imports"

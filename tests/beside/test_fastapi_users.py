@@ -99,6 +99,7 @@ async def test_accounts(database_url: str, registered: list[str]) -> None:
         assert (await log_in(c, "other1234")).status_code == 200
 
 
+@pytest.mark.long
 async def test_refusals(database_url: str, registered: list[str]) -> None:
     """A second account of one address is refused; a resource of users shows no password."""
     db = Database(database_url, metadata=Base.metadata)

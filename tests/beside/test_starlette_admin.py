@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import httpx2
+import pytest
 from fastapi import FastAPI
 from sqlalchemy import MetaData, String
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -58,6 +59,7 @@ async def send(client: httpx2.AsyncClient, path: str, **values: str) -> httpx2.R
     return await client.post(path, data={**values, "csrftoken": token[1]})
 
 
+@pytest.mark.long
 async def test_forms(database_url: str) -> None:
     """What they store is shown by the resource, by its doors too, and the other way round."""
     async with client_of(make_app(database_url)) as client:

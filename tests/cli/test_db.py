@@ -53,6 +53,7 @@ def run(*words: str) -> int:
     return int(caught.value.code or 0)
 
 
+@pytest.mark.long
 def test_from_nothing_to_a_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each verb says what it did, in the form of the command's user."""
     (folder / "main.py").write_text(MODELS + DATABASE)

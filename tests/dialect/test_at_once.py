@@ -164,6 +164,7 @@ async def test_reads_are_given_up_however_often(engine: AsyncEngine) -> None:
             assert given_up is NOT_DONE
 
 
+@pytest.mark.long
 async def test_long_write_that_waited_leaves_the_loop(engine: AsyncEngine) -> None:
     """A write whose turn comes in the event loop goes to a thread if it is long."""
     await prove(engine)
@@ -213,6 +214,7 @@ async def test_who_has_the_turn_is_not_limited(engine: AsyncEngine) -> None:
         call.ticket.leave()  # type: ignore[union-attr]
 
 
+@pytest.mark.long
 async def test_long_read_keeps_what_was_written_before(engine: AsyncEngine) -> None:
     """A read that is given up at once leaves its transaction as it was."""
     await prove(engine)
@@ -234,6 +236,7 @@ async def test_error_at_once_is_the_error(engine: AsyncEngine) -> None:
         await write(engine)
 
 
+@pytest.mark.long
 async def test_reads_give_way_to_other_tasks(engine: AsyncEngine) -> None:
     """A task that reads and reads does not keep the event loop."""
     await prove(engine)

@@ -40,6 +40,7 @@ def engine_of(path: Path, **arguments: Any) -> Any:
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("arguments", "cached"), [({}, 128), ({"cached_statements": 20}, 20)])
 async def test_long_values_are_let_go(
     tmp_path: Path, arguments: dict[str, Any], cached: int
@@ -64,6 +65,7 @@ async def test_long_values_are_let_go(
     await engine.dispose()
 
 
+@pytest.mark.long
 async def test_short_values_are_none_of_it(tmp_path: Path) -> None:
     """However often a statement is sent."""
     engine = engine_of(tmp_path)

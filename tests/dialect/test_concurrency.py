@@ -35,6 +35,7 @@ async def test_read_modify_write_in_four_processes(engine: AsyncEngine, path: Pa
     assert await read(engine) == 640
 
 
+@pytest.mark.long
 async def test_first_statement_that_writes_needs_no_option(engine: AsyncEngine) -> None:
     """Increments in one statement never meet, whatever the number of tasks."""
 

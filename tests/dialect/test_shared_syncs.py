@@ -197,6 +197,7 @@ async def test_large_commit_is_on_a_thread(
     assert [ident == threading.get_ident() for ident in idents] == [True, False]
 
 
+@pytest.mark.long
 async def test_log_goes_back_into_the_file(engine: AsyncEngine, path: Path, tmp_path: Path) -> None:
     """Commits in the event loop have the log put back as those on a thread do."""
     for _ in range(300):

@@ -79,6 +79,7 @@ async def test_kind_of_sqlite_alone(name: str, connect_args: Any, tmp_path: Path
         assert_problem(await client.post("/act"), status, code)
 
 
+@pytest.mark.long
 @each_module()
 async def test_lock(connect_args: Any, tmp_path: Path) -> None:
     """A lock of another program is waited for; one that stays is 503."""

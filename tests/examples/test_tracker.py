@@ -72,6 +72,7 @@ async def with_tasks(client: httpx2.AsyncClient, name: str, count: int = 3) -> S
     return ann
 
 
+@pytest.mark.long
 async def test_accounts(client: httpx2.AsyncClient) -> None:
     """Sign-up and login give tokens; a wrong password, a second sign-up and no token do not."""
     await sign_up(client, "ann")
@@ -121,6 +122,7 @@ async def test_tenants_are_apart(client: httpx2.AsyncClient) -> None:
     assert len((await bo.ask("GET", "/tasks", 200))["items"]) == 3
 
 
+@pytest.mark.long
 async def test_roles(client: httpx2.AsyncClient) -> None:
     """Viewers see and change nothing; workers work; owners own."""
     ann = await with_tasks(client, "ann")
@@ -139,6 +141,7 @@ async def test_roles(client: httpx2.AsyncClient) -> None:
     await found["viewer"].ask("DELETE", f"/tasks/{key}", 403)
 
 
+@pytest.mark.long
 async def test_deleted_tasks_stay_and_are_shown_to_nobody(
     app: FastAPI, client: httpx2.AsyncClient
 ) -> None:
@@ -154,6 +157,7 @@ async def test_deleted_tasks_stay_and_are_shown_to_nobody(
         assert await session.scalar(select(func.count()).select_from(Task)) == 3
 
 
+@pytest.mark.long
 async def test_reports(client: httpx2.AsyncClient) -> None:
     """Routes of one's own on paths that look like a key of the resource."""
     ann = await with_tasks(client, "ann")
@@ -164,6 +168,7 @@ async def test_reports(client: httpx2.AsyncClient) -> None:
     assert [(each["project"], each["rank"]) for each in standings] == [("house", 1), ("garden", 2)]
 
 
+@pytest.mark.long
 async def test_moves_at_once(client: httpx2.AsyncClient) -> None:
     """Two that move tasks of one project do so one after the other."""
     ann = await with_tasks(client, "ann", 5)
@@ -174,6 +179,7 @@ async def test_moves_at_once(client: httpx2.AsyncClient) -> None:
     assert [each["position"] for each in after] == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.long
 async def test_labels_and_files(client: httpx2.AsyncClient) -> None:
     """What hangs on a task."""
     ann = await with_tasks(client, "ann")
@@ -189,6 +195,7 @@ async def test_labels_and_files(client: httpx2.AsyncClient) -> None:
     assert (await ann.ask("GET", f"{path}/{file}", 200)).content == b"\x00\xff"
 
 
+@pytest.mark.long
 async def test_import_export_and_log(client: httpx2.AsyncClient) -> None:
     """Many rows in one statement, many in one stream, and a line in the other database."""
     ann = await with_tasks(client, "ann", 0)
@@ -213,6 +220,7 @@ async def test_jobs_are_done_once(app: FastAPI, client: httpx2.AsyncClient) -> N
         assert not list(await session.scalars(select(Job).where(Job.done_at.is_(None))))
 
 
+@pytest.mark.long
 def test_news(app: FastAPI) -> None:
     """A WebSocket hears what was committed, and takes a token like all others."""
     with TestClient(app) as client:
@@ -239,6 +247,7 @@ async def test_who_asks_can_be_replaced(app: FastAPI, client: httpx2.AsyncClient
     assert (await client.get("/projects/standings")).status_code == 200
 
 
+@pytest.mark.long
 async def test_everything_can_be_undone(app: FastAPI, client: httpx2.AsyncClient) -> None:
     """One connection for a whole test, rolled back in the end."""
     async with undone(app) as session:

@@ -104,6 +104,7 @@ ASKED = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("asked", ASKED)
 async def test_it_leaves_nothing_to_the_collector(database_url: str, asked: str) -> None:
     """Not one object for each request."""

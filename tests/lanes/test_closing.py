@@ -18,6 +18,7 @@ from tests.reliability._observer import checked_out
 BOTH = pytest.mark.backends("sqlite", "asyncpg")
 
 
+@pytest.mark.long
 @BOTH
 async def test_close_with_batches_under_way(database_url: str) -> None:
     """Writes and reads that wait are done, and all connections are given back."""

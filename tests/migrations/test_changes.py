@@ -186,6 +186,7 @@ async def test_column_of_a_rule_is_renamed(project: Project) -> None:
         await project.ask("UPDATE users SET years = 0")
 
 
+@pytest.mark.long
 async def test_primary_key_is_renamed(project: Project) -> None:
     """Keys of other tables follow, and rows are numbered as before; there and back."""
 

@@ -80,6 +80,7 @@ async def assert_defaults(project: Project, number: int, *, is_postgresql: bool)
     assert rows[0] == rows[1]
 
 
+@pytest.mark.long
 async def test_defaults_there_and_back(project: Project) -> None:
     """Each is what SQLAlchemy makes of it; one that stays is no change, one that changed is."""
     options = {"is_postgresql": project.url.startswith("postgresql")}

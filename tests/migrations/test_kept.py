@@ -82,6 +82,7 @@ def with_moods(*tables: str, schema: str | None = None) -> MetaData:
     return metadata
 
 
+@pytest.mark.long
 @pytest.mark.backends("mariadb", "sqlite")
 async def test_index_of_a_foreign_key_comes_and_goes(project: Project) -> None:
     """MariaDB drops none that a key needs, so that the key is made anew."""

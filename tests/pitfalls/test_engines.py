@@ -41,6 +41,7 @@ def make(url: str, **options: Any) -> tuple[FastAPI, Database]:
     return app, db
 
 
+@pytest.mark.long
 async def test_pitfall_03_statement_blocks_the_loop(database_url: str) -> None:
     """While one request waits for the database, the loop goes on."""
     app, db = make(database_url)

@@ -124,6 +124,7 @@ async def unheard_futures() -> AsyncIterator[None]:
     loop.set_exception_handler(theirs)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("unheard_futures")
 async def test_cancelled_opening_of_a_connection_leaves_nothing(
     backend: Backend, database_url: str, run: Run

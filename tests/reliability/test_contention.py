@@ -128,6 +128,7 @@ async def test_each_increment_is_stored_once(database_url: str) -> None:
     await check(bank, increments(40), 8, (40, 0))
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "mariadb")
 async def test_each_transfer_is_stored_once(database_url: str) -> None:
     """Of many that cross none is lost, and none refused. PostgreSQL takes a second for each."""

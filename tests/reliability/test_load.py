@@ -82,6 +82,7 @@ async def send_timed(client: httpx2.AsyncClient) -> tuple[httpx2.Response, float
     return response, time.monotonic() - started
 
 
+@pytest.mark.long
 @needs_proc
 async def test_overload_is_answered_soon(
     backend: Backend, database_url: str, monkeypatch: pytest.MonkeyPatch

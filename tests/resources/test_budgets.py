@@ -233,6 +233,7 @@ def test_a_value_of_json_counts_as_it_is_written() -> None:
     assert json.loads(encode(row))["c"] == [1.5, True]
 
 
+@pytest.mark.long
 async def test_an_error_answer_is_bounded(twin_urls: Urls) -> None:
     """A megabyte that is all wrong is not sent back, nor an entry for each name in it."""
     async with twins_of(twin_urls, Base.metadata, resource(Essay)) as twins:
@@ -314,6 +315,7 @@ async def test_long_values_are_counted_and_rows_stay_in_order(twin_urls: Urls, p
         assert len({answer.content for answer in answers}) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["/scrolls?limit=100", "/shelves?include=scrolls"])
 async def test_long_values_are_not_sent_beyond_the_budget(twin_urls: Urls, path: str) -> None:
     """Of 4 MB that are stored the server does not get one of more than its budget."""

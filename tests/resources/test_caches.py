@@ -156,6 +156,7 @@ async def test_nothing_of_a_large_request_is_kept(database_url: str) -> None:
         assert _letters() < 20_000
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 async def test_a_list_keeps_few_statements(twin_urls: tuple[str, str]) -> None:
     """Anybody can write a cursor, with NULL wherever there may be one."""

@@ -94,6 +94,7 @@ PATHS = ("", "/1", "?title=one", "?title=eins", "?sort=-title", "?is_cheap=false
          "?shown_cost__isnull=true")  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["/wares", "/guarded"])
 async def test_each_is_shown_their_own(twin_urls: tuple[str, str], path: str) -> None:
     """What is shown, filtered and sorted by; where it is as it was the door answers again."""

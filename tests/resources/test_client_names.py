@@ -84,6 +84,7 @@ async def seed(twins: Any) -> None:
     await twins.send("PATCH", "/named_tenants/1", json={"rentPaid": None})
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 async def test_a_door_writes_the_names_itself(twin_urls: tuple[str, str]) -> None:
     """A public model that only names columns costs no resource its doors."""

@@ -156,6 +156,7 @@ class _Round:
             await self._send(204, "DELETE", f"{self._path}/{row['id']}")
 
 
+@pytest.mark.long
 async def test_every_kind_of_key_finds_its_row(
     twin_urls: tuple[str, str], backend: Backend, subtests: pytest.Subtests
 ) -> None:

@@ -94,6 +94,7 @@ def writes(path: str, name: str, value: str) -> list[tuple[str, str, Any]]:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["/accounts", "/watched"])
 async def test_a_decimal_is_stored_as_it_is_or_refused(
     twin_urls: tuple[str, str], backend: Backend, path: str
@@ -162,6 +163,7 @@ async def test_the_document_says_the_limit(database_url: str, backend: Backend) 
         assert members["balance"]["description"].startswith("In euros.")
 
 
+@pytest.mark.long
 @settings(
     max_examples=500, deadline=None, derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],

@@ -98,6 +98,7 @@ async def items(client: httpx2.AsyncClient, path: str, **headers: str) -> list[A
 ORDERS = "/orders?include=customer&sort=id"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_shut", [False, True], ids=["door", "session"])
 @pytest.mark.parametrize("is_reversed", [False, True])
 async def test_each_application_obeys_its_own(

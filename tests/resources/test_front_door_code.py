@@ -105,6 +105,7 @@ def handle_refusals(app: FastAPI) -> None:
         return JSONResponse({"mine": True}, status_code=418)
 
 
+@pytest.mark.long
 async def test_errors_of_a_model_of_the_programs_own(twin_urls: Urls) -> None:
     """They are answered by the handlers that the program has for them."""
     async with twins_of(twin_urls, Base.metadata, checked, items, prepare=handle_refusals) as twins:

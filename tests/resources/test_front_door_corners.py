@@ -68,6 +68,7 @@ class Odd(Base):
 odd = resource(Odd, writable={"id"})
 
 
+@pytest.mark.long
 async def test_names_that_mean_something(twin_urls: Urls) -> None:
     """Of columns that are called as parts of our own statements are."""
     async with twins_of(twin_urls, Base.metadata, odd) as twins:
@@ -237,6 +238,7 @@ Computing.half = column_property(type_coerce(Computing.number, Float()) / 2)
 computing = resource(Computing)
 
 
+@pytest.mark.long
 async def test_computed_values(twin_urls: Urls) -> None:
     """Of another type than they are declared with."""
     async with twins_of(twin_urls, Base.metadata, computing) as twins:

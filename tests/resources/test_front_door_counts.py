@@ -104,6 +104,7 @@ async def test_following_cursors_with_totals(twins: Twins) -> None:
     assert seen == 12
 
 
+@pytest.mark.long
 async def test_put_changes_a_row_that_is_there(twins: Twins) -> None:
     """What is left out gets its default; a new row is the session's."""
     body = {"note": "y"}

@@ -75,6 +75,7 @@ shelves = resource(Shelf, includes={"books"})
 books = resource(Book, includes={"shelf"})
 
 
+@pytest.mark.long
 async def test_rows_behind_rows(twin_urls: Urls) -> None:
     """A row and a page have their relations, three deep, and none where there are none."""
     async with twins_of(twin_urls, Base.metadata, shelves, books) as twins:

@@ -153,6 +153,7 @@ async def test_tags_of_forms_are_known_again(twin_urls: Urls) -> None:
             assert known.status_code == 304
 
 
+@pytest.mark.long
 async def test_relations_to_one_that_lead_to_several(twin_urls: Urls) -> None:
     """Whichever is shown, it is the same one."""
     async with twins_of(twin_urls, Base.metadata, notes) as twins:

@@ -194,6 +194,7 @@ class _Attack:
         assert page.json()["total"] == total
 
 
+@pytest.mark.long
 async def test_hostile_bodies(people_client: httpx2.AsyncClient) -> None:
     """No body is a 5xx, none is stored in part."""
     attack = _Attack(people_client)

@@ -117,6 +117,7 @@ ROUTERS = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SENT)
 async def test_a_secret_is_stored_and_never_shown(twin_urls: tuple[str, str], name: str) -> None:
     """By nobody who reads, filters, sorts or includes, though clients may write it."""

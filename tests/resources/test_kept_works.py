@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from fastapi import FastAPI
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Mapped, mapped_column
@@ -28,6 +29,7 @@ def nobody() -> Policy:
     return Policy()
 
 
+@pytest.mark.long
 def test_structures_that_come_again() -> None:
     """The first have works; later ones once they come for the second time, and soon."""
     app, plots, dialect = FastAPI(), resource(Plot, policy=nobody), sqlite.dialect()

@@ -141,6 +141,7 @@ def add_language(app: FastAPI) -> None:
     app.add_middleware(_Language)
 
 
+@pytest.mark.long
 async def test_answers_are_made_in_the_context_of_their_request(twin_urls: Urls) -> None:
     """Of those that are written together, too."""
     async with twins_of(twin_urls, Base.metadata, leaves, twigs, prepare=add_language) as twins:
@@ -255,6 +256,7 @@ async def test_rows_that_a_trigger_leaves_out(twin_urls: Urls, backend: Backend)
         await twins.compare(Leaf.__table__)  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 async def test_rows_that_are_there_already(twin_urls: Urls) -> None:
     """A conflict takes back its own row alone."""
     async with twins_of(twin_urls, Base.metadata, leaves) as twins:

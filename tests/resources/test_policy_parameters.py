@@ -157,6 +157,7 @@ def of_kind(
     return KINDS[x_kind](x_mine, x_seen)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "order", [("shared", "apart"), ("apart", "shared"), ("text",), ("exists",)]
 )
@@ -258,6 +259,7 @@ def of_ctes(x_form: Annotated[str, Header()], x_tenant: Annotated[int, Header()]
     return Policy(visible=True, writable=CTES[x_form](x_tenant))
 
 
+@pytest.mark.long
 async def test_conditions_with_queries_of_names(database_url: str) -> None:
     """MariaDB takes none before an UPDATE or a DELETE."""
     app = FastAPI()

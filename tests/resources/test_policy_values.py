@@ -211,6 +211,7 @@ async def send(
     return await client.request(method, path, headers={"wish": json.dumps(wish)}, json=body)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["/papers", "/slow"])
 async def test_no_client_is_blamed(
     backend: Any, client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture, path: str

@@ -108,6 +108,7 @@ SHOWN = {"id": 1, "cardNumber": "*56", "firstName": "ANN", "place": {"streetName
          "note": "from a default", "isRich": True}  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 async def test_no_part_of_a_row_passes_the_model_by(twin_urls: tuple[str, str]) -> None:
     """Lists, reads, `fields` and includes show what the model makes; the door and the session."""

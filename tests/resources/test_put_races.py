@@ -69,6 +69,7 @@ async def client(served: KeptApp) -> AsyncIterator[httpx2.AsyncClient]:
 FINE = {"PUT": {200, 201}, "DELETE": {204, 404}, "POST": {201, 409}}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["/slots", "/watched"])
 async def test_each_is_answered_as_in_some_order(client: httpx2.AsyncClient, path: str) -> None:
     """Without a precondition none fails, and nobody is told to try again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sqlalchemy import (
     Column,
     ForeignKey,
@@ -161,6 +162,7 @@ def _of(row: dict[str, Any], relation: str, name: str = "id") -> list[Any]:
     return [each[name] for each in row[relation]]
 
 
+@pytest.mark.long
 async def test_included_rows_are_in_the_order_of_their_relation(twin_urls: Urls) -> None:
     """Expressions, texts, functions; by a table between; of the model itself; of a base's table."""
     async with twins_of(twin_urls, Base.metadata, *resources) as twins:
@@ -190,6 +192,7 @@ async def test_the_order_says_which_rows_are_kept(twin_urls: Urls) -> None:
         assert _of(row, "legs", "place") == list(range(119, 19, -1))
 
 
+@pytest.mark.long
 async def test_to_one_relations_have_no_order(twin_urls: Urls) -> None:
     """What order_by says there changes nothing."""
     async with twins_of(twin_urls, Base.metadata, *resources) as twins:
@@ -198,6 +201,7 @@ async def test_to_one_relations_have_no_order(twin_urls: Urls) -> None:
         assert [each["race"]["id"] for each in items] == [1] * 6
 
 
+@pytest.mark.long
 async def test_a_relation_to_one_of_several_rows_shows_the_first(twin_urls: Urls) -> None:
     """No row is in a page twice for it, and what it shows is what the page is sorted by."""
     async with twins_of(twin_urls, Base.metadata, *resources) as twins:

@@ -520,6 +520,7 @@ def test_an_open_resource_of_a_guarded_table_is_named_by_those_that_mean_it() ->
     del letters
 
 
+@pytest.mark.long
 async def test_a_column_is_closed_by_each_of_its_names(database_url: str) -> None:
     """Another attribute of a hidden column, or a synonym of it, shows and takes nothing."""
 

@@ -83,6 +83,7 @@ BODIES: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg", "psycopg", "mariadb")
 async def test_a_row_is_found_by_any_name_of_its_unique_key(database_url: str) -> None:
     """In `on_conflict` and in the body, alone and mixed; what is left out has its default."""

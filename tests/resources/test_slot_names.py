@@ -33,6 +33,7 @@ async def own(x_tenant: Annotated[int, Header()]) -> Policy:
     return Policy(visible=table.c.tenant == x_tenant)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("policy", [own, None])
 async def test_each_name(database_url: str, policy: Any) -> None:
     """Nobody's row is changed but one's own, and each value is where it was sent."""

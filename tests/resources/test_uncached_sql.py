@@ -88,6 +88,7 @@ RESOURCES = [
 ]
 
 
+@pytest.mark.long
 async def test_each_sees_their_own(twin_urls: tuple[str, str]) -> None:
     """In rows, includes, filters and sorts."""
     async with twins_of(twin_urls, Base.metadata, *RESOURCES) as twins:

@@ -183,6 +183,7 @@ async def _keeps(twins: Twins, name: str, *values: Any) -> None:
         assert found.json()["items"] == [row], found.text
 
 
+@pytest.mark.long
 async def test_values_of_types_with_code_of_their_own_come_back(
     twin_urls: tuple[str, str],
 ) -> None:

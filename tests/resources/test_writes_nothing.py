@@ -49,6 +49,7 @@ async def some(x_role: Annotated[str, Header()]) -> Policy:
     return POLICIES[x_role]
 
 
+@pytest.mark.long
 async def test_all_are_answered_alike(database_url: str) -> None:
     """Whether the database has such a row or not; others hear of a clash as ever."""
     app, db = FastAPI(), Database(database_url, metadata=Base.metadata)

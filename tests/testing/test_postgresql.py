@@ -45,6 +45,7 @@ def server() -> Iterator[PostgreSQLServer]:
     server.close()
 
 
+@pytest.mark.long
 def test_the_server_is_one_for_all(server: PostgreSQLServer) -> None:
     """Whoever asks again gets the same, a PostgreSQL 18 that does not run as root."""
     assert postgresql() is server

@@ -245,6 +245,7 @@ def test_test_client(database_url: str, passages: Passages) -> None:
     assert passages.take() == [ANSWERED] * 4
 
 
+@pytest.mark.long
 def test_two_loops_at_once(
     database_url: str, passages: Passages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
