@@ -21,7 +21,7 @@ from tests.lanes.things import Thing, execute, locked, served, statuses, turns, 
 @pytest.mark.backends("asyncpg")
 async def test_locked_row_holds_up_its_own_request(database_url: str) -> None:
     """Changes of other rows, of the same batch and after it, are stored; the one is told so."""
-    async with served(database_url, lock_timeout=3.0) as shop:
+    async with served(database_url, lock_timeout=1.0) as shop:
         await shop.fill(5)
         async with locked(database_url, "SELECT * FROM things WHERE id = 3 FOR UPDATE"):
             late = asyncio.create_task(shop.change(3, number=9))
