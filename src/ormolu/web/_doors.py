@@ -22,10 +22,16 @@ from ormolu.engines import Engines
 from ormolu.lanes import Lanes, NotDoneError, lanes_of
 from ormolu.sessions import has_session_listeners
 from ormolu.web._door import Body, Door, DoorMaker, NoDoorError, Reply
-from ormolu.web._fastapi import context_in_scope, route_contexts, route_path, why_no_doors
+from ormolu.web._fastapi import context_in_scope, route_path, why_no_doors
 from ormolu.web._lanes import attempt
 from ormolu.web._questions import Questions, why_not_asked
-from ormolu.web._survey import are_bytes_counted, maker_of, slashed_path, survey_route
+from ormolu.web._survey import (
+    are_bytes_counted,
+    maker_of,
+    places_in,
+    slashed_path,
+    survey_route,
+)
 from ormolu.web._tables import Table
 from ormolu.web._units import STORED_KEY
 
@@ -115,16 +121,16 @@ class _Opened:
         self._thread = threading.get_ident()
         self._stack = app.router.middleware_stack
         self._table = Table(app)
-        self._contexts = list(route_contexts(app.router.routes))
+        self._places = places_in(app)
         # Places of routes, by method and path, or what comes before the last part of it.
         self._exact: dict[tuple[str, str], int] = {}
         self._below: dict[tuple[str, str], int] = {}
         # Of those that answer there, too: after all that have that path.
         self._slashed: dict[tuple[str, str], int] = {}
         self._entries: dict[int, Entry | None] = {}
-        for place, context in enumerate(self._contexts):
-            if is_next and maker_of(context) is not None:
-                self._note(place, context)
+        for number, place in enumerate(self._places):
+            if is_next and maker_of(place.context) is not None:
+                self._note(number, place.context)
 
     def _note(self, place: int, context: Any) -> None:
         prefix, _, last = context.path_format.rpartition("/")
@@ -166,10 +172,10 @@ class _Opened:
         return entry
 
     def _make(self, place: int) -> Entry | None:
-        context = self._contexts[place]
+        context = self._places[place].context
         name = f"{','.join(sorted(context.methods or ()))} {context.path_format}"
         try:
-            found = survey_route(self._app, self._engines, self._contexts, place)
+            found = survey_route(self._app, self._engines, self._places, place)
             if found.reason is not None:
                 return None
             door = found.maker.make(self._app, self._engines, self._lanes)

@@ -28,12 +28,32 @@ from ormolu.web._fastapi import (
 from ormolu.web._tables import is_resource, routers_in
 
 __all__ = [
-    "Survey", "are_bytes_counted", "check_routes", "is_ours", "maker_of", "slashed_path", "survey",
-    "survey_route",
+    "Place", "Survey", "are_bytes_counted", "check_routes", "is_ours", "maker_of", "places_in",
+    "slashed_path", "survey", "survey_route",
 ]  # fmt: skip
 
 _METHODS = frozenset({"handle", "matches"})
 _MATCHING = (APIRoute.matches, Mount.matches, Route.matches)
+
+
+class Place:
+    """A route as it is included, and what the surveys of all others ask of it.
+
+    Attributes:
+        context: The route.
+        path: Its template; None of what is mounted.
+        methods: Its methods; none where it takes all.
+        pattern: Of the paths that it matches; None where it has no path.
+        is_ours: Whether it is of a resource.
+    """
+
+    def __init__(self, context: Any) -> None:
+        """Ask FastAPI's context, which looks for each answer anew."""
+        self.context = context
+        self.path: str | None = getattr(context, "path_format", None)
+        self.methods: frozenset[str] = frozenset(getattr(context, "methods", None) or ())
+        self.pattern: Any = getattr(context, "path_regex", None)
+        self.is_ours = is_ours(context.original_route)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +82,17 @@ class Survey:
 
 def survey(app: FastAPI, engines: Engines) -> list[Survey]:
     """Look at all routes of an application that could have a door, in their order."""
-    contexts = list(route_contexts(app.router.routes))
+    places = places_in(app)
     return [
-        survey_route(app, engines, contexts, place)
-        for place, context in enumerate(contexts)
-        if maker_of(context) is not None
+        survey_route(app, engines, places, number)
+        for number, place in enumerate(places)
+        if maker_of(place.context) is not None
     ]
+
+
+def places_in(app: FastAPI) -> list[Place]:
+    """Return the routes of an application, in their order."""
+    return [Place(context) for context in route_contexts(app.router.routes)]
 
 
 def maker_of(context: Any) -> DoorMaker | None:
@@ -102,16 +127,16 @@ def check_routes(app: FastAPI, engines: Engines) -> None:
         maker.check(app, dialect)
 
 
-def survey_route(app: FastAPI, engines: Engines, contexts: Sequence[Any], place: int) -> Survey:
+def survey_route(app: FastAPI, engines: Engines, places: Sequence[Place], number: int) -> Survey:
     """Look at a route that could have a door, and at the others that its requests may be for.
 
     Args:
         app: The application.
         engines: The database.
-        contexts: All routes, as they are included.
-        place: Of the route among them.
+        places: All routes.
+        number: Of the route among them.
     """
-    context = contexts[place]
+    context = places[number].context
     maker = maker_of(context)
     assert maker is not None
     lacking = why_no_lanes(engines)
@@ -120,12 +145,12 @@ def survey_route(app: FastAPI, engines: Engines, contexts: Sequence[Any], place:
     reason = lacking or why_no_doors() or _why_none(app)
     if reason is not None:
         return Survey(context=context, maker=maker, reason=reason, lacking=lacking)
-    rivals, blocker = _rivals_of(context, contexts[:place])
+    rivals, blocker = _rivals_of(places[number], places[:number])
     reason = blocker or _why_not(app, engines, context, maker)
     calls = None if reason is not None else _calls_beside(context)
     return Survey(
         context=context, maker=maker, reason=reason, rivals=rivals, calls=calls,
-        spelled=_spelled_in(context, contexts[place + 1 :]),
+        spelled=_spelled_in(places[number], places[number + 1 :]),
     )  # fmt: skip
 
 
@@ -222,40 +247,38 @@ def _owners(app: FastAPI) -> list[Engines | None]:
 
 
 def _rivals_of(
-    context: Any, earlier: Sequence[Any]
+    place: Place, earlier: Sequence[Place]
 ) -> tuple[tuple[re.Pattern[str], ...], str | None]:
     """Return what may match the same path first; and why a door is out of the question."""
-    path: str = context.path_format
-    slashed = slashed_path(context)
+    path = str(place.path)
+    slashed = slashed_path(place.context)
     rivals = []
     for other in earlier:
-        methods = set(getattr(other, "methods", None) or ())
-        is_disjoint = methods and not methods & context.methods
-        if is_disjoint or isinstance(other.original_route, WebSocketRoute):
+        is_disjoint = other.methods and other.methods.isdisjoint(place.methods)
+        if is_disjoint or isinstance(other.context.original_route, WebSocketRoute):
             continue
-        kind = type(other.original_route)
-        if kind.matches not in _MATCHING and not is_ours(other.original_route):
+        kind = type(other.context.original_route)
+        if kind.matches not in _MATCHING and not other.is_ours:
             return (), "an earlier route matches in a way of its own"
-        pattern = other.path_regex
-        if "{" not in path and pattern.match(path):
-            return (), f"the earlier route {getattr(other, 'path_format', '?')} matches it"
-        is_rival = "{" in path and _may_match(getattr(other, "path_format", ""), path)
-        if is_rival or (slashed is not None and pattern.match(slashed)):
-            rivals.append(pattern)
+        if "{" not in path and other.pattern.match(path):
+            return (), f"the earlier route {other.path or '?'} matches it"
+        is_rival = "{" in path and _may_match(other.path or "", path)
+        if is_rival or (slashed is not None and other.pattern.match(slashed)):
+            rivals.append(other.pattern)
     return tuple(rivals), None
 
 
-def _spelled_in(context: Any, later: Sequence[Any]) -> tuple[re.Pattern[str], ...]:
+def _spelled_in(place: Place, later: Sequence[Place]) -> tuple[re.Pattern[str], ...]:
     """Return the patterns of the program's own routes to which a route of rows leaves a path."""
-    spelled = []
-    for other in later:
-        path: str = getattr(other, "path_format", None) or "{"
-        methods = set(getattr(other, "methods", None) or ()) & context.methods
-        if "{" in path or not methods or is_ours(other.original_route):
-            continue
-        if context.path_regex.match(path):
-            spelled.append(other.path_regex)
-    return tuple(spelled)
+    return tuple(
+        other.pattern
+        for other in later
+        if not other.is_ours
+        and other.path
+        and "{" not in other.path
+        and not other.methods.isdisjoint(place.methods)
+        and place.pattern.match(other.path)
+    )
 
 
 def _may_match(other: str, path: str) -> bool:
