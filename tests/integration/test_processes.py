@@ -34,6 +34,7 @@ def test_eight_processes_start_at_once(database_url: str) -> None:
     assert len(asyncio.run(texts_in(database_url))) == 8
 
 
+@pytest.mark.long
 def test_fork_with_open_connections(database_url: str) -> None:
     """Parent and children use one Database at once; each sees the rows that it asked for."""
     assert output_of("fork_while_open", database_url) == "statuses [0, 0]"

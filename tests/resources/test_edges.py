@@ -437,6 +437,7 @@ async def test_a_list_waits_for_no_writer(database_url: str) -> None:
             assert answer.json() == {"items": [], "next_cursor": None}
 
 
+@pytest.mark.long
 async def test_deadlocks_are_the_whole_batch_s(database_url: str, backend: Backend) -> None:
     """What is nobody's fault is not put on one operation: the batch is told to come again."""
     # Writers to one SQLite file stand in a line of this process, for which the pool's limit counts.

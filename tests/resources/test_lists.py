@@ -40,6 +40,7 @@ async def test_filters_and_sorts_mean_the_same_everywhere(database_url: str) -> 
                 assert page.total == len(found), where
 
 
+@pytest.mark.long
 async def test_every_page_is_walked(database_url: str) -> None:
     """Whatever the sort, ties and NULLs, no row comes twice and none is missing."""
     async with Database(database_url, metadata=Base.metadata) as db:

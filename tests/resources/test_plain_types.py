@@ -164,6 +164,7 @@ class Sealed(Plain):
     label: Mapped[str] = mapped_column(Trimmed)
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 async def test_plain_types_go_through_the_door(twin_urls: tuple[str, str]) -> None:
     """In every operation; and the rows are the same afterwards."""

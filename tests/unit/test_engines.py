@@ -130,6 +130,7 @@ async def test_lock_of_another_process_is_waited_for_no_longer(tmp_path: Path) -
         thread.join()
 
 
+@pytest.mark.long
 async def test_writers_before_a_lock_give_up_together(tmp_path: Path) -> None:
     """However many stand in line behind one who meets a lock, none waits as long again for it."""
     limit = 0.8
