@@ -53,6 +53,7 @@ class Database:
         pooler: Pooler | None = None,
         isolation_level: str | None = None,
         retry: Retry = "marked",
+        log_slow: float | None = None,
         echo: bool = False,
         connect_args: Mapping[str, Any] | None = None,
         engine_options: Mapping[str, Any] | None = None,
@@ -91,6 +92,8 @@ class Database:
                 server's default. SQLite is always serialisable.
             retry: Which requests are run again after a deadlock or a conflict with others:
                 "marked", those of resources and of routes with `@retry`; "all"; or "never".
+            log_slow: Seconds from which on a statement is logged, by the logger `ormolu.slow`, with
+                its route and without values; the line for its connection counts. None logs none.
             echo: Log the statements, without values.
             connect_args: More keyword arguments for the driver's connect.
             engine_options: More keyword arguments for `create_async_engine`, of both engines, such
@@ -112,6 +115,7 @@ class Database:
             pooler=pooler,
             isolation_level=isolation_level,
             retry=retry,
+            log_slow=log_slow,
             echo=echo,
             connect_args=dict(connect_args or {}),
             engine_options=dict(engine_options or {}),

@@ -47,6 +47,7 @@ class Backend:
             them is a quote or a backslash; empty if nobody chooses a set.
         has_system_columns: Whether tables have columns that no model makes, such as PostgreSQL's
             `xmin`.
+        quotes_text_doubly: Whether what is in double quotes may be a text, and no name.
         has_long_keys: Whether text of any length may be a primary key.
         numbers_parts_of_keys: Whether it numbers one column of a key of several.
         missing_types: Standard types that it lacks though SQLAlchemy writes them, with what to
@@ -96,6 +97,7 @@ class Backend:
     read_only_setting: ClassVar[str | None] = None
     client_character_sets: ClassVar[frozenset[str]] = frozenset()
     has_system_columns: ClassVar[bool] = False
+    quotes_text_doubly: ClassVar[bool] = False
     has_long_keys: ClassVar[bool] = True
     numbers_parts_of_keys: ClassVar[bool] = True
     missing_types: ClassVar[Mapping[str, str]] = {}

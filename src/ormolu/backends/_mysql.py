@@ -61,6 +61,7 @@ class _MySQL(Backend):
     title = "MySQL"
     driver = "mysql+asyncmy"
     has_read_only_sessions = True
+    quotes_text_doubly = True
     has_long_keys = False
     has_transactional_ddl = False
     keys_need_indexes = True

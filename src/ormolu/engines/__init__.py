@@ -4,7 +4,7 @@ Knows SQLAlchemy's engines and pools; no session, no web framework.
 """
 
 from ormolu.engines._borrowed import FAILURE, BorrowedConnection
-from ormolu.engines._counts import Counts
+from ormolu.engines._counts import BatchCounts, Counts
 from ormolu.engines._engines import Engines
 from ormolu.engines._listeners import Listener
 from ormolu.engines._options import EngineOptions, Pooler, Retry, check_deadline
@@ -19,6 +19,7 @@ from ormolu.engines._url import Target, read_url
 
 __all__ = [
     "FAILURE",
+    "BatchCounts",
     "BorrowedConnection",
     "Counts",
     "EngineOptions",

@@ -34,13 +34,14 @@ class Condition:
         is_for_changes: Whether it has taken changes since it was opened, or was to take one. Else
             it may be one that is meant for reading, such as a standby for reports.
         identity: Of its file, if it has one.
+        counts: What it was asked to do.
     """
 
     def __init__(self, counts: Counts) -> None:
         """Know nothing yet."""
         self.is_for_changes: bool = False
         self.identity: _Identity | None = None
-        self._counts = counts
+        self.counts: Counts = counts
         self._refused: Kind | None = None
         self._refused_at = 0.0
         self._commits = 0
@@ -49,13 +50,13 @@ class Condition:
         """Note that a write was refused, whatever it was."""
         self.is_for_changes = True
         self._refused, self._refused_at = kind, time.monotonic()
-        self._commits = self._counts.commits
+        self._commits = self.counts.commits
 
     @property
     def refusal(self) -> Kind | None:
         """Return what the last write was refused for; None if it was not, or some time ago."""
         is_over = time.monotonic() - self._refused_at > _LASTING
-        return None if is_over or self._counts.commits != self._commits else self._refused
+        return None if is_over or self.counts.commits != self._commits else self._refused
 
 
 def note_refusals(engine: Engine, condition: Condition) -> None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import URL, Engine, MetaData
@@ -30,11 +29,12 @@ from ormolu.engines._errors import (
     refuse_lost_commits,
     report_statement_errors,
 )
-from ormolu.engines._files import file_of
+from ormolu.engines._files import check_folder, file_of
 from ormolu.engines._first_connection import check_connection
 from ormolu.engines._kills import kill_abandoned
 from ormolu.engines._listeners import Listener, Listeners
 from ormolu.engines._location import Location, locate
+from ormolu.engines._metrics import install_metrics
 from ormolu.engines._options import (
     EngineOptions,
     check_reader,
@@ -49,11 +49,13 @@ from ormolu.engines._pool import (
     FairPool,
     ping_idle_connections,
     pool_class,
+    pools_of,
     reset_on_return,
     share_limit,
 )
 from ormolu.engines._schema import SchemaMode, prepare_schema
-from ormolu.engines._server import Server
+from ormolu.engines._server import Server, open_and_close
+from ormolu.engines._times import make_stopwatch, time_statements
 from ormolu.engines._traces import note_traces
 from ormolu.engines._url import Target
 from ormolu.errors import (
@@ -63,6 +65,7 @@ from ormolu.errors import (
 )
 from ormolu.faults import fault_of
 from ormolu.sqlite import prepare_connections
+from ormolu.timing import Stopwatch
 from ormolu.transactions import Access
 
 __all__ = ["EnginePair", "Engines"]
@@ -98,6 +101,7 @@ class Engines:
         schema: What opening does about the tables.
         connections_left: How many connections were in use when their engines were closed.
         counts: What it was asked to do.
+        stopwatch: Is told how long statements take; None if nobody wants to know.
         reads_in_autocommit: Whether reads are sent without a transaction around them.
         begins_with_first_statement: Whether the driver sends BEGIN with it, and limits all waits
             itself.
@@ -126,6 +130,7 @@ class Engines:
         self.listeners: Listeners = Listeners()
         self.connections_left: int = 0
         self.counts: Counts = Counts()
+        self.stopwatch: Stopwatch | None = None
         _FORKABLE.add(self)
 
     def _be_at(self, location: Location) -> None:
@@ -229,13 +234,15 @@ class Engines:
 
     async def _open_pair(self) -> EnginePair:
         configure_mappers()
-        self._check_folder()
+        check_folder(self.target)
         server = self._server()
+        server.instruments = install_metrics(_all_engines)
+        self.stopwatch = make_stopwatch(self.options, self.target, server.instruments)
         reader, writer = (self._make_engine(each, server) for each in (Access.READ, Access.WRITE))
         if server.timeout is not None:
             arguments = connect_arguments(self.target, Access.READ, self.options)
-            server.ask = partial(_open_and_close, reader.sync_engine, arguments)
-        pair = EnginePair(reader=reader, writer=writer, server=server)
+            server.ask = partial(open_and_close, reader.sync_engine, arguments)
+        pair = EnginePair(reader=reader, writer=writer, server=server, stopwatch=self.stopwatch)
         try:
             if self.schema != "ignore":
                 await check_connection(pair.writer)
@@ -258,15 +265,6 @@ class Engines:
     def _server(self) -> Server:
         silence = None if self.target.backend.is_file else self.options.connect_timeout
         return Server(silence, self.options.pool_timeout, Condition(self.counts))
-
-    def _check_folder(self) -> None:
-        database = self.target.url.database or ""
-        if not self.target.backend.is_file or database.startswith("file:"):
-            return
-        folder = Path(database).resolve().parent
-        if not folder.is_dir():
-            message = f'There is no folder "{folder}" for the SQLite file. Run: mkdir -p "{folder}"'
-            raise ConfigurationError(message)
 
     async def close(self) -> None:
         """Close the running loop's connections; a later `open` makes new ones."""
@@ -301,6 +299,12 @@ class Engines:
                 await kept.close()
             self.connections_left += pair.connections_in_use
             await pair.dispose()
+
+    def pools(self) -> dict[str, list[FairPool]]:
+        """Return the pools of all event loops, those for reading and those for writing."""
+        pairs = [each.pair for each in list(self._opened.values()) if each.pair is not None]
+        return {"reader": pools_of([each.reader for each in pairs]),
+                "writer": pools_of([each.writer for each in pairs])}  # fmt: skip
 
     @property
     def url(self) -> URL:
@@ -347,6 +351,8 @@ class Engines:
         silence_driver(self.target.driver)
         set_session(engine, self.target, access, timeout)
         keep_alive(engine, self.target.keepalives)
+        if self.stopwatch is not None:
+            time_statements(engine, self.stopwatch)
         if access is Access.READ:
             check_reader(engine, self.target, self.options)
             repeat_failures(engine)
@@ -373,13 +379,11 @@ class _Opened:
         self.kept: dict[Any, Any] = {}
 
 
-def _open_and_close(engine: Engine, arguments: Mapping[str, Any]) -> None:
-    dialect = engine.dialect
-    positional, named = dialect.create_connect_args(engine.url)
-    dialect.do_close(dialect.connect(*positional, **{**named, **arguments}))
-
-
 _FORKABLE: weakref.WeakSet[Engines] = weakref.WeakSet()
+
+
+def _all_engines() -> list[Engines]:
+    return list(_FORKABLE)
 
 
 def _abandon_all() -> None:

@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ormolu.engines._url import Target
+from ormolu.errors import ConfigurationError
 from ormolu.faults import Fault
 from ormolu.sqlite_codes import MOVED_FILE
 
-__all__ = ["advise", "file_of", "is_of_file"]
+__all__ = ["advise", "check_folder", "file_of", "is_of_file"]
 
 # Advice by the beginning of SQLite's error name; the longest match counts.
 _ADVICE = {
@@ -67,6 +68,21 @@ def file_of(target: Target) -> Path | None:
     path = _path_of(target)
     # A VFS may keep it elsewhere.
     return path if path.exists() else None
+
+
+def check_folder(target: Target) -> None:
+    """Check that there is a folder for the file.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    database = target.url.database or ""
+    if not target.backend.is_file or database.startswith("file:"):
+        return
+    folder = Path(database).resolve().parent
+    if not folder.is_dir():
+        message = f'There is no folder "{folder}" for the SQLite file. Run: mkdir -p "{folder}"'
+        raise ConfigurationError(message)
 
 
 def is_of_file(fault: Fault) -> bool:

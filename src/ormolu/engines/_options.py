@@ -58,6 +58,7 @@ class EngineOptions:
         pooler: "transaction" behind a pooler that gives a server connection per transaction.
         isolation_level: Of writing transactions; None keeps the server's default.
         retry: Which requests are run again.
+        log_slow: Seconds from which on a statement is logged; None for none.
         echo: Whether statements are logged.
         connect_args: More keyword arguments for the driver's connect.
         engine_options: More keyword arguments for `create_async_engine`, of both engines.
@@ -73,6 +74,7 @@ class EngineOptions:
     pooler: Pooler | None = None
     isolation_level: str | None = None
     retry: Retry = "marked"
+    log_slow: float | None = None
     echo: bool = False
     connect_args: Mapping[str, Any] = field(default_factory=dict)
     engine_options: Mapping[str, Any] = field(default_factory=dict)
@@ -98,6 +100,9 @@ class EngineOptions:
                 message = f"{name}={seconds}: write seconds, above 0 and at most 60."
                 raise ConfigurationError(message)
         check_deadline(self.deadline)
+        if self.log_slow is not None and not self.log_slow >= 0:
+            message = f"log_slow={self.log_slow}: write seconds, 0 or more."
+            raise ConfigurationError(message)
         if self.pooler not in (None, "transaction"):
             message = f'pooler={self.pooler!r}: write pooler="transaction", or leave it out.'
             raise ConfigurationError(message)

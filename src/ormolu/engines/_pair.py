@@ -12,6 +12,7 @@ from sqlalchemy.util import LRUCache
 from ormolu.engines._admission import Admission
 from ormolu.engines._precedence import Precedence
 from ormolu.engines._server import Server
+from ormolu.timing import Stopwatch
 from ormolu.transactions import Access
 
 __all__ = ["EnginePair"]
@@ -30,6 +31,7 @@ class EnginePair:
         server: Whether it lives.
         admission: How many units of work begin at once.
         precedence: Who goes first among those that write.
+        stopwatch: Is told how long statements take; None if nobody wants to know.
         kept: A cache of what is compiled for the reader, by what it was compiled from.
     """
 
@@ -38,6 +40,7 @@ class EnginePair:
     server: Server
     admission: Admission = field(default_factory=Admission)
     precedence: Precedence = field(default_factory=Precedence)
+    stopwatch: Stopwatch | None = None
     kept: Any = field(default_factory=partial(LRUCache, _KEPT))
 
     def of(self, access: Access) -> AsyncEngine:

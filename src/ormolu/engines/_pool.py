@@ -5,27 +5,28 @@ The pool is the queue: who asks first is served first, within one bounded wait.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy import Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import InvalidatePoolError, InvalidRequestError
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolResetState
-from sqlalchemy.util import await_, greenlet_spawn
+from sqlalchemy.util import await_
 
 from ormolu.controlled_delay import Patience
 from ormolu.engines._borrowed import BorrowedConnection
 from ormolu.engines._errors import forget_failure
 from ormolu.engines._line import Line
 from ormolu.engines._server import LineWatch, Server, answering_now
+from ormolu.engines._surplus import Surplus
 from ormolu.engines._traces import remove_traces
 from ormolu.errors import DatabaseDownError, OverloadedError
 from ormolu.seams import has_open_transaction, is_invalidated, tell_missing
 from ormolu.sqlite._connection import Connection
+from ormolu.timing import REQUEST
 
 __all__ = [
     "FairPool", "ping_idle_connections", "pool_class", "reset_on_return", "share_limit",
@@ -38,9 +39,6 @@ _RETURNED_AT = "returned_at"
 
 # What SQLAlchemy's pool calls, and we write anew: it promises nobody that it does.
 _HOOKS = ("_do_get", "_do_return_conn")
-
-# Seconds that connections beyond `pool_size` stay without being needed, for the next burst.
-_SURPLUS_SECONDS = 10.0
 
 
 class FairPool(AsyncAdaptedQueuePool):
@@ -75,7 +73,7 @@ class FairPool(AsyncAdaptedQueuePool):
         # The queue of the class above stays empty: it makes entries, and counts them.
         self._idle: list[ConnectionPoolEntry] = []
         self._closed: list[ConnectionPoolEntry] = []
-        self._surplus = _Surplus(self._count_surplus, self._close_unneeded)
+        self._surplus = Surplus(self._count_surplus, self._close_unneeded)
         self._line: Line[ConnectionPoolEntry | None] = Line(
             Patience(timeout, timeout), too_late=self._too_late, give_back=self._pass_on
         )
@@ -170,7 +168,18 @@ class FairPool(AsyncAdaptedQueuePool):
         """Return the connection that was waited for, or None: the place for one."""
         if self._watch is not None:
             self._watch.begin()
-        return await self._line.wait()
+        began_at = time.monotonic()
+        try:
+            return await self._line.wait()
+        finally:
+            self._note_wait(time.monotonic() - began_at)
+
+    def _note_wait(self, seconds: float) -> None:
+        request = REQUEST.get()
+        if request is not None:
+            request.queued += seconds
+        if self._server is not None and self._server.instruments is not None:
+            self._server.instruments.wait_time.record(seconds, {})
 
     def _is_ready(self, record: ConnectionPoolEntry) -> bool:
         """Tell whether a connection can be used without a look at it."""
@@ -248,6 +257,8 @@ class FairPool(AsyncAdaptedQueuePool):
         self._surplus.note_return()
 
     def _too_late(self, waited: float, is_standing: bool) -> OverloadedError:
+        if self._server is not None:
+            self._server.condition.counts.refusals += 1
         why = ", and others have waited in line all the time lately" if is_standing else ""
         message = (
             f"All {self._capacity} connections were in use for the {waited:.2f} s that this unit "
@@ -258,52 +269,10 @@ class FairPool(AsyncAdaptedQueuePool):
         return OverloadedError(message)
 
 
-class _Surplus:
-    """When connections beyond `pool_size` are closed: once they were not needed for a while.
-
-    Closed as soon as they come back, as SQLAlchemy's pool does, they would be opened anew by every
-    other request of a program that needs one more than `pool_size`.
-    """
-
-    def __init__(self, count: Callable[[], int], close: Callable[[int], None]) -> None:
-        """Wait for the first one.
-
-        Args:
-            count: Returns how many are idle.
-            close: Closes so many, in a greenlet.
-        """
-        self._count = count
-        self._close = close
-        self._fewest = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    def note_return(self) -> None:
-        """Look in a while at those that are idle now, if there are any."""
-        if self._timer is None and (count := self._count()) > 0:
-            # Without a running loop the garbage collector has given the connection back.
-            with suppress(RuntimeError):
-                loop = asyncio.get_running_loop()
-                self._timer = loop.call_later(_SURPLUS_SECONDS, self._look)
-                self._fewest = count
-
-    def note_use(self) -> None:
-        """Note that one that was idle is used again."""
-        self._fewest = min(self._fewest, self._count())
-
-    def stop(self) -> None:
-        """Close none any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _look(self) -> None:
-        self._timer = None
-        if self._fewest > 0:
-            loop = asyncio.get_running_loop()
-            self._task = loop.create_task(greenlet_spawn(self._close, self._fewest))
-        else:
-            self.note_return()
+def pools_of(engines: Iterable[AsyncEngine]) -> list[FairPool]:
+    """Return the pools of engines; SQLAlchemy's own tell less."""
+    pools = [each.sync_engine.pool for each in engines]
+    return [each for each in pools if isinstance(each, FairPool)]
 
 
 def pool_class() -> type[AsyncAdaptedQueuePool]:

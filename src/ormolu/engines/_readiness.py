@@ -6,13 +6,12 @@ To answer is not enough: a node without its cluster, a demoted primary and a ful
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 from ormolu.backends import Unreadiness, backend_of
 from ormolu.engines._condition import identity_of
 from ormolu.engines._engines import Engines
 from ormolu.engines._pair import EnginePair
-from ormolu.engines._pool import FairPool
+from ormolu.engines._pool import pools_of
 from ormolu.engines._schema import prepare_schema
 from ormolu.errors import OverloadedError, SchemaMismatchError
 
@@ -106,6 +105,5 @@ def describe_pools(engines: Engines) -> Mapping[str, Mapping[str, int]]:
     pair = engines.current
     if pair is None:
         return {}
-    pools: dict[str, Any] = {"reader": pair.reader.sync_engine.pool,
-                             "writer": pair.writer.sync_engine.pool}  # fmt: skip
-    return {name: pool.use for name, pool in pools.items() if isinstance(pool, FairPool)}
+    named = {"reader": pools_of([pair.reader]), "writer": pools_of([pair.writer])}
+    return {name: pool.use for name, pools in named.items() for pool in pools}

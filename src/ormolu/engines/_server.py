@@ -8,20 +8,22 @@ does not get to run, and begins anew with each sign of life.
 from __future__ import annotations
 
 import asyncio
+import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from sqlalchemy import Engine
 from sqlalchemy.util import await_, greenlet_spawn
 
 from ormolu.engines._condition import Condition
 from ormolu.errors import DatabaseDownError
 from ormolu.limits import Limit
 
-__all__ = ["Answering", "LineWatch", "Server", "answering_now"]
+__all__ = ["Answering", "LineWatch", "Server", "answering_now", "open_and_close"]
 
 # Silence is counted in steps, and a late step counts as one: while the event loop was blocked, or
 # the process had no CPU, the server may have answered.
@@ -35,6 +37,19 @@ _OPENINGS = 4
 _SILENT = "The database gave no connection and no sign of life within {} s."
 
 _GONE = "The file {} is gone. Put it back; or start the program anew, which makes an empty one."
+
+
+class _Histogram(Protocol):
+    def record(self, amount: float, attributes: Mapping[str, str]) -> None: ...
+
+
+class _Instruments(Protocol):
+    @property
+    def wait_time(self) -> _Histogram: ...
+
+    @property
+    def create_time(self) -> _Histogram: ...
+
 
 _C = TypeVar("_C")
 
@@ -53,6 +68,7 @@ class Server:
         signs: How many signs of life it has given.
         lines: The pools, in whose lines others wait.
         condition: What is known of it beside whether it lives.
+        instruments: What is told of waits and openings; None without OpenTelemetry.
     """
 
     def __init__(self, timeout: float | None, patience: float, condition: Condition) -> None:
@@ -67,6 +83,7 @@ class Server:
         # None if it is not to be asked.
         self.ask: Callable[[], None] | None = None
         self.condition: Condition = condition
+        self.instruments: _Instruments | None = None
         self.file: Path | None = None
         self.signs: int = 0
         self.lines: weakref.WeakSet[_Line] = weakref.WeakSet()
@@ -82,13 +99,20 @@ class Server:
         if self.file is not None and not self.file.exists():
             raise DatabaseDownError(_GONE.format(self.file))
         if self.timeout is None:
-            return connect()
+            return self._connect(connect)
         await_(self._openings.acquire())
         try:
-            connection = connect()
+            connection = self._connect(connect)
         finally:
             self._openings.release()
         self.give_sign()
+        return connection
+
+    def _connect(self, connect: Callable[[], _C]) -> _C:
+        began_at = time.monotonic()
+        connection = connect()
+        if self.instruments is not None:
+            self.instruments.create_time.record(time.monotonic() - began_at, {})
         return connection
 
     def give_sign(self) -> None:
@@ -174,6 +198,13 @@ class Answering:
             await self._limit.__aexit__(kind, error, traceback)
         except TimeoutError as late:
             raise DatabaseDownError(_SILENT.format(self._server.timeout)) from late
+
+
+def open_and_close(engine: Engine, arguments: Mapping[str, Any]) -> None:
+    """Open a connection of an engine's and close it; in a greenlet."""
+    dialect = engine.dialect
+    positional, named = dialect.create_connect_args(engine.url)
+    dialect.do_close(dialect.connect(*positional, **{**named, **arguments}))
 
 
 _NOW: ContextVar[Answering | None] = ContextVar("ormolu_answering", default=None)

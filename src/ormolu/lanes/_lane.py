@@ -13,11 +13,13 @@ from contextvars import Context, copy_context
 from typing import Any
 
 from ormolu.controlled_delay import ControlledDelay, Excess, Patience
+from ormolu.engines import BatchCounts
 from ormolu.errors import OutcomeUnknownError, OverloadedError
 from ormolu.lanes._outcome import Outcome
 from ormolu.lanes._plan import NO_VALUES, Plan, Values
+from ormolu.timing import REQUEST, RequestTimes, Stopwatch
 
-__all__ = ["Item", "Lane", "NotDoneError"]
+__all__ = ["Item", "Lane", "NotDoneError", "note_statement"]
 
 # Work that waits in one lane, at most: more is answered "try again" than made to wait for it.
 _MOST_ITEMS = 1000
@@ -41,10 +43,12 @@ class Item:
         context: That of the request, if its plan has something to make in it of a row.
         reread: Makes the parameters of a plan's `reread`, of the key that a write returned.
         began_at: When it began to wait, on the monotonic clock.
+        request: Whose statement it is, where somebody wants to know.
     """
 
     __slots__ = (
-        "arguments", "began_at", "context", "future", "key", "make", "plan", "reread", "size",
+        "arguments", "began_at", "context", "future", "key", "make", "plan", "request", "reread",
+        "size",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +83,7 @@ class Item:
         self.reread: Callable[[Sequence[Any]], list[Any]] | None
         self.reread = None if again is None else again.arguments_around(values)
         self.began_at: float = 0.0
+        self.request: RequestTimes | None = None
 
     def finish(self, row: Sequence[Any]) -> Sequence[Any]:
         """Return what the plan makes of the row of a write before it is stored.
@@ -107,6 +112,23 @@ class Item:
             self.future.set_exception(error)
 
 
+def note_statement(
+    stopwatch: Stopwatch | None, items: Sequence[Item], text: str, began_at: float
+) -> None:
+    """Note how long a statement took, for each that it was sent for; some of them may have left.
+
+    Args:
+        stopwatch: Is told; None if nobody wants to know.
+        items: What it was sent for.
+        text: Of it.
+        began_at: When it was sent, on the monotonic clock.
+    """
+    if stopwatch is not None:
+        seconds = time.monotonic() - began_at
+        for item in items:
+            stopwatch.note(text, seconds, item.request, began_at - item.began_at)
+
+
 class Lane:
     """A bounded queue, and a task that works it off one batch after the other."""
 
@@ -117,6 +139,8 @@ class Lane:
         patience: Patience,
         batch: int,
         on_leaving: Callable[[], None] | None = None,
+        counts: BatchCounts | None = None,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
         """Make an empty lane.
 
@@ -125,12 +149,16 @@ class Lane:
             patience: How long an item may wait for its batch.
             batch: Items of a batch, at most.
             on_leaving: Called when one who waits has left.
+            counts: Its numbers.
+            stopwatch: Is told how long statements take.
         """
         self._run = run
         self._patience = patience
         self._never_late = patience.least
         self._batch = batch
         self._on_leaving = on_leaving
+        self._counts = counts or BatchCounts()
+        self._stopwatch = stopwatch
         self._delay = ControlledDelay(is_counted=False)
         self._excess = Excess(batch)
         self._waiting: deque[Item] = deque()
@@ -150,11 +178,14 @@ class Lane:
         if self._is_closed:
             raise NotDoneError
         if len(self._waiting) >= _MOST_ITEMS or self._bytes + item.size > _MOST_BYTES:
+            self._counts.refusals += 1
             message = f"{len(self._waiting)} statements wait already."
             raise OverloadedError(message)
         item.future = Outcome(loop=self._loop)
         item.future.on_leaving = self._on_leaving
         item.began_at = time.monotonic()
+        if self._stopwatch is not None:
+            item.request = REQUEST.get()
         self._delay.begin(item.began_at)
         self._waiting.append(item)
         self._excess.note(len(self._waiting), item.began_at)
@@ -179,6 +210,7 @@ class Lane:
         """Let an item go whose turn did not come in time."""
         waited = now - item.began_at
         if waited > self._never_late and now > self._delay.end_of(item.began_at, self._patience):
+            self._counts.refusals += 1
             item.fail(OverloadedError(f"No turn came within {waited:.2f} s."))
 
     def move(self) -> None:
@@ -228,6 +260,9 @@ class Lane:
                 batch.append(item)
         if batch:
             self._delay.move(now)
+            self._counts.batches += 1
+            self._counts.statements += len(batch)
+            self._counts.queued += now - batch[0].began_at
         if not self._waiting:
             self._delay.be_empty()
         self._excess.note(len(self._waiting), now)

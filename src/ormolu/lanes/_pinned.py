@@ -13,6 +13,7 @@ from sqlalchemy.util import greenlet_spawn
 from ormolu.engines import Counts, Engines
 from ormolu.errors import DatabaseDownError
 from ormolu.lanes._lane import NotDoneError
+from ormolu.timing import Stopwatch
 from ormolu.transactions import Access
 
 __all__ = ["PinnedConnection"]
@@ -23,6 +24,7 @@ class PinnedConnection:
 
     Attributes:
         counts: What its database was asked to do.
+        stopwatch: Is told how long statements take; None if nobody wants to know.
     """
 
     def __init__(self, engines: Engines, access: Access, has_listeners: Callable[[], bool]) -> None:
@@ -30,6 +32,7 @@ class PinnedConnection:
         self._server = engines.opened.server
         self._listeners = engines.listeners
         self.counts: Counts = engines.counts
+        self.stopwatch: Stopwatch | None = engines.stopwatch
         self._has_listeners = has_listeners
         self._guard = asyncio.Lock()
         self._recycle = engines.options.pool_recycle

@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ormolu.engines import EngineOptions
+from ormolu.engines import BatchCounts, EngineOptions
 from ormolu.faults import driver_fault, is_unsent
 from ormolu.lanes._bans import Bans
-from ormolu.lanes._lane import Item, Lane, NotDoneError
+from ormolu.lanes._lane import Item, Lane, NotDoneError, note_statement
 from ormolu.lanes._outcome import is_abandoned
 from ormolu.lanes._pinned import PinnedConnection
 from ormolu.lanes._plan import Plan
@@ -31,12 +31,19 @@ class PinnedLane:
 
     batch: int
 
-    def __init__(self, pinned: PinnedConnection, options: EngineOptions) -> None:
+    def __init__(
+        self, pinned: PinnedConnection, options: EngineOptions, counts: BatchCounts
+    ) -> None:
         self._pinned = pinned
         # A read that takes longer is left to a session, which may wait for longer.
         self._silence = options.connect_timeout
         self._lane = Lane(
-            self._run, patience=options.patience, batch=self.batch, on_leaving=self._note_leaving
+            self._run,
+            patience=options.patience,
+            batch=self.batch,
+            on_leaving=self._note_leaving,
+            counts=counts,
+            stopwatch=pinned.stopwatch,
         )
         # What is being read, and for whom.
         self._reading: Limit | None = None
@@ -98,6 +105,7 @@ class PinnedLane:
             raise NotDoneError from error
         finally:
             self._reading = None
+            note_statement(self._pinned.stopwatch, self._readers, text, began_at)
             if time.monotonic() - began_at > _LONG:
                 self._bans.add(text)
         return rows

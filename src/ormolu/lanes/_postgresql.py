@@ -43,12 +43,12 @@ class PostgreSQLLanes:
         # The rest of the pool is for sessions.
         options = engines.options
         reads = max(1, min(3, options.pool_size // 2))
-        self._points = _KeyLane(PinnedConnection(engines, Access.READ, has_listeners), options)
-        self._rows = [
-            _RowLane(PinnedConnection(engines, Access.READ, has_listeners), options)
-            for _ in range(reads - 1)
-        ]
-        self._writes = WriteLane(PinnedConnection(engines, Access.WRITE, has_listeners), options)
+        counts = engines.counts
+        pins = [PinnedConnection(engines, Access.READ, has_listeners) for _ in range(reads)]
+        self._points = _KeyLane(pins[0], options, counts.lane_reads)
+        self._rows = [_RowLane(each, options, counts.lane_reads) for each in pins[1:]]
+        pinned = PinnedConnection(engines, Access.WRITE, has_listeners)
+        self._writes = WriteLane(pinned, options, counts.lane_writes)
 
     async def fetch(self, reads: Sequence[Read], make: Callable[..., _T]) -> _T:
         """Return what is made of the rows of a read; see `Lanes`.

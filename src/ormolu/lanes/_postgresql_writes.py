@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from ormolu.engines import EngineOptions
+from ormolu.engines import BatchCounts, EngineOptions
 from ormolu.errors import OutcomeUnknownError
 from ormolu.faults import driver_fault
-from ormolu.lanes._lane import Item, NotDoneError
+from ormolu.lanes._lane import Item, NotDoneError, note_statement
 from ormolu.lanes._outcome import hold_present
 from ormolu.lanes._pinned import PinnedConnection
 from ormolu.lanes._pinned_lane import PinnedLane, by_plan
@@ -41,8 +41,10 @@ class WriteLane(PinnedLane):
 
     batch = _WRITES
 
-    def __init__(self, pinned: PinnedConnection, options: EngineOptions) -> None:
-        super().__init__(pinned, options)
+    def __init__(
+        self, pinned: PinnedConnection, options: EngineOptions, counts: BatchCounts
+    ) -> None:
+        super().__init__(pinned, options, counts)
         # Statements of which a trigger has left out rows.
         self._sparse: set[str] = set()
         self._prepared: Any = None
@@ -110,6 +112,7 @@ class WriteLane(PinnedLane):
                 raise _VoidError
         if TAPS:
             tell(plan.text, len(group))
+        began_at = time.monotonic()
         try:
             self._writers = group
             async with Limit(_SILENCE):
@@ -120,6 +123,7 @@ class WriteLane(PinnedLane):
             await self._judge(connection, error)
             raise _VoidError from error
         finally:
+            note_statement(self._pinned.stopwatch, group, plan.text, began_at)
             self._writers = ()
             if self._canceller is not None:
                 # So that it does not cancel what is sent next.

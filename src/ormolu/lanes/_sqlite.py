@@ -120,6 +120,8 @@ class _Reads:
 
     def __init__(self, engines: Engines, has_listeners: Callable[[], bool]) -> None:
         self._pinned = PinnedConnection(engines, Access.READ, has_listeners)
+        self._counts = engines.counts.lane_reads
+        self._stopwatch = engines.stopwatch
         self._loop = asyncio.get_running_loop()
         self._writers: Any = None
         self._sqlite: Any = None
@@ -207,12 +209,17 @@ class _Reads:
             self._room = plan.room
         if TAPS:
             tell(plan.text)
+        self._counts.statements += 1
+        began_at = time.monotonic()
         try:
             return fetch_within(self._cursor.execute(plan.text, arguments), plan.room)
         except (sqlite3.Error, OverflowError) as error:
             if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
                 self._bans.add(plan.text)
             raise NotDoneError from error
+        finally:
+            if self._stopwatch is not None:
+                self._stopwatch.note(plan.text, time.monotonic() - began_at)
 
     def _bring_up_to_date(self) -> None:
         if self._is_snapshot_open and self._writers.count == self._written_before:
@@ -238,6 +245,7 @@ class _Reads:
         self._written_before = self._writers.count
         self._sqlite.execute("BEGIN")
         self._is_snapshot_open = True
+        self._counts.batches += 1
 
     def _end_snapshot(self) -> None:
         if self._is_snapshot_open:

@@ -11,7 +11,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from ormolu.engines import Engines
 from ormolu.errors import OutcomeUnknownError, OverloadedError
-from ormolu.lanes._lane import Item, Lane, NotDoneError
+from ormolu.lanes._lane import Item, Lane, NotDoneError, note_statement
 from ormolu.lanes._outcome import hold
 from ormolu.lanes._pinned import PinnedConnection
 from ormolu.limits import Limit
@@ -36,7 +36,12 @@ class WriteLane:
         self._pinned = PinnedConnection(engines, Access.WRITE, has_listeners)
         patience = engines.options.patience
         self._lane = Lane(
-            self._run_batch, patience=patience, batch=_BATCH, on_leaving=self._note_leaving
+            self._run_batch,
+            patience=patience,
+            batch=_BATCH,
+            on_leaving=self._note_leaving,
+            counts=engines.counts.lane_writes,
+            stopwatch=engines.stopwatch,
         )
         # What is being sent, and for whom.
         self._sending: Limit | None = None
@@ -100,6 +105,7 @@ class WriteLane:
 
     async def _send(self, connection: Connection, batch: list[Item]) -> list[Any]:
         self._senders = batch
+        began_at = time.monotonic()
         try:
             async with Limit(None) as self._sending:
                 return await _send(connection, batch)
@@ -107,6 +113,7 @@ class WriteLane:
             raise _LeftError from error
         finally:
             self._sending = None
+            note_statement(self._pinned.stopwatch, batch, batch[0].plan.text, began_at)
 
     async def _wait_on(
         self, connection: Connection, batch: list[Item], error: OverloadedError

@@ -6,6 +6,7 @@ borrowed connection has begun: all reads of the session are of one transaction.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 
 from ormolu.engines import FAILURE, BorrowedConnection, Precedence
 from ormolu.sessions._compiled import CompiledQuery, Parameters
+from ormolu.timing import Stopwatch
 
 __all__ = ["BorrowingSession"]
 
@@ -27,12 +29,14 @@ class BorrowingSession(Session):
         kept: What is made once for the engine that it is of.
         connected: The Connection that SQLAlchemy has made of it.
         counted: Where its transaction is counted, and as what.
+        stopwatch: Is told how long a statement over the borrowed connection took.
     """
 
     borrowed: BorrowedConnection | None = None
     kept: Any = None
     connected: Connection | None = None
     counted: tuple[Precedence, Hashable] | None = None
+    stopwatch: Stopwatch | None = None
 
     def fetch(
         self,
@@ -57,11 +61,15 @@ class BorrowingSession(Session):
             arguments = query.arguments(parameters, given)
         except Exception:
             return self.connection().execute(statement, given).all()
+        began_at = time.monotonic()
         try:
             rows = query.execute(self.borrowed.dbapi_connection.cursor(), arguments)
         except BaseException as error:
             self.connection().execute(statement, given, execution_options={FAILURE: error})
             raise
+        finally:
+            if self.stopwatch is not None:
+                self.stopwatch.note(query.text, time.monotonic() - began_at)
         return query.read(rows)
 
     def fetch_at_once(
@@ -79,7 +87,12 @@ class BorrowingSession(Session):
             rows = query.execute_at_once(self.borrowed, arguments)
         except Exception:
             return None
-        return None if rows is None else query.read(rows)
+        if rows is None:
+            return None
+        if self.stopwatch is not None:
+            # It has waited for nothing, and taken less than a thread would have.
+            self.stopwatch.note(query.text, 0.0)
+        return query.read(rows)
 
     async def pause(self) -> None:
         """Let other tasks run, if this one has read at once for long."""

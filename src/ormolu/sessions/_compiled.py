@@ -29,7 +29,11 @@ class UncompilableError(Exception):
 
 
 class CompiledQuery:
-    """A query for one dialect, and all that have the same cache key."""
+    """A query for one dialect, and all that have the same cache key.
+
+    Attributes:
+        text: Of it.
+    """
 
     def __init__(self, compiled: SQLCompiler, parameters: Parameters, types: Sequence[Any]) -> None:
         """Take what SQLAlchemy has compiled.
@@ -44,7 +48,7 @@ class CompiledQuery:
         """
         _check(compiled)
         self._dialect = compiled.dialect
-        self._text = compiled.string
+        self.text: str = compiled.string
         self._sources, self._fixed = _sources_of(compiled, parameters)
         self._is_positional = compiled.positional
         self._types = types
@@ -89,9 +93,9 @@ class CompiledQuery:
     def execute(self, cursor: Any, arguments: Any) -> Sequence[Any]:
         """Send the query over a cursor of the driver's, and return the driver's rows."""
         if TAPS:
-            tell(self._text)
+            tell(self.text)
         tell_schema_time(self._dialect, cursor)
-        self._dialect.do_execute(cursor, self._text, arguments)
+        self._dialect.do_execute(cursor, self.text, arguments)
         rows: Sequence[Any] = cursor.fetchall()
         if self._readers is None:
             self._readers = self._make_readers(cursor.description)
@@ -102,7 +106,7 @@ class CompiledQuery:
     def execute_at_once(self, borrowed: BorrowedConnection, arguments: Any) -> Sequence[Any] | None:
         """Send the query, and return the driver's rows; None if that may have to wait."""
         # Without readers a cursor has to describe the columns first.
-        return None if self._readers is None else borrowed.read_at_once(self._text, arguments)
+        return None if self._readers is None else borrowed.read_at_once(self.text, arguments)
 
     def read(self, rows: Sequence[Any]) -> Sequence[Any]:
         """Return the values in rows that the driver returned."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable
 from contextlib import suppress
 
 from ormolu.engines import Engines, Precedence
@@ -66,7 +66,7 @@ class Repeats:
         """Return the seconds before the next run: random, so that those who met once part."""
         return 0.0 if self.goes_first else random.uniform(0, _PAUSE)
 
-    async def begin(self, databases: Iterable[Engines], work: Hashable) -> None:
+    async def begin(self, databases: Collection[Engines], work: Hashable) -> None:
         """Begin the next run, if need be before all others that do the same.
 
         Args:
@@ -83,6 +83,8 @@ class Repeats:
             except BaseException:
                 self.end()
                 raise
+        for each in databases:
+            each.counts.retries += 1
         self.tries += 1
 
     def end(self) -> None:

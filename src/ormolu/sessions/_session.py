@@ -86,6 +86,10 @@ class UnitSession(ExclusiveSession):
         self.rules.is_read_only = access is Access.READ
         self.engines: Engines = engines
         self._access = access
+        if access is Access.WRITE:
+            engines.counts.writes += 1
+        else:
+            engines.counts.reads += 1
         self._engine: Engine | None = None
         self._is_brief = is_brief
         self._lets_go = access is Access.READ and (is_brief or engines.reads_in_autocommit)
@@ -144,7 +148,7 @@ class UnitSession(ExclusiveSession):
             return False
         if engines.listeners.has_any(engine) or not isinstance(engine.pool, FairPool):
             return False
-        rules.kept = pair.kept
+        rules.kept, rules.stopwatch = pair.kept, pair.stopwatch
         rules.borrowed = borrowed = await engine.pool.borrow(begins=begins)
         if borrowed is not None and not borrowed.is_ready:
             async with pair.server.answering():
@@ -243,12 +247,13 @@ class UnitSession(ExclusiveSession):
             if self.has_changes:
                 await self.take_connection()
             self._has_connection = False
+            is_begun = self.sync_session.in_transaction()
             self.is_committing = True
             try:
                 await super().commit()
             finally:
                 self.is_committing = False
-            self._count_commit()
+            self._count_commit(is_begun=is_begun)
 
     async def commit_and_close(self) -> None:
         """COMMIT and close for good; there is nothing left to flush."""
@@ -256,13 +261,14 @@ class UnitSession(ExclusiveSession):
             await greenlet_spawn(self._commit_and_close)
 
     def _commit_and_close(self) -> None:
+        is_begun = self.sync_session.in_transaction()
         self.sync_session.commit()
-        self._count_commit()
+        self._count_commit(is_begun=is_begun)
         self.is_closed = True
         self.sync_session.close()
 
-    def _count_commit(self) -> None:
-        if self._access is Access.WRITE:
+    def _count_commit(self, *, is_begun: bool) -> None:
+        if is_begun and self._access is Access.WRITE:
             self.engines.counts.commits += 1
 
     async def rollback(self) -> None:

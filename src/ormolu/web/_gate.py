@@ -31,6 +31,7 @@ from ormolu.web._fastapi import LAYERS
 from ormolu.web._outer import note_outer
 from ormolu.web._privacy import expect_privacy, tell_caches
 from ormolu.web._problems import PROBLEMS_KEY, Problems
+from ormolu.web._times import begin_times
 from ormolu.web._units import open_units
 from ormolu.web._watch import WATCH_KEY, Lookouts, Watch
 
@@ -131,6 +132,8 @@ class Gate:
 
     def _find_door(self, scope: Scope, *, is_inner: bool) -> Entry | None:
         entry = self._doors.find(scope)
+        if self._engines.stopwatch is not None:
+            begin_times(scope, None if entry is None else entry.name)
         if entry is not None and is_inner and entry.maker.session is request_session:
             # Of an application that this one is mounted in: its session is the request's.
             return None

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ormolu.controlled_delay import has_standing_line
 from ormolu.errors import ConfigurationError
+from ormolu.telemetry import observe
 
 __all__ = ["Overload", "OverloadMode", "check_overload"]
 
@@ -110,6 +111,7 @@ class Overload:
         load = self._load
         if load is None or load.loop is not loop:
             load = self._load = _load_of(loop)
+            _install_metrics()
         is_urgent = scope["path"] in self._always
         if not load.begin(is_urgent=is_urgent) and not await load.wait():
             await send(self._start)
@@ -139,11 +141,12 @@ class _Load:
     Attributes:
         loop: The event loop.
         line: Who waits, and since when.
+        refused: How many were refused.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._under_way = 0
+        self._under_way = self.refused = 0
         self._most = _NO_LIMIT
         self._came = self._answered = 0
         self.line: deque[tuple[float, asyncio.Future[bool]]] = deque()
@@ -243,6 +246,7 @@ class _Load:
         while self.line and self.line[0][0] < before:
             _, future = self.line.popleft()
             if not future.done():
+                self.refused += 1
                 future.set_result(False)
 
 
@@ -279,6 +283,21 @@ def _processors() -> float:
 
 _LOADS: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Load]
 _LOADS = weakref.WeakKeyDictionary()
+
+
+def _refused() -> list[tuple[float, dict[str, str]]]:
+    return [(sum(each.refused for each in list(_LOADS.values())), {})]
+
+
+@cache
+def _install_metrics() -> None:
+    observe(
+        "counter",
+        "ormolu.requests.refused",
+        "{request}",
+        "Requests refused since more came than the process could answer.",
+        _refused,
+    )
 
 
 def _load_of(loop: asyncio.AbstractEventLoop) -> _Load:

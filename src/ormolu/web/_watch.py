@@ -192,6 +192,11 @@ class Watch:
         if any(unit.is_committing for unit in units_of(self._scope).values()):
             self._look_in(_AGAIN)
             return
+        counts = self._engines.counts
+        if isinstance(error, DeadlineExceededError):
+            counts.deadlines += 1
+        else:
+            counts.departures += 1
         self.error = error
         self._limit = Limit(None)
         self._limit.begin(self._task)

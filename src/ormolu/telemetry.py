@@ -1,0 +1,72 @@
+"""OpenTelemetry's API, where it is installed: the one module that names it. Knows no database.
+
+Without a provider of metrics or of traces all of this does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+__all__ = ["find_meter", "has_provider", "observe", "recording_span"]
+
+Observations = Iterable[tuple[float, Mapping[str, str]]]
+
+
+@cache
+def find_meter() -> Any:
+    """Return what makes instruments; None if the API is not installed."""
+    if find_spec("opentelemetry") is None or find_spec("opentelemetry.metrics") is None:
+        return None
+    # Imported by the first database that opens: `import ormolu` takes no optional package.
+    from opentelemetry import metrics
+
+    return metrics.get_meter("ormolu")
+
+
+def has_provider() -> bool:
+    """Tell whether the program has set up metrics or traces, so that times are worth taking."""
+    if find_meter() is None:
+        return False
+    from opentelemetry import metrics, trace
+
+    providers = (metrics.get_meter_provider(), trace.get_tracer_provider())
+    # The API's own stand in for those that are not there, and do nothing.
+    idle = ("opentelemetry.metrics", "opentelemetry.trace")
+    return any(not type(each).__module__.startswith(idle) for each in providers)
+
+
+def observe(
+    kind: str, name: str, unit: str, description: str, read: Callable[[], Observations]
+) -> None:
+    """Let a number be read each time that metrics are exported.
+
+    Args:
+        kind: "counter" of what only grows, or "up_down_counter".
+        name: Of the instrument.
+        unit: As UCUM writes it.
+        description: What it is.
+        read: Returns its values, each with attributes.
+    """
+    meter = find_meter()
+    if meter is None:
+        return
+    from opentelemetry.metrics import Observation
+
+    def call(_options: object) -> Iterable[Any]:
+        return [Observation(value, dict(attributes)) for value, attributes in read()]
+
+    make = getattr(meter, f"create_observable_{kind}")
+    make(name, callbacks=[call], unit=unit, description=description)
+
+
+def recording_span() -> Any:
+    """Return the span of the current task, if it is recorded; else None."""
+    if find_meter() is None:
+        return None
+    from opentelemetry import trace
+
+    span = trace.get_current_span()
+    return span if span.is_recording() else None
