@@ -65,6 +65,10 @@ def test_every_imported_package_is_declared() -> None:
         name.replace("-", "_").lower() for name in re.findall(r"(?:^| )([A-Za-z][\w-]+)", text)
     }
     known = {*sys.stdlib_module_names, "ormolu", "pydantic_core", *declared}
+    for module, packages in importlib.metadata.packages_distributions().items():
+        # A package may have modules of other names.
+        if {each.replace("-", "_").lower() for each in packages} & declared:
+            known.add(module)
     imported = {
         name.partition(".")[0]
         for path in SOURCES
