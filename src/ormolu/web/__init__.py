@@ -28,7 +28,7 @@ from ormolu.web._fastapi import dependant_of, dependencies_of, route_path, solve
 from ormolu.web._handlers import ProblemReach, answer_problems
 from ormolu.web._lanes import LanesAtHand, attempt, lanes_for
 from ormolu.web._openapi import Describer, problem_reference
-from ormolu.web._outer import Outer, hear_outer, outer_routers
+from ormolu.web._outer import Outer, hear_outer, note_outer, outer_routers
 from ormolu.web._overload import OverloadMode
 from ormolu.web._privacy import Privacy, note_privacy
 from ormolu.web._problems import problems_of
@@ -72,6 +72,7 @@ __all__ = [
     "lanes_for",
     "mark_deadline",
     "mounted_in",
+    "note_outer",
     "note_privacy",
     "note_stored",
     "only_read",

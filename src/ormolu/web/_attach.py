@@ -12,7 +12,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.routing import Mount
 
 from ormolu.engines import Engines
 from ormolu.errors import ConfigurationError
@@ -26,6 +25,7 @@ from ormolu.web._openapi import document_problems
 from ormolu.web._overload import Overload, OverloadMode, check_overload
 from ormolu.web._problems import Problems
 from ormolu.web._survey import check_routes
+from ormolu.web._tables import mounted_in
 
 __all__ = ["attach", "attached_applications", "attached_databases", "attached_engines"]
 
@@ -120,8 +120,7 @@ def attached_databases(app: FastAPI) -> list[Any]:
     """Return the databases that are attached to an application, and to those mounted in it."""
     attachment: _Attachment | None = getattr(app.state, "ormolu", None)
     found = [] if attachment is None else list(attachment.databases)
-    for route in app.routes:
-        mounted = getattr(route, "app", None) if isinstance(route, Mount) else None
+    for mounted in mounted_in(app):
         if isinstance(mounted, FastAPI):
             found.extend(attached_databases(mounted))
     return found

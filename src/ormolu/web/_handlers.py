@@ -16,10 +16,10 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount
 
 from ormolu.errors import ConfigurationError
 from ormolu.web._problems import Handler, Problems
+from ormolu.web._tables import mounted_in
 
 __all__ = ["ProblemReach", "answer_problems", "check_reach", "equip_mounted", "install_handlers"]
 
@@ -64,11 +64,9 @@ def install_handlers(app: Starlette, problems: Problems, reach: ProblemReach) ->
 
 def equip_mounted(app: Starlette, problems: Problems, reach: ProblemReach) -> None:
     """Let mounted applications, which handle their own exceptions, answer with problems too."""
-    for route in app.routes:
-        mounted = route.app if isinstance(route, Mount) else None
-        if isinstance(mounted, Starlette):
-            install_handlers(mounted, problems, reach)
-            equip_mounted(mounted, problems, reach)
+    for mounted in mounted_in(app):
+        install_handlers(mounted, problems, reach)
+        equip_mounted(mounted, problems, reach)
 
 
 async def _answer_crash(_request: Request, _error: Exception) -> Response:

@@ -1,6 +1,7 @@
-"""Routers around applications, of programs whose outermost application has no database itself.
+"""What is around applications, where no list of routes leads from the one to the other.
 
-No list has them, so requests tell: Starlette notes the outermost router of each. Knows no resource.
+The outermost application may have no database itself, or reach another through code of its own. So
+requests tell: Starlette notes the outermost router of each. Knows no resource.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.applications import Starlette
 from starlette.routing import Router
 
-__all__ = ["Outer", "hear_outer", "note_outer", "outer_routers"]
+__all__ = ["Outer", "applications_behind", "hear_outer", "note_outer", "outer_routers"]
 
 # By their id, as routers have no hash.
 _known: weakref.WeakValueDictionary[int, Router] = weakref.WeakValueDictionary()
+# The ids of the outermost routers through which requests came to an application.
+_ways: weakref.WeakKeyDictionary[Starlette, set[int]] = weakref.WeakKeyDictionary()
 _listeners: list[Callable[[], None]] = []
 
 
@@ -32,11 +36,28 @@ class Outer:
 
 def note_outer(scope: Mapping[str, Any]) -> None:
     """Note the router around an application, if the request came through one."""
-    router = scope.get("router")
-    if router is not None and _known.get(id(router)) is not router:
-        _known[id(router)] = router
-        for listen in _listeners:
-            listen()
+    router, app = scope.get("router"), scope.get("app")
+    if router is None or not isinstance(app, Starlette) or router is app.router:
+        return
+    ways = _ways.setdefault(app, set())
+    is_known = _known.get(id(router)) is router
+    if is_known and id(router) in ways:
+        return
+    if not is_known:
+        # An id comes again once its router is gone.
+        for others in list(_ways.values()):
+            others.discard(id(router))
+    _known[id(router)] = router
+    ways.add(id(router))
+    for listen in _listeners:
+        listen()
+
+
+def applications_behind(router: Router) -> list[Starlette]:
+    """Return the applications that requests have come to through an outermost router."""
+    if _known.get(id(router)) is not router:
+        return []
+    return [app for app, ways in list(_ways.items()) if id(router) in ways]
 
 
 def hear_outer(listen: Callable[[], None]) -> None:

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Host, Mount, Router
 
 from ormolu.web._fastapi import included_in, route_contexts, version_of
-from ormolu.web._outer import Outer
+from ormolu.web._outer import Outer, applications_behind
 
 __all__ = ["Table", "contexts_of", "is_resource", "mounted_in", "routers_in"]
 
@@ -61,7 +61,21 @@ def routers_in(app: Starlette | Outer) -> list[Any]:
 
 
 def mounted_in(app: Starlette | Outer) -> list[Starlette]:
-    """Return the applications that are mounted in one."""
+    """Return the applications that are mounted in one, and those that requests find behind it."""
+    found = _mounted_by_routes(app)
+    behind = applications_behind(app.router)
+    if behind:
+        known, waiting = {app}, [*found]
+        while waiting:
+            each = waiting.pop()
+            if each not in known:
+                known.add(each)
+                waiting += _mounted_by_routes(each)
+        found += [each for each in behind if each not in known]
+    return found
+
+
+def _mounted_by_routes(app: Starlette | Outer) -> list[Starlette]:
     found = [_mounted(route) for router in routers_in(app) for route in _open_places(router)]
     return [each for each in found if isinstance(each, Starlette)]
 
@@ -88,4 +102,11 @@ def _open_places(router: Any) -> list[Any]:
 
 
 def _mounted(route: Any) -> Any:
-    return route.app if isinstance(route, (Mount, Host)) else None
+    """Return what is mounted at a route, without the middleware around it."""
+    if not isinstance(route, (Mount, Host)):
+        return None
+    app: Any = route.app
+    # All of Starlette's, and most of others', has what it is around as `app`.
+    while not isinstance(app, (Starlette, Router)) and (inner := getattr(app, "app", None)):
+        app = inner
+    return app

@@ -22,7 +22,14 @@ from ormolu.errors import ConfigurationError
 from ormolu.resources.declare import Declaration, Exposure, Policies, checked_policy
 from ormolu.resources.routes._applications import ApplicationResources, all_of, find_resources
 from ormolu.resources.routes._collisions import collisions_in
-from ormolu.web import Privacy, contexts_of, dependant_of, dependencies_of, solve
+from ormolu.web import (
+    Privacy,
+    contexts_of,
+    dependant_of,
+    dependencies_of,
+    note_outer,
+    solve,
+)
 
 __all__ = [
     "BoundRoutes", "PolicyDependency", "ResolvedPolicies", "bind_routes", "opened", "parameter",
@@ -114,6 +121,7 @@ class PolicyDependency:
             RequestValidationError: A parameter of a policy is wrong.
         """
         app = request.scope.get("app")
+        note_outer(request.scope)
         exposure = None if self._exposure is None else self._exposure()
         if not isinstance(app, Starlette):
             if exposure is None:
