@@ -151,6 +151,21 @@ def test_batches_offer_what_is_declared() -> None:
     assert found == [{"create"}, {"update"}, {"delete"}]
 
 
+def test_every_operation_may_be_late(document: dict[str, Any]) -> None:
+    """Any may find no connection, and any has a deadline, be it the database's own."""
+    operations = [
+        operation
+        for path, methods in document["paths"].items()
+        if path.startswith("/orders")
+        for operation in methods.values()
+    ]
+    assert operations
+    for operation in operations:
+        for status in ("503", "504"):
+            content = operation["responses"][status]["content"]
+            assert list(content) == ["application/problem+json"]
+
+
 async def test_answers_are_as_documented(people_client: httpx2.AsyncClient) -> None:
     """A row has exactly the properties of its schema."""
     row = (await people_client.post("/people", json={"name": "a"})).json()

@@ -69,14 +69,16 @@ class Operation:
         return "{" in self.path
 
 
-_TAKING = (400, 413, 415, 422, 503)
-_WRITING = (400, 403, 409, 412, 422, 428, 503)
+# Of any request: others are in the way or too many, and a deadline, be it the database's own.
+_WAITING = (503, 504)
+_TAKING = (400, 413, 415, 422, *_WAITING)
+_WRITING = (400, 403, 409, 412, 422, 428, *_WAITING)
 
 TABLE = (
     Operation(
         name="list", methods=("GET", "HEAD"), needs="list", handler=handlers.list_, work=ListWork,
         summary="List, filter, sort and page {} rows", query="page", gives="page",
-        problems=(422, 503),
+        problems=(422, *_WAITING),
     ),
     Operation(
         name="query", methods=("QUERY",), needs="list", handler=handlers.query,
@@ -99,7 +101,7 @@ TABLE = (
     Operation(
         name="read", methods=("GET", "HEAD"), path=_KEY, needs="read", handler=handlers.read,
         work=ReadWork, summary="Read {}", query="selection", gives="row",
-        matches=("If-None-Match",), problems=(400, 404, 412, 422, 503),
+        matches=("If-None-Match",), problems=(400, 404, 412, 422, *_WAITING),
     ),
     Operation(
         name="update", methods=("PATCH",), path=_KEY, needs="update", handler=handlers.update,
