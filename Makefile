@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup run test quick check coverage lint bench soak fuzz policies ways corpus clients schemas workers kit contention
+.PHONY: help setup run test quick check coverage lint bench soak fuzz policies ways corpus clients schemas workers kit contention replicas
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -98,6 +98,11 @@ contention: setup  ## Let 200 increments and 500 crossing transfers meet, on eac
 	@scripts/install-servers
 	@for backend in sqlite mariadb asyncpg psycopg; do \
 		$(BIN)/python -W ignore -m tests.reliability.contention --backend $$backend || exit 1; done
+
+replicas: setup  ## Read one's own writes from replicas half a second behind, and kill one under load; 2 minutes
+	@scripts/install-servers
+	@for backend in asyncpg psycopg mariadb; do \
+		$(BIN)/python -W ignore -m tests.reliability.replicas --backend $$backend || exit 1; done
 
 kit: setup  ## Measure 500 tests that each write and commit, on SQLite and PostgreSQL
 	@$(BIN)/python -m tests.testing.floors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -41,6 +41,7 @@ class Database:
         self,
         url: str | URL | None = None,
         *,
+        replicas: Sequence[str | URL] = (),
         metadata: MetaData | None = None,
         schema: SchemaMode = "create",
         pool_size: int = 5,
@@ -54,6 +55,8 @@ class Database:
         isolation_level: str | None = None,
         retry: Retry = "marked",
         log_slow: float | None = None,
+        replica_wait: float = 0.05,
+        replica_lag: float = 10.0,
         echo: bool = False,
         connect_args: Mapping[str, Any] | None = None,
         engine_options: Mapping[str, Any] | None = None,
@@ -65,6 +68,10 @@ class Database:
             url: Where the database is: `sqlite:///file.db`, `sqlite://` (in memory),
                 `postgresql://user:password@host/name`, `mysql://...`, `mariadb://...`. None takes
                 `$DATABASE_URL`, else `sqlite:///app.db`.
+            replicas: URLs of servers that follow this one, of PostgreSQL or MariaDB: one for each
+                server. What only reads goes to those that have what its client knows of: all that
+                was written before the token that it sends, in a cookie or a header. See
+                docs/database.md.
             metadata: The mapped tables; None takes those of `Model`. Any other declarative base
                 works: `Base.metadata`, `SQLModel.metadata`.
             schema: "create" makes missing tables when opening; "migrate" runs the revisions that
@@ -94,6 +101,10 @@ class Database:
                 "marked", those of resources and of routes with `@retry`; "all"; or "never".
             log_slow: Seconds from which on a statement is logged, by the logger `ormolu.slow`, with
                 its route and without values; the line for its connection counts. None logs none.
+            replica_wait: Seconds that a read waits for a replica that is about to have what its
+                client knows of, before it goes to the primary.
+            replica_lag: Seconds that a replica may be behind; one that is further is not read
+                from.
             echo: Log the statements, without values.
             connect_args: More keyword arguments for the driver's connect.
             engine_options: More keyword arguments for `create_async_engine`, of both engines, such
@@ -116,6 +127,8 @@ class Database:
             isolation_level=isolation_level,
             retry=retry,
             log_slow=log_slow,
+            replica_wait=replica_wait,
+            replica_lag=replica_lag,
             echo=echo,
             connect_args=dict(connect_args or {}),
             engine_options=dict(engine_options or {}),
@@ -127,6 +140,7 @@ class Database:
             schema=schema,
             options=options,
             migrations=migrations,
+            replicas=replicas,
             prepare=_prepare,
         )
 
@@ -270,13 +284,16 @@ class Database:
         )
 
     async def ping(self) -> None:
-        """Ask the database for a sign of life.
+        """Ask the database for a sign of life: the primary, where there are replicas.
 
         Raises:
             Exception: It gave none.
         """
-        async with self.unit_of_work(read_only=True) as session:
-            await session.execute(text("SELECT 1"))
+        unit = UnitOfWork(self._engines, Access.WRITE)
+        try:
+            await unit.read_session.execute(text("SELECT 1"))
+        finally:
+            await unit.rollback()
 
     @property
     def engine(self) -> AsyncEngine:

@@ -7,6 +7,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import pymysql  # type: ignore[import-untyped]
 from pymysql.cursors import Cursor  # type: ignore[import-untyped]
@@ -93,6 +94,12 @@ class MariaDB(Server):
         with self._cursor() as cursor:
             for each in statement.split("; "):
                 cursor.execute(each)
+
+    def ask(self, question: str) -> Any:
+        """Return the first value of the first row of a query."""
+        with self._cursor() as cursor:
+            cursor.execute(question)
+            return cursor.fetchall()[0][0]
 
     def _is_listening(self) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:

@@ -87,6 +87,9 @@ class Backend:
         keys_need_indexes: Whether an index stays while a foreign key of its columns does.
         has_enumeration_types: Whether enumerations are types of their own.
         shows_locks: Whether it tells which locks a statement takes on tables, by their modes.
+        written_question: What asks a primary how far its log is; None if it has no replicas that
+            can be read from.
+        replayed_question: What asks a replica how far it has replayed that.
     """
 
     title: ClassVar[str | None] = None
@@ -135,6 +138,12 @@ class Backend:
     keys_need_indexes: ClassVar[bool] = False
     has_enumeration_types: ClassVar[bool] = False
     shows_locks: ClassVar[bool] = False
+    written_question: ClassVar[str | None] = None
+    replayed_question: ClassVar[str | None] = None
+
+    def read_place(self, answer: str) -> Mapping[int, int]:
+        """Return how far each branch of the log is, by the answer to one of these questions."""
+        return {0: int(answer)}
 
     def prepare(self, dialect: Dialect) -> None:
         """Give an engine's dialect, which is that engine's own, what it lacks."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import NoneType
 from typing import Any
@@ -170,6 +170,13 @@ class _MySQL(Backend):
 class _MariaDB(_MySQL):
     title = "MariaDB"
     driver = "mariadb+asyncmy"
+    written_question = "SELECT @@GLOBAL.gtid_current_pos"
+    replayed_question = "SELECT @@GLOBAL.gtid_slave_pos"
+
+    def read_place(self, answer: str) -> Mapping[int, int]:
+        # Of each domain the last transaction, as "domain-server-number".
+        each = (gtid.split("-") for gtid in answer.split(",") if gtid)
+        return {int(domain): int(number) for domain, _, number in each}
 
 
 MARIADB = _MariaDB()

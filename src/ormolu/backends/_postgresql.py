@@ -67,6 +67,13 @@ class _PostgreSQL(Backend):
     has_undecodable_values = True
     has_enumeration_types = True
     shows_locks = True
+    # Not what is flushed: with synchronous_commit=off a COMMIT is answered before.
+    written_question: ClassVar[str | None] = (
+        "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::text"
+    )
+    replayed_question: ClassVar[str | None] = (
+        "SELECT (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::text"
+    )
 
     def settings(self, lock_timeout: float, *, is_reader: bool) -> Mapping[str, str]:
         settings = {"lock_timeout": f"{round(lock_timeout * 1000)}"}

@@ -9,62 +9,35 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import URL, Engine, MetaData
+from sqlalchemy import URL, MetaData
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import configure_mappers
 
-from ormolu.backends import backend_of
-from ormolu.engines._borrowed import repeat_failures
-from ormolu.engines._condition import Condition, identity_of, note_refusals
+from ormolu.engines._condition import Condition, identity_of
 from ormolu.engines._counts import Counts
-from ormolu.engines._errors import (
-    open_connections,
-    refuse_lost_commits,
-    report_statement_errors,
-)
 from ormolu.engines._files import check_folder, file_of
 from ormolu.engines._first_connection import check_connection
-from ormolu.engines._kills import kill_abandoned
 from ormolu.engines._listeners import Listener, Listeners
 from ormolu.engines._location import Location, locate
+from ormolu.engines._making import make_engine
 from ormolu.engines._metrics import install_metrics
-from ormolu.engines._options import (
-    EngineOptions,
-    check_reader,
-    connect_arguments,
-    engine_arguments,
-    set_session,
-    silence_driver,
-)
+from ormolu.engines._options import EngineOptions, connect_arguments
 from ormolu.engines._pair import EnginePair
-from ormolu.engines._pasted import keep_alive
-from ormolu.engines._pool import (
-    FairPool,
-    ping_idle_connections,
-    pool_class,
-    pools_of,
-    reset_on_return,
-    share_limit,
-)
+from ormolu.engines._pool import FairPool, pools_of
+from ormolu.engines._replica_engines import open_replicas
+from ormolu.engines._replicas import Replicas
 from ormolu.engines._schema import SchemaMode, prepare_schema
 from ormolu.engines._server import Server, open_and_close
-from ormolu.engines._times import make_stopwatch, time_statements
-from ormolu.engines._traces import note_traces
+from ormolu.engines._times import make_stopwatch
 from ormolu.engines._url import Target
-from ormolu.errors import (
-    ConfigurationError,
-    NoUnitOfWorkError,
-    UsageError,
-)
+from ormolu.errors import ConfigurationError, NoUnitOfWorkError, UsageError
 from ormolu.faults import fault_of
-from ormolu.sqlite import prepare_connections
 from ormolu.timing import Stopwatch
 from ormolu.transactions import Access
 
@@ -107,6 +80,7 @@ class Engines:
             itself.
         reads_end_at_once: Whether the end of a read waits for nothing, be it that its connection
             has to be thrown away.
+        has_replicas: Whether other servers are read from, too.
     """
 
     def __init__(
@@ -117,10 +91,11 @@ class Engines:
         schema: SchemaMode,
         options: EngineOptions,
         migrations: str | None = None,
+        replicas: Sequence[str | URL] = (),
         prepare: Callable[[Engines, SchemaMode], Awaitable[None]] | None = None,
     ) -> None:
         self._given_options = options
-        self._be_at(locate(url, options, schema))
+        self._be_at(locate(url, options, schema, replicas))
         self.metadata = metadata
         self.migrations = migrations
         self._prepare = prepare
@@ -142,6 +117,7 @@ class Engines:
         self.reads_in_autocommit: bool = location.reads_in_autocommit
         self.begins_with_first_statement: bool = location.begins_with_first_statement
         self.reads_end_at_once: bool = location.reads_end_at_once
+        self.has_replicas: bool = bool(location.replicas)
 
     @contextmanager
     def moved(self, url: str | URL, schema: SchemaMode | None = None) -> Iterator[None]:
@@ -165,6 +141,12 @@ class Engines:
             self._be_at(before)
             # What is still open there is not this database's.
             self._opened = weakref.WeakKeyDictionary()
+
+    @property
+    def replicas(self) -> Replicas | None:
+        """Return those that are read from on the running loop."""
+        opened = self._opened.get(asyncio.get_running_loop()) if self.has_replicas else None
+        return None if opened is None else opened.replicas
 
     @property
     def current(self) -> EnginePair | None:
@@ -204,7 +186,9 @@ class Engines:
             opened = self._opened[loop] = _Opened()
         async with opened.lock:
             if opened.pair is None:
-                opened.pair = await self._open_pair()
+                pair = await self._open_pair()
+                opened.replicas = await self._open_replicas(pair)
+                opened.pair = pair
                 opened.ending = self._end_with_loop(weakref.ref(loop), opened.pair)
                 await anext(opened.ending)
         return opened.pair
@@ -262,6 +246,15 @@ class Engines:
         server.condition.identity = identity_of(server.file)
         return pair
 
+    async def _open_replicas(self, pair: EnginePair) -> Replicas | None:
+        if not self.has_replicas:
+            return None
+        try:
+            return await open_replicas(pair, self, self._location, self.listeners)
+        except BaseException:
+            await pair.dispose()
+            raise
+
     def _server(self) -> Server:
         silence = None if self.target.backend.is_file else self.options.connect_timeout
         return Server(silence, self.options.pool_timeout, Condition(self.counts))
@@ -297,13 +290,18 @@ class Engines:
             opened = None if loop is None else self._opened.pop(loop, None)
             for kept in () if opened is None else opened.kept.values():
                 await kept.close()
+            if opened is not None and opened.replicas is not None:
+                self.connections_left += opened.replicas.connections_in_use
+                await opened.replicas.close()
             self.connections_left += pair.connections_in_use
             await pair.dispose()
 
     def pools(self) -> dict[str, list[FairPool]]:
         """Return the pools of all event loops, those for reading and those for writing."""
         pairs = [each.pair for each in list(self._opened.values()) if each.pair is not None]
-        return {"reader": pools_of([each.reader for each in pairs]),
+        replicas = [each.replicas for each in self._opened.values() if each.replicas is not None]
+        followers = [each.pair for every in replicas for each in every.all]
+        return {"reader": pools_of([each.reader for each in (*pairs, *followers)]),
                 "writer": pools_of([each.writer for each in pairs])}  # fmt: skip
 
     @property
@@ -316,57 +314,24 @@ class Engines:
         return self._make_engine(Access.WRITE, self._server())
 
     def _make_engine(self, access: Access, server: Server) -> AsyncEngine:
-        # Looked up now: a tracer may have wrapped it since we were imported.
-        engine = sqlalchemy_asyncio.create_async_engine(
-            self.target.url,
-            poolclass=pool_class(),
-            connect_args=connect_arguments(self.target, access, self.options),
-            **engine_arguments(self.target, access, self.options),
+        return make_engine(
+            self.target,
+            access,
+            self.options,
+            server=server,
+            listeners=self.listeners,
+            stopwatch=self.stopwatch,
         )
-        with self.listeners.adding_ours(engine.sync_engine):
-            self._listen(engine.sync_engine, access, server)
-        self.listeners.add_theirs(engine.sync_engine)
-        pool = engine.sync_engine.pool
-        if isinstance(pool, FairPool):
-            pool.watch_server(server, self.options.patience)
-        return engine
 
     def listen(self, listener: Listener) -> None:
-        """Let a function of the program's hear an event of both engines, open and to come."""
+        """Let a function of the program's hear an event of all engines, open and to come."""
         self.listeners.note(listener)
         for opened in self._opened.values():
             if opened.pair is not None:
-                listener.add_to(opened.pair.reader.sync_engine)
-                listener.add_to(opened.pair.writer.sync_engine)
-
-    def _listen(self, engine: Engine, access: Access, server: Server) -> None:
-        timeout = self.options.lock_timeout
-        backend_of(engine.dialect).prepare(engine.dialect)
-        open_connections(engine, server)
-        report_statement_errors(engine, self.target, access)
-        if access is Access.WRITE:
-            refuse_lost_commits(engine)
-            note_refusals(engine, server.condition)
-        reset_on_return(engine, lambda: not self.listeners.has_for_openings(engine))
-        silence_driver(self.target.driver)
-        set_session(engine, self.target, access, timeout)
-        keep_alive(engine, self.target.keepalives)
-        if self.stopwatch is not None:
-            time_statements(engine, self.stopwatch)
-        if access is Access.READ:
-            check_reader(engine, self.target, self.options)
-            repeat_failures(engine)
-        if self.options.pooler is None:
-            # Behind a pooler nobody knows on which server connection a statement was.
-            note_traces(engine)
-        if self.target.backend.is_file and self.target.driver != "ormolu":
-            is_writer = access is Access.WRITE
-            prepare_connections(engine, is_writer=is_writer, timeout=timeout)
-        elif self.target.backend.is_file:
-            share_limit(engine)
-        else:
-            ping_idle_connections(engine, server)
-            kill_abandoned(engine, server)
+                replicas = () if opened.replicas is None else opened.replicas.all
+                readers = [each.pair.reader for each in replicas]
+                for engine in (opened.pair.reader, opened.pair.writer, *readers):
+                    listener.add_to(engine.sync_engine)
 
 
 class _Opened:
@@ -375,6 +340,7 @@ class _Opened:
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.pair: EnginePair | None = None
+        self.replicas: Replicas | None = None
         self.ending: AsyncGenerator[None] | None = None
         self.kept: dict[Any, Any] = {}
 

@@ -59,6 +59,8 @@ class EngineOptions:
         isolation_level: Of writing transactions; None keeps the server's default.
         retry: Which requests are run again.
         log_slow: Seconds from which on a statement is logged; None for none.
+        replica_wait: Seconds that a read waits for a replica that is about to have what it needs.
+        replica_lag: Seconds that a replica may be behind, to be read from.
         echo: Whether statements are logged.
         connect_args: More keyword arguments for the driver's connect.
         engine_options: More keyword arguments for `create_async_engine`, of both engines.
@@ -75,6 +77,8 @@ class EngineOptions:
     isolation_level: str | None = None
     retry: Retry = "marked"
     log_slow: float | None = None
+    replica_wait: float = 0.05
+    replica_lag: float = 10.0
     echo: bool = False
     connect_args: Mapping[str, Any] = field(default_factory=dict)
     engine_options: Mapping[str, Any] = field(default_factory=dict)
@@ -99,6 +103,12 @@ class EngineOptions:
             if not 0 < seconds <= 60:
                 message = f"{name}={seconds}: write seconds, above 0 and at most 60."
                 raise ConfigurationError(message)
+        if not 0 <= self.replica_wait <= 1:
+            message = f"replica_wait={self.replica_wait}: write seconds, from 0 to 1."
+            raise ConfigurationError(message)
+        if not 0 < self.replica_lag <= 3600:
+            message = f"replica_lag={self.replica_lag}: write seconds, above 0 and at most 3600."
+            raise ConfigurationError(message)
         check_deadline(self.deadline)
         if self.log_slow is not None and not self.log_slow >= 0:
             message = f"log_slow={self.log_slow}: write seconds, 0 or more."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -41,7 +40,12 @@ class EnginePair:
     admission: Admission = field(default_factory=Admission)
     precedence: Precedence = field(default_factory=Precedence)
     stopwatch: Stopwatch | None = None
-    kept: Any = field(default_factory=partial(LRUCache, _KEPT))
+    kept: Any = field(default_factory=lambda: EnginePair.new_cache())
+
+    @staticmethod
+    def new_cache() -> Any:
+        """Return an empty cache of what is compiled for one engine."""
+        return LRUCache(_KEPT)
 
     def of(self, access: Access) -> AsyncEngine:
         """Return the engine for a unit of work with this access."""

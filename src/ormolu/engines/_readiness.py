@@ -5,7 +5,8 @@ To answer is not enough: a node without its cluster, a demoted primary and a ful
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from ormolu.backends import Unreadiness, backend_of
 from ormolu.engines._condition import identity_of
@@ -15,7 +16,7 @@ from ormolu.engines._pool import pools_of
 from ormolu.engines._schema import prepare_schema
 from ormolu.errors import OverloadedError, SchemaMismatchError
 
-__all__ = ["describe_pools", "examine"]
+__all__ = ["describe_pools", "describe_replicas", "examine"]
 
 # Seconds within which the tables of another file are compared.
 _SCHEMA_TIMEOUT = 1.0
@@ -107,3 +108,13 @@ def describe_pools(engines: Engines) -> Mapping[str, Mapping[str, int]]:
         return {}
     named = {"reader": pools_of([pair.reader]), "writer": pools_of([pair.writer])}
     return {name: pool.use for name, pools in named.items() for pool in pools}
+
+
+def describe_replicas(engines: Engines) -> Sequence[Mapping[str, Any]]:
+    """Return whether each replica of the running loop is read from, and its lag in seconds."""
+    replicas = engines.replicas
+    found = [] if replicas is None else replicas.all
+    return [
+        {"read": replicas is not None and replicas.is_read(each), "lag": round(each.lag, 3)}
+        for each in found
+    ]

@@ -66,6 +66,7 @@ class Server:
         ask: Opens a connection and closes it, in a greenlet.
         file: What has to be there once the database is open; SQLite would make an empty one.
         signs: How many signs of life it has given.
+        lag: Seconds that it is behind its primary, as far as that is known; 0.0 of a primary.
         lines: The pools, in whose lines others wait.
         condition: What is known of it beside whether it lives.
         instruments: What is told of waits and openings; None without OpenTelemetry.
@@ -86,6 +87,7 @@ class Server:
         self.instruments: _Instruments | None = None
         self.file: Path | None = None
         self.signs: int = 0
+        self.lag: float = 0.0
         self.lines: weakref.WeakSet[_Line] = weakref.WeakSet()
         self._patience = patience
         self._openings = asyncio.Semaphore(_OPENINGS)

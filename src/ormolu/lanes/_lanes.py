@@ -10,6 +10,7 @@ from ormolu.errors import NoUnitOfWorkError
 from ormolu.lanes._lane import Item, NotDoneError
 from ormolu.lanes._plan import NO_VALUES, Plan, PointPlan, Read, Values
 from ormolu.lanes._postgresql import PostgreSQLLanes
+from ormolu.lanes._replicated import ReplicatedLanes
 from ormolu.lanes._sqlite import SQLiteLanes
 
 __all__ = ["Lanes", "lanes_of", "why_no_lanes", "why_no_lanes_for"]
@@ -97,7 +98,7 @@ def lanes_of(engines: Engines, has_listeners: Callable[[], bool]) -> Lanes:
     if why_no_lanes(engines) is not None:
         raise NotDoneError
     try:
-        kind = _KINDS[engines.target.driver]
+        kind = ReplicatedLanes if engines.has_replicas else _KINDS[engines.target.driver]
         lanes: Lanes = engines.keep(kind, lambda: kind(engines, has_listeners))
     except NoUnitOfWorkError as error:
         raise NotDoneError from error

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.util import greenlet_spawn
 
-from ormolu.engines import Counts, Engines
+from ormolu.engines import Counts, EnginePair, Engines
 from ormolu.errors import DatabaseDownError
 from ormolu.lanes._lane import NotDoneError
 from ormolu.timing import Stopwatch
@@ -27,9 +27,24 @@ class PinnedConnection:
         stopwatch: Is told how long statements take; None if nobody wants to know.
     """
 
-    def __init__(self, engines: Engines, access: Access, has_listeners: Callable[[], bool]) -> None:
-        self._engine = engines.opened.of(access)
-        self._server = engines.opened.server
+    def __init__(
+        self,
+        engines: Engines,
+        access: Access,
+        has_listeners: Callable[[], bool],
+        pair: EnginePair | None = None,
+    ) -> None:
+        """Take none yet.
+
+        Args:
+            engines: Of a database.
+            access: What the connection is for.
+            has_listeners: Tells whether the program listens to what goes past it here.
+            pair: Of a replica; None for the database itself.
+        """
+        pair = pair or engines.opened
+        self._engine = pair.of(access)
+        self._server = pair.server
         self._listeners = engines.listeners
         self.counts: Counts = engines.counts
         self.stopwatch: Stopwatch | None = engines.stopwatch

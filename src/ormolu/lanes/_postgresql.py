@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from ormolu.engines import Engines
+from ormolu.engines import EnginePair, Engines
 from ormolu.lanes._lane import Item, NotDoneError
 from ormolu.lanes._pinned import PinnedConnection
 from ormolu.lanes._pinned_lane import PinnedLane, by_plan
@@ -19,7 +19,7 @@ from ormolu.lanes._postgresql_writes import WriteLane
 from ormolu.lanes._sharing import sameness_of
 from ormolu.transactions import Access
 
-__all__ = ["PostgreSQLLanes"]
+__all__ = ["PostgreSQLLanes", "PostgreSQLReads"]
 
 # Reads in one statement, and keys in it, at most.
 _ITEMS = 128
@@ -31,24 +31,29 @@ _READS = 64
 _T = TypeVar("_T")
 
 
-class PostgreSQLLanes:
-    """Reads and writes of one PostgreSQL database on one event loop.
+class PostgreSQLReads:
+    """Reads of one PostgreSQL server on one event loop."""
 
-    Attributes:
-        is_closed: Whether they are no longer there.
-    """
+    def __init__(
+        self, engines: Engines, has_listeners: Callable[[], bool], pair: EnginePair | None = None
+    ) -> None:
+        """Take no connection yet.
 
-    def __init__(self, engines: Engines, has_listeners: Callable[[], bool]) -> None:
-        self.is_closed = False
+        Args:
+            engines: Of a database.
+            has_listeners: Tells whether the program listens to what goes past it here.
+            pair: Of a replica; None for the database itself.
+        """
+
+        def pinned() -> PinnedConnection:
+            return PinnedConnection(engines, Access.READ, has_listeners, pair)
+
         # The rest of the pool is for sessions.
         options = engines.options
         reads = max(1, min(3, options.pool_size // 2))
         counts = engines.counts
-        pins = [PinnedConnection(engines, Access.READ, has_listeners) for _ in range(reads)]
-        self._points = _KeyLane(pins[0], options, counts.lane_reads)
-        self._rows = [_RowLane(each, options, counts.lane_reads) for each in pins[1:]]
-        pinned = PinnedConnection(engines, Access.WRITE, has_listeners)
-        self._writes = WriteLane(pinned, options, counts.lane_writes)
+        self._points = _KeyLane(pinned(), options, counts.lane_reads)
+        self._rows = [_RowLane(pinned(), options, counts.lane_reads) for _ in range(reads - 1)]
 
     async def fetch(self, reads: Sequence[Read], make: Callable[..., _T]) -> _T:
         """Return what is made of the rows of a read; see `Lanes`.
@@ -89,6 +94,25 @@ class PostgreSQLLanes:
         rows: Sequence[Any] = await self._points.put_keys(plan, keys, values)
         return rows
 
+    async def close(self) -> None:
+        """Give the connections back, after what is under way."""
+        for lane in (self._points, *self._rows):
+            await lane.close()
+
+
+class PostgreSQLLanes(PostgreSQLReads):
+    """Reads and writes of one PostgreSQL database on one event loop.
+
+    Attributes:
+        is_closed: Whether they are no longer there.
+    """
+
+    def __init__(self, engines: Engines, has_listeners: Callable[[], bool]) -> None:
+        super().__init__(engines, has_listeners)
+        self.is_closed = False
+        pinned = PinnedConnection(engines, Access.WRITE, has_listeners)
+        self._writes = WriteLane(pinned, engines.options, engines.counts.lane_writes)
+
     async def write(self, item: Item) -> Sequence[Any] | None:
         """Return the row of a write once it is durable; None if there was none to change.
 
@@ -102,8 +126,8 @@ class PostgreSQLLanes:
     async def close(self) -> None:
         """Give the connections back, after what is under way."""
         self.is_closed = True
-        for lane in (self._points, *self._rows, self._writes):
-            await lane.close()
+        await super().close()
+        await self._writes.close()
 
 
 class _RowLane(PinnedLane):

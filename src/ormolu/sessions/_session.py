@@ -21,6 +21,7 @@ from ormolu.faults import fault_of
 from ormolu.seams import is_clean
 from ormolu.sessions._exclusive import ExclusiveSession
 from ormolu.sessions._listeners import has_end_listeners, has_transaction_listeners
+from ormolu.sessions._place import Place
 from ormolu.sessions._rules import RulesSession
 from ormolu.sessions._savepoints import Savepoint
 from ormolu.transactions import Access
@@ -39,7 +40,7 @@ _LOST_CONNECTION = "8s2b"
 def _one_task_at_a_time(method: Callable[..., Awaitable[_T]]) -> Callable[..., Awaitable[_T]]:
     @functools.wraps(method)
     async def guarded(self: UnitSession, *args: Any, **kwargs: Any) -> _T:
-        outer = self._enter()
+        outer, was_told = self._enter(), self.rules.has_told
         try:
             if not self._has_connection:
                 await self.take_connection()
@@ -49,6 +50,8 @@ def _one_task_at_a_time(method: Callable[..., Awaitable[_T]]) -> Callable[..., A
                 raise
             raise self.rolled_back() from error
         except Exception as error:
+            if self._place is not None and await self._goes_elsewhere(error, was_told):
+                return await guarded(self, *args, **kwargs)
             self.fault = fault_of(error)
             raise
         else:
@@ -97,6 +100,7 @@ class UnitSession(ExclusiveSession):
         self._has_options = False
         self._is_in_transaction = False
         self.is_committing: bool = False
+        self._place: Place | None = None
         self._is_exposed = False  # To the program: its connection, or the session below.
 
     async def take_connection(self, **options: Any) -> None:
@@ -113,6 +117,25 @@ class UnitSession(ExclusiveSession):
         pair = self.engines.current or await self.engines.open()
         if self._access is Access.WRITE:
             await self._begin_after(pair.precedence)
+        elif self.engines.has_replicas and not self._is_brief:
+            self._place = self._place or Place(self.engines.replicas, pair)
+            await self._place.take(lambda pair: self._take_of(pair, options), self._release)
+            return
+        await self._take_of(pair, options)
+
+    async def _goes_elsewhere(self, error: Exception, was_told: bool) -> bool:
+        """Let another server do what a replica has failed to do, if nothing else is lost with it.
+
+        Reads are sent one by one: what was read before stays as it is.
+        """
+        assert self._place is not None
+        is_bound = self._is_exposed or self._is_in_transaction or was_told
+        if is_bound or not self._place.leave(error):
+            return False
+        await self._release()
+        return True
+
+    async def _take_of(self, pair: EnginePair, options: Mapping[str, Any]) -> None:
         engine = pair.of(self._access)
         if self._engine is not engine.sync_engine:
             self.bind, self._engine = engine, engine.sync_engine
@@ -175,15 +198,21 @@ class UnitSession(ExclusiveSession):
 
     async def _let_go(self) -> None:
         """Give the connection back until the next statement, unless that needs the same one."""
+        if self.rules.borrowed is None and self.sync_session.get_transaction() is not None:
+            is_told = bears_traces(self.rules.connected)
+            if self._has_options or self._has_end_listeners() or is_told:
+                self._lets_go = False
+                return
+        await self._release()
+
+    async def _release(self) -> None:
+        """Give the connection back; the next statement takes another one."""
         if self.rules.borrowed is not None:
             self._has_connection = False
             self.rules.give_back()
             return
-        connection, transaction = self.rules.connected, self.sync_session.get_transaction()
+        transaction = self.sync_session.get_transaction()
         if transaction is None:
-            return
-        if self._has_options or self._has_end_listeners() or bears_traces(connection):
-            self._lets_go = False
             return
         self.rules.connected = None
         self._has_connection = False

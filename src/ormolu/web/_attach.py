@@ -26,6 +26,7 @@ from ormolu.web._overload import Overload, OverloadMode, check_overload
 from ormolu.web._problems import Problems
 from ormolu.web._survey import check_routes
 from ormolu.web._tables import mounted_in
+from ormolu.web._tokens import Tokens
 
 __all__ = ["attach", "attached_applications", "attached_databases", "attached_engines"]
 
@@ -92,6 +93,8 @@ def attach(
     attachment.databases.append(database)
     _applications.add(app)
     attachment.probes.append(Probe(ping, engines))
+    if engines.has_replicas:
+        app.user_middleware.append(Middleware(Tokens, engines=engines))
     # Appended: the innermost place, whatever the user adds before or after.
     gate = Middleware(
         Gate, engines=engines, problems=attachment.problems, freezer=attachment.freezer

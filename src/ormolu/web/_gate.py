@@ -32,6 +32,7 @@ from ormolu.web._outer import note_outer
 from ormolu.web._privacy import expect_privacy, tell_caches
 from ormolu.web._problems import PROBLEMS_KEY, Problems
 from ormolu.web._times import begin_times
+from ormolu.web._tokens import Tokens
 from ormolu.web._units import open_units
 from ormolu.web._watch import WATCH_KEY, Lookouts, Watch
 
@@ -65,8 +66,8 @@ class Gate:
         """
         layer: Any = self
         while layer != router.app:
-            if type(layer) is Gate:
-                layer = layer._app  # noqa: SLF001 -- another gate
+            if type(layer) in {Gate, Tokens}:
+                layer = layer._app  # noqa: SLF001 -- another gate, or what is around it
             elif type(layer).__module__ in LAYERS:
                 layer = layer.app
             else:

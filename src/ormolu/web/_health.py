@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ormolu.backends import Unreadiness
-from ormolu.engines import Engines, describe_pools, examine
+from ormolu.engines import Engines, describe_pools, describe_replicas, examine
 from ormolu.lanes import why_no_lanes
 from ormolu.limits import Limit
 from ormolu.web._problems import Problem, Problems
@@ -78,6 +78,7 @@ class Probe:
         return {
             "checks": {name: reason or "ok" for name, reason in findings.items()},
             "pools": describe_pools(self._engines),
+            "replicas": describe_replicas(self._engines),
             "lanes": why_no_lanes(self._engines) or "ok",
             "schema": self._engines.schema,
         }
