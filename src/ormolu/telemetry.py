@@ -8,22 +8,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib.util import find_spec
+from inspect import signature
 from typing import Any
 
-__all__ = ["find_meter", "has_provider", "observe", "recording_span"]
+__all__ = ["BOUNDS", "find_meter", "has_provider", "observe", "recording_span"]
+
+# The parameter of a histogram that came last to the API, with 1.30.
+BOUNDS = "explicit_bucket_boundaries_advisory"
 
 Observations = Iterable[tuple[float, Mapping[str, str]]]
 
 
 @cache
 def find_meter() -> Any:
-    """Return what makes instruments; None if the API is not installed."""
+    """Return what makes instruments; None if the API is not installed, or an old one is."""
     if find_spec("opentelemetry") is None or find_spec("opentelemetry.metrics") is None:
         return None
     # Imported by the first database that opens: `import ormolu` takes no optional package.
     from opentelemetry import metrics
 
-    return metrics.get_meter("ormolu")
+    # An old API, of another package's, cannot be told the bounds of times: as good as none.
+    takes = signature(metrics.Meter.create_histogram).parameters
+    return metrics.get_meter("ormolu") if BOUNDS in takes else None
 
 
 def has_provider() -> bool:

@@ -155,6 +155,19 @@ async def test_nobody_asks(database_url: str) -> None:
         assert db._engines.stopwatch is None
 
 
+async def test_an_old_api(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that lacks what we need is as good as none."""
+
+    def create_histogram(self: object, name: str) -> None: ...
+
+    monkeypatch.setattr(metrics.Meter, "create_histogram", create_histogram)
+    forget()
+    async with client_of(served(make_database(database_url))) as client:
+        assert (await client.get("/notes")).is_success
+        assert find_meter() is None
+    forget()
+
+
 async def test_without_the_api(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where OpenTelemetry is not installed all is as ever."""
     monkeypatch.setattr("ormolu.telemetry.find_spec", lambda _name: None)

@@ -17,7 +17,7 @@ from sqlalchemy import URL
 
 from ormolu.engines._counts import Counts
 from ormolu.engines._pool import FairPool
-from ormolu.telemetry import find_meter, observe
+from ormolu.telemetry import BOUNDS, find_meter, observe
 
 __all__ = ["Instruments", "install_metrics", "name_of_database"]
 
@@ -66,8 +66,7 @@ def install_metrics(find: Callable[[], Iterable[_Source]]) -> Instruments | None
         return None
     for kind, name, unit, description, read in _NUMBERS:
         observe(kind, name, unit, description, partial(_sums, find, read))
-    make = meter.create_histogram
-    histogram = partial(make, unit="s", explicit_bucket_boundaries_advisory=_BOUNDS)
+    histogram = partial(meter.create_histogram, unit="s", **{BOUNDS: _BOUNDS})
     return Instruments(
         wait_time=histogram(
             "db.client.connection.wait_time", description="Time in line for a connection."

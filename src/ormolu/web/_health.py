@@ -98,7 +98,9 @@ def add_health_routes(app: FastAPI, probes: list[Probe], problems: Problems) -> 
 
     async def readyz(request: Request) -> Response:
         found = [(probe, await probe.look()) for probe in probes]
-        reasons = [each for _, findings in found for each in findings.values() if each]
+        reasons: list[Unreadiness] = [
+            each for _, findings in found for each in findings.values() if each
+        ]
         more: dict[str, Any] = {}
         if "verbose" in request.query_params:
             more = {"databases": [probe.describe(findings) for probe, findings in found]}
