@@ -12,18 +12,8 @@ from ormolu.query._members import member_texts
 from ormolu.query._now import computes_now, element_of
 from ormolu.query._parentheses import in_parentheses, is_text_sql
 from ormolu.query._plain import is_plain, plain_type
-from ormolu.query._selection import (
-    FetchChildren,
-    Part,
-    Row,
-    Rows,
-    Selection,
-    make_row,
-    prepare,
-    read_selection,
-    shown,
-    walk,
-)
+from ormolu.query._rows import FetchChildren, Rows, make_rows
+from ormolu.query._selection import Part, Row, Selection, prepare, read_selection, shown, walk
 from ormolu.query._shown import as_shown, plain_value
 from ormolu.query._sorting import (
     Sort,
@@ -49,7 +39,7 @@ __all__ = [
     "computes_now", "cursor_columns", "element_of", "entry_of", "equals", "fetch_rows", "guard",
     "guard_each", "in_parentheses", "is_converted", "is_guarded", "is_json", "is_one_of",
     "is_plain", "is_secret_hint", "is_text", "is_text_sql", "is_unlimited", "keys_of_table",
-    "make_row", "member_texts", "mismatched_types", "nearest", "operators_of", "plain_type",
+    "make_rows", "member_texts", "mismatched_types", "nearest", "operators_of", "plain_type",
     "plain_value", "prepare", "read_selection", "read_sort", "reads_relations", "refuse",
     "revealed", "rows_after", "shown", "size_of", "sort_columns", "sort_expressions",
     "spellings_of", "sqlite_digit_check", "stored_type", "uncached_attributes", "undecorated",

@@ -9,16 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import mul
 from typing import Any
 
 from pydantic_core import to_json
 
 from ormolu.query._views import Location, refuse
 
-__all__ = ["Budget", "size_of", "size_of_names", "size_of_values"]
+__all__ = ["Budget", "size_of", "size_of_column", "size_of_names"]
 
 # The characters around a name and its value: quotes, a colon, a comma.
 _AROUND = 4
+
+_QUOTES = 2
+
+# Whose values have more bytes than one.
+_LONG = frozenset({str, bytes, dict, list})
 
 
 @dataclass
@@ -82,7 +88,7 @@ class Budget:
 
 def size_of(names: Sequence[str], values: Sequence[Any]) -> int:
     """Return the least number of bytes that a row has in JSON."""
-    return size_of_names(names) + size_of_values(values)
+    return size_of_names(names) + sum(map(_size_of_value, values))
 
 
 def size_of_names(names: Sequence[str]) -> int:
@@ -90,17 +96,29 @@ def size_of_names(names: Sequence[str]) -> int:
     return sum(map(len, names)) + _AROUND * len(names)
 
 
-def size_of_values(values: Sequence[Any]) -> int:
-    """Return the least number of bytes that the values of a row have in JSON."""
-    size = 0
-    for value in values:
-        kind = type(value)
-        if kind is str:
-            size += len(value) + 2
-        elif kind is bytes:
-            size += len(value) * 4 // 3
-        elif kind is dict or kind is list:
-            size += len(to_json(value, fallback=str, bytes_mode="base64", inf_nan_mode="null"))
-        else:
-            size += 1
+def size_of_column(values: Sequence[Any], times: Sequence[int]) -> int:
+    """Return the least number of bytes that the values of a column have in JSON.
+
+    Args:
+        values: One for each row.
+        times: How often each row is in the answer.
+    """
+    kinds = set(map(type, values))
+    if kinds.isdisjoint(_LONG):
+        return sum(times)
+    # Most columns have values of one kind: no call of Python for each of them.
+    sizes = map(len, values) if kinds == {str} else map(_size_of_value, values)
+    around = _QUOTES * sum(times) if kinds == {str} else 0
+    size: int = sum(map(mul, sizes, times)) + around
     return size
+
+
+def _size_of_value(value: Any) -> int:
+    kind = type(value)
+    if kind is str:
+        return len(value) + _QUOTES
+    if kind is bytes:
+        return len(value) * 4 // 3
+    if kind is dict or kind is list:
+        return len(to_json(value, fallback=str, bytes_mode="base64", inf_nan_mode="null"))
+    return 1

@@ -12,14 +12,8 @@ from sqlalchemy.orm import aliased
 from ormolu.backends import backend_of
 from ormolu.query._guards import fetch_rows, guard, is_guarded
 from ormolu.query._joins import join_children, order_of
-from ormolu.query._selection import (
-    MAX_CHILDREN,
-    FetchChildren,
-    Part,
-    Selection,
-    key_columns,
-    prepare,
-)
+from ormolu.query._rows import MAX_CHILDREN, FetchChildren
+from ormolu.query._selection import Part, Selection, key_columns, prepare
 from ormolu.query._shown import as_key
 from ormolu.query._views import Relation, View
 

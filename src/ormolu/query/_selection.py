@@ -1,12 +1,12 @@
-"""Selections: the fields and relations of an answer, and its rows. Knows no HTTP.
+"""Selections: the fields and relations of an answer, and their columns. Knows no HTTP.
 
-To-one relations are read with the row by an outer join. Each to-many relation takes one statement
-for all rows of its level. So nothing multiplies or drops rows.
+To-one relations are read with the row by an outer join, to-many relations by statements of their
+own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
@@ -15,23 +15,17 @@ from typing import Any
 from sqlalchemy import Select, and_
 from sqlalchemy.orm import aliased
 
-from ormolu.query._budgets import Budget, size_of_names, size_of_values
+from ormolu.query._budgets import size_of_names
 from ormolu.query._shown import as_key, as_shown
 from ormolu.query._views import Field, Location, Relation, View, refuse
 
-__all__ = [
-    "MAX_CHILDREN", "FetchChildren", "Part", "Row", "Rows", "Selection", "make_row", "prepare",
-    "read_selection", "shown", "walk",
-]  # fmt: skip
+__all__ = ["Part", "Row", "Selection", "prepare", "read_selection", "shown", "walk"]
 
 Row = dict[str, Any]
 
 _MAX_DEPTH = 3
 # Each include may take a statement.
 _MAX_INCLUDES = 30
-MAX_CHILDREN = 100
-# Backends take 32,766 parameters in one statement.
-_MAX_PARAMETERS = 30_000
 
 
 @dataclass
@@ -139,6 +133,7 @@ class Part:
         names: The names of its fields; the key's columns come after them.
         end: Where the key's columns begin.
         stop: The first column after those of the key.
+        values_of: Returns the values of its fields, of a row of the statement.
         around: How many bytes the names take in the JSON of each row.
         is_owner: Whether rows of others are fetched by its keys.
     """
@@ -152,6 +147,7 @@ class Part:
         self.names: tuple[str, ...] = self.selection.keys
         self.end: int = self.start + len(self.names)
         self.stop: int = self.end + len(self.selection.view.keys)
+        self.values_of: Callable[[Any], Sequence[Any]] = itemgetter(slice(self.start, self.end))
         self.around: int = size_of_names(self.names)
         hops = self.selection.children.values()
         self.is_owner: bool = not all(relation.is_joined for relation, _ in hops)
@@ -161,126 +157,6 @@ def prepare(statement: Select[Any], selection: Selection, entity: Any) -> tuple[
     """Add the columns and outer joins of a selection to a statement."""
     root = Part(selection, entity, len(statement.selected_columns))
     return _add_columns(statement, root), root
-
-
-# From a part, a to-many relation with its selection, the keys of the owners and the most rows: the
-# rows of the relation; their part; how many columns of the owner's key come before their places;
-# and the bytes of the rows, if they were too many to send.
-FetchChildren = Callable[
-    [Part, tuple[Relation, Selection], list[Any], int],
-    Awaitable[tuple[Sequence[Sequence[Any]], Part, int, int]],
-]
-
-
-@dataclass(slots=True)
-class Owner:
-    """The rows with one key, which have the same children.
-
-    Attributes:
-        rows: The rows.
-        times: How often they are in the answer, all together.
-    """
-
-    rows: list[Row] = field(default_factory=list)
-    times: int = 0
-
-
-# Owners by the id of their part, and by key.
-Parents = dict[int, dict[Any, Owner]]
-
-
-class Rows:
-    """Makes the rows of one answer.
-
-    Attributes:
-        truncated: Paths of to-many relations that have more rows than the answer.
-    """
-
-    def __init__(self, fetch_children: FetchChildren, budget: Budget) -> None:
-        """Begin an answer.
-
-        Args:
-            fetch_children: Sends the statements of to-many relations.
-            budget: How many rows and bytes it may have.
-        """
-        self.truncated: set[str] = set()
-        self._fetch_children = fetch_children
-        self._budget = budget
-
-    async def collect(self, root: Part, raw: Sequence[Sequence[Any]]) -> list[Row]:
-        """Make the rows of an answer from the result of a prepared statement.
-
-        Raises:
-            RefusedError: The answer has more rows or bytes than its budget.
-        """
-        return await self._collect(root, raw, [1] * len(raw), "")
-
-    async def _collect(
-        self, root: Part, raw: Sequence[Sequence[Any]], times: Sequence[int], path: str
-    ) -> list[Row]:
-        rows: list[Row] = []
-        parents: Parents = {}
-        for values, count in zip(raw, times, strict=True):
-            made = make_row(root, values, parents, count)
-            assert made is not None
-            rows.append(made)
-        parts = list(walk(root, path))
-        for part, where in parts:
-            self._spend(part, raw, times, where)
-        for part, where in parts:
-            for name, (relation, child) in part.selection.children.items():
-                if not relation.is_joined:
-                    owners = parents.get(id(part), {})
-                    place = f"{where}.{name}".lstrip(".")
-                    await self._load_children(part, (relation, child), owners, place)
-        return rows
-
-    def _spend(
-        self, part: Part, raw: Sequence[Sequence[Any]], times: Sequence[int], path: str
-    ) -> None:
-        start, end, standing = part.start, part.end, 0
-        for values, count in zip(raw, times, strict=True):
-            if values[end] is not None:
-                standing += count
-                size = part.around + size_of_values(values[start:end])
-                self._budget.spend_bytes(count * size, path)
-        self._budget.spend_rows(standing, path)
-
-    async def _load_children(
-        self, part: Part, hop: tuple[Relation, Selection], owners: dict[Any, Owner], path: str
-    ) -> None:
-        for owner in owners.values():
-            for row in owner.rows:
-                row[hop[0].name] = [] if hop[0].is_many else None
-        keys = list(owners)
-        most = _MAX_PARAMETERS // len(part.selection.view.keys)
-        for start in range(0, len(keys), most):
-            chosen = {key: owners[key] for key in keys[start : start + most]}
-            await self._load_some_children(part, hop, chosen, path)
-
-    async def _load_some_children(
-        self, part: Part, hop: tuple[Relation, Selection], owners: dict[Any, Owner], path: str
-    ) -> None:
-        name = hop[0].name
-        # One row more of each owner tells that there are others; another one exceeds the budget.
-        most = self._budget.rows + len(owners) + 1
-        raw, root, width, size = await self._fetch_children(part, hop, list(owners), most)
-        self._budget.spend_bytes(size, path)
-        kept, keys = [], []
-        for values in sorted(raw, key=itemgetter(width)):
-            if values[width] > MAX_CHILDREN:
-                self.truncated.add(path)
-                continue
-            kept.append(values)
-            keys.append(tuple(values[:width]))
-        times = [owners[key].times for key in keys]
-        children = await self._collect(root, kept, times, path)
-        for key, child in zip(keys, children, strict=True):
-            for row in owners[key].rows:
-                if hop[0].is_many:
-                    row[name].append(child)
-                else:
-                    row[name] = child
 
 
 def shown(selection: Selection, row: Row) -> Row:
@@ -334,32 +210,3 @@ def _add_columns(statement: Select[Any], part: Part) -> Select[Any]:
         part.parts[name] = inner = Part(child, alias, len(statement.selected_columns))
         statement = _add_columns(statement, inner)
     return statement
-
-
-def make_row(
-    part: Part, values: Sequence[Any], parents: Parents | None = None, times: int = 1
-) -> Row | None:
-    """Make a row from the result of a prepared statement.
-
-    Args:
-        part: The selection in the statement.
-        values: A row of the result.
-        parents: Where the row is added as an owner of others.
-        times: How often it is in the answer.
-    """
-    end = part.end
-    if values[end] is None:
-        return None
-    row: Row = dict(zip(part.names, values[part.start : end], strict=True))
-    if part.is_owner and parents is not None:
-        owners, key = parents.setdefault(id(part), {}), tuple(values[end : part.stop])
-        owner = owners.get(key)
-        if owner is None:
-            owner = owners[key] = Owner()
-        owner.rows.append(row)
-        owner.times += times
-    for name in part.selection.children:
-        row[name] = None
-    for name, inner in part.parts.items():
-        row[name] = make_row(inner, values, parents, times)
-    return row

@@ -25,7 +25,7 @@ from ormolu.query import (
     guard_each,
     is_guarded,
     is_plain,
-    make_row,
+    make_rows,
     plain_type,
     prepare,
     shown,
@@ -97,8 +97,7 @@ class Plans:
         plan = plan_of(statement, self._dialect, key=key if is_list else None)
 
         def content(row: Sequence[Any]) -> bytes:
-            made = make_row(root, plan.read(row))
-            assert made is not None
+            (made,) = make_rows(root, [plan.read(row)])
             return encode(shown(selection, made))
 
         nested = self._nested(root)
@@ -145,8 +144,8 @@ class Plans:
         plan = self._guarded(statement)
 
         def content(rows: Sequence[Any]) -> bytes:
-            made = (make_row(root, plan.read(row)) for row in rows)
-            return encode([shown(query.selection, row) for row in made if row is not None])
+            made = make_rows(root, plan.read_all(rows))
+            return encode([shown(query.selection, row) for row in made])
 
         return PagePlan(
             rows=plan, content=content, ends=None, sort_values=lambda row: plan.read(row)[:width],
