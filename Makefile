@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup run test quick check coverage lint bench soak fuzz policies ways corpus clients schemas workers kit contention replicas
+.PHONY: help setup run test quick check coverage lint bench soak fuzz policies ways corpus clients schemas workers kit contention replicas outages
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -103,6 +103,11 @@ replicas: setup  ## Read one's own writes from replicas half a second behind, an
 	@scripts/install-servers
 	@for backend in asyncpg psycopg mariadb; do \
 		$(BIN)/python -W ignore -m tests.reliability.replicas --backend $$backend || exit 1; done
+
+outages: setup  ## Let each server go silent, stop, reset and restart during each kind of work; 10 minutes
+	@scripts/install-servers
+	@for backend in asyncpg psycopg mariadb; do \
+		$(BIN)/python -W ignore -m tests.reliability.outages --backend $$backend || exit 1; done
 
 kit: setup  ## Measure 500 tests that each write and commit, on SQLite and PostgreSQL
 	@$(BIN)/python -m tests.testing.floors

@@ -47,6 +47,13 @@ class Limit:
         self._task = task
         self._cancelling = task.cancelling()
 
+    def shorten(self, seconds: float) -> None:
+        """Leave the block no more than so many seconds from now."""
+        loop = asyncio.get_running_loop()
+        if self._timer is None or self._timer.when() > loop.time() + seconds:
+            self._stop()
+            self._timer = loop.call_later(seconds, self.expire)
+
     def expire(self) -> None:
         """Cancel the block now, and again while it has not left."""
         self._stop()

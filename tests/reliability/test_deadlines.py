@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -130,4 +131,34 @@ async def test_commit_by_hand_is_not_interrupted(slow: Slow) -> None:
     """What the program has committed itself stays; what it does after that is cancelled."""
     assert await Client(slow.app, "POST", "/commit").run() == 504
     assert await slow.stored() == 1
+    await slow.assert_well()
+
+
+@pytest.fixture
+async def _endless_commits(slow: Slow) -> AsyncIterator[None]:
+    """Let the deadline of a request pass while it is in its COMMIT, which nobody answers."""
+    engine = slow.db.engine.sync_engine
+    is_over: list[bool] = []
+
+    def wait(_connection: object) -> None:
+        if _COMMITTING:
+            await_(deadline(0.001)(_COMMITTING.pop()))
+            try:
+                await_(asyncio.Event().wait())
+            finally:
+                is_over.append(True)
+
+    event.listen(engine, "commit", wait)
+    yield
+    event.remove(engine, "commit", wait)
+    assert is_over == [True]
+
+
+@pytest.mark.usefixtures("_endless_commits")
+@pytest.mark.parametrize("path", ["/end", "/commit"])
+async def test_commit_without_an_answer_is_given_up(slow: Slow, path: str) -> None:
+    """A server that lives may not answer a COMMIT: one that has lost its standbys, say."""
+    client = Client(slow.app, "POST", path)
+    assert await client.run() == 503
+    assert json.loads(client.sent[1]["body"])["code"] == "outcome_unknown"
     await slow.assert_well()

@@ -35,6 +35,7 @@ from ormolu.engines._pool import (
     share_limit,
 )
 from ormolu.engines._server import Server
+from ormolu.engines._silence import cut_silent_connections
 from ormolu.engines._times import time_statements
 from ormolu.engines._traces import note_traces
 from ormolu.engines._url import Target
@@ -120,3 +121,4 @@ def _listen(
     else:
         ping_idle_connections(engine, server)
         kill_abandoned(engine, server)
+        cut_silent_connections(engine, server.silence)

@@ -21,6 +21,7 @@ from ormolu.engines._borrowed import BorrowedConnection
 from ormolu.engines._errors import forget_failure
 from ormolu.engines._line import Line
 from ormolu.engines._server import LineWatch, Server, answering_now
+from ormolu.engines._silence import Silence
 from ormolu.engines._surplus import Surplus
 from ormolu.engines._traces import remove_traces
 from ormolu.errors import DatabaseDownError, OverloadedError
@@ -79,6 +80,7 @@ class FairPool(AsyncAdaptedQueuePool):
         )
         self._server: Server | None = None
         self._watch: LineWatch | None = None
+        self._silence: Silence | None = None
 
     def watch_server(self, server: Server, patience: Patience) -> None:
         """Send those away who wait for connections of a server that is found dead.
@@ -87,7 +89,7 @@ class FairPool(AsyncAdaptedQueuePool):
             server: It.
             patience: How long one waits in line for connections of one that lives.
         """
-        self._server = server
+        self._server, self._silence = server, server.silence
         self._line.patience = patience
         self._watch = LineWatch(self._line, server)
         server.lines.add(self)
@@ -133,6 +135,11 @@ class FairPool(AsyncAdaptedQueuePool):
         self._closed.clear()
         super().dispose()
 
+    def distrust(self) -> None:
+        """Have all idle connections looked at before they are used."""
+        for record in self._idle:
+            record.info[_RETURNED_AT] = -_IDLE_SECONDS
+
     def fail_line(self, message: str) -> None:
         """Send all away who wait, of a server that is dead."""
         self._line.fail(lambda: DatabaseDownError(message))
@@ -162,7 +169,12 @@ class FairPool(AsyncAdaptedQueuePool):
         else:
             record = await self._line_up()
             is_ready = record is not None and self._is_ready(record)
+        self._note_use()
         return BorrowedConnection(self, record, begins=begins, is_ready=is_ready)
+
+    def _note_use(self) -> None:
+        if self._silence is not None and not self._silence.is_looking:
+            self._silence.begin()
 
     async def _line_up(self) -> ConnectionPoolEntry | None:
         """Return the connection that was waited for, or None: the place for one."""
@@ -216,6 +228,7 @@ class FairPool(AsyncAdaptedQueuePool):
         if answering is not None:
             answering.begin()
         record = self._take_or_open() if waited_for is None else waited_for
+        self._note_use()
         # In the record's own info: `info` is emptied when the connection closes.
         assert record.record_info is not None
         record.record_info["waited"] = time.monotonic() - began_at
@@ -237,6 +250,8 @@ class FairPool(AsyncAdaptedQueuePool):
 
     def _pass_on(self, record: ConnectionPoolEntry | None) -> None:
         """Hand a connection, or the place for one, to the first one who waits."""
+        if self._server is not None and record is not None and record.dbapi_connection is not None:
+            self._server.give_sign()
         if self._line.serve(record):
             return
         self._in_use -= 1

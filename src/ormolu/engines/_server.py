@@ -8,6 +8,7 @@ does not get to run, and begins anew with each sign of life.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import weakref
 from collections.abc import Callable, Mapping
@@ -20,10 +21,13 @@ from sqlalchemy import Engine
 from sqlalchemy.util import await_, greenlet_spawn
 
 from ormolu.engines._condition import Condition
+from ormolu.engines._silence import Silence
 from ormolu.errors import DatabaseDownError
 from ormolu.limits import Limit
 
 __all__ = ["Answering", "LineWatch", "Server", "answering_now", "open_and_close"]
+
+_log = logging.getLogger("ormolu")
 
 # Silence is counted in steps, and a late step counts as one: while the event loop was blocked, or
 # the process had no CPU, the server may have answered.
@@ -57,6 +61,10 @@ _C = TypeVar("_C")
 class _Line(Protocol):
     def fail_line(self, message: str) -> None: ...
 
+    def checkedout(self) -> int: ...
+
+    def distrust(self) -> None: ...
+
 
 class Server:
     """What the two engines of a database on one event loop know of their server.
@@ -68,8 +76,10 @@ class Server:
         signs: How many signs of life it has given.
         lag: Seconds that it is behind its primary, as far as that is known; 0.0 of a primary.
         lines: The pools, in whose lines others wait.
+        silence: Looks for it, while connections are in use.
         condition: What is known of it beside whether it lives.
         instruments: What is told of waits and openings; None without OpenTelemetry.
+        pinned: How many connections in use are of lanes, which have limits of their own.
     """
 
     def __init__(self, timeout: float | None, patience: float, condition: Condition) -> None:
@@ -89,6 +99,8 @@ class Server:
         self.signs: int = 0
         self.lag: float = 0.0
         self.lines: weakref.WeakSet[_Line] = weakref.WeakSet()
+        self.pinned: int = 0
+        self.silence: Silence = Silence(self)
         self._patience = patience
         self._openings = asyncio.Semaphore(_OPENINGS)
 
@@ -125,6 +137,30 @@ class Server:
         """Tell those who wait for connections in use, which may never be given back."""
         for line in list(self.lines):
             line.fail_line(message)
+
+    @property
+    def in_use(self) -> int:
+        """Return how many connections are out of the pools, beside those of lanes."""
+        return sum(line.checkedout() for line in self.lines) - self.pinned
+
+    async def is_silent(self) -> bool:
+        """Ask for a sign of life, and tell those who wait in line if there is none."""
+        assert self.ask is not None
+        try:
+            async with self.answering() as answering:
+                answering.begin()
+                await greenlet_spawn(self.ask)
+        except DatabaseDownError as error:
+            self.be_dead(str(error))
+            return True
+        except OSError as error:
+            self.be_dead(str(error))
+            return False
+        except Exception as error:
+            # It refuses us, as one with too many connections does; so it lives.
+            _log.debug("The database refuses to be asked: %s", type(error).__name__)
+        self.give_sign()
+        return False
 
     def answering(self, *, may_wait: bool = True) -> Answering:
         """Limit, for the time of a block, how long the server may take to give a connection.
@@ -234,7 +270,7 @@ class LineWatch:
         self._line = line
         self._server = server
         self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[bool] | None = None
 
     def begin(self) -> None:
         """Watch the line as long as anybody waits in it."""
@@ -255,17 +291,5 @@ class LineWatch:
             return
         is_quiet = seen == (self._line.count, self._server.signs)
         if is_quiet and (self._task is None or self._task.done()):
-            assert self._server.ask is not None
-            self._task = asyncio.get_running_loop().create_task(self._ask(self._server.ask))
+            self._task = asyncio.get_running_loop().create_task(self._server.is_silent())
         self.begin()
-
-    async def _ask(self, ask: Callable[[], None]) -> None:
-        try:
-            async with self._server.answering() as answering:
-                answering.begin()
-                await greenlet_spawn(ask)
-        except (DatabaseDownError, OSError) as error:
-            self._server.be_dead(str(error))
-        except Exception:
-            # The server refuses us, as one with too many connections does; so it lives.
-            self._server.give_sign()

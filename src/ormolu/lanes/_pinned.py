@@ -82,6 +82,7 @@ class PinnedConnection:
             # The lane does not wait in the pool's queue, where requests wait.
             async with self._server.answering(may_wait=False):
                 self._proxy = await self._engine.raw_connection()
+            self._server.pinned += 1
             self._taken_at = time.monotonic()
         except DatabaseDownError:
             raise
@@ -91,8 +92,7 @@ class PinnedConnection:
     async def renew(self) -> None:
         """Give back a connection that was kept for `pool_recycle`, so that the pool closes it."""
         if self._proxy is not None and 0 <= self._recycle < time.monotonic() - self._taken_at:
-            proxy, self._proxy = self._proxy, None
-            await greenlet_spawn(proxy.close)
+            await greenlet_spawn(self._take_proxy().close)
 
     async def cancel_statement(self) -> None:
         """Cancel, over another connection, what one of PostgreSQL's runs; do what can be done."""
@@ -108,8 +108,8 @@ class PinnedConnection:
 
     async def drop(self) -> None:
         """Throw the connection away; the next `take` opens another one."""
-        proxy, self._proxy = self._proxy, None
-        if proxy is not None:
+        if self._proxy is not None:
+            proxy = self._take_proxy()
             await greenlet_spawn(proxy.invalidate)
             await greenlet_spawn(proxy.close)
 
@@ -117,6 +117,10 @@ class PinnedConnection:
         """Give the connection back to the pool for good, also one that is on its way."""
         self._is_closed = True
         async with self._guard:
-            proxy, self._proxy = self._proxy, None
-            if proxy is not None:
-                await greenlet_spawn(proxy.close)
+            if self._proxy is not None:
+                await greenlet_spawn(self._take_proxy().close)
+
+    def _take_proxy(self) -> Any:
+        proxy, self._proxy = self._proxy, None
+        self._server.pinned -= 1
+        return proxy

@@ -27,6 +27,9 @@ _WRITES = 64
 # up much earlier, by the server.
 _SILENCE = 5.0
 
+# Seconds within which a living server ends a write that it is told to cancel.
+_LAST_WORD = 0.2
+
 # Seconds after which a connection that writes is asked for a sign of life: what it does not answer
 # later may be stored.
 _IDLE_SECONDS = 1.0
@@ -49,8 +52,9 @@ class WriteLane(PinnedLane):
         self._sparse: set[str] = set()
         self._prepared: Any = None
         self._used_at = 0.0
-        # What is being written, and what cancels that.
+        # What is being written, its limit, and what cancels it.
         self._writers: Sequence[Item] = ()
+        self._writing: Limit | None = None
         self._canceller: asyncio.Task[None] | None = None
 
     async def put(self, item: Item) -> Sequence[Any] | None:
@@ -97,6 +101,9 @@ class WriteLane(PinnedLane):
         if self._canceller is None and any(item.future.wants_out for item in self._writers):
             loop = asyncio.get_running_loop()
             self._canceller = loop.create_task(self._pinned.cancel_statement())
+            if self._writing is not None:
+                # Of a server that is silent nobody learns the outcome, however long they wait.
+                self._writing.shorten(_LAST_WORD)
 
     async def _write(self, group: list[Item]) -> list[Any]:
         """Run a group as one transaction; return a row for each item, None where none was changed.
@@ -115,7 +122,7 @@ class WriteLane(PinnedLane):
         began_at = time.monotonic()
         try:
             self._writers = group
-            async with Limit(_SILENCE):
+            async with Limit(_SILENCE) as self._writing:
                 if plan.finish is not None:
                     return await _write_finished(connection, group)
                 rows = await connection.fetchmany(plan.text, [item.arguments for item in group])
@@ -124,10 +131,12 @@ class WriteLane(PinnedLane):
             raise _VoidError from error
         finally:
             note_statement(self._pinned.stopwatch, group, plan.text, began_at)
-            self._writers = ()
+            self._writers, self._writing = (), None
             if self._canceller is not None:
+                if connection.is_closed():
+                    self._canceller.cancel()
                 # So that it does not cancel what is sent next.
-                await self._canceller
+                await asyncio.wait({self._canceller})
                 self._canceller = None
         if plan.key is None and len(rows) < len(group):
             # What the trigger did is stored; later writes of this kind go to a session, which

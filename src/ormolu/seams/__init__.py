@@ -4,7 +4,7 @@ Their private names stand here, and in `web/_fastapi.py`, and nowhere else. Wher
 in the log says so, once, and whoever asked takes the ordinary way: that of the library itself.
 """
 
-from ormolu.seams._asyncpg import has_open_transaction, transport_of
+from ormolu.seams._asyncpg import has_open_transaction, socket_of, transport_of
 from ormolu.seams._missing import tell_missing
 from ormolu.seams._pydantic import old_pattern
 from ormolu.seams._sqlalchemy import (
@@ -60,6 +60,7 @@ __all__ = [
     "select_parts",
     "selectin_columns",
     "session_key",
+    "socket_of",
     "structure_of",
     "tell_missing",
     "tell_schema_time",

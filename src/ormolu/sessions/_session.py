@@ -19,6 +19,7 @@ from sqlalchemy.util import greenlet_spawn
 from ormolu.engines import EnginePair, Engines, FairPool, Precedence, bears_traces
 from ormolu.faults import fault_of
 from ormolu.seams import is_clean
+from ormolu.sessions._commits import Commits
 from ormolu.sessions._exclusive import ExclusiveSession
 from ormolu.sessions._listeners import has_end_listeners, has_transaction_listeners
 from ormolu.sessions._place import Place
@@ -68,7 +69,7 @@ class UnitSession(ExclusiveSession):
     """An AsyncSession that belongs to one unit of work and to one task at a time.
 
     Attributes:
-        is_committing: Whether the program has sent a COMMIT that is not answered yet.
+        commits: Its COMMITs.
     """
 
     sync_session_class: type[Session] = RulesSession
@@ -99,8 +100,8 @@ class UnitSession(ExclusiveSession):
         self._has_connection = False
         self._has_options = False
         self._is_in_transaction = False
-        self.is_committing: bool = False
         self._place: Place | None = None
+        self.commits: Commits = Commits()
         self._is_exposed = False  # To the program: its connection, or the session below.
 
     async def take_connection(self, **options: Any) -> None:
@@ -277,17 +278,17 @@ class UnitSession(ExclusiveSession):
                 await self.take_connection()
             self._has_connection = False
             is_begun = self.sync_session.in_transaction()
-            self.is_committing = True
-            try:
-                await super().commit()
-            finally:
-                self.is_committing = False
+            await self.commits.run(super().commit())
             self._count_commit(is_begun=is_begun)
 
     async def commit_and_close(self) -> None:
-        """COMMIT and close for good; there is nothing left to flush."""
+        """COMMIT and close for good; there is nothing left to flush.
+
+        Raises:
+            OutcomeUnknownError: It was given up.
+        """
         with self.in_use():
-            await greenlet_spawn(self._commit_and_close)
+            await self.commits.run(greenlet_spawn(self._commit_and_close))
 
     def _commit_and_close(self) -> None:
         is_begun = self.sync_session.in_transaction()

@@ -105,8 +105,13 @@ class UnitOfWork:
 
     @property
     def is_committing(self) -> bool:
-        """Tell whether the program has sent a COMMIT that is not answered yet."""
-        return self._session is not None and self._session.is_committing
+        """Tell whether a COMMIT was sent that is not answered yet."""
+        return self._session is not None and self._session.commits.is_under_way
+
+    def give_up_commit(self) -> None:
+        """Wait no longer for the answer to a COMMIT: nobody knows its outcome then."""
+        if self._session is not None:
+            self._session.commits.give_up()
 
     @property
     def is_over(self) -> bool:
@@ -228,7 +233,7 @@ async def _commit(session: UnitSession) -> None:
 async def _send_commit(session: UnitSession) -> None:
     try:
         await session.commit_and_close()
-    except UsageError:
+    except (OutcomeUnknownError, UsageError):
         raise
     except Exception as error:
         if fault_of(error).is_settled:

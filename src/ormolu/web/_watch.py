@@ -33,6 +33,9 @@ _LOOK_EVERY = 0.05
 # Seconds that whoever receives has for leaving.
 _LEAVING = 1.0
 
+# Seconds past the deadline within which a COMMIT is answered, or its outcome is not known.
+_COMMITTING = 1.0
+
 # Seconds between looks at a request that is to be cancelled, and cannot be at the moment.
 _AGAIN = 0.01
 
@@ -126,9 +129,8 @@ class Watch:
         """Begin to look at the clock, and at the client."""
         self._peers.pop(self, None)
         self._is_lasting = True
-        if not self._is_settled:
-            self._look()
-            self._listen()
+        self._look()
+        self._listen()
 
     def settle(self) -> None:
         """Note that the answer begins, or is stored: from now on nobody cancels the request."""
@@ -171,27 +173,37 @@ class Watch:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._is_settled or self.error is not None:
+        if self.error is not None:
             return
         seconds = self._allowed()
         left = self._began_at + seconds - time.monotonic()
         if left <= 0:
-            self._cancel(DeadlineExceededError(f"It took longer than its deadline, {seconds:g} s."))
-        elif self._has_left and self._stops_for_departed:
-            if self._is_at_work:
+            self._expire(seconds, left)
+        elif self._has_left and self._stops_for_departed and not self._is_settled:
+            if self._is_at_work and not self._is_committing:
                 self._cancel(ClientLeftError())
             else:
                 self._look_in(_AGAIN)
         elif left < inf:
             self._look_in(left)
 
+    def _expire(self, seconds: float, left: float) -> None:
+        """Cancel the request, unless it waits for a COMMIT: that is given up a moment later."""
+        if not self._is_committing:
+            if not self._is_settled:
+                message = f"It took longer than its deadline, {seconds:g} s."
+                self._cancel(DeadlineExceededError(message))
+        elif left > -_COMMITTING:
+            self._look_in(_AGAIN)
+        else:
+            # Whoever has sent it says that nobody knows the outcome.
+            for unit in units_of(self._scope).values():
+                unit.give_up_commit()
+
     def _look_in(self, seconds: float) -> None:
         self._timer = self._loop.call_later(seconds, self._look)
 
     def _cancel(self, error: DeadlineExceededError | ClientLeftError) -> None:
-        if any(unit.is_committing for unit in units_of(self._scope).values()):
-            self._look_in(_AGAIN)
-            return
         counts = self._engines.counts
         if isinstance(error, DeadlineExceededError):
             counts.deadlines += 1
@@ -219,6 +231,10 @@ class Watch:
     @property
     def _endpoint(self) -> Any:
         return self.function or self._scope.get("endpoint")
+
+    @property
+    def _is_committing(self) -> bool:
+        return any(unit.is_committing for unit in units_of(self._scope).values())
 
     @property
     def _is_at_work(self) -> bool:
