@@ -6,9 +6,10 @@ ignores the case of ASCII's letters on SQLite. A column with a collation of its 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Dialect, Enum, String, case, func, tuple_
+from sqlalchemy import Boolean, ColumnElement, Dialect, Enum, String, case, tuple_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -28,9 +29,12 @@ TEXT_FUNCTIONS = frozenset(
 _EQUALITIES = frozenset({operators.eq, operators.in_op})
 _PATTERNS = frozenset(
     {
-        operators.contains_op, operators.endswith_op, operators.like_op, operators.not_contains_op,
-        operators.not_endswith_op, operators.not_like_op, operators.not_regexp_match_op,
-        operators.not_startswith_op, operators.regexp_match_op, operators.startswith_op,
+        operators.contains_op, operators.endswith_op, operators.icontains_op,
+        operators.iendswith_op, operators.ilike_op, operators.istartswith_op, operators.like_op,
+        operators.not_contains_op, operators.not_endswith_op, operators.not_icontains_op,
+        operators.not_iendswith_op, operators.not_ilike_op, operators.not_istartswith_op,
+        operators.not_like_op, operators.not_regexp_match_op, operators.not_startswith_op,
+        operators.regexp_match_op, operators.startswith_op,
     }
 )  # fmt: skip
 _COMPARISONS = frozenset(
@@ -116,25 +120,25 @@ class ExactLike(SQLCompiler):
         return text
 
     def _glob(self, binary: Any, word: str, kw: Any) -> str:
-        pattern = _globbed(binary.right, binary.modifiers.get("escape"))
-        return f"{self.process(binary.left, **kw)} {word} {self.process(pattern, **kw)}"
+        text, pattern = self.process(binary.left, **kw), self.process(binary.right, **kw)
+        for old, new in _steps(binary.modifiers.get("escape")):
+            parts = [self.render_literal_value(each, String()) for each in (old, new)]
+            pattern = f"replace({pattern}, {', '.join(parts)})"
+        return f"{text} {word} {pattern}"
 
 
-def _globbed(pattern: Any, escape: str | None) -> Any:
-    """Return the pattern of GLOB for one of LIKE, computed by SQLite: it may be a column."""
-    if escape is not None:
-        # Noncharacters stand for what means itself, until the wildcards are written.
-        pattern = func.replace(pattern, escape * 2, _ESCAPE)
-        for letter, place in _ESCAPED.items():
-            pattern = func.replace(pattern, escape + letter, place)
-    for letter in "[*?":
-        pattern = func.replace(pattern, letter, f"[{letter}]")
-    pattern = func.replace(func.replace(pattern, "%", "*"), "_", "?")
-    if escape is not None:
-        pattern = func.replace(pattern, _ESCAPE, f"[{escape}]" if escape in "[*?" else escape)
-        for letter, place in _ESCAPED.items():
-            pattern = func.replace(pattern, place, letter)
-    return pattern
+def _steps(escape: str | None) -> Iterator[tuple[str, str]]:
+    """Yield what to replace in a pattern of LIKE by what, one after the other, for one of GLOB.
+
+    SQLite computes it: the pattern may be a column.
+    """
+    # Noncharacters stand for what means itself, until the wildcards are written.
+    kept = {} if escape is None else {escape: _ESCAPE, **_ESCAPED}
+    yield from ((f"{escape}{letter}", place) for letter, place in kept.items())
+    yield from ((letter, f"[{letter}]") for letter in "[*?")
+    yield from (("%", "*"), ("_", "?"))
+    for letter, place in kept.items():
+        yield place, f"[{letter}]" if letter in "[*?" else letter
 
 
 class ExactComparisons(SQLCompiler):
