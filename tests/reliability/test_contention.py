@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ormolu import Database, SessionDep, retry
 from ormolu.engines import Precedence
 from ormolu.engines import _precedence as precedences
+from ormolu.engines._counts import Counts
 from ormolu.sessions import Repeats
 from tests.fixtures.apps import client_of
 from tests.fixtures.kept import KeptApp, keep_running
@@ -221,8 +222,9 @@ async def test_who_is_cancelled_leaves_the_line(monkeypatch: pytest.MonkeyPatch)
 async def test_who_comes_too_late_goes_with_the_others() -> None:
     """Whose time is up in line is run all the same; who is cancelled there leaves it."""
     precedence = Precedence()
-    database: Any = SimpleNamespace(current=SimpleNamespace(precedence=precedence))
-    closed: Any = SimpleNamespace(current=None)
+    pair = SimpleNamespace(precedence=precedence)
+    database: Any = SimpleNamespace(current=pair, counts=Counts())
+    closed: Any = SimpleNamespace(current=None, counts=Counts())
     await asyncio.create_task(precedence.take(1, 60))
     late = Repeats(began_at=0.0)
     await late.begin([closed, database], 1)

@@ -18,7 +18,7 @@ from sqlalchemy.orm import (
 from sqlmodel import Field, SQLModel
 
 from ormolu import Database, resource
-from ormolu.query import _selection
+from ormolu.query import _rows
 from tests.fixtures.apps import client_of
 
 pytestmark = pytest.mark.anyio
@@ -165,7 +165,7 @@ async def test_includes_of_many_rows_are_a_statement_for_each_part(
     database_url: str, statements: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A backend takes so many parameters: more parents than that are asked for in parts."""
-    monkeypatch.setattr(_selection, "_MAX_PARAMETERS", 3)
+    monkeypatch.setattr(_rows, "_MAX_PARAMETERS", 3)
     router = ROUTERS[1][0]
     async with (
         Database(database_url, metadata=Plain.metadata) as db,
