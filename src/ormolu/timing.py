@@ -59,7 +59,7 @@ class RequestTimes:
             door: See the attribute.
             span: Of OpenTelemetry's; None if the request has none.
         """
-        self.scope = scope
+        self.scope: Mapping[str, Any] = scope
         self.door: str | None = door
         self._span = span
         self.statements: int = 0

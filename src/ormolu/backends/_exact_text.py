@@ -51,8 +51,8 @@ _ESCAPE = "\U0010fffb"
 class ExactText(FunctionElement[bool]):
     """A condition in which text equals and matches itself alone, also in its subqueries."""
 
-    inherit_cache = True
-    type = Boolean()
+    inherit_cache: bool = True
+    type: Boolean = Boolean()
 
     def __init__(self, condition: ColumnElement[Any]) -> None:
         """Enclose a condition."""
