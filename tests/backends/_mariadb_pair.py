@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from tests.backends._mariadb import MariaDB
+from tests.backends._server import wait_until
 
 __all__ = ["MariaDBPair"]
-
-_PATIENCE = 30.0
 
 
 class _Logging(MariaDB):
@@ -66,7 +63,10 @@ class MariaDBPair:
     def catch_up(self) -> None:
         """Wait until the replica has all that is committed."""
         place = self.primary.ask("SELECT @@GLOBAL.gtid_binlog_pos")
-        _wait_until(lambda: self.replica.ask("SELECT @@GLOBAL.gtid_slave_pos") == place)
+        wait_until(
+            lambda: self.replica.ask("SELECT @@GLOBAL.gtid_slave_pos") == place,
+            "The replica did not catch up",
+        )
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -98,12 +98,3 @@ class MariaDBPair:
             is_over.set()
             stopper.join()
             self.catch_up()
-
-
-def _wait_until(look: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not look():
-        if time.monotonic() > deadline:
-            message = f"The replica did not catch up in {_PATIENCE:.0f} s."
-            raise TimeoutError(message)
-        time.sleep(0.002)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -11,11 +10,9 @@ import psycopg
 
 from ormolu.testing._binaries import copy_cluster, find_programs
 from tests.backends._postgresql import PostgreSQL
-from tests.backends._server import Server
+from tests.backends._server import Server, wait_until
 
 __all__ = ["PostgreSQLPair"]
-
-_PATIENCE = 30.0
 
 
 class _Primary(PostgreSQL):
@@ -66,20 +63,15 @@ class PostgreSQLPair:
         """Wait until the standby has all that is committed."""
         place = _ask(self.primary, "SELECT pg_current_wal_flush_lsn()::text")
         question = f"SELECT pg_last_wal_replay_lsn() >= '{place}'"
-        deadline = time.monotonic() + _PATIENCE
-        while not _ask(self.replica, question):
-            if time.monotonic() > deadline:
-                message = f"The standby did not catch up in {_PATIENCE:.0f} s."
-                raise TimeoutError(message)
-            time.sleep(0.002)
+        wait_until(lambda: _ask(self.replica, question), "The standby did not catch up")
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Let the standby stay where it is within a block."""
         self.catch_up()
         _ask(self.replica, "SELECT pg_wal_replay_pause()")
-        while _ask(self.replica, "SELECT pg_get_wal_replay_pause_state()") != "paused":
-            time.sleep(0.002)
+        state = "SELECT pg_get_wal_replay_pause_state()"
+        wait_until(lambda: _ask(self.replica, state) == "paused", "The standby did not pause")
         try:
             yield
         finally:

@@ -9,13 +9,15 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from ormolu.testing._binaries import identity, make_folder
 from ormolu.testing._postgresql import free_port
 
-__all__ = ["MissingServerError", "Server"]
+__all__ = ["MissingServerError", "Server", "wait_until"]
 
 _PR_SET_PDEATHSIG = 1
 _START_SECONDS = 30.0
@@ -25,6 +27,20 @@ _set_process_control = ctypes.CDLL(None).prctl if sys.platform == "linux" else N
 
 class MissingServerError(Exception):
     """The machine has no such server; the message says how to install it."""
+
+
+def wait_until(look: Callable[[], Any], what: str) -> None:
+    """Look until it is so, for as long as a busy machine may need.
+
+    Raises:
+        TimeoutError: It did not come to be.
+    """
+    deadline = time.monotonic() + _START_SECONDS
+    while not look():
+        if time.monotonic() > deadline:
+            message = f"{what} in {_START_SECONDS:.0f} s."
+            raise TimeoutError(message)
+        time.sleep(0.002)
 
 
 class Server:

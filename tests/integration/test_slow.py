@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, literal, select, text
 from sqlalchemy.exc import DBAPIError
 
 from ormolu import ConfigurationError, Database, SessionDep, resource
+from ormolu.engines import FairPool
 from ormolu.timing import Stopwatch, shape_of
 from tests.fixtures.apps import client_of
 from tests.integration.notes import Note, make_app, make_database
@@ -109,6 +110,11 @@ async def test_line_for_the_connection_counts(
         async with db.unit_of_work(read_only=True) as session:
             await session.connection()
             asked = asyncio.ensure_future(client.get("/read"))
+            pool = db.reader_engine.sync_engine.pool
+            assert isinstance(pool, FairPool)
+            # Not before it is in line, however long that takes; no event tells.
+            while not pool.use["waiting"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
             await asyncio.sleep(0.2)
         assert (await asked).is_success
     (line,) = [each for each in lines_of(log) if each.startswith("GET /read: ")]
