@@ -19,22 +19,25 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     func,
+    inspect,
     literal_column,
     select,
 )
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import (
     Mapped,
+    MappedAsDataclass,
     backref,
     column_property,
+    declared_attr,
     joinedload,
     mapped_column,
     relationship,
     selectinload,
 )
-from sqlalchemy.orm.exc import DetachedInstanceError
+from sqlalchemy.orm.exc import DetachedInstanceError, StaleDataError
 
-from ormolu import Database, LazyLoadError, Model, NaiveDatetimeError
+from ormolu import ConfigurationError, Database, LazyLoadError, Model, NaiveDatetimeError
 from ormolu.names import model_name
 
 
@@ -323,3 +326,84 @@ def test_bases_of_two_databases_may_have_classes_of_one_name() -> None:
 
     for parent, child in (_pair_of(One), _pair_of(Other)):
         assert parent.children.property.mapper.class_ is child
+
+
+class Counter(Base, versioned=True):
+    __tablename__ = "unit_counters"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(default="plain")
+    count: Mapped[int]
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "plain"}  # noqa: RUF012
+
+
+class LoudCounter(Counter):
+    __tablename__ = "unit_loud_counters"
+    id: Mapped[int] = mapped_column(ForeignKey("unit_counters.id"), primary_key=True)
+    volume: Mapped[int]
+    __mapper_args__ = {"polymorphic_identity": "loud"}  # noqa: RUF012
+
+
+class Noted(MappedAsDataclass, Base, versioned=True):
+    __tablename__ = "unit_noted"
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    version: Mapped[int] = mapped_column("revision", init=False)
+    text: Mapped[str]
+
+
+class Terse(MappedAsDataclass, Base, versioned=True):
+    __tablename__ = "unit_terse"
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    text: Mapped[str]
+
+
+@pytest.mark.parametrize(
+    ("model", "changed"),
+    [(Counter, {"count": 2}), (LoudCounter, {"count": 2}), (LoudCounter, {"volume": 2}),
+     (Noted, {"text": "new"}), (Terse, {"text": "new"})],
+)  # fmt: skip
+async def test_versioned(db: Database, model: type[Any], changed: dict[str, Any]) -> None:
+    """Of two units of work that have read a row, the second to write it fails."""
+    given = {"count": 1, "volume": 1, "text": "old"}
+    named = {each: value for each, value in given.items() if hasattr(model, each)}
+    async with db.unit_of_work() as session:
+        session.add(row := model(**named))
+    first = inspect(row).mapper.primary_key_from_instance(row)
+    assert row.version == 1
+    async with db.unit_of_work(read_only=True) as session:
+        stale = await session.get_one(model, first)
+    async with db.unit_of_work() as session:
+        fresh = await session.get_one(model, first)
+        set_all(fresh, changed)
+    assert fresh.version == 2
+    with pytest.raises(StaleDataError):
+        async with db.unit_of_work() as session:
+            session.add(stale)
+            set_all(stale, {each: 3 if value == 2 else "newer" for each, value in changed.items()})
+            await session.flush()
+
+
+def set_all(row: Any, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(row, name, value)
+
+
+def test_versioned_without_a_place() -> None:
+    """What stands in the way of a version is said."""
+    with pytest.raises(ConfigurationError, match=r"Wrong\.version is no column"):
+
+        class Wrong(Base, versioned=True):
+            __tablename__ = "unit_wrong"
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+            def version(self) -> int:
+                return 1
+
+    with pytest.raises(ConfigurationError, match=r"Computed\.__mapper_args__ is no dict"):
+
+        class Computed(Base, versioned=True):
+            __tablename__ = "unit_computed"
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+            @declared_attr.directive
+            def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805
+                return {}

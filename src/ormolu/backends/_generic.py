@@ -86,6 +86,8 @@ class Backend:
         has_transactional_ddl: Whether CREATE and ALTER are undone with their transaction.
         keys_need_indexes: Whether an index stays while a foreign key of its columns does.
         has_enumeration_types: Whether enumerations are types of their own.
+        levels_that_keep_updates: Isolation levels that refuse to change a row which another
+            transaction has changed since it was read; empty where all do.
         shows_locks: Whether it tells which locks a statement takes on tables, by their modes.
         written_question: What asks a primary how far its log is; None if it has no replicas that
             can be read from.
@@ -137,6 +139,7 @@ class Backend:
     has_transactional_ddl: ClassVar[bool] = True
     keys_need_indexes: ClassVar[bool] = False
     has_enumeration_types: ClassVar[bool] = False
+    levels_that_keep_updates: ClassVar[Sequence[str]] = ("SERIALIZABLE",)
     shows_locks: ClassVar[bool] = False
     written_question: ClassVar[str | None] = None
     replayed_question: ClassVar[str | None] = None

@@ -66,6 +66,7 @@ class _PostgreSQL(Backend):
     estimates_counts = True
     has_undecodable_values = True
     has_enumeration_types = True
+    levels_that_keep_updates: ClassVar[Sequence[str]] = ("REPEATABLE READ", "SERIALIZABLE")
     shows_locks = True
     # Not what is flushed: with synchronous_commit=off a COMMIT is answered before.
     written_question: ClassVar[str | None] = (

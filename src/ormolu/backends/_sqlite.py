@@ -53,6 +53,7 @@ class _SQLite(Backend):
     sorts_in_memory = False
     sends_rows_singly = True
     locks_rows = False
+    levels_that_keep_updates = ()
     numbers_rows_in_order = True
     counts_all_rows = False
     lanes_read_again = True

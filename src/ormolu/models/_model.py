@@ -24,6 +24,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapper, QueryableAttribute, registry
 from ormolu.models._datetimes import UTCDateTime
 from ormolu.models._json import track_json
 from ormolu.models._lazy import forbid_lazy_loading
+from ormolu.models._versions import add_version
 from ormolu.names import note_field, note_model
 
 __all__ = ["Model"]
@@ -50,6 +51,9 @@ class Model(DeclarativeBase):
     - a relation that no loader option loaded is a `LazyLoadError`; `lazy=True` allows to await it
       through SQLAlchemy's `AsyncAttrs`;
     - foreign keys have an index; `mapped_column(..., index=False)` leaves it out.
+
+    `class Account(Model, versioned=True)` has a column `version`, which SQLAlchemy counts up. Of
+    two requests that have read a row and write it, the second gets a 409 and undoes nothing.
     """
 
     __abstract__ = True
@@ -65,8 +69,14 @@ class Model(DeclarativeBase):
     }
     __mapper_args__: Any = {"eager_defaults": True}  # noqa: RUF012 -- as above
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        """Map the class, then index its foreign keys and make its relations explicit."""
+    def __init_subclass__(cls, *, versioned: bool = False, **options: Any) -> None:
+        """Map the class, then index its foreign keys and make its relations explicit.
+
+        Raises:
+            ConfigurationError: It has a version, and arguments of its mapper that cannot have one.
+        """
+        if versioned:
+            add_version(cls)
         is_base = cls.__dict__.get("__abstract__", False)
         if is_base and "metadata" in cls.__dict__ and "registry" not in cls.__dict__:
             # Another database may have classes of the same names; each finds its own.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ormolu.testing._faults import fail_commit as fail_commit
     from ormolu.testing._faults import fail_nth_statement as fail_nth_statement
     from ormolu.testing._faults import slow as slow
+    from ormolu.testing._lost_updates import assert_no_lost_updates as assert_no_lost_updates
     from ormolu.testing._ordering import (
         assert_committed_before_response as assert_committed_before_response,
     )
@@ -32,6 +33,7 @@ _PLACES = {
     "assert_committed_before_response": "ormolu.testing._ordering",
     "ModelFactory": "ormolu.testing._factories",
     "assert_no_loop_block": "ormolu.testing._blocking",
+    "assert_no_lost_updates": "ormolu.testing._lost_updates",
     **dict.fromkeys(("Clock", "frozen_clock"), "ormolu.testing._clock"),
     **dict.fromkeys(
         ("SentStatement", "Statements", "assert_statements", "count_statements"),
@@ -55,6 +57,7 @@ __all__ = [
     "Statements",
     "assert_committed_before_response",
     "assert_no_loop_block",
+    "assert_no_lost_updates",
     "assert_statements",
     "count_statements",
     "disconnect",

@@ -6,24 +6,16 @@ goes without being counted.
 
 from __future__ import annotations
 
-import inspect
-import sysconfig
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
-from typing import Any
-
-import greenlet
 
 from ormolu.taps import TAPS
+from ormolu.testing._places import own_place
 
 __all__ = ["SentStatement", "Statements", "assert_statements", "count_statements"]
 
-_OURS = str(Path(__file__).parents[1])
-_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
 _ENDS = ("SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT", "BEGIN")
 _LONGEST = 160
 _LANE = "a lane of Ormolu's, for requests of resources"
@@ -63,7 +55,7 @@ class Statements(list[SentStatement]):
     def note(self, sql: str, times: int) -> None:
         """Note a statement, unless it is about a transaction."""
         if not sql.lstrip().upper().startswith(_ENDS):
-            self.extend([SentStatement(sql, _place())] * times)
+            self.extend([SentStatement(sql, own_place() or _LANE)] * times)
 
 
 _ADVICE = (
@@ -101,31 +93,3 @@ def assert_statements(at_most: int) -> Iterator[Statements]:
 def _shortened(sql: str) -> str:
     text = " ".join(sql.split())
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-
-
-def _place() -> str:
-    """Return the innermost line of the program's own that waits for what is being sent."""
-    for frame in _frames():
-        name = frame.f_code.co_filename
-        is_foreign = name.startswith(("<", _OURS, *_INSTALLED))
-        if not is_foreign:
-            return f"{_relative(name)}:{frame.f_lineno} in {frame.f_code.co_qualname}"
-    return _LANE
-
-
-def _frames() -> Iterator[FrameType]:
-    """Yield the frames of this greenlet, and of those that wait for it."""
-    frame: FrameType | None = inspect.currentframe()
-    current: Any = greenlet.getcurrent()
-    while frame is not None or current.parent is not None:
-        if frame is None:
-            current = current.parent
-            frame = current.gr_frame
-            continue
-        yield frame
-        frame = frame.f_back
-
-
-def _relative(name: str) -> str:
-    path = Path(name)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else name

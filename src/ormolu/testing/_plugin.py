@@ -36,6 +36,8 @@ _INI = "ormolu_database_url"
 _SCOPES = ("function", "class", "module", "package", "session")
 _LEAKS = "--fail-on-leaks"
 _LEAKS_INI = "ormolu_fail_on_leaks"
+_LOST = "--fail-on-lost-updates"
+_LOST_INI = "ormolu_fail_on_lost_updates"
 _TOLD = pytest.StashKey[list[str]]()
 _CLOCK = pytest.StashKey[Any]()
 
@@ -60,6 +62,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     leave_unwritten(pluginmanager)
     parser.addini(_INI, "URL of a server on which each test gets a database of its own", default="")
     parser.addini(_LEAKS_INI, f"as {_LEAKS}", type="bool", default=False)
+    parser.addini(_LOST_INI, f"as {_LOST}", type="bool", default=False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -77,6 +80,12 @@ def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, Any,
         group.addoption(
             _LEAKS, dest="ormolu_fail_on_leaks", action="store_true",
             help="fail tests that leave connections in use, tasks or threads behind",
+        )  # fmt: skip
+    with contextlib.suppress(ValueError):
+        group.addoption(
+            _LOST, dest="ormolu_fail_on_lost_updates", action="store_true",
+            help="fail tests whose application writes what it has computed from a value read "
+            "before, where another request may have changed that",
         )  # fmt: skip
     return result
 
@@ -134,7 +143,11 @@ def database(
     engines = [each.migrations.engines for each in found]
     with _ormolu_workshop.databases(engines, database_seed) as kinds:
         request.node.stash[_TOLD] = kinds
-        with _stopped_clock(request, engines), _no_connections_left(request.config, engines):
+        with (
+            _stopped_clock(request, engines),
+            _no_connections_left(request.config, engines),
+            _no_lost_updates(request.config),
+        ):
             yield found[0]
 
 
@@ -165,7 +178,7 @@ def clock(_ormolu_clock: Clock) -> Clock:
 
 
 def _no_connections_left(config: pytest.Config, engines: list[Any]) -> Any:
-    if not _finds_leaks(config):
+    if not _is_on(config, _LEAKS_INI):
         return contextlib.nullcontext()
     from ormolu.testing._leaks import no_connections_left
 
@@ -173,16 +186,24 @@ def _no_connections_left(config: pytest.Config, engines: list[Any]) -> Any:
 
 
 def _no_tasks_left(config: pytest.Config) -> Any:
-    if not _finds_leaks(config):
+    if not _is_on(config, _LEAKS_INI):
         return contextlib.nullcontext()
     from ormolu.testing._leaks import no_tasks_left
 
     return no_tasks_left()
 
 
-def _finds_leaks(config: pytest.Config) -> bool:
-    is_asked = config.getoption("ormolu_fail_on_leaks", default=False)
-    return bool(is_asked or config.getini(_LEAKS_INI))
+def _no_lost_updates(config: pytest.Config) -> Any:
+    if not _is_on(config, _LOST_INI):
+        return contextlib.nullcontext()
+    from ormolu.testing._lost_updates import assert_no_lost_updates
+
+    return assert_no_lost_updates()
+
+
+def _is_on(config: pytest.Config, name: str) -> bool:
+    """Tell whether an option is on, by the command line or by pytest's settings."""
+    return bool(config.getoption(name, default=False) or config.getini(name))
 
 
 @pytest.fixture
