@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup run test quick check coverage lint bench soak fuzz policies ways corpus clients schemas workers kit contention replicas outages
+.PHONY: help setup run test quick check coverage lint bench soak fuzz policies ways corpus clients schemas workers kit contention replicas outages galera
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -108,6 +108,10 @@ outages: setup  ## Let each server go silent, stop, reset and restart during eac
 	@scripts/install-servers
 	@for backend in asyncpg psycopg mariadb; do \
 		$(BIN)/python -W ignore -m tests.reliability.outages --backend $$backend || exit 1; done
+
+galera: setup  ## Kill a node of a cluster of three MariaDB servers under load, and bring it back; 2 minutes
+	@scripts/install-servers
+	@$(BIN)/python -W ignore -m tests.reliability.galera
 
 kit: setup  ## Measure 500 tests that each write and commit, on SQLite and PostgreSQL
 	@$(BIN)/python -m tests.testing.floors

@@ -1,5 +1,6 @@
 """Real database servers for the tests: started here, on the loopback, ended with the tests."""
 
+from tests.backends._galera import Galera
 from tests.backends._mariadb import MariaDB
 from tests.backends._mariadb_pair import MariaDBPair
 from tests.backends._pgbouncer import PgBouncer
@@ -8,6 +9,7 @@ from tests.backends._postgresql_pair import PostgreSQLPair
 from tests.backends._server import MissingServerError, Server
 
 __all__ = [
+    "Galera",
     "MariaDB",
     "MariaDBPair",
     "MissingServerError",

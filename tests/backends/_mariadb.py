@@ -27,13 +27,16 @@ class MariaDB(Server):
 
     def __init__(self) -> None:
         self._server = _find("mariadbd")
-        install = _find("mariadb-install-db")
         super().__init__()
         self.data = self.folder / "data"
         self._socket = self.folder / "s"
+        self.fill()
+
+    def fill(self) -> None:
+        """Make its own tables."""
         run_program(
             [
-                install, "--no-defaults", f"--datadir={self.data}",
+                _find("mariadb-install-db"), "--no-defaults", f"--datadir={self.data}",
                 "--auth-root-authentication-method=normal", "--skip-test-db",
                 "--innodb-log-file-size=16M", "--skip-name-resolve", f"--tmpdir={self.folder}",
             ],
@@ -97,9 +100,13 @@ class MariaDB(Server):
 
     def ask(self, question: str) -> Any:
         """Return the first value of the first row of a query."""
+        return self.ask_all(question)[0]
+
+    def ask_all(self, question: str) -> list[Any]:
+        """Return the first value of each row of a query."""
         with self._cursor() as cursor:
             cursor.execute(question)
-            return cursor.fetchall()[0][0]
+            return [row[0] for row in cursor.fetchall()]
 
     def _is_listening(self) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:

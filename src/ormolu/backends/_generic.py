@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Dialect, Inspector, Table, func
-from sqlalchemy.engine.interfaces import ReflectedColumn
+from sqlalchemy.engine.interfaces import DBAPIConnection, ReflectedColumn
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
@@ -147,6 +147,13 @@ class Backend:
     def read_place(self, answer: str) -> Mapping[int, int]:
         """Return how far each branch of the log is, by the answer to one of these questions."""
         return {0: int(answer)}
+
+    def is_fit(self, connection: DBAPIConnection, *, is_writer: bool) -> bool:
+        """Tell whether a new connection leads to a server that does what it is for.
+
+        Asked where the URL has several hosts, and the driver does not know them.
+        """
+        return True
 
     def prepare(self, dialect: Dialect) -> None:
         """Give an engine's dialect, which is that engine's own, what it lacks."""

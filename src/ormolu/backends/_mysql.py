@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Dialect, Inspector, LargeBinary, Text, cast, collate, text, type_coerce
 from sqlalchemy.dialects import mysql
-from sqlalchemy.engine.interfaces import ReflectedColumn
+from sqlalchemy.engine.interfaces import DBAPIConnection, ReflectedColumn
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
@@ -32,6 +32,9 @@ _SETTINGS = (
     "SHOW VARIABLES WHERE Variable_name IN "
     "('read_only', 'tx_read_only', 'transaction_read_only', 'wsrep_provider')"
 )
+
+# Of the server alone, for a connection whose own settings have not been made yet.
+_STATE = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only', 'wsrep_provider')"
 
 # All other DDL is of users and of plugins, which no revision should need.
 _COMMITTING = re.compile(
@@ -94,6 +97,19 @@ class _MySQL(Backend):
         uncached = "/*M!100000 , optimizer_switch='subquery_cache=off' */"
         statements = [f"SET time_zone='+00:00', {locks}, {mode} {uncached}"]
         return [*statements, *(["SET SESSION TRANSACTION READ ONLY"] if is_reader else [])]
+
+    def is_fit(self, connection: DBAPIConnection, *, is_writer: bool) -> bool:
+        # All that a node without its cluster answers is SHOW.
+        cursor = connection.cursor()
+        cursor.execute(_STATE)
+        settings = dict(cursor.fetchall())
+        states: Sequence[tuple[str, str]] = ()
+        if settings.get("wsrep_provider", "none") not in {"", "none"}:
+            cursor.execute("SHOW STATUS LIKE 'wsrep_ready'")
+            states = cursor.fetchall()
+        cursor.close()
+        is_ready = all(value == "ON" for _, value in states)
+        return is_ready and not (is_writer and settings.get("read_only") != "OFF")
 
     async def why_not_ready(self, connection: AsyncConnection) -> Unreadiness | None:
         # A node without its cluster answers SHOW, and hardly anything else.

@@ -225,7 +225,7 @@ class Engines:
         reader, writer = (self._make_engine(each, server) for each in (Access.READ, Access.WRITE))
         if server.timeout is not None:
             arguments = connect_arguments(self.target, Access.READ, self.options)
-            server.ask = partial(open_and_close, reader.sync_engine, arguments)
+            server.ask = partial(open_and_close, reader.sync_engine, arguments, server.hosts)
         pair = EnginePair(reader=reader, writer=writer, server=server, stopwatch=self.stopwatch)
         try:
             if self.schema != "ignore":
@@ -257,7 +257,8 @@ class Engines:
 
     def _server(self) -> Server:
         silence = None if self.target.backend.is_file else self.options.connect_timeout
-        return Server(silence, self.options.pool_timeout, Condition(self.counts))
+        condition, hosts = Condition(self.counts), self.target.hosts
+        return Server(silence, self.options.pool_timeout, condition, hosts)
 
     async def close(self) -> None:
         """Close the running loop's connections; a later `open` makes new ones."""

@@ -7,6 +7,7 @@ new transaction. A program that caught that error would tell its client of rows 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -46,23 +47,38 @@ _READ_ONLY = (
 _FAILED = "ormolu_failed"
 
 
-def open_connections(engine: Engine, server: Server) -> None:
+def open_connections(engine: Engine, server: Server, access: Access) -> None:
     """Open few connections at once; a refusal is an error of the database, no bare OSError."""
+    backend = backend_of(engine.dialect)
+    is_fit = partial(backend.is_fit, is_writer=access is Access.WRITE)
 
     @event.listens_for(engine, "do_connect")
     def _connect(
         dialect: Dialect, record: ConnectionPoolEntry, arguments: list[Any], options: dict[str, Any]
     ) -> DBAPIConnection:
         connect = partial(dialect.connect, *arguments, **options)
-        record.info[REOPEN] = connect
         try:
-            return server.open(connect)
+            return _open(connect, server, is_fit, record)
         except OSError as error:
             message = (
                 f"The database does not accept connections ({error}). Is it running, is the URL "
                 "right?"
             )
             raise DatabaseDownError(message) from error
+
+
+def _open(
+    connect: Callable[..., DBAPIConnection],
+    server: Server,
+    is_fit: Callable[[DBAPIConnection], bool],
+    record: ConnectionPoolEntry,
+) -> DBAPIConnection:
+    if server.hosts is None:
+        record.info[REOPEN] = connect
+        return server.open(connect)
+    connection, place = server.open(partial(server.hosts.connect, connect, is_fit))
+    record.info[REOPEN] = partial(connect, **place)
+    return connection
 
 
 def report_statement_errors(engine: Engine, target: Target, access: Access) -> None:

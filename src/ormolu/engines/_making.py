@@ -98,7 +98,7 @@ def _listen(
 ) -> None:
     timeout = options.lock_timeout
     backend_of(engine.dialect).prepare(engine.dialect)
-    open_connections(engine, server)
+    open_connections(engine, server, access)
     report_statement_errors(engine, target, access)
     if access is Access.WRITE:
         refuse_lost_commits(engine)

@@ -18,7 +18,7 @@ from ormolu.errors import ConfigurationError
 from ormolu.seams import transport_of
 
 __all__ = ["KEEPALIVES", "check_mysql", "join_hosts", "keep_alive", "read_parameters",
-           "split_hosts"]  # fmt: skip
+           "split_hosts", "take_hosts"]  # fmt: skip
 
 # libpq's names, and the options of a socket that they stand for; None where a system has none.
 KEEPALIVES: Mapping[str, tuple[int, int | None]] = {
@@ -73,6 +73,9 @@ _KNOWN = frozenset(
 )  # fmt: skip
 
 
+_OF_SERVERS = ("postgres", "mysql", "mariadb")
+
+
 def split_hosts(text: str) -> tuple[str, tuple[str, ...]]:
     """Take several hosts, `h1:5432,h2:5433`, out of a URL, where SQLAlchemy reads one.
 
@@ -80,7 +83,7 @@ def split_hosts(text: str) -> tuple[str, tuple[str, ...]]:
         The URL without them, and the hosts, each perhaps with its port; empty if there is one.
     """
     scheme, mark, rest = text.partition("://")
-    if not scheme.startswith("postgres") or not mark:
+    if not scheme.startswith(_OF_SERVERS) or not mark:
         return text, ()
     # In a password these signs are written %2F and %3F.
     end = min((place for sign in "/?" if (place := rest.find(sign)) >= 0), default=len(rest))
@@ -94,8 +97,28 @@ def join_hosts(url: URL, hosts: tuple[str, ...]) -> URL:
     """Give a URL its hosts in the form that SQLAlchemy has for several."""
     if not hosts:
         return url
-    named = tuple(host if ":" in host.rpartition("]")[2] else f"{host}:5432" for host in hosts)
+    default = 5432 if url.drivername.startswith("postgres") else 3306
+    named = tuple(host if ":" in host.rpartition("]")[2] else f"{host}:{default}" for host in hosts)
     return url.update_query_dict({"host": named})
+
+
+def take_hosts(url: URL) -> tuple[URL, tuple[tuple[str, int], ...]]:
+    """Take several hosts out of a URL whose driver knows of one; it keeps the first.
+
+    Raises:
+        ConfigurationError: The port of one is no number.
+    """
+    given = url.query.get("host", ())
+    named = (given,) if isinstance(given, str) else given
+    places = []
+    for each in named:
+        host, _, port = each.rpartition(":")
+        if not port.isdecimal():
+            message = f"{each!r} in the URL: write a host and a port, like db1:3306."
+            raise ConfigurationError(message)
+        places.append((host.strip("[]"), int(port)))
+    url = url.difference_update_query(["host"])
+    return (url.set(host=places[0][0], port=places[0][1]) if places else url), tuple(places)
 
 
 def read_parameters(url: URL) -> URL:

@@ -65,7 +65,7 @@ class _Maker:
         assert question is not None
         options = self._options
         condition = primary_pair.server.condition
-        server = Server(options.connect_timeout, options.pool_timeout, condition)
+        server = Server(options.connect_timeout, options.pool_timeout, condition, target.hosts)
         replica = Replica(_name_of(target), primary)
         ask = partial(fetch_position, question=question, read=target.backend.read_place)
         equip = partial(_check_connections, replica, ask)
@@ -78,9 +78,8 @@ class _Maker:
             stopwatch=primary_pair.stopwatch,
             equip=equip,
         )
-        server.ask = partial(
-            open_and_close, engine.sync_engine, connect_arguments(target, Access.READ, options)
-        )
+        arguments = connect_arguments(target, Access.READ, options)
+        server.ask = partial(open_and_close, engine.sync_engine, arguments, server.hosts)
         cache = EnginePair.new_cache()
         replica.pair = replace(primary_pair, reader=engine, server=server, kept=cache)
         replica.lookout = self.lookout(target, server, question, replica)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from sqlalchemy import Engine
 from sqlalchemy.util import await_, greenlet_spawn
 
 from ormolu.engines._condition import Condition
+from ormolu.engines._hosts import Hosts
 from ormolu.engines._silence import Silence
 from ormolu.errors import DatabaseDownError
 from ormolu.limits import Limit
@@ -80,15 +81,23 @@ class Server:
         condition: What is known of it beside whether it lives.
         instruments: What is told of waits and openings; None without OpenTelemetry.
         pinned: How many connections in use are of lanes, which have limits of their own.
+        hosts: Where it may be, if that is one of several places.
     """
 
-    def __init__(self, timeout: float | None, patience: float, condition: Condition) -> None:
+    def __init__(
+        self,
+        timeout: float | None,
+        patience: float,
+        condition: Condition,
+        hosts: Sequence[tuple[str, int]] = (),
+    ) -> None:
         """Know nothing yet.
 
         Args:
             timeout: Seconds that it may be silent; None for a file.
             patience: Seconds after which even a server that gives signs of life has taken too long.
             condition: See the attribute.
+            hosts: Names and ports of several, if its driver knows of one.
         """
         self.timeout = timeout
         # None if it is not to be asked.
@@ -101,6 +110,7 @@ class Server:
         self.lines: weakref.WeakSet[_Line] = weakref.WeakSet()
         self.pinned: int = 0
         self.silence: Silence = Silence(self)
+        self.hosts: Hosts | None = Hosts(hosts) if hosts else None
         self._patience = patience
         self._openings = asyncio.Semaphore(_OPENINGS)
 
@@ -238,11 +248,12 @@ class Answering:
             raise DatabaseDownError(_SILENT.format(self._server.timeout)) from late
 
 
-def open_and_close(engine: Engine, arguments: Mapping[str, Any]) -> None:
-    """Open a connection of an engine's and close it; in a greenlet."""
+def open_and_close(engine: Engine, arguments: Mapping[str, Any], hosts: Hosts | None) -> None:
+    """Open a connection of an engine's, to where its others lead, and close it; in a greenlet."""
     dialect = engine.dialect
     positional, named = dialect.create_connect_args(engine.url)
-    dialect.do_close(dialect.connect(*positional, **{**named, **arguments}))
+    place = hosts.arguments if hosts is not None else {}
+    dialect.do_close(dialect.connect(*positional, **{**named, **arguments, **place}))
 
 
 _NOW: ContextVar[Answering | None] = ContextVar("ormolu_answering", default=None)

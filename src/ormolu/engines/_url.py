@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,14 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from ormolu.backends import BACKENDS, POSTGRESQL, Backend, backend_named
-from ormolu.engines._pasted import KEEPALIVES, check_mysql, join_hosts, read_parameters, split_hosts
+from ormolu.engines._pasted import (
+    KEEPALIVES,
+    check_mysql,
+    join_hosts,
+    read_parameters,
+    split_hosts,
+    take_hosts,
+)
 from ormolu.errors import ConfigurationError
 
 __all__ = ["Target", "read_url"]
@@ -52,6 +59,8 @@ class Target:
         is_memory: Whether an in-memory SQLite database was asked for.
         has_pooler: Whether the URL says that a transaction pooler is before the database.
         keepalives: Options of the connection's socket, by libpq's names.
+        hosts: Names and ports of several servers, of which the URL has the first; empty if there is
+            one, or its driver knows them all.
     """
 
     url: URL
@@ -59,6 +68,7 @@ class Target:
     is_memory: bool = False
     has_pooler: bool = False
     keepalives: Mapping[str, int] = field(default_factory=dict)
+    hosts: Sequence[tuple[str, int]] = ()
 
     @property
     def backend(self) -> Backend:
@@ -191,12 +201,12 @@ def _read_asyncpg(url: URL) -> Target:
 def _read_mysql(url: URL) -> Target:
     names = ("ssl-mode", "ssl_mode", "sslmode")
     modes = [str(url.query[name]).upper() for name in names if name in url.query]
-    url = url.difference_update_query(names)
+    url, hosts = take_hosts(url.difference_update_query(names))
     check_mysql(url)
     if not modes or modes[0] in {"DISABLED", "DISABLE", "PREFERRED", "PREFER"}:
-        return Target(url=url)
+        return Target(url=url, hosts=hosts)
     context = ssl.create_default_context()
     context.check_hostname = modes[0] in {"VERIFY_IDENTITY", "VERIFY-FULL"}
     if modes[0] in {"REQUIRED", "REQUIRE"}:
         context.verify_mode = ssl.CERT_NONE
-    return Target(url=url, connect_args={"ssl": context})
+    return Target(url=url, connect_args={"ssl": context}, hosts=hosts)
