@@ -153,7 +153,7 @@ async def run(cluster: Galera, seconds: float) -> list[str]:
 
 def missing(cluster: Galera, load: Load) -> list[str]:
     """Return what was acknowledged and is not there."""
-    wrong = []
+    wrong: list[str] = []
     for number, node in enumerate(cluster.nodes):
         node.execute("SET SESSION wsrep_sync_wait = 1; SELECT 1")
         stored = set(node.ask_all("SELECT text FROM shop.notes"))
