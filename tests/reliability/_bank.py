@@ -44,10 +44,10 @@ def database_of(url: str, **options: Any) -> Database:
     return Database(url, metadata=Bank.metadata, **{**given, **options})
 
 
-def app_of(db: Database) -> FastAPI:
-    """Return an application with one route per operation."""
+def app_of(db: Database, **options: Any) -> FastAPI:
+    """Return an application with one route per operation; the options are those of `attach`."""
     app = FastAPI()
-    db.attach(app)
+    db.attach(app, **options)
 
     @app.post("/users/", status_code=201)
     async def create(name: str, session: SessionDep) -> dict[str, int | str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -163,6 +164,7 @@ class Exchange:
         self, app: Any, method: str, path: str, *messages: Message | Exception, **scope: Any
     ) -> None:
         self._app, self._messages = app, list(messages)
+        self._is_whole = False
         self.scope: dict[str, Any] = {
             "type": "http", "http_version": "1.1", "method": method, "scheme": "http",
             "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
@@ -179,9 +181,13 @@ class Exchange:
 
     async def _receive(self) -> Message:
         self.received += 1
+        if not self._messages and self._is_whole:
+            # The client has sent all, and waits for its answer.
+            await asyncio.Event().wait()
         message = self._messages.pop(0) if self._messages else {"type": "http.disconnect"}
         if isinstance(message, Exception):
             raise message
+        self._is_whole = message["type"] == "http.request" and not message.get("more_body")
         return message
 
     async def _send(self, message: Message) -> None:
