@@ -6,7 +6,9 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from math import inf
 from typing import Any
+from unittest.mock import patch
 
 import httpx2
 from fastapi import APIRouter, Depends, FastAPI
@@ -14,6 +16,7 @@ from sqlalchemy import MetaData, Table
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ormolu import Database, SessionDep
+from ormolu.lanes import _pinned_lane
 from tests.fixtures.apps import client_to
 
 __all__ = ["Observer", "Twins", "by_the_session", "shown", "stored_rows", "twins_of"]
@@ -186,9 +189,11 @@ async def twins_of(
     """Serve resources twice, each from a database of its own."""
     twins = Twins()
     async with AsyncExitStack() as stack:
+        # A busy machine makes any statement long now and then, and a lane would leave it alone.
+        stack.enter_context(patch.object(_pinned_lane, "_LONG", inf))
         for url, dependencies in zip(urls, ([], [Depends(by_the_session)]), strict=True):
             app = FastAPI(dependencies=dependencies)
-            db = Database(url, metadata=metadata, pool_timeout=20.0)
+            db = Database(url, metadata=metadata, pool_timeout=20.0, connect_timeout=20.0)
             db.attach(app)
             prepare(app)
             for router in routers:
