@@ -21,11 +21,14 @@ from sqlalchemy import (
     case,
     cast,
     collate,
+    distinct,
+    except_,
     exists,
     func,
     literal,
     select,
     tuple_,
+    union,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -69,15 +72,47 @@ class Scroll(Base):
     scribe: Mapped[str | None] = mapped_column(Plain)
     words: Mapped[int] = mapped_column(default=0)
     is_open: Mapped[bool] = mapped_column(default=False)
+    mark: Mapped[str | None] = mapped_column(
+        Enum("ann", "ANN", native_enum=False, create_constraint=False, name="text_mark")
+    )
     begun: Mapped[datetime | None]
     kind: Mapped[str | None] = mapped_column(Enum("a", "b", name="text_kind"))
     guild_id: Mapped[int | None] = mapped_column(ForeignKey(Guild.id))
     guild: Mapped[Guild | None] = relationship(back_populates="scrolls")
 
 
+WORDS: list[str] = [
+    "ann",
+    "ANN",
+    "Ánn",
+    "ann ",
+    "ann\u00ad",
+    "\U0001f600",
+    "\U0001f60e",
+    "50%",
+    "50_",
+    "[a]*?",
+]
+
+
 def _of_alias(who: str) -> Any:
     other = aliased(Guild)
     return exists().where(other.id == Scroll.guild_id, other.master == who)
+
+
+def _other_masters(who: str) -> Any:
+    return select(Guild.master).where(Guild.master != who)
+
+
+def _replaced_once() -> Any:
+    replaced = func.replace(Guild.master, "~", "")
+    return select(replaced).group_by(replaced).having(func.count() == 1)
+
+
+def _first_of_each() -> Any:
+    number = func.row_number().over(partition_by=Guild.master, order_by=Guild.id)
+    numbered = select(Guild.master, number.label("number")).subquery()
+    return select(numbered.c.master).where(numbered.c.number == 1)
 
 
 FORMS: dict[str, Callable[[str], Any]] = {
@@ -107,19 +142,31 @@ FORMS: dict[str, Callable[[str], Any]] = {
     ),
     "scalar": lambda who: select(Guild.master).where(Guild.id == Scroll.guild_id)
     .scalar_subquery() == who,
+    "member": lambda who: (Scroll.mark if who in {"ann", "ANN"} else Scroll.owner) == who,
+    "unknown": lambda who: func.nullif(Scroll.owner, "~") == func.nullif(literal(who), "~"),
+    "all others": lambda who: Scroll.owner.not_in(_other_masters(who).distinct()),
+    "all other functions": lambda who: Scroll.owner.not_in(
+        select(func.replace(Guild.master, "~", "").label("master")).where(Guild.master != who)
+        .distinct()
+    ),
+    "others and more": lambda who: Scroll.owner.not_in(
+        union(_other_masters(who), select(literal("nobody")))
+    ),
+    "others not taken": lambda who: Scroll.owner.in_(
+        except_(select(Guild.master), _other_masters(who))
+    ),
+    "those of one": lambda who: (Scroll.owner == who) & Scroll.owner.in_(
+        select(Guild.master).group_by(Guild.master).having(func.count() == 1)
+    ),
+    "those of a name": lambda who: (Scroll.owner == who) & Scroll.owner.in_(
+        select(Guild.master.label("name")).group_by("name").having(func.count() == 1)
+    ),
+    "those of a function": lambda who: (Scroll.owner == who) & Scroll.owner.in_(_replaced_once()),
+    "counted": lambda who: (Scroll.owner == who) & (
+        select(func.count(distinct(Guild.master))).scalar_subquery() == len(WORDS)
+    ),
+    "numbered": lambda who: (Scroll.owner == who) & Scroll.owner.in_(_first_of_each()),
 }  # fmt: skip
-WORDS = [
-    "ann",
-    "ANN",
-    "Ánn",
-    "ann ",
-    "ann\u00ad",
-    "\U0001f600",
-    "\U0001f60e",
-    "50%",
-    "50_",
-    "[a]*?",
-]
 
 
 def scroll_policy(
@@ -147,8 +194,11 @@ async def served(module_url: str) -> AsyncIterator[KeptApp]:
 async def client(served: KeptApp) -> AsyncIterator[httpx2.AsyncClient]:
     async with served.client() as found, served.db.unit_of_work() as session:
         guilds = [Guild(master=word) for word in WORDS]
-        session.add_all([Scroll(owner=each.master, scribe=each.master, guild=each)
-                         for each in guilds])  # fmt: skip
+        session.add_all([
+            Scroll(owner=each.master, scribe=each.master, guild=each,
+                   mark=each.master if each.master in {"ann", "ANN"} else None)
+            for each in guilds
+        ])  # fmt: skip
         await session.commit()
         yield found
 
@@ -189,6 +239,17 @@ async def test_a_subquery_is_asked_for_each_text(
     assert [each["owner"] for each in answer.json()["scrolls"]] == ["ann", "ann"]
     answer = await client.get("/guilds?scrolls.owner=ANN&scrolls.guild_id=1")
     assert answer.json()["items"] == []
+
+
+async def test_members_of_an_enumeration_are_filtered_exactly(
+    served: KeptApp, client: httpx2.AsyncClient
+) -> None:
+    """Those of one that is stored as text, too."""
+    del client
+    async with served.db.unit_of_work() as session:
+        for mark in ("ann", "ANN"):
+            page = await resource(Scroll).list(session, where={"mark": mark})
+            assert [each["owner"] for each in page.items] == [mark]
 
 
 @pytest.mark.parametrize("form", ["ilike", "istartswith"])

@@ -6,17 +6,29 @@ ignores the case of ASCII's letters on SQLite. A column with a collation of its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Dialect, Enum, String, case, tuple_
+from sqlalchemy import Boolean, ColumnElement, Dialect, Enum, Select, String, case, tuple_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import operators, visitors
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import BinaryExpression, Case, CollationClause, Grouping, Tuple
+from sqlalchemy.sql.elements import (
+    BinaryExpression,
+    Case,
+    ClauseList,
+    CollationClause,
+    Grouping,
+    Label,
+    Over,
+    Tuple,
+)
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.sql.selectable import SelectBase
+from sqlalchemy.sql.selectable import CompoundSelect, SelectBase
 from sqlalchemy.types import NullType, TypeDecorator
+
+from ormolu.backends._exact_json import ExactMySQLMembers, ExactSQLiteMembers, is_member
 
 __all__ = ["TEXT_FUNCTIONS", "ExactText", "compile_exactly", "exact_text", "without_grouping"]
 
@@ -99,7 +111,7 @@ def _compile(element: ExactText, compiler: Any, **options: Any) -> str:
         compiler.is_exact = outer
 
 
-class ExactLike(SQLCompiler):
+class ExactLike(ExactSQLiteMembers):
     """Compiles LIKE for SQLite: as GLOB, which ignores no case."""
 
     is_exact = False
@@ -141,10 +153,43 @@ def _steps(escape: str | None) -> Iterator[tuple[str, str]]:
         yield place, f"[{letter}]" if letter in "[*?" else letter
 
 
-class ExactComparisons(SQLCompiler):
-    """Compiles comparisons of text for MySQL: by code points, and first so that an index serves."""
+class ExactComparisons(ExactMySQLMembers):
+    """Compiles comparisons of text for MySQL: by code points, and first so that an index serves.
+
+    DISTINCT, UNION and its like, GROUP BY and PARTITION BY compare, too.
+    """
 
     is_exact = False
+
+    def translate_select_structure(self, select_stmt: Any, **_kw: Any) -> Any:
+        """Return a SELECT whose rows differ, and are grouped, by code points."""
+        if not self.is_exact:
+            return select_stmt
+        within = self.stack[-1]["selectable"] if self.stack else None
+        groups = self._finer(_groups_of(select_stmt), select_stmt)
+        select = select_stmt.group_by(*groups) if groups else select_stmt
+        if isinstance(within, CompoundSelect) or self.get_select_precolumns(select_stmt):
+            select = self._distinctly(select)
+        return select
+
+    def visit_over(self, over: Any, **kw: Any) -> str:
+        is_grouped = self.is_exact and over.partition_by is not None
+        grouped = list(over.partition_by) if is_grouped else []
+        parts = self._finer(grouped)
+        if parts:
+            over = copy.copy(over)
+            over.partition_by = ClauseList(*grouped, *parts)
+        plain: Any = super().visit_over
+        text: str = plain(over, **kw)
+        return text
+
+    def visit_unary(self, unary: Any, **kw: Any) -> str:  # type: ignore[override]
+        if self.is_exact and unary.operator is operators.distinct_op:
+            exact = self._exactly(unary.element, unary.element)
+            unary = unary if exact is None else exact.distinct()
+        plain: Any = super().visit_unary
+        text: str = plain(unary, **kw)
+        return text
 
     def visit_binary(self, binary: Any, **kw: Any) -> str:  # type: ignore[override]
         plain: Any = super().visit_binary
@@ -171,6 +216,24 @@ class ExactComparisons(SQLCompiler):
         text: str = plain(clause, **kw)
         return text
 
+    def _distinctly(self, select: Select[Any]) -> Select[Any]:
+        """Return a SELECT of the same names, whose texts differ by code points."""
+        names = [each.name for each in select.subquery().columns]
+        columns = list(select.selected_columns)
+        exact = [self._exactly(inner, inner) for inner in map(_without_label, columns)]
+        if not any(each is not None for each in exact):
+            return select
+        found = zip(names, columns, exact, strict=True)
+        return select.with_only_columns(
+            *[each if text is None else text.label(name) for name, each, text in found],
+            maintain_column_froms=True,
+        )
+
+    def _finer(self, parts: Iterable[Any], select: Select[Any] | None = None) -> list[Any]:
+        """Return what to group by, too, so that texts of one group are the same."""
+        inner = [_without_label(each, select) for each in parts]
+        return [exact for each in inner if (exact := self._exactly(each, each)) is not None]
+
     def _compares(self, binary: Any) -> bool:
         return self.is_exact and binary.operator in _COMPARISONS
 
@@ -183,8 +246,12 @@ class ExactComparisons(SQLCompiler):
                 return None
             pairs = zip(parts, inner.clauses, strict=True)
             return tuple_(*[each if part is None else part for part, each in pairs])
-        is_text = any(_is_text(each, self.dialect) for each in (left, right))
-        is_chosen = any(_has_collation(each, self.dialect) for each in (left, right))
+        sides = (left, right)
+        # Of what SQLAlchemy knows no type it may be text; numbers compare the same as texts do.
+        is_text = any(_is_text(each, self.dialect) for each in sides) or all(
+            isinstance(_stored(each, self.dialect), NullType) for each in sides
+        )
+        is_chosen = any(_has_collation(each, self.dialect) for each in sides)
         return self.by_code_points(left) if is_text and not is_chosen else None
 
     def by_code_points(self, text: Any) -> Any:
@@ -197,7 +264,27 @@ def without_grouping(part: Any) -> Any:
     return part.element if isinstance(part, Grouping) else part
 
 
+def _groups_of(select: Select[Any]) -> list[Any]:
+    """Return what a SELECT groups by: what it is without its GROUP BY, less than it is."""
+    others = Counter(map(id, select.group_by(None).get_children()))
+    children = {id(each): each for each in select.get_children()}
+    found = [children[each] for each in Counter(map(id, select.get_children())) - others]
+    # A function's columns stand in a list.
+    return [part for each in found for part in (each if isinstance(each, ClauseList) else [each])]
+
+
+def _without_label(part: Any, select: Select[Any] | None = None) -> Any:
+    """Return what stands under a label, or under the name of one of a SELECT's columns."""
+    if part.__visit_name__ == "textual_label_reference":
+        found = None if select is None else select.selected_columns.get(part.element)
+        return part if found is None else _without_label(found)
+    is_label = isinstance(part, Label) or part.__visit_name__ == "label_reference"
+    return _without_label(part.element) if is_label else part
+
+
 def _may_compare_text(part: Any) -> bool:
+    if isinstance(part, (SelectBase, Over)) or is_member(part):
+        return True
     if isinstance(part, Case):
         return part.value is not None and _may_be_text(part.value)
     is_comparison = isinstance(part, BinaryExpression) and part.operator in _COMPARISONS
@@ -215,7 +302,9 @@ def _is_text(side: Any, dialect: Dialect) -> bool:
     stored = _stored(side, dialect)
     if isinstance(stored, NullType):
         return getattr(without_grouping(side), "name", None) in TEXT_FUNCTIONS
-    return isinstance(stored, String) and not isinstance(stored, Enum)
+    # An enumeration of the database's own has no two members that it calls equal.
+    is_native = isinstance(stored, Enum) and stored.native_enum
+    return isinstance(stored, String) and not is_native
 
 
 def _has_collation(side: Any, dialect: Dialect) -> bool:

@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
 from ormolu.backends._defaults import is_constant
+from ormolu.backends._exact_json import ExactPostgreSQLMembers
+from ormolu.backends._exact_text import compile_exactly
 from ormolu.backends._generic import QUIET, Backend, Exact, Unreadiness
 from ormolu.backends._patterns import ESCAPE, escaped, like
 from ormolu.backends._traces import is_quiet
@@ -75,6 +77,9 @@ class _PostgreSQL(Backend):
     replayed_question: ClassVar[str | None] = (
         "SELECT (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::text"
     )
+
+    def prepare(self, dialect: Dialect) -> None:
+        compile_exactly(dialect, ExactPostgreSQLMembers)
 
     def settings(self, lock_timeout: float, *, is_reader: bool) -> Mapping[str, str]:
         settings = {"lock_timeout": f"{round(lock_timeout * 1000)}"}

@@ -161,7 +161,11 @@ def _undecorated(expression: Any, dialect: Dialect) -> Any:
 
 def _exact(expression: Any, dialect: Dialect) -> Any:
     stored = stored_type(expression.type, dialect)
-    if family_of(stored) != "text" or getattr(stored, "collation", None):
+    # Members of an enumeration without a type of its own are text.
+    is_text = family_of(stored) == "text" or (
+        isinstance(stored, sa.Enum) and not stored.native_enum
+    )
+    if not is_text or getattr(stored, "collation", None):
         return expression
     expression = _undecorated(expression, dialect)
     return backend_of(dialect).by_code_points(expression, dialect)

@@ -27,6 +27,7 @@ from ormolu.resources.declare._policy_types import (
     comparisons_in,
     is_taken,
     mismatches_in,
+    remedy_for,
 )
 from ormolu.seams import structure_of
 from ormolu.sessions import cached_on_mapper
@@ -251,8 +252,7 @@ def _check_value(bind: sa.BindParameter[Any], comparison: Comparison, model: typ
     if not is_taken(bind, comparison.wanted):
         message = (
             f"The policy of resource({model.__name__}) compares {comparison.name} with a value "
-            f"that {comparison.type!r} does not take. Check it where the policy is made: to some "
-            "databases a word is the number 0."
+            f"that {comparison.type!r} does not take. {remedy_for(comparison)}"
         )
         _log.error("%s", message)
         raise UsageError(message)
@@ -289,7 +289,8 @@ def _check_sorts(policy: Policy, model: type[Any]) -> None:
     for told in (each for rows in conditions for each in mismatches_in(rows)):
         message = (
             f"The policy of resource({model.__name__}) compares {told}. Compare text with text, "
-            "as in cast(number, String): to some databases a word is the number 0."
+            "as in cast(number, String) and document[name].as_string(): to some databases a word "
+            "is the number 0."
         )
         _log.error("%s", message)
         raise UsageError(message)

@@ -22,7 +22,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from ormolu.backends import TEXT_FUNCTIONS, without_grouping
 from ormolu.query import is_converted, variant_types
 
-__all__ = ["Comparison", "comparisons_in", "is_taken", "mismatches_in"]
+__all__ = ["Comparison", "comparisons_in", "is_taken", "mismatches_in", "remedy_for"]
 
 _BETWEEN = frozenset({operators.between_op, operators.not_between_op})
 _COMPARED = frozenset(
@@ -33,10 +33,12 @@ _COMPARED = frozenset(
     }
 )  # fmt: skip
 _NUMBERS = (bool, int, float, Decimal)
+_JSON = "JSON"
 _SORTS: tuple[tuple[str, tuple[type[TypeEngine[Any]], ...]], ...] = (
     ("text", (sa.String,)),
     ("number", (sa.Boolean, sa.Integer, sa.Numeric)),
     ("moment", (sa.Date, sa.DateTime, sa.Time)),
+    (_JSON, (sa.JSON,)),
 )
 
 
@@ -104,9 +106,19 @@ def _compared_in(condition: sa.ClauseElement) -> Iterator[tuple[Any, Any]]:
 
 def is_taken(bind: BindParameter[Any], wanted: Any) -> bool:
     """Tell whether the values of a parameter are of the sort that it is compared with."""
+    if wanted == _JSON:
+        # SQLAlchemy sends "a" as it is, and JSON has it in quotes: they would never be equal.
+        return _plain_sort(bind.type) == _JSON
     value: Any = bind.effective_value
     values = value if bind.expanding else [value]
     return all(_is_of(each, wanted) for each in values or ())
+
+
+def remedy_for(comparison: Comparison) -> str:
+    """Return what to do about a value that is of another sort."""
+    if comparison.wanted == _JSON:
+        return "A word in JSON has quotes around it. Write document[name].as_string()."
+    return "Check it where the policy is made: to some databases a word is the number 0."
 
 
 def _is_of(value: Any, wanted: Any) -> bool:

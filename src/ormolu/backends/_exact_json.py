@@ -1,0 +1,140 @@
+"""Members of JSON in a program's own conditions: NULL where they are missing or of another kind.
+
+SQLite has 'null' for a member that is missing, MySQL takes one that is no truth value for false, to
+both a word is the number 0, and PostgreSQL fails: for one row of a client's nobody would see any.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, Boolean, Float, Integer, Numeric, func, literal_column
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, TypeCoerce
+
+__all__ = ["ExactMySQLMembers", "ExactPostgreSQLMembers", "ExactSQLiteMembers", "is_member"]
+
+_MEMBERS = frozenset({operators.json_getitem_op, operators.json_path_getitem_op})
+_EQUALITIES = frozenset({operators.eq, operators.is_distinct_from, operators.is_not_distinct_from,
+                         operators.ne})  # fmt: skip
+_ALL: Any = literal_column("'$'")
+
+
+def is_member(part: Any) -> bool:
+    """Tell whether a part of a condition is a member of JSON."""
+    return isinstance(part, BinaryExpression) and part.operator in _MEMBERS
+
+
+class _ExactMembers(SQLCompiler):
+    """Compiles members of JSON so that each has a value of its type, or is NULL.
+
+    Attributes:
+        truths: What the database calls the kind of truth values, in SQL.
+        integers: What it calls that of whole numbers.
+        numbers: What it calls those of all numbers.
+    """
+
+    is_exact = False
+    truths: ClassVar[str]
+    integers: ClassVar[str]
+    numbers: ClassVar[str]
+
+    def visit_json_getitem_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
+        plain: Any = super().visit_json_getitem_op_binary  # type: ignore[misc]
+        return self._guarded(plain, binary, operator, kw)
+
+    def visit_json_path_getitem_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
+        plain: Any = super().visit_json_path_getitem_op_binary  # type: ignore[misc]
+        return self._guarded(plain, binary, operator, kw)
+
+    def _guarded(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
+        # SQLAlchemy comes here once more for what stands in its CAST.
+        if not self.is_exact or "_cast_applied" in kw:
+            text: str = plain(binary, operator, **kw)
+            return text
+        # In the order of the text, as parameters are.
+        condition = self.has_kind(plain, binary, operator, kw)
+        return f"CASE WHEN {condition} THEN {plain(binary, operator, **kw)} END"
+
+    def has_kind(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
+        """Return whether a member has a value of its type, in SQL."""
+        kind = self.kind_of(plain, binary, operator, kw)
+        if isinstance(binary.type, Boolean):
+            return f"{kind} IN ({self.truths})"
+        if isinstance(binary.type, Integer):
+            return f"{kind} IN ({self.integers})"
+        is_number = isinstance(binary.type, (Float, Numeric))
+        return f"{kind} IN ({self.numbers})" if is_number else f"{kind} IS NOT NULL"
+
+    def kind_of(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
+        """Return the kind of a member's value, in SQL; NULL if it is missing."""
+        raise NotImplementedError
+
+
+class ExactSQLiteMembers(_ExactMembers):
+    """Compiles members of JSON for SQLite, and comparisons of JSON, which is text there."""
+
+    truths = "'true', 'false'"
+    integers = "'integer'"
+    numbers = "'integer', 'real'"
+
+    def visit_binary(self, binary: Any, **kw: Any) -> str:  # type: ignore[override]
+        sides = binary.left, binary.right
+        if self.is_exact and binary.operator in _EQUALITIES and any(map(_is_document, sides)):
+            left, right = map(_written_alike, sides)
+            binary = BinaryExpression(left, right, binary.operator, type_=binary.type)
+        plain: Any = super().visit_binary
+        text: str = plain(binary, **kw)
+        return text
+
+    def kind_of(self, _plain: Any, binary: Any, _operator: Any, kw: Any) -> str:
+        return f"json_type({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
+
+
+class ExactPostgreSQLMembers(_ExactMembers):
+    """Compiles members of JSON for PostgreSQL."""
+
+    truths = "'boolean'"
+    integers = numbers = "'number'"
+
+    def has_kind(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
+        condition = super().has_kind(plain, binary, operator, kw)
+        if not isinstance(binary.type, Integer):
+            return condition
+        # It has one kind for all numbers.
+        member = self._member(plain, binary, operator, kw)
+        return f"{condition} AND CAST({member} AS text) ~ '^-?[0-9]+$'"
+
+    def kind_of(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
+        is_binary = isinstance(binary.left.type.dialect_impl(self.dialect), JSONB)
+        name = "jsonb_typeof" if is_binary else "json_typeof"
+        return f"{name}({self._member(plain, binary, operator, kw)})"
+
+    def _member(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
+        member: Any = BinaryExpression(binary.left, binary.right, operator, type_=binary.left.type)
+        text: str = plain(member, operator, **kw)
+        return text
+
+
+class ExactMySQLMembers(_ExactMembers):
+    """Compiles members of JSON for MySQL and MariaDB."""
+
+    truths = "'BOOLEAN'"
+    integers = "'INTEGER', 'UNSIGNED INTEGER'"
+    numbers = "'INTEGER', 'UNSIGNED INTEGER', 'DOUBLE', 'DECIMAL'"
+
+    def kind_of(self, _plain: Any, binary: Any, _operator: Any, kw: Any) -> str:
+        left, right = self.process(binary.left, **kw), self.process(binary.right, **kw)
+        return f"JSON_TYPE(JSON_EXTRACT({left}, {right}))"
+
+
+def _is_document(side: Any) -> bool:
+    return is_member(side) and isinstance(side.type, JSON)
+
+
+def _written_alike(side: Any) -> Any:
+    """Return a value without blanks between its parts, as a member comes."""
+    is_value = isinstance(side, (BindParameter, TypeCoerce))
+    return func.json_quote(func.json_extract(side, _ALL)) if is_value else side
