@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI, Header
 from sqlalchemy import Integer, MetaData, String, exists, func, literal, or_, select, tuple_
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 from sqlalchemy.sql.functions import FunctionElement
 
 from ormolu import Database, Model, Policy, UsageError, resource
@@ -35,6 +35,9 @@ class Plot(Base):
     team_id: Mapped[int]
     size: Mapped[int]
     tags: Mapped[str | None] = mapped_column(String(20))
+    team: Mapped[Team | None] = relationship(
+        Team, primaryjoin="foreign(Plot.team_id) == Team.id", viewonly=True
+    )
 
 
 def _of(tenant: int, *, is_nested: bool) -> Any:
@@ -84,9 +87,29 @@ async def test_nested_tables(database_url: str) -> None:
     await _check_policy(database_url, within)
 
 
-async def test_pairs(database_url: str) -> None:
+async def test_pairs(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
     """A list of pairs has no place for each of its values: its statements are made anew."""
     await _check_policy(database_url, of_pairs)
+    assert "its door failed" not in caplog.text
+
+
+async def test_pairs_of_relatives(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor has one of a policy that holds behind a relation, where the door failed."""
+    app, db = FastAPI(), Database(database_url, metadata=Base.metadata)
+    db.attach(app)
+    pairs = Policy(visible=tuple_(Team.id, Team.tenant).in_([(1, 1), (2, 1)]))
+    app.include_router(resource(Team, path="/teams", policy=lambda: pairs))
+    app.include_router(resource(Plot, path="/plots", includes={"team"}))
+    async with client_of(app) as client:
+        async with db.unit_of_work() as session:
+            session.add_all([Team(id=n, tenant=n) for n in (1, 2)])
+            session.add_all([Plot(id=n, team_id=n, size=n) for n in (1, 2)])
+        for _ in range(2):
+            items = (await client.get("/plots?include=team")).json()["items"]
+            assert [each["team"] for each in items] == [{"id": 1, "tenant": 1}, None]
+            found = (await client.get("/plots?team.tenant__ge=1")).json()["items"]
+            assert [each["id"] for each in found] == [1]
+    assert "its door failed" not in caplog.text
 
 
 _tags = func.json_each(Plot.tags).table_valued("value")

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ClauseElement
 from sqlalchemy.sql import visitors
+from sqlalchemy.types import TupleType
 
 from ormolu.lanes import NO_VALUES, Slot, Values
 from ormolu.resources.declare import EVERYTHING, Policies, Policy, isolate_policies
@@ -59,7 +60,9 @@ def make_grant(policies: Policies, policy: Policy) -> Grant | None:
             return None
         keys.append(structure.key)
         for bind in structure.values:
-            if bind.required or bind.literal_execute:
+            # Of a list of pairs each value is several parameters.
+            is_of_pairs = isinstance(bind.type, TupleType)
+            if bind.required or bind.literal_execute or is_of_pairs:
                 return None
             value: Any = bind.effective_value
             if not bind.expanding:
