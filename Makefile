@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup run test quick check coverage lint bench soak fuzz policies ways corpus clients schemas workers kit contention replicas outages galera
+.PHONY: help setup run test quick check coverage lint bench soak fuzz policies ways corpus clients schemas workers kit contention replicas outages galera docs
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -112,6 +112,11 @@ outages: setup  ## Let each server go silent, stop, reset and restart during eac
 galera: setup  ## Kill a node of a cluster of three MariaDB servers under load, and bring it back; 2 minutes
 	@scripts/install-servers
 	@$(BIN)/python -W ignore -m tests.reliability.galera
+
+docs: setup  ## Build the site of the documentation in site/
+	@$(UV) sync --quiet --locked --inexact --all-extras --group docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "The site begins at site/index.html"
 
 kit: setup  ## Measure 500 tests that each write and commit, on SQLite and PostgreSQL
 	@$(BIN)/python -m tests.testing.floors
