@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import pytest
-from fastapi import FastAPI, Header
+from fastapi import FastAPI, Header, Request, Response
+from fastapi.exceptions import RequestValidationError
 from sqlalchemy import ForeignKey, MetaData, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from starlette.middleware import Middleware
@@ -13,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Host, Mount
 from starlette.types import Receive, Scope, Send
 
-from ormolu import Database, Model, Policy, resource
+from ormolu import Database, Model, Policy, SessionDep, resource
 from tests.fixtures.apps import client_of
 
 pytestmark = pytest.mark.anyio
@@ -118,16 +119,51 @@ async def test_a_policy_holds_whatever_is_between(
             assert len((await client.get(guarded_path)).json()["items"]) == 1
 
 
-@pytest.mark.parametrize("mount", [in_middleware, in_middleware_of_the_mount, in_a_host])
+@pytest.mark.parametrize("mount", WAYS)
 async def test_errors_are_problems_behind_middleware(database_url: str, mount: Any) -> None:
-    """As in applications that are mounted without any."""
+    """As in applications that are mounted without any; with the first request, too."""
     app, inner = FastAPI(), FastAPI()
     Database(database_url, metadata=Base.metadata).attach(app)
     inner.include_router(resource(Room, path="/rooms"))
+
+    @inner.get("/own/{key}")
+    async def read(key: int, session: SessionDep) -> int:
+        return (await session.get_one(Room, key)).id
+
     mount(app, inner)
     async with client_of(app) as client:
-        answer = await client.get("/in/rooms?nothing=1")
-        assert (answer.status_code, answer.json()["code"]) == (422, "validation_error")
+        for path, status, code in (
+            ("/rooms?nothing=1", 422, "validation_error"),
+            ("/rooms?limit=x", 422, "validation_error"),
+            ("/rooms/9", 404, "not_found"), ("/own/9", 404, "not_found"),
+        ):  # fmt: skip
+            answer = await client.get(f"/in{path}")
+            assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("mount", WAYS)
+@pytest.mark.parametrize("path", ["/rooms/9", "/own/9"])
+async def test_the_first_request_is_answered_by_a_problem(
+    database_url: str, mount: Any, path: str
+) -> None:
+    """It leads to the application, whose layers are made by then; its own handlers stay."""
+    app, inner = FastAPI(), FastAPI()
+    Database(database_url, metadata=Base.metadata).attach(app)
+    inner.include_router(resource(Room, path="/rooms"))
+
+    @inner.exception_handler(RequestValidationError)
+    async def answer_own(_request: Request, _error: Exception) -> Response:
+        return Response(status_code=418)
+
+    @inner.get("/own/{key}")
+    async def read(key: int, session: SessionDep) -> int:
+        return (await session.get_one(Room, key)).id
+
+    mount(app, inner)
+    async with client_of(app) as client:
+        answer = await client.get(f"/in{path}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        assert (await client.get("/in/own/x")).status_code == 418
 
 
 async def test_a_resource_behind_middleware_is_one_of_the_application(database_url: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.types import Scope
 
 from ormolu.engines import Engines
 from ormolu.errors import ConfigurationError
@@ -19,14 +20,22 @@ from ormolu.sessions import UnitSession
 from ormolu.web._collector import Freezer
 from ormolu.web._fastapi import wrap_application
 from ormolu.web._gate import Gate
-from ormolu.web._handlers import ProblemReach, check_reach, equip_mounted, install_handlers
+from ormolu.web._handlers import (
+    ProblemReach,
+    check_reach,
+    equip_mounted,
+    equip_reached,
+    install_handlers,
+)
 from ormolu.web._health import PROBES, Probe, add_health_routes
 from ormolu.web._openapi import document_problems
+from ormolu.web._outer import hear_outer
 from ormolu.web._overload import Overload, OverloadMode, check_overload
 from ormolu.web._problems import Problems
 from ormolu.web._survey import check_routes
 from ormolu.web._tables import mounted_in
 from ormolu.web._tokens import Tokens
+from ormolu.web._units import units_of
 
 __all__ = ["attach", "attached_applications", "attached_databases", "attached_engines"]
 
@@ -127,6 +136,20 @@ def attached_databases(app: FastAPI) -> list[Any]:
         if isinstance(mounted, FastAPI):
             found.extend(attached_databases(mounted))
     return found
+
+
+def _equip(scope: Scope) -> None:
+    """Have an application that code of the program's own leads to answer as the one around it."""
+    if getattr(scope["app"].state, "ormolu", None) is not None:
+        return
+    units = units_of(scope)
+    for each in attached_applications():
+        attachment: _Attachment = each.state.ormolu
+        if any(engines in units for engines in attachment.engines):
+            equip_reached(scope, attachment.problems, attachment.reach)
+
+
+hear_outer(_equip)
 
 
 def _compose_lifespan(app: FastAPI, engines: Engines, attachment: _Attachment) -> None:

@@ -15,6 +15,7 @@ from ormolu.engines import Engines, check_deadline
 from ormolu.errors import NoUnitOfWorkError
 from ormolu.sessions import WORK_KEY, UnitOfWork
 from ormolu.transactions import Access
+from ormolu.web._outer import note_outer
 from ormolu.web._units import units_of
 from ormolu.web._watch import watch_of
 
@@ -53,6 +54,7 @@ def session_of(connection: HTTPConnection, engines: Engines | None) -> AsyncSess
         NoUnitOfWorkError: The request has none of this database.
         SessionClosedError: The answer was sent already.
     """
+    note_outer(connection.scope)
     return _given(connection, _unit_of(connection, engines).session)
 
 

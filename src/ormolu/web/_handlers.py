@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Literal
 
 from fastapi import FastAPI
@@ -16,12 +17,16 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.types import Scope
 
 from ormolu.errors import ConfigurationError
 from ormolu.web._problems import Handler, Problems
 from ormolu.web._tables import mounted_in
 
-__all__ = ["ProblemReach", "answer_problems", "check_reach", "equip_mounted", "install_handlers"]
+__all__ = [
+    "ProblemReach", "answer_problems", "check_reach", "equip_mounted", "equip_reached",
+    "install_handlers",
+]  # fmt: skip
 
 # "resources": routes of resources, and what only Ormolu answers, such as errors of the database.
 ProblemReach = Literal["all", "resources"]
@@ -60,6 +65,22 @@ def install_handlers(app: Starlette, problems: Problems, reach: ProblemReach) ->
             app.exception_handlers[kind] = handler
         elif isinstance(app, FastAPI):
             app.exception_handlers[kind] = _OfResources(handler, default)
+
+
+def equip_reached(scope: Scope, problems: Problems, reach: ProblemReach) -> None:
+    """Let an application answer with problems that was found by a request, and has begun with it.
+
+    Args:
+        scope: Of the request, within the application.
+        problems: Those of the application around it.
+        reach: What that has chosen.
+    """
+    app: Starlette = scope["app"]
+    install_handlers(app, problems, reach)
+    # Its layers are made already: Starlette shows them to what is within.
+    handlers, _ = scope.get("starlette.exception_handlers", ({}, {}))
+    others = app.exception_handlers.keys() - {Exception, HTTPStatus.INTERNAL_SERVER_ERROR}
+    handlers.update({kind: app.exception_handlers[kind] for kind in others})
 
 
 def equip_mounted(app: Starlette, problems: Problems, reach: ProblemReach) -> None:

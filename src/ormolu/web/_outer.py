@@ -7,12 +7,12 @@ requests tell: Starlette notes the outermost router of each. Knows no resource.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.routing import Router
+from starlette.types import Scope
 
 __all__ = ["Outer", "applications_behind", "hear_outer", "note_outer", "outer_routers"]
 
@@ -20,7 +20,7 @@ __all__ = ["Outer", "applications_behind", "hear_outer", "note_outer", "outer_ro
 _known: weakref.WeakValueDictionary[int, Router] = weakref.WeakValueDictionary()
 # The ids of the outermost routers through which requests came to an application.
 _ways: weakref.WeakKeyDictionary[Starlette, set[int]] = weakref.WeakKeyDictionary()
-_listeners: list[Callable[[], None]] = []
+_listeners: list[Callable[[Scope], None]] = []
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Outer:
     router: Router
 
 
-def note_outer(scope: Mapping[str, Any]) -> None:
+def note_outer(scope: Scope) -> None:
     """Note the router around an application, if the request came through one."""
     router, app = scope.get("router"), scope.get("app")
     if router is None or not isinstance(app, Starlette) or router is app.router:
@@ -50,7 +50,7 @@ def note_outer(scope: Mapping[str, Any]) -> None:
     _known[id(router)] = router
     ways.add(id(router))
     for listen in _listeners:
-        listen()
+        listen(scope)
 
 
 def applications_behind(router: Router) -> list[Starlette]:
@@ -60,8 +60,8 @@ def applications_behind(router: Router) -> list[Starlette]:
     return [app for app, ways in list(_ways.items()) if id(router) in ways]
 
 
-def hear_outer(listen: Callable[[], None]) -> None:
-    """Call a function whenever another one has been noted, before the request goes on."""
+def hear_outer(listen: Callable[[Scope], None]) -> None:
+    """Call a function with the scope whenever another one was noted, before the request goes on."""
     _listeners.append(listen)
 
 

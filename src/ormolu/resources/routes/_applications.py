@@ -34,7 +34,7 @@ _KEY = "ormolu_resources"
 
 _T = TypeVar("_T", bound="Starlette | Outer")
 
-hear_outer(live_resources.note_change)
+hear_outer(lambda _scope: live_resources.note_change())
 
 
 class AnyResource(Protocol):
