@@ -25,7 +25,10 @@ if find_spec("sniffio") is None:
 # Nothing is garbage while the modules of tests are taken in, and each would be looked at often.
 gc.disable()
 
-pytest_plugins = ["tests.fixtures.backends", "tests.fixtures.apps", "tests.fixtures.garbage"]
+pytest_plugins = [
+    "tests.fixtures.backends", "tests.fixtures.apps", "tests.fixtures.garbage",
+    "tests.fixtures.metrics",
+]  # fmt: skip
 
 
 def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:

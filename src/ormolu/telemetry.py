@@ -50,7 +50,7 @@ def observe(
     """Let a number be read each time that metrics are exported.
 
     Args:
-        kind: "counter" of what only grows, or "up_down_counter".
+        kind: "counter" of what only grows, "up_down_counter", or "gauge" of what is no sum.
         name: Of the instrument.
         unit: As UCUM writes it.
         description: What it is.

@@ -2,67 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from opentelemetry import metrics, trace
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from ormolu import Database, OverloadedError, resource
-from ormolu.engines import _metrics
-from ormolu.engines._metrics import name_of_database
 from ormolu.telemetry import find_meter
-from ormolu.web import _overload
 from tests.fixtures.apps import client_of
 from tests.fixtures.backends import Backend
+from tests.fixtures.metrics import Told, forget
 from tests.integration.notes import Note, make_app, make_database
-
-
-def forget() -> None:
-    """Forget the instruments, which a process makes once."""
-    find_meter.cache_clear()
-    _metrics.install_metrics.cache_clear()
-    _overload._install_metrics.cache_clear()
-
-
-class Told:
-    """What was exported: values by the name of the instrument and the values of its attributes."""
-
-    def __init__(self, reader: InMemoryMetricReader) -> None:
-        self._reader = reader
-
-    def read(self, db: Database) -> dict[tuple[str, ...], Any]:
-        """Return what is told of one database, and of all together."""
-        data: Any = self._reader.get_metrics_data()
-        found = {}
-        for metric in data.resource_metrics[0].scope_metrics[0].metrics:
-            for point in metric.data.data_points:
-                attributes = dict(point.attributes)
-                if attributes.pop("db.namespace", None) not in {None, name_of_database(db.url)}:
-                    continue
-                key = (metric.name, *sorted(map(str, attributes.values())))
-                found[key] = getattr(point, "value", None) or getattr(point, "count", 0)
-        return found
-
-
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
-    """Set a provider of metrics up, as a program does before it opens its database."""
-    reader = InMemoryMetricReader()
-    provider = MeterProvider([reader])
-    monkeypatch.setattr(metrics, "get_meter_provider", lambda: provider)
-    monkeypatch.setattr(metrics, "get_meter", provider.get_meter)
-    forget()
-    yield Told(reader)
-    provider.shutdown()
-    forget()
 
 
 def served(db: Database) -> FastAPI:

@@ -115,6 +115,21 @@ async def test_fast_restart_costs_at_most_one_answer_per_connection(
         assert await fill_pools(client) == ALL_WELL
 
 
+@SERVERS
+async def test_one_broken_connection_tells_of_all(backend: Backend, database_url: str) -> None:
+    """After a fast restart one answer at most is lost, to whomever: the others are looked at."""
+    async with client_of(make_app(make_database(database_url))) as client:
+        assert await fill_pools(client) == ALL_WELL
+        with outage(backend, "kill"):
+            pass
+        statuses = []
+        for _ in range(6):
+            statuses.append((await client.post("/notes?text=y")).status_code)
+            statuses.append((await client.get("/notes")).status_code)
+        assert statuses[0] in {201, 503}
+        assert statuses[1:] == [200, *[201, 200] * 5]
+
+
 @pytest.fixture
 def black_hole() -> Iterator[int]:
     """The port of a listener that takes connections and never answers."""

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx2
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
 from ormolu import Database
+from ormolu.engines._replica import Replica
+from tests.backends import PostgreSQLPair
+from tests.fixtures.metrics import Told
 from tests.reliability._followed import (
     DRIVERS,
+    Base,
     Followed,
     Note,
     browser_of,
@@ -134,9 +139,13 @@ async def _until_place(client: httpx2.AsyncClient, place: int) -> None:
 
 
 def _servers(db: Database) -> list[Any]:
+    return [each.pair.server for each in _replicas(db)]
+
+
+def _replicas(db: Database) -> Sequence[Replica]:
     replicas = db.migrations.engines.replicas
     assert replicas is not None
-    return [each.pair.server for each in replicas.all]
+    return replicas.all
 
 
 @pytest.mark.parametrize(
@@ -258,3 +267,67 @@ async def test_readiness_shows_lag(pair: Followed) -> None:
     async with browser_of(make_app(pair.database(), pair.where)) as client:
         found = (await client.get("/readyz?verbose")).json()["databases"][0]["replicas"]
         assert [set(each) for each in found] == [{"read", "lag"}]
+
+
+async def test_metrics_show_lag(pair: Followed, told: Told) -> None:
+    """Of a replica that answers, and for how many event loops each is read from."""
+    db = pair.database(replicas=[pair.replica_url, _nowhere(pair)], replica_lag=0.05)
+    app = make_app(db, pair.where)
+    async with browser_of(app) as client, browser_to(app) as other:
+        pair.servers.catch_up()
+        await _until_place(other, 1)
+        well, dead = (each.name for each in _replicas(db))
+        found = told.read(db)
+        assert found["ormolu.replica.lag", well] == 0
+        assert ("ormolu.replica.lag", dead) not in found
+        assert found["ormolu.replica.readers", well] == 1
+        assert found["ormolu.replica.readers", dead] == 0
+        with pair.servers.paused():
+            await _write(client)
+            await _until_place(other, 0)
+            found = told.read(db)
+            assert found["ormolu.replica.lag", well] > 0.05
+            assert found["ormolu.replica.readers", well] == 0
+
+
+async def test_one_of_two_replicas_is_down(pair: Followed) -> None:
+    """All reads go to the other one, from the start."""
+    db = pair.database(replicas=[_nowhere(pair), pair.replica_url])
+    async with browser_of(make_app(db, pair.where)) as client:
+        pair.servers.catch_up()
+        for _ in range(6):
+            assert (await client.get("/where")).json() == 1
+
+
+def _nowhere(pair: Followed) -> str:
+    """Return the URL of a replica that is not there."""
+    return make_url(pair.replica_url).set(port=1).render_as_string(hide_password=False)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+async def test_replica_that_becomes_the_primary(
+    driver: str, request: pytest.FixtureRequest
+) -> None:
+    """Writes go there, and nobody reads what is older than their own, nor from who was killed."""
+    if (chosen := request.config.getoption("backend")) and driver not in chosen:
+        pytest.skip(f"only {', '.join(chosen)}")
+    with followed(driver) as found:
+        ports = [make_url(each).port for each in (found.url, found.replica_url)]
+        hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+        url = f"postgresql+{driver}://postgres@{hosts}/notes?target_session_attrs=read-write"
+        db = Database(url, replicas=[found.replica_url], metadata=Base.metadata)
+        async with browser_of(make_app(db, found.where)) as client:
+            key, _token = await _write(client)
+            found.servers.catch_up()
+            await asyncio.to_thread(found.servers.primary.kill)
+            assert isinstance(found.servers, PostgreSQLPair)
+            await asyncio.to_thread(found.servers.promote)
+            assert (await client.get(f"/by-hand/{key}")).status_code == 200
+            async with asyncio.timeout(20):
+                while (await client.post("/by-hand", params={"content": "x"})).is_error:
+                    pass
+            for number in range(20):
+                made = await client.post("/by-hand", params={"content": str(number)})
+                assert (await client.get(f"/by-hand/{made.json()}")).json() == [str(number), 0]
+                assert (await client.get(f"/notes/{made.json()}")).json()["text"] == str(number)

@@ -305,6 +305,19 @@ class Engines:
         return {"reader": pools_of([each.reader for each in (*pairs, *followers)]),
                 "writer": pools_of([each.writer for each in pairs])}  # fmt: skip
 
+    def followers(self) -> list[tuple[str, float | None, bool]]:
+        """Return the replicas of all event loops.
+
+        Returns:
+            Of each its name, its lag in seconds if it answers, and whether it is read from.
+        """
+        replicas = [each.replicas for each in self._opened.values() if each.replicas is not None]
+        return [
+            (each.name, None if each.position is None else each.lag, every.is_read(each))
+            for every in replicas
+            for each in every.all
+        ]
+
     @property
     def url(self) -> URL:
         """Return the URL, with its asynchronous driver."""

@@ -81,7 +81,7 @@ def _open(
     return connection
 
 
-def report_statement_errors(engine: Engine, target: Target, access: Access) -> None:
+def report_statement_errors(engine: Engine, target: Target, access: Access, server: Server) -> None:
     """Read each error's fault while the driver's text is there, then remove the values in it."""
 
     @event.listens_for(engine, "handle_error")
@@ -90,6 +90,7 @@ def report_statement_errors(engine: Engine, target: Target, access: Access) -> N
         if isinstance(original, OSError):
             # A broken network, or asyncpg's command_timeout, which raises no driver's error.
             context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
+            server.doubt()
             message = "The database did not answer, or the connection to it broke."
             raise DatabaseDownError(message) from original
         error = _wrapped(context)
@@ -107,17 +108,24 @@ def report_statement_errors(engine: Engine, target: Target, access: Access) -> N
         redact(error, fault)
         _synchronize(context, fault)
         was_sent = isinstance(error, DBAPIError)
-        if was_sent and _leads_astray(fault, access):
-            context.is_disconnect = context.invalidate_pool_on_disconnect = True
-        elif was_sent and fault.spoils_connection and not context.is_disconnect:
-            context.is_disconnect = True
-            context.invalidate_pool_on_disconnect = False
-        if was_sent and not context.is_disconnect:
+        if was_sent:
+            _give_up(context, fault, access)
+        if context.is_disconnect:
+            server.doubt()
+        elif was_sent:
             _note_failure(context.connection, fault)
         if fault.kind == "read_only_database" and access is Access.READ and not is_of_file(fault):
             raise ReadOnlyError(_READ_ONLY)
         if error is not context.sqlalchemy_exception:
             raise error
+
+
+def _give_up(context: ExceptionContext, fault: Fault, access: Access) -> None:
+    """Give the connection up if it is of no use any more, or all of them."""
+    if _leads_astray(fault, access):
+        context.is_disconnect = context.invalidate_pool_on_disconnect = True
+    elif fault.spoils_connection and not context.is_disconnect:
+        context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
 
 
 def _leads_astray(fault: Fault, access: Access) -> bool:

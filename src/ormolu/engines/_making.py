@@ -99,7 +99,7 @@ def _listen(
     timeout = options.lock_timeout
     backend_of(engine.dialect).prepare(engine.dialect)
     open_connections(engine, server, access)
-    report_statement_errors(engine, target, access)
+    report_statement_errors(engine, target, access, server)
     if access is Access.WRITE:
         refuse_lost_commits(engine)
         note_refusals(engine, server.condition)

@@ -7,6 +7,7 @@ of the semantic conventions where there are some:
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -38,6 +39,8 @@ class _Source(Protocol):
 
     def pools(self) -> Mapping[str, list[FairPool]]: ...
 
+    def followers(self) -> list[tuple[str, float | None, bool]]: ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Instruments:
@@ -65,7 +68,8 @@ def install_metrics(find: Callable[[], Iterable[_Source]]) -> Instruments | None
     if meter is None:
         return None
     for kind, name, unit, description, read in _NUMBERS:
-        observe(kind, name, unit, description, partial(_sums, find, read))
+        join = max if kind == "gauge" else operator.add
+        observe(kind, name, unit, description, partial(_joined, find, read, join))
     histogram = partial(meter.create_histogram, unit="s", **{BOUNDS: _BOUNDS})
     return Instruments(
         wait_time=histogram(
@@ -83,16 +87,19 @@ def name_of_database(url: URL) -> str:
     return PurePath((url.database or "").partition("?")[0]).name
 
 
-def _sums(
-    find: Callable[[], Iterable[_Source]], read: Callable[[_Source], Iterator[tuple[Key, float]]]
+def _joined(
+    find: Callable[[], Iterable[_Source]],
+    read: Callable[[_Source], Iterator[tuple[Key, float]]],
+    join: Callable[[float, float], float],
 ) -> list[tuple[float, Mapping[str, str]]]:
     """Return numbers by their attributes: two databases of one name are one."""
-    sums: dict[Key, float] = {}
+    joined: dict[Key, float] = {}
     for source in find():
         name = (("db.namespace", name_of_database(source.url)),)
         for key, value in read(source):
-            sums[name + key] = sums.get(name + key, 0) + value
-    return [(value, dict(key)) for key, value in sums.items()]
+            whole = name + key
+            joined[whole] = join(joined[whole], value) if whole in joined else value
+    return [(value, dict(key)) for key, value in joined.items()]
 
 
 def _count(name: str) -> Callable[[_Source], Iterator[tuple[Key, float]]]:
@@ -118,6 +125,17 @@ def _lanes(name: str) -> Callable[[_Source], Iterator[tuple[Key, float]]]:
         yield (("ormolu.access", "write"),), getattr(source.counts.lane_writes, name)
 
     return read
+
+
+def _lags(source: _Source) -> Iterator[tuple[Key, float]]:
+    for name, lag, _ in source.followers():
+        if lag is not None:
+            yield (("ormolu.replica", name),), lag
+
+
+def _readable(source: _Source) -> Iterator[tuple[Key, float]]:
+    for name, _, is_read in source.followers():
+        yield (("ormolu.replica", name),), int(is_read)
 
 
 def _connections(source: _Source) -> Iterator[tuple[Key, float]]:
@@ -161,4 +179,8 @@ _NUMBERS: tuple[tuple[str, str, str, str, Callable[[Any], Iterator[tuple[Key, fl
      "Time that the first of each batch has waited, summed up.", _lanes("queued")),
     ("counter", "ormolu.lane.refusals", "{statement}",
      "Statements whose turn in a lane did not come in time.", _lanes("refusals")),
+    ("gauge", "ormolu.replica.lag", "s",
+     "How far a replica that answers is behind its primary.", _lags),
+    ("up_down_counter", "ormolu.replica.readers", "{event_loop}",
+     "Event loops that read from a replica.", _readable),
 )  # fmt: skip

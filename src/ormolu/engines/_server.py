@@ -148,6 +148,11 @@ class Server:
         for line in list(self.lines):
             line.fail_line(message)
 
+    def doubt(self) -> None:
+        """Have all idle connections looked at before they are used: one was lost."""
+        for line in list(self.lines):
+            line.distrust()
+
     @property
     def in_use(self) -> int:
         """Return how many connections are out of the pools, beside those of lanes."""

@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -33,22 +33,17 @@ _LONGEST = 8
 _LEAVE = 0.2
 
 
-class _Line(Protocol):
-    def distrust(self) -> None: ...
-
-
 class _Server(Protocol):
     timeout: float | None
     ask: Callable[[], None] | None
     signs: int
 
     @property
-    def lines(self) -> Iterable[_Line]: ...
-
-    @property
     def in_use(self) -> int: ...
 
     async def is_silent(self) -> bool: ...
+
+    def doubt(self) -> None: ...
 
 
 class Silence:
@@ -107,8 +102,7 @@ class Silence:
         """Let all connections break off, so that whoever waits for them is told."""
         connections = list(self._connections)
         _log.warning("The database is silent; its %d connections are cut.", len(connections))
-        for line in list(self._server.lines):
-            line.distrust()
+        self._server.doubt()
         for driver in connections:
             with suppress(Exception):
                 number = socket_of(driver)
