@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup run test quick check coverage lint bench soak fuzz policies ways corpus clients schemas workers kit contention replicas outages galera docs
+.PHONY: help setup run test quick check coverage lint random bench soak fuzz policies ways corpus clients schemas workers kit contention replicas outages galera docs
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -58,6 +58,12 @@ lint: setup  ## Check style, types, layers and spelling
 	@$(BIN)/lint-imports
 	@$(BIN)/codespell
 	@$(BIN)/towncrier build --draft --version 0 >/dev/null
+
+random: setup  ## Run the tests of random models, rows and requests with 10 times as many of them; TIMES=100 for a night
+	@scripts/install-servers
+	@TIMES=$(or $(TIMES),10) $(BIN)/python -m pytest -n 2 --timeout 0 tests/resources/test_front_door.py \
+		tests/resources/test_front_door_models.py tests/resources/test_lists.py \
+		tests/resources/test_programs.py tests/resources/test_three_ways.py
 
 bench/peers/.venv/.made: .venv/.made bench/peers/requirements.txt
 	@$(UV) venv --quiet --clear --python $(BIN)/python bench/peers/.venv

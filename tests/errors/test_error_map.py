@@ -397,12 +397,14 @@ async def _run_for_long(session: AsyncSession, backend: Backend) -> None:
         try:
             await session.execute(text(f"{_ENDLESS} SELECT count(*) FROM n"))
         finally:
-            await interrupt
+            interrupt.cancel()
 
 
 async def _interrupt(connection: Any) -> None:
-    await asyncio.sleep(0.05)
-    connection.interrupt()
+    # More than once: a statement that has not begun yet is not interrupted.
+    while True:
+        await asyncio.sleep(0.05)
+        connection.interrupt()
 
 
 async def test_statement_that_takes_too_long_is_504(backend: Backend, database_url: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from pydantic_core import to_jsonable_python
 
 from tests.fixtures.backends import Backend
+from tests.fixtures.rounds import many
 from tests.resources.people import NAMES, Base, clubs, fill, people, pets, teams, value
 from tests.resources.twins import Twins, twins_of
 
@@ -55,7 +56,7 @@ async def ask(twins: Twins, source: random.Random) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(many(2)))
 async def test_random_requests_are_answered_alike(
     twin_urls: tuple[str, str], backend: Backend, seed: int
 ) -> None:

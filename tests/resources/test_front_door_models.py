@@ -12,6 +12,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.orm import mapped_column, relationship
 
 from ormolu import Model, UTCDateTime, resource
+from tests.fixtures.rounds import many
 from tests.resources.people import Colour, text
 from tests.resources.twins import Twins, twins_of
 
@@ -117,7 +118,7 @@ class Random:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(many(3)))
 async def test_random_models_are_answered_alike(twin_urls: tuple[str, str], seed: int) -> None:
     """Whatever their columns are; and their rows are the same afterwards."""
     source = random.Random(seed)

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import delete
 
 from ormolu import Database
+from tests.fixtures.rounds import many
 from tests.resources._oracle import holds, random_sort, random_tree, sorted_rows
 from tests.resources.people import NAMES, Base, Person, fill, people, person
 
@@ -18,8 +19,7 @@ pytestmark = pytest.mark.anyio
 
 SORTABLE = [name for name in NAMES if name not in {"code", "raw"}]
 
-# How much of each; a night may give more.
-TREES, WALKS = 250, 12
+TREES, WALKS = many(80), many(4)
 
 
 @pytest.mark.long

@@ -31,10 +31,11 @@ from sqlalchemy import (
     true,
 )  # fmt: skip
 from sqlalchemy.orm import Mapped, mapped_column, relationship
-from sqlalchemy.types import TypeDecorator, UserDefinedType
+from sqlalchemy.types import TypeDecorator
 
 from ormolu import Database, Model, Policy, SessionDep, UsageError, resource
 from tests.fixtures.kept import KeptApp, keep_running
+from tests.resources.refusing import Even, Own, Picky
 from tests.resources.twins import by_the_session
 
 pytestmark = pytest.mark.anyio
@@ -49,19 +50,6 @@ class Base(Model):
     metadata = METADATA
 
 
-class Even(TypeDecorator[int]):
-    """Refuses odd numbers."""
-
-    impl = Integer
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        if value is not None and value % 2:
-            message = f"{value} is odd"
-            raise ValueError(message)
-        return value
-
-
 class Doubled(TypeDecorator[int]):
     """Sends another value than it is given."""
 
@@ -70,26 +58,6 @@ class Doubled(TypeDecorator[int]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         return None if value is None else value * 2
-
-
-class Picky(TypeDecorator[str]):
-    """Refuses with the statement what no check has refused."""
-
-    impl = String(20)
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        # What checks a client's value first is the dialect of SQLAlchemy's, not of ours.
-        return value if value is None or dialect.driver == "pysqlite" else str(int(value))
-
-
-class Own(UserDefinedType[Any]):
-    """Tells nothing of its values."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_options: Any) -> str:
-        return "VARCHAR(20)"
 
 
 class Color(Enum):
@@ -107,7 +75,7 @@ class Doc(Base):
     begun: Mapped[datetime | None]
     doubled: Mapped[int | None] = mapped_column(Doubled)
     picky: Mapped[str | None] = mapped_column(Picky)
-    own: Mapped[Any] = mapped_column(Own, nullable=True)
+    own: Mapped[Any] = mapped_column(Own("VARCHAR(20)"), nullable=True)
     color: Mapped[Color | None]
     price: Mapped[Decimal | None] = mapped_column(Numeric(40, 2))
 

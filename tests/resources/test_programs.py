@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from ormolu import Database, Model, Policy, resource
 from tests.fixtures.apps import client_of
+from tests.fixtures.rounds import many
 
 # What SQLAlchemy says before the database refuses the second row with a key.
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:New instance")]
@@ -156,7 +157,7 @@ def check(kind: str, me: int, before: Rows, after: Rows) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", range(1, 1 + many(1)))
 async def test_random_programs_change_what_is_theirs(database_url: str, seed: int) -> None:
     """Both models come to the same rows and answers; nobody changes or is shown another's."""
     db = Database(database_url, metadata=Base.metadata, pool_timeout=20.0)

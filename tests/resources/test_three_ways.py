@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.backends import Backend, lent_url
+from tests.fixtures.rounds import many
 from tests.resources.three_ways import fill, three_ways, walk
 
 pytestmark = pytest.mark.backends("sqlite", "asyncpg")
 
-REQUESTS = 250
+REQUESTS = many(120)
 
 
 @pytest.fixture

@@ -13,11 +13,12 @@ from sqlalchemy import Dialect, MetaData, String, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column, validates
-from sqlalchemy.types import TypeDecorator, UserDefinedType
+from sqlalchemy.types import TypeDecorator
 
 from ormolu import Database, Model, resource
 from ormolu.faults import fault_of
 from tests.fixtures.kept import KeptApp, keep_running
+from tests.resources.refusing import Own
 
 pytestmark = [
     pytest.mark.anyio,
@@ -32,18 +33,6 @@ class Base(Model):
 
     __abstract__ = True
     metadata = METADATA
-
-
-class Own(UserDefinedType[Any]):
-    """A type of the database's, of which SQLAlchemy knows nothing."""
-
-    cache_ok = True
-
-    def __init__(self, spec: str) -> None:
-        self.spec = spec
-
-    def get_col_spec(self, **_options: Any) -> str:
-        return self.spec
 
 
 class Halved(TypeDecorator[Any]):

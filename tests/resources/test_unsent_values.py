@@ -10,15 +10,15 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import Dialect, Integer, MetaData, String, event
+from sqlalchemy import MetaData, String, event
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Mapped, MappedAsDataclass, mapped_column, validates
-from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
 from ormolu import Database, Model, SessionDep, resource
 from ormolu.models import UTCDateTime
 from tests.fixtures.kept import KeptApp, keep_running
+from tests.resources.refusing import Even, Picky
 
 pytestmark = pytest.mark.anyio
 
@@ -30,37 +30,6 @@ class Base(Model):
 
     __abstract__ = True
     metadata = METADATA
-
-
-class Even(TypeDecorator[int]):
-    """Refuses odd numbers, and has no word for anything but numbers."""
-
-    impl = Integer
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        if value is None:
-            return None
-        if value % 2:
-            message = f"{value} is odd"
-            raise ValueError(message)
-        return value.numerator
-
-
-class Picky(TypeDecorator[str]):
-    """Refuses on the database's own dialect alone what is no number."""
-
-    impl = String(20)
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        if value is None:
-            return None
-        # What checks a client's value first is the dialect of SQLAlchemy's, not of ours.
-        return str(int(value)) if dialect.driver not in {"pysqlite"} else value
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else str(value)
 
 
 def fails() -> int:

@@ -1,4 +1,7 @@
-"""Two applications with the same resources, rows and requests: by doors, and by the session."""
+"""Two applications with the same resources, rows and requests: by doors, and by the session.
+
+Where a driver has no lanes, and so no doors, both ways were the session's: there is one.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from sqlalchemy import MetaData, Table
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ormolu import Database, SessionDep
-from ormolu.lanes import _pinned_lane
+from ormolu.lanes import _pinned_lane, why_no_lanes_for
 from tests.fixtures.apps import client_to
 
 __all__ = ["Observer", "Twins", "by_the_session", "shown", "stored_rows", "twins_of"]
@@ -60,14 +63,15 @@ class Twins:
     @property
     def answered(self) -> int:
         """Return how many requests a door has answered, where there are doors."""
-        assert self._observers[1].count == 0
+        assert self._observers[-1].count == 0
         return self._observers[0].count
 
     async def send(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """Send a request to both, compare the answers, and return one."""
         answers = [await client.request(method, path, **options) for client in self.clients]
-        door, session = map(shown, answers)
-        assert door == session, f"{method} {path} {options}: {door} is not {session}"
+        door, *sessions = map(shown, answers)
+        for session in sessions:
+            assert door == session, f"{method} {path} {options}: {door} is not {session}"
         return answers[0]
 
     async def send_all(
@@ -131,10 +135,11 @@ class Twins:
 
     async def compare(self, *tables: Table) -> None:
         """Compare the rows of both databases, as they are stored."""
-        first, second = [
+        first, *others = [
             [await stored_rows(db, table) for table in tables] for db in self.databases
         ]
-        assert first == second, f"{first} is not {second}"
+        for other in others:
+            assert first == other, f"{first} is not {other}"
 
 
 async def _call(app: ASGIApp, scope: Scope, messages: Sequence[dict[str, Any]]) -> tuple[int, Any]:
@@ -202,4 +207,6 @@ async def twins_of(
             observer = Observer(app)
             client = client_to(observer, root_path)
             twins.add(db, observer, await stack.enter_async_context(client))
+            if why_no_lanes_for(db.engine.dialect.driver):
+                break
         yield twins
