@@ -24,18 +24,31 @@ _MOST_LINES = 10
 _LONGEST = 1000
 _LONGEST_READ = 20_000
 
-# What may be a value: texts, of PostgreSQL between dollars too, and numbers. One without an end
-# goes to the end. In double quotes are names, of MySQL texts.
-_VALUES = re.compile(
-    r"\$(\w*)\$.*?(?:\$\1\$|\Z)|'(?:[^'\\]|\\.|'')*(?:'|\Z)|\"[^\"]*(?:\"|\Z)"
-    r"|(?<![\w$%:@])[+-]?\d[\w.]*",
+# Looked for at once: what is in quotes is no comment, and the other way round. What has no end goes
+# to the end of the statement.
+_COMMENT = r"(?P<comment>/\*.*?(?:\*/|\Z)|--[^\n]*)"
+_NUMBER = r"(?P<number>(?<![\w$%:@])[+-]?\d[\w.]*)"
+_BACKQUOTED = r"(?P<name>`[^`]*(?:`|\Z)"
+# A backslash is one, but in E'...'; texts stand between dollars, too.
+_PARTS = re.compile(
+    rf"{_COMMENT}|(?P<text>(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*(?:'|\Z)|'(?:[^']|'')*(?:'|\Z)"
+    rf"|(?<![\w$])\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z))"
+    rf"|{_BACKQUOTED}|\"[^\"]*(?:\"|\Z))|{_NUMBER}",
     re.DOTALL,
 )
-_COMMENTS = re.compile(r"/\*.*?(?:\*/|\Z)|--[^\n]*", re.DOTALL)
+# Of MySQL's, whose sessions read backslashes.
+_PARTS_OF_MYSQL = re.compile(
+    rf"{_COMMENT}|(?P<hash>\#[^\n]*)"
+    r"|(?P<text>'(?:[^'\\]|\\.|'')*(?:'|\Z)|\"(?:[^\"\\]|\\.|\"\")*(?:\"|\Z))"
+    rf"|{_BACKQUOTED})|{_NUMBER}",
+    re.DOTALL,
+)
+_SHOWN = {"comment": " ", "hash": " ", "number": "?", "text": "?"}
 # Of placeholders: three and more are as many as there happen to be.
 _ONE = r"(?:\?|%s|%\(\w+\)s|[:$]\w+)(?:::[\w ]+)?"
 _LISTS = re.compile(rf"\(\s*({_ONE})(?:\s*,\s*{_ONE}){{2,}}\s*\)")
 _BLANKS = re.compile(r"\s+")
+_WORD = re.compile(r"(?:[\s(]|/\*.*?\*/|--[^\n]*\n)*+(\w+)", re.DOTALL)
 
 
 class RequestTimes:
@@ -126,7 +139,7 @@ class Stopwatch:
             queued, request.queued = queued + request.queued, 0.0
             request.add(seconds + queued)
         if self._record is not None:
-            self._record(seconds, _BLANKS.split(sql.lstrip(), 1)[0].upper()[:20])
+            self._record(seconds, _first_word(sql))
         if self._slow is not None and seconds + queued >= self._slow:
             self._log(sql, seconds, queued, request)
 
@@ -145,13 +158,20 @@ class Stopwatch:
         _log.warning("%s: %.3f s, and %.3f s in line before: %s", route, seconds, queued, shape)
 
 
+def _first_word(sql: str) -> str:
+    """Return what a statement does; a comment before it may hold a value."""
+    found = _WORD.match(sql)
+    return "" if found is None else found[1].upper()[:20]
+
+
 def shape_of(sql: str, *, quotes_names: bool = True) -> str:
     """Return a statement without what may be a value, on one line."""
 
     def replaced(found: re.Match[str]) -> str:
-        return found[0] if quotes_names and found[0][0] == '"' else "?"
+        return _SHOWN.get(found.lastgroup or "", found[0])
 
-    text = _COMMENTS.sub(" ", sql[:_LONGEST_READ])
-    text = _LISTS.sub(r"(\1, ...)", _VALUES.sub(replaced, text))
+    parts = _PARTS if quotes_names else _PARTS_OF_MYSQL
+    text = parts.sub(replaced, sql[:_LONGEST_READ])
+    text = _LISTS.sub(r"(\1, ...)", text)
     text = _BLANKS.sub(" ", text).strip()
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

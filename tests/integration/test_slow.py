@@ -151,7 +151,13 @@ def test_no_more_than_ten_a_second(
     [
         ("SELECT  a\n FROM t1 WHERE b = 'it''s' LIMIT 10", "SELECT a FROM t1 WHERE b = ? LIMIT ?"),
         ("SELECT $1::INTEGER, t2.c3 FROM t2", "SELECT $1::INTEGER, t2.c3 FROM t2"),
-        (r"SELECT 'a\'b', 1.5e3, -7", "SELECT ?, ?, ?"),
+        (r"SELECT 'a''b', 1.5e3, -7", "SELECT ?, ?, ?"),
+        (r"SELECT a LIKE b ESCAPE '\', 'secret'", "SELECT a LIKE b ESCAPE ?, ?"),
+        (r"SELECT E'a\' secret', e'it''s', name'", "SELECT ?, ?, name?"),
+        ("SELECT \"it's\", 'secret', `it's`, 'secret'", "SELECT \"it's\", ?, `it's`, ?"),
+        ("SELECT '--', 'secret', \"--\", 'secret'", 'SELECT ?, ?, "--", ?'),
+        ("SELECT a -- it's\n, 'secret' /* \" */ , \"b\"", 'SELECT a , ? , "b"'),
+        ("SELECT '$$', 'secret $$', a$$b, $$ it's $x$ secret $$", "SELECT ?, ?, a$$b, ?"),
         ("SELECT $$secret$$, $t$secret$t$", "SELECT ?, ?"),
         ('SELECT "a b", "Name"."Col" FROM t', 'SELECT "a b", "Name"."Col" FROM t'),
         ("SELECT 1 -- secret\n/* secret */ + 2", "SELECT ? + ?"),
@@ -166,9 +172,30 @@ def test_shapes(sql: str, shape: str) -> None:
     assert shape_of(sql) == shape
 
 
-def test_texts_of_mysql() -> None:
-    """There double quotes are around texts."""
-    assert shape_of('SELECT `a b` = "secret"', quotes_names=False) == "SELECT `a b` = ?"
+@pytest.mark.parametrize(
+    ("sql", "shape"),
+    [
+        ('SELECT `a b` = "secret"', "SELECT `a b` = ?"),
+        (r"""SELECT 'a\' secret', "a\" secret", 'it''s'""", "SELECT ?, ?, ?"),
+        ("SELECT `it's`, 'secret'", "SELECT `it's`, ?"),
+        ("SELECT a # it's\n, 'secret # secret'", "SELECT a , ?"),
+    ],
+)
+def test_shapes_of_mysql(sql: str, shape: str) -> None:
+    """There double quotes are around texts, in which backslashes are read."""
+    assert shape_of(sql, quotes_names=False) == shape
+
+
+@pytest.mark.parametrize(
+    ("sql", "word"),
+    [("SELECT 1", "SELECT"), (" (select 1)", "SELECT"), ("/* secret */ UPDATE t", "UPDATE"),
+     ("/*secret*/INSERT", "INSERT"), ("-- secret\nDELETE", "DELETE"), ("'secret'", "")],
+)  # fmt: skip
+def test_the_word_of_a_metric_is_no_comment(sql: str, word: str) -> None:
+    """A comment may hold a value."""
+    words: list[str] = []
+    Stopwatch(None, lambda _seconds, found: words.append(found)).note(sql, 0.1)
+    assert words == [word]
 
 
 def test_long_statements() -> None:
