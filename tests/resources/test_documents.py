@@ -166,6 +166,15 @@ def test_every_operation_may_be_late(document: dict[str, Any]) -> None:
             assert list(content) == ["application/problem+json"]
 
 
+def test_every_write_may_find_a_full_disk(document: dict[str, Any]) -> None:
+    """Those that only read cannot."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if path.startswith("/orders"):
+                is_write = method != "get" and not operation["summary"].startswith("The same")
+                assert ("507" in operation["responses"]) is is_write, (method, path)
+
+
 async def test_answers_are_as_documented(people_client: httpx2.AsyncClient) -> None:
     """A row has exactly the properties of its schema."""
     row = (await people_client.post("/people", json={"name": "a"})).json()

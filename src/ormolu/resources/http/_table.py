@@ -72,7 +72,7 @@ class Operation:
 # Of any request: others are in the way or too many, and a deadline, be it the database's own.
 _WAITING = (503, 504)
 _TAKING = (400, 413, 415, 422, *_WAITING)
-_WRITING = (400, 403, 409, 412, 422, 428, *_WAITING)
+_WRITING = (400, 403, 409, 412, 422, 428, *_WAITING, 507)
 
 TABLE = (
     Operation(

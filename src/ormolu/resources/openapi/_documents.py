@@ -23,6 +23,7 @@ _MEANINGS = {
     413: "The body is too large", 415: "The body is not JSON", 422: "A value is wrong",
     428: "If-Match is required", 503: "Busy; try again after Retry-After",
     504: "It took too long, and was given up",
+    507: "The disk is full",
 }  # fmt: skip
 
 _TEXT = {"type": "string"}
