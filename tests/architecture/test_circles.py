@@ -39,6 +39,7 @@ def _graph() -> dict[str, set[str]]:
     return {name: _imports(path, {*sources}) for name, path in sources.items()}
 
 
+@pytest.mark.long
 def test_no_circle() -> None:
     """Modules import each other in one direction only, imports for type checkers included."""
     try:

@@ -26,6 +26,7 @@ def served(db: Database) -> FastAPI:
     return app
 
 
+@pytest.mark.long
 async def test_work_is_counted(backend: Backend, database_url: str, told: Told) -> None:
     """Units of work, COMMITs, statements and connections, by names that are the conventions'."""
     db = make_database(database_url)

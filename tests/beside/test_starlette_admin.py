@@ -71,6 +71,7 @@ async def test_forms(database_url: str) -> None:
         assert [item["name"] for item in items] == ["Bergen", "Rome"]
 
 
+@pytest.mark.long
 async def test_refused_forms(database_url: str) -> None:
     """A constraint that a form violates is answered 409 and stores nothing; no lock is left."""
     async with client_of(make_app(database_url)) as client:

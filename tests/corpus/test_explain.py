@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.corpus.models import models_of, resources
-
+# The corpus is imported by those who need it: its 200 classes take longer than all other imports
+# of a run for a few tests.
 URLS = {"sqlite": "sqlite://", "asyncpg": "postgresql+asyncpg://localhost/corpus"}
 
 # Percent of the classes that an operation is answered by a plan for, at least.
@@ -19,11 +19,16 @@ LEAST = {"list": 100, "read": 100, "create": 85, "update": 80, "delete": 75}
 def _declared_here() -> Iterator[None]:
     """Resources in no application speak in each: those of the corpus go with its tests."""
     yield
+    from tests.corpus.models import resources
+
     resources.cache_clear()
 
 
+@pytest.mark.long
 def test_the_corpus_is_large() -> None:
     """Some hundreds of classes."""
+    from tests.corpus.models import models_of
+
     assert len(models_of(has_native=True)) >= 200
 
 
@@ -31,6 +36,8 @@ def test_the_corpus_is_large() -> None:
 @pytest.mark.parametrize("name", URLS)
 def test_most_operations_are_plans(name: str) -> None:
     """By the front door, or by a route on a lane."""
+    from tests.corpus.models import models_of, resources
+
     plans: Counter[str] = Counter()
     reasons: Counter[tuple[str, str]] = Counter()
     native = {mapper.class_ for mapper in models_of(has_native=True)}

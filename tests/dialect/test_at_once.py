@@ -121,6 +121,7 @@ async def test_first_short_write_needs_no_thread(engine: AsyncEngine, wakes: lis
     pytest.fail("each time a thread was needed")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("journal", ["delete", "wal"])
 async def test_only_beside_a_write_ahead_log(make: Make, wakes: list[object], journal: str) -> None:
     """Without one, a reader may have to wait for a writer."""

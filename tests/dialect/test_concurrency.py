@@ -15,6 +15,7 @@ PROGRAM = Path(__file__).with_name("_increments.py")
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.long
 async def test_read_modify_write_in_one_process(engine: AsyncEngine) -> None:
     """8 connections x 60 transactions add up exactly."""
     await increment(engine, 8, 60)

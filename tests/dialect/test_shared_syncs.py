@@ -125,6 +125,7 @@ def rows_after_cut(path: Path, log: Log, chances: random.Random, cut: Path) -> i
     return count
 
 
+@pytest.mark.long
 async def test_rows_outlive_a_loss_of_power(
     engine: AsyncEngine, path: Path, log: Log, tmp_path: Path
 ) -> None:

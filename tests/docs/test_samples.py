@@ -166,6 +166,7 @@ def test_architecture_names_every_module() -> None:
             assert module.stem in picture, module
 
 
+@pytest.mark.long
 def test_every_sqlite_option_is_documented_with_its_default() -> None:
     """The table in docs/sqlite.md has the options of the driver, and their defaults."""
     text = (ROOT / "docs" / "sqlite.md").read_text()

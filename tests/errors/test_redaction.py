@@ -284,6 +284,7 @@ async def served(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
     await running
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("act", [chain, FAILURES["syntax"]], ids=["chain", "syntax"])
 async def test_uvicorn_logs_no_value(
     act: Act, backend: Backend, database_url: str, logged: pytest.LogCaptureFixture
@@ -416,6 +417,7 @@ WORDS: dict[str, tuple[str, str, Act]] = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 async def test_words_without_values_are_kept(
     backend: Backend, shared: Shared, logged: pytest.LogCaptureFixture
 ) -> None:

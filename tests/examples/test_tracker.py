@@ -237,6 +237,7 @@ def test_news(app: FastAPI) -> None:
             pass
 
 
+@pytest.mark.long
 async def test_who_asks_can_be_replaced(app: FastAPI, client: httpx2.AsyncClient) -> None:
     """`dependency_overrides` reach policies and routes alike."""
     async with app.state.database.unit_of_work() as session:
@@ -281,6 +282,7 @@ def undone(app: FastAPI) -> AbstractAsyncContextManager[Any]:
     return transaction()
 
 
+@pytest.mark.long
 async def test_document(client: httpx2.AsyncClient) -> None:
     """Own routes and resources stand in one document, each operation once."""
     document = (await client.get("/openapi.json")).json()

@@ -53,6 +53,7 @@ async def test_burst_with_the_defaults(database_url: str, count: int) -> None:
             assert await session.scalar(select(func.count()).select_from(Note)) == 1 + count
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_who_came_with_a_burst_is_no_newcomer(
     database_url: str, monkeypatch: pytest.MonkeyPatch

@@ -101,6 +101,7 @@ async def test_modes_that_insist_on_tls(driver: str, mode: str, postgresql: Post
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["ssl-mode", "ssl_mode", "sslmode"])
 def test_mysql_modes(name: str) -> None:
     """MySQL's modes become an SSL context that checks as much as the mode says."""

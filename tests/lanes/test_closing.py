@@ -101,6 +101,7 @@ async def test_no_connection_to_be_had(database_url: str) -> None:
         assert "GET /things/1" not in shop.passed_on
 
 
+@pytest.mark.long
 @BOTH
 async def test_errors_are_handed_over_with_their_pool(database_url: str) -> None:
     """Sessions have connections beside those that are held, in the smallest pool with lanes."""

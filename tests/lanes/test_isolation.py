@@ -33,6 +33,7 @@ async def number_of(shop: Served, key: int = 1) -> int:
     return int(answer.json()["number"])
 
 
+@pytest.mark.long
 @BOTH
 async def test_read_your_writes(database_url: str) -> None:
     """Whoever was answered sees it, and so does everybody else who asks from then on."""

@@ -84,6 +84,7 @@ async def check(shop: Served, target: Any, *names: str) -> None:
         assert await send_all(shop) == []
 
 
+@pytest.mark.long
 async def test_engines(database_url: str) -> None:
     """A tracer, or what sets a role for each transaction, hears the statements of its engine."""
     async with served(database_url) as shop:
@@ -167,6 +168,7 @@ async def test_logs(database_url: str, name: str, caplog: pytest.LogCaptureFixtu
             engine.echo = False
 
 
+@pytest.mark.long
 async def test_explanations(database_url: str) -> None:
     """`explain` says who listens, be it before the engines are there or once they are."""
     async with served(database_url) as shop:
@@ -193,6 +195,7 @@ async def test_all_engines(database_url: str) -> None:
         await check(shop, Pool, "checkout", "checkin", "reset")
 
 
+@pytest.mark.long
 async def test_sessions(database_url: str) -> None:
     """What a program adds to each session's statements, as a filter for tenants, is added."""
     async with served(database_url) as shop:

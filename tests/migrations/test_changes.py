@@ -50,6 +50,7 @@ async def make_filled(project: Project, metadata: MetaData) -> None:
     await project.ask("INSERT INTO users (id, name) VALUES (1, 'Ann')")
 
 
+@pytest.mark.long
 async def test_renamed_column_keeps_its_values(project: Project) -> None:
     """There and back, with the index that has its name."""
     await make_filled(project, users(name()))
@@ -67,6 +68,7 @@ async def test_renamed_column_keeps_its_values(project: Project) -> None:
     assert await project.ask("SELECT name FROM users") == "Ann"
 
 
+@pytest.mark.long
 async def test_rename_is_never_guessed(project: Project) -> None:
     """A column that is gone beside a new one is asked about; what was said has to be true."""
     await make_filled(project, users(name()))
@@ -86,6 +88,7 @@ async def test_rename_is_never_guessed(project: Project) -> None:
         await project.migrations(users(name())).revision("wrong", renames={"users.a": "b"})
 
 
+@pytest.mark.long
 async def test_required_column_comes_in_three_steps(project: Project) -> None:
     """It is added, filled with the model's default, then NOT NULL; a table with rows takes it."""
     await make_filled(project, users(name()))
@@ -103,6 +106,7 @@ async def test_required_column_comes_in_three_steps(project: Project) -> None:
     assert await project.ask("SELECT count(*) FROM users") == 1
 
 
+@pytest.mark.long
 async def test_column_that_becomes_required_is_filled(project: Project) -> None:
     """NULLs get the default first; without one, whoever writes the revision is told."""
     kind = Column("kind", String(9))
@@ -116,6 +120,7 @@ async def test_column_that_becomes_required_is_filled(project: Project) -> None:
     assert path.read_text().index("add_column") < path.read_text().index("'age',\n")
 
 
+@pytest.mark.long
 async def test_checks_come_and_go_by_their_names(project: Project) -> None:
     """One that is new is written, and one that is gone is dropped; one that stays is none."""
     await make_filled(project, users(name()))
@@ -130,6 +135,7 @@ async def test_checks_come_and_go_by_their_names(project: Project) -> None:
         await project.ask("UPDATE users SET age = 10")
 
 
+@pytest.mark.long
 async def test_check_that_changed_is_made_anew(project: Project) -> None:
     """By its text, as the database writes it; there and back."""
 
@@ -172,6 +178,7 @@ async def test_foreign_key_comes_and_goes(project: Project) -> None:
             await project.migrations(after).upgrade()
 
 
+@pytest.mark.long
 async def test_column_of_a_rule_is_renamed(project: Project) -> None:
     """A CHECK and an index follow; there and back."""
 
@@ -221,6 +228,7 @@ async def there_and_back(
     await project.migrations(after).upgrade()
 
 
+@pytest.mark.long
 async def test_computed_column_is_renamed(project: Project) -> None:
     """With what computes it; there and back."""
     twice = [users(name(), Column(each, Integer, Computed("id * 2"))) for each in ("a", "b")]
@@ -233,6 +241,7 @@ async def test_computed_column_is_renamed(project: Project) -> None:
     assert await project.ask("SELECT a FROM users") == 2
 
 
+@pytest.mark.long
 async def test_table_with_a_computed_column_is_altered(project: Project) -> None:
     """SQLite copies it, and computes the column anew."""
     twice = Column("twice", Integer, Computed("id * 2"))
@@ -241,6 +250,7 @@ async def test_table_with_a_computed_column_is_altered(project: Project) -> None
     assert await project.ask("SELECT twice FROM users") == 2
 
 
+@pytest.mark.long
 async def test_indexed_table_goes_and_comes_back(project: Project) -> None:
     """With its index and its key, which the models no longer know."""
     before = users(name())
@@ -256,6 +266,7 @@ async def test_indexed_table_goes_and_comes_back(project: Project) -> None:
     await project.migrations(before).check()
 
 
+@pytest.mark.long
 async def test_key_stays_while_its_index_goes(project: Project) -> None:
     """Beside a column that comes in steps: the key is put aside once."""
     owner = Column("owner_id", Integer, ForeignKey("users.id"))
@@ -282,6 +293,7 @@ async def test_check_beside_a_new_type_waits_for_it(project: Project) -> None:
     assert "small" not in path.read_text()
 
 
+@pytest.mark.long
 async def test_server_default_is_compared(project: Project) -> None:
     """One that changed is written; one that stays is none."""
     kind = Column("kind", String(9), server_default="a", nullable=False)
@@ -294,6 +306,7 @@ async def test_server_default_is_compared(project: Project) -> None:
     assert await project.ask("SELECT kind FROM users WHERE id = 2") == "b"
 
 
+@pytest.mark.long
 async def test_enumeration_gains_values(project: Project) -> None:
     """A value that the database would refuse is added; one that is gone stays, and is reported."""
     await make_filled(project, users(name(), Column("mood", Enum("sad", "ok", name="mood"))))
@@ -305,6 +318,7 @@ async def test_enumeration_gains_values(project: Project) -> None:
     await project.ask("UPDATE users SET mood = 'it''s'")
 
 
+@pytest.mark.long
 async def test_enumeration_comes_and_goes_with_its_column(project: Project) -> None:
     """In a new column and in a new table, up and down twice."""
     await make_filled(project, users(name()))
@@ -326,6 +340,7 @@ async def test_values_of_an_enumeration_are_not_taken(project: Project) -> None:
     assert any("mood keeps the values sad" in line for line in project.said)
 
 
+@pytest.mark.long
 async def test_column_without_default_becomes_required(project: Project) -> None:
     """It is one step, which fails where there are NULLs; that is told."""
     await project.revise(users(name(), Column("kind", String(9))))
@@ -378,6 +393,7 @@ async def test_models_of_schemas_are_compared(project: Project) -> None:
         await project.ask("DROP SCHEMA shop_of_tests")
 
 
+@pytest.mark.long
 async def test_indexed_key_is_renamed(project: Project) -> None:
     """The column, its key and its index have new names; there and back."""
 

@@ -109,6 +109,7 @@ def one(kind: Any, default: Any) -> MetaData:
     return metadata
 
 
+@pytest.mark.long
 async def test_default_changes_with_its_type(project: Project) -> None:
     """A value that the old type cannot have is a change."""
     before, after = one(Integer(), "1"), one(String(9), "it's")
@@ -127,6 +128,7 @@ async def test_default_of_what_is_not_there_is_a_change(project: Project) -> Non
         await project.migrations(one(Integer(), text("made_by_a_later_revision()"))).check()
 
 
+@pytest.mark.long
 async def test_default_that_comes_or_goes_is_a_change(project: Project) -> None:
     """One that is new, and one that is gone."""
     for default in (None, "it's 100% \\:x", None):
@@ -136,6 +138,7 @@ async def test_default_that_comes_or_goes_is_a_change(project: Project) -> None:
     assert await project.ask("SELECT value FROM notes") is None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("before", "after", "default", "other"),
     [
@@ -159,6 +162,7 @@ async def test_default_stays_when_its_type_changes(
         await project.migrations(one(after, other)).check()
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_column_without_a_type_has_its_default(project: Project) -> None:
     """SQLite needs none, and SQLAlchemy then knows none; that of the model is taken."""

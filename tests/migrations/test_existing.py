@@ -107,6 +107,7 @@ def loggers() -> Iterator[None]:
         yield
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("toml", [False, True])
 async def test_folder_of_twenty_revisions_is_adopted(project: Project, *, toml: bool) -> None:
     """Its own env.py and revisions run from within a loop, and no logger is silenced."""
@@ -124,6 +125,7 @@ async def test_folder_of_twenty_revisions_is_adopted(project: Project, *, toml: 
     assert logging.getLogger().handlers == handlers
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 async def test_table_of_revisions_has_another_name(project: Project) -> None:
     """What the database has is read where the project's env.py keeps it."""
@@ -141,6 +143,7 @@ async def test_table_of_revisions_has_another_name(project: Project) -> None:
     assert "alembic_version" not in await project.tables()
 
 
+@pytest.mark.long
 async def test_plain_alembic_with_two_lines(project: Project) -> None:
     """`alembic revision --autogenerate` and `alembic upgrade` do right, and lose no row."""
     config = adopt(project, toml=True)

@@ -16,6 +16,7 @@ from tests.migrations.round_trip import Made, of_server, try_pairs
 from tests.migrations.test_changes import make_filled, name, users
 
 
+@pytest.mark.long
 async def test_two_columns_of_a_table_are_renamed(project: Project) -> None:
     """There and back, with the defaults of the server."""
     more = Column("kind", String(9), server_default="a", nullable=False)
@@ -32,6 +33,7 @@ async def test_two_columns_of_a_table_are_renamed(project: Project) -> None:
     assert await project.ask("SELECT kind FROM users WHERE id = 2") == "a"
 
 
+@pytest.mark.long
 async def test_nulls_get_the_default_of_the_server(project: Project) -> None:
     """It is no value of rows that are there, so they are given it before the column is NOT NULL."""
     await make_filled(project, users(name(), Column("kind", String(9), server_default="a:b")))
@@ -42,6 +44,7 @@ async def test_nulls_get_the_default_of_the_server(project: Project) -> None:
     assert await project.ask("SELECT kind FROM users") == "a:b"
 
 
+@pytest.mark.long
 async def test_downgrade_brings_a_required_column_back(project: Project) -> None:
     """Its values are gone, so that rows get a neutral one: a downgrade has to run."""
     columns: list[Column[Any]] = [
@@ -60,6 +63,7 @@ async def test_downgrade_brings_a_required_column_back(project: Project) -> None
     await project.migrations(users(name(), *(each._copy() for each in columns))).check()
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_copied_table_keeps_its_computed_columns(project: Project) -> None:
     """No value can be stored there."""

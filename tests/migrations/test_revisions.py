@@ -19,6 +19,7 @@ ROWS = (
 )
 
 
+@pytest.mark.long
 async def test_two_revisions_there_and_back(project: Project) -> None:
     """Each step is what the models say, and no row of another table is lost."""
     await project.revise()
@@ -47,6 +48,7 @@ async def test_revision_names_our_types_as_programs_do(project: Project) -> None
     assert "info=" not in source
 
 
+@pytest.mark.long
 async def test_nothing_to_do_is_said_by_check(project: Project) -> None:
     """check passes after upgrade; and fails for a model that changed, and for a second head."""
     await project.revise()
@@ -65,6 +67,7 @@ async def test_nothing_to_do_is_said_by_check(project: Project) -> None:
     await project.migrations().check()
 
 
+@pytest.mark.long
 async def test_unknown_tables_stay(project: Project) -> None:
     """A table that no model maps is reported and stays, unless its end is asked for; ours stay."""
     both = first_tables()
@@ -81,6 +84,7 @@ async def test_unknown_tables_stay(project: Project) -> None:
     assert "ormolu_idempotency" not in source
 
 
+@pytest.mark.long
 async def test_texts(project: Project) -> None:
     """current, history and sql return what Alembic prints; sql runs nothing."""
     path = await project.revise(message="first tables")
@@ -97,6 +101,7 @@ async def test_texts(project: Project) -> None:
     assert await project.tables() == {"alembic_version"}
 
 
+@pytest.mark.long
 async def test_start_migrates(project: Project, caplog: pytest.LogCaptureFixture) -> None:
     """schema="migrate" brings a database up at start, and a second start has nothing to do."""
     await project.revise()
@@ -108,6 +113,7 @@ async def test_start_migrates(project: Project, caplog: pytest.LogCaptureFixture
     assert len([line for line in caplog.messages if line.startswith("upgraded")]) == 1
 
 
+@pytest.mark.long
 async def test_verify_says_by_which_revisions(project: Project) -> None:
     """A start that only looks refuses a database that is behind, and one that is ahead."""
     first = await project.revise(message="first tables")
@@ -128,6 +134,7 @@ async def test_verify_says_by_which_revisions(project: Project) -> None:
     assert '"more" was not applied' in caught.value.differences[1]
 
 
+@pytest.mark.long
 async def test_several_at_once_in_one_process(project: Project) -> None:
     """Alembic has one `op` for a process, so its calls take turns; the loop runs on meanwhile."""
     await project.revise()

@@ -74,6 +74,7 @@ async def test_revision_that_fails_leaves_nothing_or_is_told(project: Project) -
     await project.migrations().verify()
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 @pytest.mark.parametrize("driver", ["ormolu", "aiosqlite"])
 async def test_revision_may_leave_no_row_alone(project: Project, driver: str) -> None:
@@ -101,6 +102,7 @@ async def test_lock_file_that_cannot_be_made_is_an_error(project: Project) -> No
         await project.migrations().upgrade()
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_database_in_memory_is_migrated(project: Project) -> None:
     """A database that ends with its object takes the revisions of the project at each start."""

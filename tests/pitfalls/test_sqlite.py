@@ -33,6 +33,7 @@ class Child(Loose):
     parent_id: Mapped[int] = mapped_column(ForeignKey("parents.id"))
 
 
+@pytest.mark.long
 async def test_pitfall_08_locking_and_lost_updates(database_url: str) -> None:
     """40 concurrent increments end at exactly 40, without one error."""
     app, db = FastAPI(), Database(database_url, metadata=Base.metadata)
@@ -70,6 +71,7 @@ async def test_pitfall_08_savepoint_and_ddl_are_rolled_back(database_url: str) -
             assert await session.scalar(text(query)) == 0
 
 
+@pytest.mark.long
 async def test_guide_has_pitfall_08(database_url: str) -> None:
     """The guide's program loses updates, and says 200 to each."""
     guide = make_guide(database_url, Plain.metadata)

@@ -93,6 +93,7 @@ def run(request: pytest.FixtureRequest, backend: Backend) -> Run:
     return request.param  # type: ignore[no-any-return]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 async def test_cancelled_request_is_whole_or_nothing(
     backend: Backend, database_url: str, operation: Operation, run: Run
@@ -141,6 +142,7 @@ async def test_cancelled_opening_of_a_connection_leaves_nothing(
     assert not found, "\n".join(found)
 
 
+@pytest.mark.long
 async def test_cancelled_unit_of_work_is_whole_or_nothing(
     backend: Backend, database_url: str, run: Run
 ) -> None:

@@ -123,6 +123,7 @@ async def test_a_conflict_of_serialisable_transactions_is_run_again(served: Kept
         assert sorted(await coins(served.db)) == [1, 2]
 
 
+@pytest.mark.long
 async def test_each_increment_is_stored_once(database_url: str) -> None:
     """Reading, adding one, writing: under SERIALIZABLE none is lost, and none refused."""
     bank = Bank(database_url, isolation_level="SERIALIZABLE")

@@ -41,6 +41,7 @@ async def is_returned(db: Database) -> bool:
     return False
 
 
+@pytest.mark.long
 async def test_clients_that_hang_up_leave_whole_rows(backend: Backend, database_url: str) -> None:
     """Requests whose clients are gone end whole or not at all, and give their connection back."""
     db = database_of(database_url, pool_size=2, max_overflow=0, pool_timeout=5.0)

@@ -35,6 +35,7 @@ async def watching() -> AsyncIterator[Watch]:
 needs_proc = pytest.mark.skipif(not IS_SUPPORTED, reason="reads Linux's /proc/self/task")
 
 
+@pytest.mark.long
 async def test_concurrent_increments_are_all_counted(backend: Backend, database_url: str) -> None:
     """40 requests that read, add and write end at 40."""
     db = database_of(database_url, pool_size=5, max_overflow=0, pool_timeout=20.0)

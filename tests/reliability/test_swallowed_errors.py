@@ -61,6 +61,7 @@ def make_careless_app(db: Database) -> FastAPI:
     return app
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", FAILURES)
 async def test_success_means_stored(database_url: str, how: str) -> None:
     """A route that caught an error answers 200 only if its other rows are there."""

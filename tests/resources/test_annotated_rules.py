@@ -147,6 +147,7 @@ def _app(url: str, model: type[Any]) -> FastAPI:
     return app
 
 
+@pytest.mark.long
 async def test_constraints_hold_for_creates_and_changes(database_url: str) -> None:
     """What breaks one is 422 at its field; what keeps all is stored as it is."""
     async with client_of(_app(database_url, Gauge)) as client:

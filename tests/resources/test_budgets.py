@@ -83,6 +83,7 @@ def circle(**options: Any) -> tuple[Any, list[Any]]:
     return Ring, [clubs, players]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_enough", [True, False])
 async def test_rows_count_as_often_as_they_stand_in_the_answer(
     twin_urls: Urls, is_enough: bool
@@ -116,6 +117,7 @@ async def test_a_circle_of_includes_is_refused_before_it_is_fetched(
         assert sum("row_number" in each for each in statements) == len(twins.databases)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "path", ["/clubs?include=league", "/clubs?limit=7", "/clubs/1?include=players"]
 )
@@ -145,6 +147,7 @@ async def test_a_call_from_python_has_the_budget(database_url: str) -> None:
         assert refused.value.entries[0]["loc"] == ["arguments", "include"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("query", ["", "?fields=id,body", "?sort=-title", "?limit=2"])
 async def test_bytes_are_those_of_the_body(twin_urls: Urls, query: str) -> None:
     """An answer of exactly so many passes, and with one more it is refused."""
@@ -294,6 +297,7 @@ def library(**options: Any) -> list[Any]:
     return [resource(Shelf, includes={"scrolls": scrolls}, **options), scrolls]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "path",
     ["/scrolls?sort=-title", "/scrolls?sort=title,body&limit=3", "/shelves?include=scrolls"],
@@ -359,6 +363,7 @@ async def test_an_include_is_of_few_relations(database_url: str) -> None:
             await nodes.list(session, include=deep)
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_the_json_of_long_values_is_not_begun(twin_urls: Urls) -> None:
     """SQLite would make all of it before it looks at how long it is, outside of Python's memory."""

@@ -139,6 +139,7 @@ def _letters() -> int:
     return sum(len(each) for each in texts() if each[:6] in {"sought", b"sought"})
 
 
+@pytest.mark.long
 async def test_nothing_of_a_large_request_is_kept(database_url: str) -> None:
     """Neither of one that is refused, nor of one that is answered."""
     app = FastAPI()

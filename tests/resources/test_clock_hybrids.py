@@ -110,6 +110,7 @@ async def test_the_clock_goes_on(twin_urls: Urls, ticks: timedelta) -> None:
         await twins.compare(*Base.metadata.tables.values())
 
 
+@pytest.mark.long
 async def test_pages_are_of_the_same_moment_or_not(twin_urls: Urls) -> None:
     """A cursor goes on where its page ended, whatever the time is."""
     async with twins_of(twin_urls, Base.metadata, owners, offers) as twins:
@@ -123,6 +124,7 @@ async def test_pages_are_of_the_same_moment_or_not(twin_urls: Urls) -> None:
             await twins.send("GET", f"{path}&cursor={cursor}")
 
 
+@pytest.mark.long
 async def test_other_sql_at_another_time(twin_urls: Urls) -> None:
     """It is the session's: a plan has one statement."""
     async with twins_of(twin_urls, Base.metadata, owners, offers) as twins:

@@ -255,6 +255,7 @@ def test_two_resources_of_an_included_model_must_be_named() -> None:
     assert one.exposure.reached == [one.exposure]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_policies_behind_two_hops_count_whatever_the_order(database_url: str) -> None:
     """A policy that is declared last holds for all that were declared before."""
@@ -271,6 +272,7 @@ async def test_policies_behind_two_hops_count_whatever_the_order(database_url: s
             assert (answer.status_code, answer.json()["items"]) == (200, []), n
 
 
+@pytest.mark.long
 async def test_composite_keys_are_in_the_path(database_url: str) -> None:
     """Two keys, a comma between them; PUT, since the client owns them."""
     async with client_of(app_of(database_url)) as client:

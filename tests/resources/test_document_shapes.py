@@ -349,6 +349,7 @@ def test_a_where_in_a_body_is_typed() -> None:
     assert (junctions["not"], junctions["not__ge"]["type"]) == ({"type": "object"}, "integer")
 
 
+@pytest.mark.long
 def test_names_that_are_taken_stay_with_their_owners() -> None:
     """Models of the program's own keep their names, and enums of one name have two."""
     schemas = APPS["odd"]().openapi()["components"]["schemas"]

@@ -281,6 +281,7 @@ async def test_read_checks_if_match(shop_client: httpx2.AsyncClient) -> None:
     assert (await shop_client.get("/orders/1", headers=broken)).status_code == 422
 
 
+@pytest.mark.long
 async def test_upserts_stay_within_the_policy(shop_client: httpx2.AsyncClient) -> None:
     """A row that cannot be seen is not changed; NULL is in no conflict; a wrong row is refused."""
     body = {"email": "bo@example.com", "name": "Me"}
@@ -308,6 +309,7 @@ async def test_upserts_stay_within_the_policy(shop_client: httpx2.AsyncClient) -
     assert put.status_code == 409
 
 
+@pytest.mark.long
 async def test_put_where_it_is_forbidden(database_url: str) -> None:
     """A row that is seen and sealed is not replaced; one that is unseen is in the way."""
 
@@ -359,6 +361,7 @@ async def test_key_in_flight_is_409(database_url: str, backend: Backend) -> None
             assert answer.headers["Retry-After"] == "1"
 
 
+@pytest.mark.long
 async def test_keys_end_after_a_day(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An old key is free again, and old keys are deleted; one without an answer is in flight."""
     db = Database(database_url)

@@ -130,6 +130,7 @@ async def test_each_application_obeys_its_own(
     assert ['"phone"' in each for each in documents] == [False, True, True]
 
 
+@pytest.mark.long
 async def test_resources_of_modules_are_closed_by_those_beside_them(stored: str) -> None:
     """One resource in two applications shows in each what that one's other resources declare."""
     shared, router = orders(), APIRouter(prefix="/v1")
@@ -145,6 +146,7 @@ async def test_resources_of_modules_are_closed_by_those_beside_them(stored: str)
             assert (await items(c, f"/v1{ORDERS}"))[0]["customer"]["phone"] == "555"
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 async def test_resource_that_is_included_late(stored: str) -> None:
     """What it closes is closed from the next request on, by doors and by routes."""
@@ -236,6 +238,7 @@ async def test_mounted_applications(stored: str, *, is_attached: bool) -> None:
         assert (await client.get("/two/orders?customer.phone=555")).status_code == 422
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_python_calls_show_what_their_application_does(stored: str) -> None:
     """The session of a request tells which it is, and so does that of a database."""
@@ -313,6 +316,7 @@ async def test_nothing_of_an_application_stays(stored: str) -> None:
     assert len(kept) == 1000
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_what_was_in_an_application_says_nothing_after_it(stored: str) -> None:
     """Whether the collector has seen it or not: of a module, or kept by what FastAPI keeps."""

@@ -61,6 +61,7 @@ async def test_what_was_sent_is_read(twin_urls: tuple[str, str], model: Any) -> 
         assert put.json()["zone"] == "x"
 
 
+@pytest.mark.long
 async def test_patterns_see_no_blanks_at_the_end(twin_urls: tuple[str, str]) -> None:
     """The end of a text is what was sent last."""
     async with twins_of(twin_urls, Base.metadata, resource(Country, path="/countries")) as twins:
@@ -71,6 +72,7 @@ async def test_patterns_see_no_blanks_at_the_end(twin_urls: tuple[str, str]) -> 
             assert len(listed.json()["items"]) == 1, query
 
 
+@pytest.mark.long
 async def test_blanks_at_the_end_are_no_other_spelling(twin_urls: tuple[str, str]) -> None:
     """PostgreSQL calls them equal; nothing is stored that ends so, and nothing is found."""
     async with twins_of(twin_urls, Base.metadata, resource(Country, path="/countries")) as twins:

@@ -118,6 +118,7 @@ async def test_errors_of_a_model_of_the_programs_own(twin_urls: Urls) -> None:
         await twins.compare(Item.__table__)  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 async def test_defaults_that_look_at_the_statement(twin_urls: Urls) -> None:
     """They see it."""
     async with twins_of(twin_urls, Base.metadata, contextual) as twins:
@@ -127,6 +128,7 @@ async def test_defaults_that_look_at_the_statement(twin_urls: Urls) -> None:
         await twins.compare(Contextual.__table__)  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 async def test_listeners_that_come_later(twin_urls: Urls) -> None:
     """A listener hears of all that is written from then on."""
     heard: list[str] = []
@@ -298,6 +300,7 @@ MESSAGES: tuple[list[dict[str, Any]], ...] = (
 )  # fmt: skip
 
 
+@pytest.mark.long
 async def test_bodies_in_parts(twin_urls: Urls) -> None:
     """Whole, broken off, too long."""
     async with twins_of(twin_urls, Base.metadata, items) as twins:
@@ -310,6 +313,7 @@ async def test_bodies_in_parts(twin_urls: Urls) -> None:
         assert status == 413
 
 
+@pytest.mark.long
 async def test_servers_of_other_kinds(twin_urls: Urls) -> None:
     """The path as it was sent may be missing, or have the query in it."""
     async with twins_of(twin_urls, Base.metadata, items) as twins:
@@ -334,6 +338,7 @@ async def test_writers_of_one_row(twin_urls: Urls) -> None:
         assert (await twins.send("GET", "/counted/1")).json()["version"] == 31
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_pages_meet_while_rows_come(twin_urls: Urls, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cursor is of the page that it came with, whatever is stored at that moment."""

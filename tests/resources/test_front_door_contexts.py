@@ -137,6 +137,7 @@ def named(name: str) -> dict[str, Any]:
     return {"headers": {"x-name": name}}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["/context_letters", "/context_pages"])
 async def test_lists_asked_for_together(twin_urls: Urls, path: str) -> None:
     """Each has what is theirs, though the rows are read once."""
@@ -164,6 +165,7 @@ async def test_filter_on_what_depends_on_the_request(twin_urls: Urls) -> None:
         await twins.through("GET", "/context_letters?text=ann:a", **named("ann"))
 
 
+@pytest.mark.long
 async def test_hybrid_property_of_the_clock(
     twin_urls: Urls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +182,7 @@ async def test_hybrid_property_of_the_clock(
         assert answer.json()["is_over"]
 
 
+@pytest.mark.long
 async def test_callables_are_asked_each_time(
     twin_urls: Urls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +200,7 @@ async def test_callables_are_asked_each_time(
     assert {each.way for each in visits.explain() if each.operation == "read"} == {"front door"}
 
 
+@pytest.mark.long
 async def test_relation_of_the_clock(twin_urls: Urls, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its condition is computed for each request that follows it."""
     async with twins_of(twin_urls, Base.metadata, shops, plain_marks) as twins:

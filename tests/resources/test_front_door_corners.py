@@ -145,6 +145,7 @@ class Dated(Base):
 dated = resource(Dated)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("value", ["colour = 'GREEN'", "day = 'x'", "\"any\" = '{'", "price = 'x'"])
 async def test_rows_that_cannot_be_read(twin_urls: Urls, backend: Backend, value: str) -> None:
     """A change whose answer is an error is not stored."""
@@ -277,6 +278,7 @@ class Documented(Ours):
 documented = resource(Documented)
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_text_that_is_json_to_sqlite(twin_urls: Urls) -> None:
     """It is text in the answer."""
@@ -321,6 +323,7 @@ class Decorated(Base):
 decorated = resource(Decorated)
 
 
+@pytest.mark.long
 async def test_types_of_the_programs_own(twin_urls: Urls) -> None:
     """Wherever they come from."""
     async with twins_of(twin_urls, Base.metadata, decorated) as twins:

@@ -70,6 +70,7 @@ WRONG = (
 )  # fmt: skip
 
 
+@pytest.mark.long
 async def test_totals_and_skipped_rows(twins: Twins, subtests: pytest.Subtests) -> None:
     """A door counts and skips, whatever else a list asks for."""
     for query in RIGHT:
@@ -78,6 +79,7 @@ async def test_totals_and_skipped_rows(twins: Twins, subtests: pytest.Subtests) 
             assert answer.status_code == 200
 
 
+@pytest.mark.long
 async def test_wrong_numbers_are_refused(twins: Twins, subtests: pytest.Subtests) -> None:
     """What is wrong the session's way refuses, in its words."""
     for query in WRONG:
@@ -86,12 +88,14 @@ async def test_wrong_numbers_are_refused(twins: Twins, subtests: pytest.Subtests
             assert answer.status_code == 422
 
 
+@pytest.mark.long
 async def test_estimates_ask_the_planner(twins: Twins, backend: Backend) -> None:
     """Where there is one; a backend without counts itself, and so does a door."""
     send = twins.past if backend.is_postgresql else twins.through
     assert (await send("GET", "/counted_tickets?count=estimated")).status_code == 200
 
 
+@pytest.mark.long
 async def test_following_cursors_with_totals(twins: Twins) -> None:
     """Each page has the total of all of them."""
     path, seen = "/counted_tickets?limit=5&count=exact", 0

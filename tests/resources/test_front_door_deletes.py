@@ -57,6 +57,7 @@ class Name(Base):
     note: Mapped[str | None] = mapped_column(String(20))
 
 
+@pytest.mark.long
 async def test_validators_and_types_of_its_own(twin_urls: tuple[str, str]) -> None:
     """They have no part in a DELETE: a door deletes the row."""
     async with twins_of(twin_urls, Base.metadata, resource(Sign)) as twins:
@@ -68,6 +69,7 @@ async def test_validators_and_types_of_its_own(twin_urls: tuple[str, str]) -> No
         await twins.compare(Sign.__table__)  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 async def test_keys_of_text(twin_urls: tuple[str, str]) -> None:
     """Each is changed and deleted alone, so that no answer is another's; at once, too."""
     names = resource(Name, path="/names", writable={"name"})

@@ -90,6 +90,7 @@ async def test_rows_behind_rows(twin_urls: Urls) -> None:
             assert "t1" in answer.text or path in {"/shelves/1", "/shelves/3"}
 
 
+@pytest.mark.long
 async def test_more_rows_than_an_answer_shows(twin_urls: Urls) -> None:
     """The ordinary way says that a relation was cut: the door leaves it to that."""
     async with twins_of(twin_urls, Base.metadata, shelves, books) as twins:
@@ -103,6 +104,7 @@ async def test_more_rows_than_an_answer_shows(twin_urls: Urls) -> None:
         assert page.json()["truncated"] == ["books"]
 
 
+@pytest.mark.long
 async def test_owners_with_a_composite_key(twin_urls: Urls) -> None:
     """Their keys do not fit into one parameter."""
     async with twins_of(twin_urls, Base.metadata, cells) as twins:
@@ -112,6 +114,7 @@ async def test_owners_with_a_composite_key(twin_urls: Urls) -> None:
         assert answer.json()["marks"] == [{"id": 1, "x": 1, "y": 2}]
 
 
+@pytest.mark.long
 async def test_rows_of_which_not_all_may_be_seen(twin_urls: Urls) -> None:
     """Which of them depends on each request: the door asks its policy, and shows no more."""
     async with twins_of(twin_urls, Base.metadata, boxes, secrets) as twins:
@@ -123,6 +126,7 @@ async def test_rows_of_which_not_all_may_be_seen(twin_urls: Urls) -> None:
         assert [each["id"] for each in page.json()["items"][0]["secrets"]] == [1]
 
 
+@pytest.mark.long
 async def test_pages_of_each_condition(twin_urls: Urls) -> None:
     """A cursor is bound to the condition, however that is put together."""
     async with twins_of(twin_urls, Base.metadata, shelves, books) as twins:

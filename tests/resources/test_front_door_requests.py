@@ -142,6 +142,7 @@ async def test_prefixes(twin_urls: Urls, prefix: str, root_path: str) -> None:
             await twins.through("GET", f"{path}?limit=1")
 
 
+@pytest.mark.long
 async def test_tags_of_forms_are_known_again(twin_urls: Urls) -> None:
     """What a door gives is 304 for the ordinary way."""
     async with twins_of(twin_urls, Base.metadata, notes) as twins:
@@ -241,6 +242,7 @@ class Pair(Base):
 pairs = resource(Pair)
 
 
+@pytest.mark.long
 async def test_keys_of_several_columns(twin_urls: Urls) -> None:
     """The comma is part of the last."""
     async with twins_of(twin_urls, Base.metadata, pairs) as twins:

@@ -78,6 +78,7 @@ async def at_once(
     return [each.status_code for each in await asyncio.gather(*waiting)]
 
 
+@pytest.mark.long
 async def test_refused_rows_beside_others(database_url: str, plans: list[str]) -> None:
     """Of a crowd of creates those within the policy are stored, and no others; by lanes."""
     app, db = app_of(database_url)
@@ -92,6 +93,7 @@ async def test_refused_rows_beside_others(database_url: str, plans: list[str]) -
     assert sum(text.startswith("INSERT") for text in plans) >= 40
 
 
+@pytest.mark.long
 async def test_changes_that_leave_the_policy(database_url: str, plans: list[str]) -> None:
     """A row is not given away, nor a sealed one opened; what others change meanwhile is changed."""
     app, db = app_of(database_url)

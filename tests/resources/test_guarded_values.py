@@ -51,6 +51,7 @@ async def own(x_name: Annotated[str, Header()]) -> Policy:
     return Policy(visible=Chest.owner == "me", hidden={"owner"})
 
 
+@pytest.mark.long
 async def test_values_are_written_where_they_are_asked(database_url: str) -> None:
     """A type that looks at the request sees the one of the policy, whatever goes along with it."""
     app, db = FastAPI(), Database(database_url, metadata=Base.metadata)

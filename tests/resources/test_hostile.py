@@ -203,6 +203,7 @@ async def test_hostile_bodies(people_client: httpx2.AsyncClient) -> None:
     await attack.check()
 
 
+@pytest.mark.long
 async def test_hostile_changes(people_client: httpx2.AsyncClient) -> None:
     """The same bodies are no changes either."""
     await people_client.post("/people", json={"name": "a"})
@@ -225,6 +226,7 @@ async def test_hostile_paths(people_client: httpx2.AsyncClient) -> None:
     await attack.check()
 
 
+@pytest.mark.long
 async def test_hostile_queries(people_client: httpx2.AsyncClient) -> None:
     """No parameter is ignored, none reaches the database unread."""
     await people_client.post("/people", json={"name": "a"})
@@ -273,6 +275,7 @@ async def test_hostile_batches(people_client: httpx2.AsyncClient) -> None:
     await attack.check()
 
 
+@pytest.mark.long
 async def test_hostile_keys_of_clients(shop_client: httpx2.AsyncClient) -> None:
     """A key that no URL can hold is not stored."""
     attack = _Attack(shop_client)

@@ -81,6 +81,7 @@ async def test_long_values_of_a_write_are_not_kept(database_url: str, name: str)
         assert longest_kept(db) >= 50
 
 
+@pytest.mark.long
 async def test_keys_of_an_include_are_not_kept(database_url: str) -> None:
     """Its rows are found all the same."""
     db, opened = serve(database_url)

@@ -140,6 +140,7 @@ async def test_long_texts_are_paged_in_order(client: httpx2.AsyncClient, sort: s
     assert len(found) == 8
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg", "psycopg")
 async def test_long_texts_behind_a_relation_are_paged_in_order(client: httpx2.AsyncClient) -> None:
     """The row that ended a page is found by its own key, and the text through it."""
@@ -165,6 +166,7 @@ async def test_a_page_goes_on_after_its_last_row_is_gone(client: httpx2.AsyncCli
     assert [each["subject"] for each in rest["items"]][-2:] == sorted(TEXTS)[-2:]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 async def test_the_door_pages_long_texts_alike(twin_urls: tuple[str, str]) -> None:
     """It takes what is short, and hands over what is long."""

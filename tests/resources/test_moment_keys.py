@@ -43,6 +43,7 @@ RESOURCES = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("path", "offset"), [("/readings", "Z"), ("/naive", "")])
 async def test_each_form(twin_urls: tuple[str, str], path: str, offset: str) -> None:
     """With microseconds, and without: as the database's own clock writes it."""

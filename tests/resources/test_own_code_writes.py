@@ -161,6 +161,7 @@ async def test_answers_are_made_in_the_context_of_their_request(twin_urls: Urls)
         await twins.compare(*Base.metadata.tables.values())
 
 
+@pytest.mark.long
 async def test_what_cannot_be_shown_is_not_stored(twin_urls: Urls) -> None:
     """Nor is what cannot be written; those who write beside it are not concerned."""
     async with twins_of(twin_urls, Base.metadata, leaves) as twins:

@@ -60,6 +60,7 @@ CHANGES: dict[str, Any] = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["/guarded", "/plain"])
 async def test_each_can_be_written(database_url: str, path: str) -> None:
     """Alone and with all others, by whichever way, in a batch too; functions find their names."""

@@ -216,6 +216,7 @@ class Fish(SQLModel, table=True):
     lake_id: int | None = Field(default=None, foreign_key="lakes.id")
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 async def test_tables_of_sqlmodel_go_through_the_door(twin_urls: tuple[str, str]) -> None:
     """In every operation, with the defaults of the class and keys of either kind."""

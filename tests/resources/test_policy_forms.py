@@ -76,6 +76,7 @@ async def _check_policy(url: str, policy: Any) -> None:
             assert rows.all() == [(1, 1), (3, 3), (4, 4)]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg", "psycopg")
 async def test_rows_out_of_reach_are_none(database_url: str) -> None:
     """Writes begin with WITH then, of which sqlite3 counts no rows: they were all found."""

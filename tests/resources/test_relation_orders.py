@@ -180,6 +180,7 @@ async def test_included_rows_are_in_the_order_of_their_relation(twin_urls: Urls)
         assert _of(listed[1], "followed", "rank") == [3, 2]
 
 
+@pytest.mark.long
 async def test_the_order_says_which_rows_are_kept(twin_urls: Urls) -> None:
     """The first hundred of it, not those with the smallest keys."""
     async with twins_of(twin_urls, Base.metadata, *resources) as twins:
@@ -222,6 +223,7 @@ async def test_a_relation_to_one_of_several_rows_shows_the_first(twin_urls: Urls
         assert answer.status_code == 422
 
 
+@pytest.mark.long
 async def test_a_relation_to_one_row_that_is_unique_is_joined(
     twin_urls: Urls, statements: list[str]
 ) -> None:

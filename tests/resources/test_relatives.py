@@ -109,6 +109,7 @@ async def _keys(client: httpx2.AsyncClient, path: str, name: str) -> set[int]:
     return {row["id"] for row in garage[name]}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_last", [False, True])
 async def test_policy_of_a_base_holds_for_relations_to_subclasses(
     database_url: str, classes: Classes, *, is_last: bool
@@ -165,6 +166,7 @@ async def test_policy_holds_for_the_one_row_of_a_subclass(
         assert [row["id"] for row in found] == [8]
 
 
+@pytest.mark.long
 async def test_policy_of_a_subclass_holds_for_relations_to_its_base(
     database_url: str, classes: Classes
 ) -> None:

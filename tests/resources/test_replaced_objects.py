@@ -78,6 +78,7 @@ BODIES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.long
 async def test_as_a_new_row(database_url: str) -> None:
     """The same values, by whichever way the row came to be; the constructor runs once."""
     app = FastAPI()

@@ -61,6 +61,7 @@ STEPS: list[tuple[str, str, dict[str, Any], Any]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.long
 async def test_one_value(twin_urls: tuple[str, str]) -> None:
     """By a door and by the session; two values are refused."""
     async with twins_of(twin_urls, Base.metadata, twos) as twins:

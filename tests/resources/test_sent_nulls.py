@@ -79,6 +79,7 @@ DEFAULTS = {"note": "new", "count": 7, "state": "open"}
 NULLS = dict.fromkeys(DEFAULTS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", [Plain, Validated, Made, Listed, Typed])
 async def test_null_is_no_default(twin_urls: tuple[str, str], model: Any) -> None:
     async with twins_of(twin_urls, Base.metadata, resource(model, path="/rows")) as twins:

@@ -133,6 +133,7 @@ def quoted(statement: str, url: str) -> str:
     return statement.replace("rank", "`rank`") if "mariadb" in url else statement
 
 
+@pytest.mark.long
 async def test_rows_of_yesterday_are_listed(twin_urls: tuple[str, str]) -> None:
     """By door and session alike: an enumeration as it is stored, what a decorator reads as null."""
     async with twins_of(twin_urls, Base.metadata, *ROUTERS) as twins:
@@ -152,6 +153,7 @@ async def test_rows_of_yesterday_are_listed(twin_urls: tuple[str, str]) -> None:
         assert [each["id"] is None for each in whole] == [False, True, True]
 
 
+@pytest.mark.long
 async def test_rows_of_yesterday_are_changed(twin_urls: tuple[str, str]) -> None:
     """What is not read stays, or gets a value that is known."""
     async with twins_of(twin_urls, Base.metadata, *ROUTERS) as twins:

@@ -45,6 +45,7 @@ async def test_list_is_one_select(people_client: httpx2.AsyncClient, statements:
     assert "count(" not in statements[0].lower()
 
 
+@pytest.mark.long
 async def test_includes_are_one_statement_a_relation(
     people_client: httpx2.AsyncClient, statements: list[str]
 ) -> None:
@@ -73,6 +74,7 @@ async def test_patch_is_one_update(
     assert statements[0].startswith("UPDATE")
 
 
+@pytest.mark.long
 async def test_delete_is_one_delete(shop_client: httpx2.AsyncClient, statements: list[str]) -> None:
     """A delete is one DELETE, where no relation has to be looked at first."""
     product = {"sku": "x", "title": "X", "price": "1"}

@@ -148,6 +148,7 @@ REFUSED: dict[str, list[Any]] = {
 }
 
 
+@pytest.mark.long
 async def test_what_is_refused_names_its_field(
     backend: Any, client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:

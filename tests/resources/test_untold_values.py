@@ -95,6 +95,7 @@ NAMES = ("one", "many", "words")
 SENT: list[Any] = [{}, [{}], {"size": 1}, ["a"]]
 
 
+@pytest.mark.long
 async def test_what_names_only_a_base_is_shown_and_not_written(twin_urls: tuple[str, str]) -> None:
     """A client's `[{}]` reached the decorator as objects of the base: a 500."""
     async with twins_of(twin_urls, Base.metadata, resource(Note, path="/notes")) as twins:

@@ -194,11 +194,13 @@ async def test_values_of_types_with_code_of_their_own_come_back(
         await _keeps(twins, "shout", "A")
 
 
+@pytest.mark.long
 async def test_small_decimals_are_shown_without_an_exponent(twin_urls: tuple[str, str]) -> None:
     async with twins_of(twin_urls, Base.metadata, resource(Thing)) as twins:
         await _keeps(twins, "share", "0.0000000000", "-0.0000000001", "1.5000000000")
 
 
+@pytest.mark.long
 async def test_decimals_of_a_float_have_the_digits_that_are_read(
     twin_urls: tuple[str, str],
 ) -> None:

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.anyio
 BIKE = {"sku": "bike-2", "title": "Blue bike", "price": "10.50"}
 
 
+@pytest.mark.long
 async def test_create_answers_the_stored_row(shop_client: httpx2.AsyncClient) -> None:
     """201 with the row, its path and its tag; reading it gives the same."""
     answer = await shop_client.post("/orders", json={"note": "soon"})
@@ -75,6 +76,7 @@ async def test_put_creates_and_replaces(shop_client: httpx2.AsyncClient) -> None
     assert new.status_code == 201
 
 
+@pytest.mark.long
 async def test_paths_of_any_key_are_ascii(shop_client: httpx2.AsyncClient) -> None:
     """Location leads to the row, whatever letters its key has; found by the fuzzer."""
     for sku in ("\U000717e4", "é ä", "a,b", "100%", "?#"):

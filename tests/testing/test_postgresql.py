@@ -54,6 +54,7 @@ def test_the_server_is_one_for_all(server: PostgreSQLServer) -> None:
     assert Path(f"/proc/{pid}").stat().st_uid != 0
 
 
+@pytest.mark.long
 def test_databases_are_copies_of_a_template(server: PostgreSQLServer) -> None:
     """A copy has the rows of its template, and what is written to it is not in that."""
     url = server.create_database('odd "name":')

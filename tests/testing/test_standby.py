@@ -59,6 +59,7 @@ async def test_reads_lag_as_long_as_a_test_wants(standby: PostgreSQLStandby, nam
             assert await session.scalar(count) == 1
 
 
+@pytest.mark.long
 async def test_standby_takes_no_writes(standby: PostgreSQLStandby, name: str) -> None:
     """It says so, and logs what it does."""
     assert standby.execute("SELECT pg_is_in_recovery()") == [(True,)]

@@ -21,6 +21,7 @@ _POSITIONS = st.dictionaries(
 )
 
 
+@pytest.mark.long
 @given(_POSITIONS)
 def test_position_is_read_as_it_was_written(position: dict[int, int]) -> None:
     """As text of digits and two marks, which a cookie may have."""
@@ -29,6 +30,7 @@ def test_position_is_read_as_it_was_written(position: dict[int, int]) -> None:
     assert read_position(text) == position
 
 
+@pytest.mark.long
 @given(_POSITIONS, _POSITIONS)
 def test_later_position_has_all_of_both(first: dict[int, int], second: dict[int, int]) -> None:
     """And nothing is behind nothing."""
@@ -38,6 +40,7 @@ def test_later_position_has_all_of_both(first: dict[int, int], second: dict[int,
     assert covers(NOTHING, NOTHING)
 
 
+@pytest.mark.long
 @given(st.text())
 def test_text_that_is_no_position_is_beyond_all(text: str) -> None:
     """Whatever it is: no replica has it, and no error comes of it."""

@@ -51,6 +51,7 @@ def _is_looked_at(thing: object) -> bool:
     return any(each is thing for each in gc.get_objects())
 
 
+@pytest.mark.long
 async def test_collections_pass_over_what_a_server_has() -> None:
     """From some request on a collection is about what came since; afterwards about everything."""
     kept = Kept()
@@ -125,6 +126,7 @@ async def test_application_without_a_lifespan_keeps_nothing() -> None:
     assert over() is None
 
 
+@pytest.mark.long
 async def test_what_the_program_froze_stays_frozen() -> None:
     """It does so before it forks; there is no way to put back ours alone."""
     kept = Kept()
@@ -135,6 +137,7 @@ async def test_what_the_program_froze_stays_frozen() -> None:
     gc.unfreeze()
 
 
+@pytest.mark.long
 async def test_application_that_starts_again_counts_again() -> None:
     """Each of its lives begins with objects of its own."""
     app = make_app()
@@ -147,6 +150,7 @@ async def test_application_that_starts_again_counts_again() -> None:
         assert not gc.get_freeze_count()
 
 
+@pytest.mark.long
 async def test_last_server_of_a_process_puts_all_back() -> None:
     """One that ends takes nothing from those that still serve."""
     async with client_of(make_app()) as stays:

@@ -95,6 +95,7 @@ async def test_cancelled_while_it_waits_for_a_lock(database_url: str, passages: 
     assert passages.take() == [ANSWERED] * 3
 
 
+@pytest.mark.long
 async def test_concurrent_reads_and_writes(database_url: str, passages: Passages) -> None:
     """Whoever reads after an answer reads what it says."""
     app = app_with(database_url)

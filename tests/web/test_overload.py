@@ -130,6 +130,7 @@ async def traffic(tmp_path: Path, busy: object) -> AsyncIterator[Traffic]:
         found[0].give_clock_back()
 
 
+@pytest.mark.long
 async def test_as_many_as_come_begin(traffic: Traffic, busy: Callable[[bool], None]) -> None:
     """Of a process that is not busy, be there as many as there may."""
     await traffic.send(*range(200))
