@@ -25,6 +25,7 @@ from ormolu.engines._files import check_folder, file_of
 from ormolu.engines._first_connection import check_connection
 from ormolu.engines._listeners import Listener, Listeners
 from ormolu.engines._location import Location, locate
+from ormolu.engines._long_reads import LongReads
 from ormolu.engines._making import make_engine
 from ormolu.engines._metrics import install_metrics
 from ormolu.engines._options import EngineOptions, connect_arguments
@@ -226,7 +227,10 @@ class Engines:
         if server.timeout is not None:
             arguments = connect_arguments(self.target, Access.READ, self.options)
             server.ask = partial(open_and_close, reader.sync_engine, arguments, server.hosts)
-        pair = EnginePair(reader=reader, writer=writer, server=server, stopwatch=self.stopwatch)
+        pair = EnginePair(
+            reader=reader, writer=writer, server=server, stopwatch=self.stopwatch,
+            long_reads=LongReads(self.options.pool_size, self.options.patience),
+        )  # fmt: skip
         try:
             if self.schema != "ignore":
                 await check_connection(pair.writer)

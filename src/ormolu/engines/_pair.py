@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import LRUCache
 
 from ormolu.engines._admission import Admission
+from ormolu.engines._long_reads import LongReads
 from ormolu.engines._precedence import Precedence
 from ormolu.engines._server import Server
 from ormolu.timing import Stopwatch
@@ -31,12 +32,14 @@ class EnginePair:
         admission: How many units of work begin at once.
         precedence: Who goes first among those that write.
         stopwatch: Is told how long statements take; None if nobody wants to know.
+        long_reads: Which reads take long, and how many of them are under way.
         kept: A cache of what is compiled for the reader, by what it was compiled from.
     """
 
     reader: AsyncEngine
     writer: AsyncEngine
     server: Server
+    long_reads: LongReads
     admission: Admission = field(default_factory=Admission)
     precedence: Precedence = field(default_factory=Precedence)
     stopwatch: Stopwatch | None = None

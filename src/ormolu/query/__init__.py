@@ -2,7 +2,14 @@
 
 from ormolu.query._budgets import Budget, size_of
 from ormolu.query._children import children_of, children_statement
-from ormolu.query._conditions import AllOf, Condition, compile_condition, reads_relations, views_in
+from ormolu.query._conditions import (
+    AllOf,
+    Condition,
+    compile_condition,
+    describe,
+    reads_relations,
+    views_in,
+)
 from ormolu.query._cursors import Cursors
 from ormolu.query._digits import SIGNIFICANT_DIGITS, sqlite_digit_check
 from ormolu.query._filters import Filters, operators_of, spellings_of
@@ -36,8 +43,8 @@ __all__ = [
     "SIGNIFICANT_DIGITS", "AllOf", "Budget", "Condition", "Cursors", "FetchChildren", "Field",
     "Filters", "Location", "Part", "Relation", "Row", "Rows", "Selection", "Shape", "Sort", "View",
     "are_truncated", "as_shown", "children_of", "children_statement", "compile_condition",
-    "computes_now", "cursor_columns", "element_of", "entry_of", "equals", "fetch_rows", "guard",
-    "guard_each", "in_parentheses", "is_converted", "is_guarded", "is_json", "is_one_of",
+    "computes_now", "cursor_columns", "describe", "element_of", "entry_of", "equals", "fetch_rows",
+    "guard", "guard_each", "in_parentheses", "is_converted", "is_guarded", "is_json", "is_one_of",
     "is_plain", "is_secret_hint", "is_text", "is_text_sql", "is_unlimited", "keys_of_table",
     "make_rows", "member_texts", "mismatched_types", "nearest", "operators_of", "plain_type",
     "plain_value", "prepare", "read_selection", "read_sort", "reads_relations", "refuse",

@@ -7,7 +7,7 @@ over a relation is an EXISTS, so it never multiplies or drops rows.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -242,20 +242,28 @@ def _compare_text(
     return matches(expression, pattern, dialect, ignore_case=operator == "ilike")
 
 
-def describe(condition: Condition) -> str:
-    """Return a text that is the same for equal conditions, in whatever form they were sent."""
+def describe(condition: Condition, text_of: Callable[[Any], str] | None = None) -> str:
+    """Return a text that is the same for equal conditions, in whatever form they were sent.
+
+    Args:
+        condition: What is described.
+        text_of: Returns what stands for a value; None takes a text of the whole value.
+    """
+
+    def inner(part: Condition) -> str:
+        return describe(part, text_of)
+
     match condition:
         case Term(field, operator, value):
-            return f"{field.name}__{operator}={_text_of(value)}"
+            return f"{field.name}__{operator}={(text_of or _text_of)(value)}"
         case Not(part):
-            return f"not({describe(part)})"
+            return f"not({inner(part)})"
         case AllOf(parts):
-            return f"and({','.join(sorted(describe(part) for part in parts))})"
+            return f"and({','.join(sorted(map(inner, parts)))})"
         case AnyOf(parts):
-            return f"or({','.join(sorted(describe(part) for part in parts))})"
+            return f"or({','.join(sorted(map(inner, parts)))})"
         case _:
-            inner = describe(condition.part)
-            return f"{condition.relation.name}.{condition.quantifier}({inner})"
+            return f"{condition.relation.name}.{condition.quantifier}({inner(condition.part)})"
 
 
 def _text_of(value: Any) -> str:

@@ -206,6 +206,11 @@ class UnitSession(ExclusiveSession):
                 return
         await self._release()
 
+    async def let_go(self) -> None:
+        """Give the connection back for the time of a wait, if another one will do afterwards."""
+        if self.has_only_read:
+            await self._release()
+
     async def _release(self) -> None:
         """Give the connection back; the next statement takes another one."""
         if self.rules.borrowed is not None:

@@ -23,7 +23,7 @@ from ormolu.resources.work import (
     read_parameters,
     variant_of,
 )
-from ormolu.sessions import engine_of
+from ormolu.sessions import engine_of, in_its_place
 
 __all__ = ["SessionExecutor"]
 
@@ -82,7 +82,8 @@ class SessionExecutor:
 
     async def page(self, parsed: ListQuery) -> FoundPage:
         """See `Executor`."""
-        page = await self.operations.fetch(parsed)
+        async with in_its_place(self.session, parsed.form):
+            page = await self.operations.fetch(parsed)
         items = encode([shown(parsed.selection, row) for row in page.items])
         return FoundPage(items, page.next_cursor, page.total, page.total_kind, page.truncated)
 

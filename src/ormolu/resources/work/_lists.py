@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ from ormolu.query import (
     children_of,
     compile_condition,
     cursor_columns,
+    describe,
     fetch_rows,
     guard,
     is_guarded,
@@ -81,10 +82,27 @@ class ListQuery:
     is_cacheable: bool = True
 
     @property
+    def form(self) -> Hashable:
+        """Return all of it but values, which queries that take about as long have in common."""
+        condition = None if self.condition is None else describe(self.condition, lambda _: "")
+        sort = tuple((tuple(each.name for each, _ in order.path), order.field.name,
+                      order.is_descending) for order in self.sort)  # fmt: skip
+        return (
+            self.selection.view.model, tuple(_included(self.selection)), sort, condition,
+            self.cursor is None, self.count,
+        )  # fmt: skip
+
+    @property
     def reads_relations(self) -> bool:
         """Tell whether the answer depends on rows of other models."""
         has_path = any(order.path for order in self.sort)
         return bool(self.selection.children) or has_path or reads_relations(self.condition)
+
+
+def _included(selection: Selection) -> Iterator[str]:
+    for name, (_, child) in sorted(selection.children.items()):
+        yield name
+        yield from (f"{name}.{each}" for each in _included(child))
 
 
 @dataclass(frozen=True, kw_only=True)
