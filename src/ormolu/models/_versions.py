@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import getattr_static
 from typing import Any
 
 from sqlalchemy import Integer
@@ -37,7 +38,8 @@ def add_version(model: type[Any]) -> None:
         setattr(model, _NAME, column)
     if not isinstance(column, MappedColumn):
         raise ConfigurationError(_NOT_A_COLUMN.format(model.__name__))
-    given = model.__mapper_args__
+    # As it is written: a declared_attr gives a new dict to whoever asks for it.
+    given = getattr_static(model, "__mapper_args__")
     if not isinstance(given, Mapping):
         raise ConfigurationError(_NOT_A_MAPPING.format(model.__name__))
     model.__mapper_args__ = {**given, "version_id_col": column}
