@@ -42,7 +42,7 @@ class _Door:
         maker: Made it.
         engines: The engines of the database.
         exposure: What is shown.
-        work: Answers requests before any dependency is called; None for a resource with a policy.
+        work: Answers requests before any dependency is called; None where a policy applies.
         at_hand: The lanes.
         is_guarded: Whether a policy applies to the resource or its relations.
     """
@@ -140,11 +140,13 @@ class DoorMaker:
         dialect = engines.opened.reader.sync_engine.dialect
         exposure = bind_routes(app).exposure(self.declaration)
         work = make_unrestricted_work(self.operation, exposure, dialect)
+        is_guarded = any(each.declaration.policy for each in exposure.reached)
         return _Door(
             maker=self,
             engines=engines,
             exposure=exposure,
-            work=work if self.declaration.policy is None else None,
+            # The route asks all policies, whether or not a request reaches their rows.
+            work=None if is_guarded else work,
             at_hand=LanesAtHand(lanes, dialect),
-            is_guarded=any(each.declaration.policy for each in exposure.reached),
+            is_guarded=is_guarded,
         )
