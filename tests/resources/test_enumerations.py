@@ -18,7 +18,7 @@ from sqlalchemy.types import TypeDecorator
 
 from ormolu import ConfigurationError, Database, resource
 from tests.fixtures.apps import client_of
-from tests.resources.twins import twins_of
+from tests.resources.twins import Twins, twins_of
 
 pytestmark = pytest.mark.anyio
 
@@ -99,64 +99,78 @@ CASES: list[tuple[type[enum.Enum], list[Any], list[Any]]] = [
 NAMES = [kind.__name__ for kind, _, _ in CASES]
 
 
-def models_of(kind: type[enum.Enum]) -> tuple[MetaData, Any, Any]:
+def models_of(
+    kind: type[enum.Enum], among: MetaData | None = None, prefix: str = ""
+) -> tuple[MetaData, Any, Any]:
     """Return a model with a column of an enumeration, and one with a key of it."""
 
     class Base(DeclarativeBase):
-        metadata = MetaData()
+        metadata = MetaData() if among is None else among
 
     class Thing(Base):
-        __tablename__ = "things"
+        __tablename__ = f"{prefix}things"
         id: Mapped[int] = mapped_column(primary_key=True)
         value: Mapped[Any] = mapped_column(sa.Enum(kind))
 
     class Keyed(Base):
-        __tablename__ = "keyed"
+        __tablename__ = f"{prefix}keyed"
         value: Mapped[Any] = mapped_column(sa.Enum(kind), primary_key=True)
 
     return Base.metadata, Thing, Keyed
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("kind", "values", "wrong"), CASES, ids=NAMES)
 async def test_members_are_their_values(
-    twin_urls: tuple[str, str], kind: type[enum.Enum], values: list[Any], wrong: list[Any]
+    twin_urls: tuple[str, str], subtests: pytest.Subtests
 ) -> None:
     """In bodies, answers, filters, cursors and paths; another value is 422 at its field."""
-    metadata, thing, keyed = models_of(kind)
-    routers = (resource(thing), resource(keyed, writable={"value"}))
+    metadata, routers = MetaData(), []
+    for kind, _, _ in CASES:
+        name = kind.__name__
+        _, thing, keyed = models_of(kind, metadata, f"{name.lower()}_")
+        routers.append(resource(thing, path=f"/{name}/things"))
+        routers.append(resource(keyed, path=f"/{name}/keyed", writable={"value"}))
     async with twins_of(twin_urls, metadata, *routers) as twins:
-        for value in values:
-            made = await twins.send("POST", "/things", json={"value": value})
-            assert (made.status_code, made.json()["value"]) == (201, value), made.text
-            row, place = made.json(), made.headers["location"]
-            assert (await twins.send("GET", place)).json() == row
-            assert (await twins.send("PATCH", place, json={"value": value})).json() == row
-            text = value if isinstance(value, str) else json.dumps(value)
-            for query in (f"value={quote(text)}", f"value__in={quote(text)}"):
-                found = await twins.send("GET", f"/things?{query}")
-                assert found.json()["items"] == [row], found.text
-            found = await twins.send("POST", "/things:query", json={"where": {"value": value}})
+        for kind, values, wrong in CASES:
+            name = kind.__name__
+            with subtests.test(name):
+                await _check_members(twins, f"/{name}/things", f"/{name}/keyed", values, wrong)
+
+
+async def _check_members(
+    twins: Twins, things: str, keyed: str, values: list[Any], wrong: list[Any]
+) -> None:
+    for value in values:
+        made = await twins.send("POST", things, json={"value": value})
+        assert (made.status_code, made.json()["value"]) == (201, value), made.text
+        row, place = made.json(), made.headers["location"]
+        assert (await twins.send("GET", place)).json() == row
+        assert (await twins.send("PATCH", place, json={"value": value})).json() == row
+        text = value if isinstance(value, str) else json.dumps(value)
+        for query in (f"value={quote(text)}", f"value__in={quote(text)}"):
+            found = await twins.send("GET", f"{things}?{query}")
             assert found.json()["items"] == [row], found.text
-            made = await twins.send("POST", "/keyed", json={"value": value})
-            read = await twins.send("GET", made.headers["location"])
-            assert read.json() == {"value": value}, read.text
-        for value in wrong:
-            refused = await twins.send("POST", "/things", json={"value": value})
-            assert refused.status_code == 422, (value, refused.text)
-            assert refused.json()["errors"][0]["pointer"] == "/value"
-        for path in ("/things?sort=value", "/keyed"):
-            whole = (await twins.send("GET", path)).json()["items"]
-            paged: list[Any] = []
-            cursor: str | None = ""
-            while cursor is not None:
-                options = {"limit": "1", "cursor": cursor} if cursor else {"limit": "1"}
-                join = "&" if "?" in path else "?"
-                query = join + "&".join(f"{name}={quote(each)}" for name, each in options.items())
-                page = (await twins.send("GET", path + query)).json()
-                paged, cursor = [*paged, *page["items"]], page["next_cursor"]
-            assert paged == whole
-            assert len(whole) == len(values)
+        found = await twins.send("POST", f"{things}:query", json={"where": {"value": value}})
+        assert found.json()["items"] == [row], found.text
+        made = await twins.send("POST", keyed, json={"value": value})
+        read = await twins.send("GET", made.headers["location"])
+        assert read.json() == {"value": value}, read.text
+    for value in wrong:
+        refused = await twins.send("POST", things, json={"value": value})
+        assert refused.status_code == 422, (value, refused.text)
+        assert refused.json()["errors"][0]["pointer"] == "/value"
+    for path in (f"{things}?sort=value", keyed):
+        whole = (await twins.send("GET", path)).json()["items"]
+        paged: list[Any] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            options = {"limit": "1", "cursor": cursor} if cursor else {"limit": "1"}
+            join = "&" if "?" in path else "?"
+            query = join + "&".join(f"{name}={quote(each)}" for name, each in options.items())
+            page = (await twins.send("GET", path + query)).json()
+            paged, cursor = [*paged, *page["items"]], page["next_cursor"]
+        assert paged == whole
+        assert len(whole) == len(values)
 
 
 @pytest.mark.backends("sqlite")
