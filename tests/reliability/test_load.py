@@ -6,8 +6,6 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
@@ -15,22 +13,11 @@ from fastapi import FastAPI
 
 from ormolu import SessionDep, controlled_delay
 from ormolu.testing import _blocking
-from ormolu.testing._blocking import IS_SUPPORTED, Watch
-from ormolu.web import _collector
+from ormolu.testing._blocking import IS_SUPPORTED
 from tests.fixtures.apps import client_of
 from tests.fixtures.backends import Backend
 from tests.reliability._bank import User, app_of, database_of
 from tests.reliability._observer import checked_out, observer_of
-
-
-@asynccontextmanager
-async def watching() -> AsyncIterator[Watch]:
-    """Watch the loop; nor ask how many objects are frozen: tests have millions, which count."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_collector, "_REQUESTS", ())
-        async with _blocking.watching(0.05) as watch:
-            yield watch
-
 
 needs_proc = pytest.mark.skipif(not IS_SUPPORTED, reason="reads Linux's /proc/self/task")
 
@@ -98,7 +85,7 @@ async def test_overload_is_answered_soon(
     add_slow_route(app)
     async with client_of(app) as client, observer_of(backend, database_url) as observer:
         early = await asyncio.gather(*(client.post("/slow") for _ in range(5)))
-        async with watching() as watch:
+        async with _blocking.watching(0.05) as watch:
             answers = await asyncio.gather(*(send_timed(client) for _ in range(200)))
         assert watch.blocked == []
         assert max(seconds for _, seconds in answers) < 2.5
@@ -130,6 +117,6 @@ async def test_watch_sees_an_application_that_blocks(how: str) -> None:
         while how == "compute" and time.thread_time() < end:
             pass
 
-    async with client_of(app) as client, watching() as watch:
+    async with client_of(app) as client, _blocking.watching(0.05) as watch:
         await client.get("/")
     assert watch.blocked

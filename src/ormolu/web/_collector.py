@@ -14,7 +14,7 @@ import weakref
 __all__ = ["Freezer"]
 
 # After 100 requests this is a server, not a test. After 1,000 its caches are warm.
-_REQUESTS = (100, 1000)
+_REQUESTS: tuple[int, ...] = (100, 1000)
 
 # Objects between two small collections: Python's choice before 3.13, and since. With more, the
 # middle collections block the event loop for too long.
@@ -41,6 +41,7 @@ class Freezer:
             # Asked once at most: Python counts the frozen objects one by one.
             if not _AT_WORK and gc.get_freeze_count():
                 # The program has frozen objects itself, and our unfreezing would undo that.
+                self._requests = None
                 return
             _AT_WORK.add(self)
             gc.freeze()
