@@ -1,4 +1,4 @@
-"""Statements whose caller was cancelled, on servers that nobody has told.
+"""Statements whose caller was cancelled, and connections that are thrown away, on their servers.
 
 Drivers of PostgreSQL cancel them in the server, `sqlite+ormolu` interrupts them. MySQL runs them to
 their end though their connection is gone, with all locks; they are ended over another connection.
@@ -16,15 +16,19 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import await_, greenlet_spawn
+from sqlalchemy.util.concurrency import in_greenlet
 
 from ormolu.backends import backend_of
 from ormolu.engines._server import Server
 from ormolu.limits import Limit
 
-__all__ = ["REOPEN", "kill_abandoned"]
+__all__ = ["REOPEN", "kill_abandoned", "leave_soon"]
 
 # Key in the connection's info: what opens another one like it.
 REOPEN = "ormolu_reopen"
+
+# Seconds within which a living server takes leave of a connection.
+_LEAVE = 0.2
 
 
 def kill_abandoned(engine: Engine, server: Server) -> None:
@@ -66,3 +70,23 @@ def _run(statement: str, connect: Callable[[], Any]) -> None:
         cursor.close()
     finally:
         connection.close()
+
+
+def leave_soon(engine: Engine) -> None:
+    """Take leave for a moment only of connections that are thrown away: their server may be silent.
+
+    Of asyncpg's, which says goodbye for as long as SQLAlchemy lets it, 2 s.
+    """
+    if engine.dialect.driver == "asyncpg":
+
+        @event.listens_for(engine, "invalidate")
+        def _leave(connection: Any, _record: object, _error: object) -> None:
+            # As SQLAlchemy does itself afterwards, which then finds nothing to do.
+            if in_greenlet():
+                with suppress(Exception, asyncio.CancelledError):
+                    await_(_close(connection.driver_connection))
+
+
+async def _close(driver: Any) -> None:
+    async with Limit(_LEAVE):
+        await driver.close(timeout=_LEAVE)

@@ -16,7 +16,7 @@ from ormolu.engines._errors import (
     refuse_lost_commits,
     report_statement_errors,
 )
-from ormolu.engines._kills import kill_abandoned
+from ormolu.engines._kills import kill_abandoned, leave_soon
 from ormolu.engines._listeners import Listeners
 from ormolu.engines._options import (
     EngineOptions,
@@ -121,4 +121,5 @@ def _listen(
     else:
         ping_idle_connections(engine, server)
         kill_abandoned(engine, server)
+        leave_soon(engine)
         cut_silent_connections(engine, server.silence)

@@ -16,10 +16,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from sqlalchemy import Engine, event
-from sqlalchemy.util import await_
-from sqlalchemy.util.concurrency import in_greenlet
 
-from ormolu.limits import Limit
 from ormolu.seams import socket_of
 
 __all__ = ["Silence", "cut_silent_connections"]
@@ -28,9 +25,6 @@ _log = logging.getLogger("ormolu")
 
 # How often longer than at first a server is left alone that has answered each time, at most.
 _LONGEST = 8
-
-# Seconds within which a living server takes leave of a connection; SQLAlchemy grants it 2.
-_LEAVE = 0.2
 
 
 class _Server(Protocol):
@@ -112,22 +106,8 @@ class Silence:
 
 
 def cut_silent_connections(engine: Engine, silence: Silence) -> None:
-    """Know each connection of an engine's, and take leave soon of those that are thrown away."""
+    """Know each connection of an engine's, to be cut."""
 
     @event.listens_for(engine, "connect")
     def _note(connection: Any, _record: object) -> None:
         silence.note_open(connection.driver_connection)
-
-    if engine.dialect.driver == "asyncpg":
-
-        @event.listens_for(engine, "invalidate")
-        def _leave(connection: Any, _record: object, _error: object) -> None:
-            # As SQLAlchemy does itself afterwards, which then finds nothing to do.
-            if in_greenlet():
-                with suppress(Exception, asyncio.CancelledError):
-                    await_(_close(connection.driver_connection))
-
-
-async def _close(driver: Any) -> None:
-    async with Limit(_LEAVE):
-        await driver.close(timeout=_LEAVE)
