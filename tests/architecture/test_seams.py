@@ -99,6 +99,7 @@ def foreign_in(path: Path) -> set[str]:
     return {name for name in foreign_names(tree_of(path), ours) if name not in ours}
 
 
+@pytest.mark.long
 def test_private_names_of_others_stand_in_the_seams() -> None:
     """No other file reads, imports or asks by its name for what a library keeps to itself."""
     others = [path for path in SOURCES if path not in SEAMS]
@@ -106,6 +107,7 @@ def test_private_names_of_others_stand_in_the_seams() -> None:
     assert {path: names for path, names in found.items() if names} == {}
 
 
+@pytest.mark.long
 def test_private_methods_of_others_are_not_replaced() -> None:
     """No class of ours replaces one, but where nothing else can be done."""
     modules = [each.name for each in pkgutil.walk_packages(ormolu.__path__, "ormolu.")]

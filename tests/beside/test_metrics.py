@@ -51,6 +51,7 @@ async def test_work_is_counted(backend: Backend, database_url: str, told: Told) 
         assert now["db.client.connection.create_time",] >= 2
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 async def test_lanes_are_counted(database_url: str, told: Told) -> None:
     """So are batches of lanes, and what is in them."""

@@ -80,6 +80,7 @@ async def check(client: httpx2.AsyncClient, telemetry: Telemetry) -> None:
         }
 
 
+@pytest.mark.long
 async def test_instrumented_after_the_import(database_url: str, telemetry: Telemetry) -> None:
     """`instrument()` without an engine hears all of a database that opens later."""
     app = served(make_database(database_url), telemetry)
@@ -88,6 +89,7 @@ async def test_instrumented_after_the_import(database_url: str, telemetry: Telem
         assert {each.way for each in explain_application(app)} == {"session"}
 
 
+@pytest.mark.long
 async def test_instrumented_engines(database_url: str) -> None:
     """So it does with both engines, of a database that is open."""
     telemetry, db = Telemetry(), make_database(database_url)

@@ -164,6 +164,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     sys.modules.pop("thing_app", None)
 
 
+@pytest.mark.long
 def test_command_prints_a_table(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """`ormolu explain app:app --sql` shows each operation, its way and its statement."""
     assert run("thing_app:app", "--sql") == 0

@@ -151,6 +151,7 @@ async def test_long_first_write_leaves_the_loop_and_happens_once(engine: AsyncEn
     assert len(gaps) > 5
 
 
+@pytest.mark.long
 async def test_reads_are_given_up_however_often(engine: AsyncEngine) -> None:
     """What limits a statement does not stop the ROLLBACK of what it had begun."""
     async with engine.connect() as connection:

@@ -92,6 +92,7 @@ async def prove(engine: AsyncEngine) -> None:
         await write(engine)
 
 
+@pytest.mark.long
 async def test_commits_share_a_sync(engine: AsyncEngine, log: Log) -> None:
     """Those who commit at once need far fewer syncs than commits."""
     await prove(engine)

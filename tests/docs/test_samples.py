@@ -158,6 +158,7 @@ def test_figures_of_the_readme_are_the_benchmark_s() -> None:
         assert measured[program] == figures.split(), (name, backend)
 
 
+@pytest.mark.long
 def test_architecture_names_every_module() -> None:
     """The picture of the rooms has every module of the package."""
     picture = (ROOT / "docs" / "architecture.md").read_text()

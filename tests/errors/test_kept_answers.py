@@ -110,6 +110,7 @@ def with_resource(app: FastAPI) -> None:
     app.include_router(router)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("prefix", ["", "/inner"])
 async def test_route_of_a_resource_answers_problems(prefix: str) -> None:
     """Whatever goes wrong there, be it in a dependency; a route beside it keeps its answers."""

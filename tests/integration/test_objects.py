@@ -707,6 +707,7 @@ async def test_option_of_another_class(database_url: str) -> None:
             await session.get(Hat, 1, options=[selectinload(Person.letters)])
 
 
+@pytest.mark.long
 async def test_what_waits_is_sent_first(database_url: str) -> None:
     """New, changed and deleted objects are flushed before a query, as SQLAlchemy does."""
     async with filled(database_url) as db, db.unit_of_work() as session:

@@ -66,6 +66,7 @@ def test_two_loops_one_after_the_other(database_url: str, closes: bool) -> None:
     assert asyncio.run(texts_in(database_url)) == ["first", "second"]
 
 
+@pytest.mark.long
 def test_two_threads_with_a_loop_each(database_url: str) -> None:
     """Two loops at once use one Database, each with connections of its own."""
     db = make_database(database_url, pool_timeout=10)

@@ -53,6 +53,7 @@ async def test_table_made_anew(database_url: str) -> None:
         assert shop.passed_on == []
 
 
+@pytest.mark.long
 async def test_table_that_is_gone(database_url: str) -> None:
     """What cannot be done is answered by the session, and works again with the table."""
     async with served(database_url) as shop:
@@ -71,6 +72,7 @@ async def test_table_that_is_gone(database_url: str) -> None:
         assert shop.passed_on == []
 
 
+@pytest.mark.long
 def test_two_loops_one_after_the_other(database_url: str) -> None:
     """One application is served by one event loop after the other, closed in between or not."""
     db = database_of(database_url)
@@ -131,6 +133,7 @@ def test_forks(database_url: str, program: str, last: list[int], rows: int) -> N
     assert stored == [(rows,)]
 
 
+@pytest.mark.long
 async def test_overrides(database_url: str) -> None:
     """A session that a test puts in place of ours is used, from the next request on."""
     async with served(database_url) as shop:

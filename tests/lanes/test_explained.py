@@ -56,6 +56,7 @@ def noted(send: Any, note: Callable[[str], None]) -> Any:
     return noting
 
 
+@pytest.mark.long
 async def test_what_is_shown_is_what_is_sent(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

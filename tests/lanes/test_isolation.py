@@ -139,6 +139,7 @@ class _Toucher:
             return int((await client.get("/things/1")).json()["number"])
 
 
+@pytest.mark.long
 @BOTH
 async def test_write_in_middleware_is_read_by_the_door(database_url: str) -> None:
     """Each of many requests at once sees at least what was written for itself before."""

@@ -104,6 +104,7 @@ async def test_engines(database_url: str) -> None:
         assert await send_all(shop) == []
 
 
+@pytest.mark.long
 async def test_listeners_from_the_start(database_url: str) -> None:
     """Who listened to all engines before there was one is not taken for one of ours."""
     called: list[str] = []
@@ -116,6 +117,7 @@ async def test_listeners_from_the_start(database_url: str) -> None:
         event.remove(Engine, "before_cursor_execute", listener)
 
 
+@pytest.mark.long
 async def test_one_engine(database_url: str) -> None:
     """Who listens to one of the two engines hears of its requests; the others have their doors."""
     async with served(database_url) as shop:
@@ -132,6 +134,7 @@ async def test_one_engine(database_url: str) -> None:
             event.remove(engine.sync_engine, "before_cursor_execute", listener)
 
 
+@pytest.mark.long
 async def test_makers_of_engines(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who wraps `create_async_engine` after we were imported, as a tracer does, hears of all."""
     called: list[str] = []
@@ -150,6 +153,7 @@ async def test_makers_of_engines(database_url: str, monkeypatch: pytest.MonkeyPa
         assert {each.reason for each in explain_application(shop.app)} >= HEARD
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["sqlalchemy.engine", "sqlalchemy.engine.Engine"])
 async def test_logs(database_url: str, name: str, caplog: pytest.LogCaptureFixture) -> None:
     """Each statement stands in the log where that is switched on, by its level or by `echo`."""
@@ -187,6 +191,7 @@ async def test_explanations(database_url: str) -> None:
         assert "the program listens to sessions, and may add to each statement" in reasons
 
 
+@pytest.mark.long
 async def test_all_engines(database_url: str) -> None:
     """So is one that listens to all engines, and to all their pools."""
     async with served(database_url) as shop:
@@ -203,6 +208,7 @@ async def test_sessions(database_url: str) -> None:
         await check(shop, Session, *_SESSION_EVENTS)
 
 
+@pytest.mark.long
 async def test_mappers(database_url: str) -> None:
     """Who listens to the rows of a model hears of each, also if they began to after the first."""
     async with served(database_url) as shop:

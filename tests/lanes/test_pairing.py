@@ -101,6 +101,7 @@ async def test_statements_of_different_text_in_one_batch(database_url: str) -> N
         assert rows == [("five", 0), ("six", 0), ("two", 0), ("four", 4), ("thing 1", 5)]
 
 
+@pytest.mark.long
 async def test_statements_of_the_same_values_in_one_batch(database_url: str) -> None:
     """Reads, changes and deletes of two tables by the same keys each do their own."""
     async with served(database_url, pool_timeout=20.0) as shop:

@@ -277,6 +277,7 @@ async def test_cancelled_requests(database_url: str, when: str) -> None:
         assert statuses([await shop.create("after")]) == [201]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_writes_do_not_hold_up_reads(database_url: str) -> None:
     """Reads are answered while a batch of writes waits for its lock."""

@@ -147,6 +147,7 @@ def test_random_pairs_there_and_back(backend: Backend, tmp_path: Path) -> None:
     try_pairs(3, make, 7)
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_models_that_nobody_imported_are_found(project: Project) -> None:
     """By their source, in the project's own files; one that is mapped is none."""

@@ -27,6 +27,7 @@ def upgrade():
 """
 
 
+@pytest.mark.long
 async def test_one_waits_for_another(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever comes second says so, and gives up in the end."""
     await project.revise()

@@ -72,6 +72,7 @@ def _slow(db: Database) -> Any:
     return select(func.count()).select_from(tower)
 
 
+@pytest.mark.long
 async def test_pitfall_06_sync_route_with_an_injected_session(database_url: str) -> None:
     """60 concurrent requests with a response model are answered on the default pool."""
     # Opening its connections takes a busy machine a while, which is no deadlock.
@@ -107,6 +108,7 @@ async def test_pitfall_09_tables_are_there_before_the_first_query(database_url: 
     assert set(names) >= {"users", "orders"}
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg", "mariadb")
 def test_pitfall_12_engine_is_bound_to_one_loop(database_url: str) -> None:
     """TestClient with and without `with`, asyncio.run twice, two threads: all work."""

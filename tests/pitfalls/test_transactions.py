@@ -297,6 +297,7 @@ async def test_pitfall_26_dependency_swallows_the_exception(database_url: str) -
         assert await count(db) == 0
 
 
+@pytest.mark.long
 async def test_pitfall_27_one_error_poisons_later_requests(database_url: str) -> None:
     """Each request has a session of its own: one that broke breaks no later one."""
     app, _ = make(database_url, pool_size=1, max_overflow=0)

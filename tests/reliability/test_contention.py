@@ -137,6 +137,7 @@ async def test_each_transfer_is_stored_once(database_url: str) -> None:
     await check(Bank(database_url), moves(40), 8, (0, 0))
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 async def test_functions_that_meet_are_called_again(database_url: str) -> None:
     """Those that `db.run` calls in tasks, as well."""

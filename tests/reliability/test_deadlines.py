@@ -61,6 +61,7 @@ async def _empty(slow: Slow) -> None:
     await slow.observer.execute("DELETE FROM jobs")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
@@ -89,6 +90,7 @@ async def test_request_past_its_deadline_stores_nothing(
     await slow.assert_well()
 
 
+@pytest.mark.long
 async def test_others_of_a_lane_go_on(slow: Slow) -> None:
     """Requests that came together each have their own deadline; what others wait for is done."""
     late = [Client(slow.app, "GET", "/slow/1") for _ in range(3)]

@@ -160,6 +160,7 @@ def add_streams(app: FastAPI, db: Database) -> None:
 
 
 # psycopg says so of a cursor whose connection was closed in the middle of a fetch.
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:.*ServerCursor.* was deleted while still open:ResourceWarning")
 @pytest.mark.parametrize("path", ["/rows", "/writes"])
 async def test_streams_whose_clients_leave_release_all(

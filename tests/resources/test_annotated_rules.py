@@ -160,6 +160,7 @@ async def test_constraints_hold_for_creates_and_changes(database_url: str) -> No
                 assert answer.json()["errors"][0]["pointer"].split("/")[1] == name
 
 
+@pytest.mark.long
 async def test_values_are_stored_as_validators_leave_them(database_url: str) -> None:
     """In lower case, without spaces, as text; and NULL passes them all."""
     async with client_of(_app(database_url, Gauge)) as client:

@@ -83,6 +83,7 @@ def in_code_of_another(app: FastAPI, inner: Any) -> None:
 WAYS = [in_middleware, in_middleware_of_the_mount, in_a_host, in_code, in_code_of_another]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mount", WAYS)
 @pytest.mark.parametrize("is_attached", [False, True])
 @pytest.mark.parametrize("is_guard_inside", [False, True])

@@ -104,6 +104,7 @@ async def test_rows_count_as_often_as_they_stand_in_the_answer(
             assert "'players.clubs'" in error["msg"]
 
 
+@pytest.mark.long
 async def test_a_circle_of_includes_is_refused_before_it_is_fetched(
     twin_urls: Urls, statements: list[str]
 ) -> None:
@@ -165,6 +166,7 @@ async def test_bytes_are_those_of_the_body(twin_urls: Urls, query: str) -> None:
                 assert answer.json()["errors"][0]["type"] == "too_many_bytes"
 
 
+@pytest.mark.long
 async def test_one_row_has_the_budget_of_bytes(twin_urls: Urls) -> None:
     """A row that is too long can be read without its long field."""
     async with twins_of(twin_urls, Base.metadata, resource(Essay, max_bytes=1000)) as twins:
@@ -174,6 +176,7 @@ async def test_one_row_has_the_budget_of_bytes(twin_urls: Urls) -> None:
             assert (await twins.send("GET", "/essays/1?fields=id")).status_code == 200
 
 
+@pytest.mark.long
 async def test_a_batch_has_the_budget_of_bytes(twin_urls: Urls) -> None:
     """Rows that were long already come back with each change; nothing of it is stored."""
     async with twins_of(twin_urls, Base.metadata, resource(Essay, max_bytes=5000)) as twins:
@@ -378,6 +381,7 @@ async def test_the_json_of_long_values_is_not_begun(twin_urls: Urls) -> None:
         assert len((await twins.past("GET", f"{path}2")).json()["items"]) == 2
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_sqlite_sorts_no_long_values_behind_a_relation(
     twin_urls: Urls, statements: list[str]

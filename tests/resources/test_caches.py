@@ -104,6 +104,7 @@ def test_statements_that_are_used_stay_short() -> None:
     assert len(short._proofs) <= 2001
 
 
+@pytest.mark.long
 def test_bans_are_bounded() -> None:
     """Also while none of them is over."""
     bans = Bans()

@@ -116,6 +116,7 @@ async def test_each_is_shown_their_own(twin_urls: tuple[str, str], path: str) ->
         assert (await twins.through("GET", f"{path}/1")).json()["shown_cost"] == 7
 
 
+@pytest.mark.long
 async def test_what_cannot_be_compared(twin_urls: tuple[str, str]) -> None:
     """SQL without a cache key is the session's."""
     async with twins_of(twin_urls, Base.metadata, loud) as twins:
@@ -125,6 +126,7 @@ async def test_what_cannot_be_compared(twin_urls: tuple[str, str]) -> None:
             assert (await twins.past("GET", "/loud/1")).json()["text"] == f"{role}!"
 
 
+@pytest.mark.long
 async def test_writes_show_them_too(twin_urls: tuple[str, str]) -> None:
     """In the answer to a write."""
     asking.update(role="staff", language="en")

@@ -104,6 +104,7 @@ async def test_a_door_writes_the_names_itself(twin_urls: tuple[str, str]) -> Non
             assert (await twins.past("GET", f"/named_tenants?{query}")).status_code == 422
 
 
+@pytest.mark.long
 async def test_each_place_has_the_same_names(database_url: str) -> None:
     """Bodies, filters, sorts, cursors, includes, trees, keys of conflicts, and pointers."""
     app = FastAPI()

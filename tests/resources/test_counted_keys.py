@@ -79,6 +79,7 @@ async def test_another_driver_numbers_rows_too(database_url: str, kind: str) -> 
         assert list(await session.scalars(sa.select(model.id).order_by(model.id))) == [1, 2]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 @pytest.mark.parametrize("kind", ["big", "small", "identity"])
 async def test_the_door_numbers_rows_alike(twin_urls: tuple[str, str], kind: str) -> None:

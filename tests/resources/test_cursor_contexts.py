@@ -73,6 +73,7 @@ class Mark(Base):
 marks = resource(Mark, path="/marks", writable={"id"})
 
 
+@pytest.mark.long
 @pytest.mark.anyio
 @pytest.mark.backends("sqlite", "asyncpg")
 async def test_pages_of_a_filtered_list(twin_urls: tuple[str, str]) -> None:

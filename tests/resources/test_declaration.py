@@ -316,6 +316,7 @@ async def test_server_made_columns_are_not_writable(database_url: str) -> None:
             assert answer.status_code == 422, name
 
 
+@pytest.mark.long
 async def test_inherited_models_are_written_by_the_orm(database_url: str) -> None:
     """Joined and single-table inheritance, and validators: the rows are whole."""
     async with client_of(app_of(database_url)) as client:
@@ -410,6 +411,7 @@ async def test_listeners_of_the_orm_are_run(database_url: str) -> None:
     assert heard == ["insert"]
 
 
+@pytest.mark.long
 async def test_listeners_of_sessions_are_run(database_url: str) -> None:
     """An audit trail that listens to flushes hears of each write."""
     heard: list[str] = []
@@ -534,6 +536,7 @@ async def test_policy_must_be_one(database_url: str) -> None:
         checked_policy(None, Stamp)
 
 
+@pytest.mark.long
 async def test_policy_may_hide_columns(database_url: str) -> None:
     """What a policy hides is not there for its request; what it seals is not written."""
 

@@ -280,6 +280,7 @@ async def _try(client: httpx2.AsyncClient, path: str, parameter: Json) -> None:
         assert is_value or not [kind for kind in kinds if kind.startswith("unknown")], answer.text
 
 
+@pytest.mark.long
 def test_a_list_names_each_column_once() -> None:
     """The operators of a column stand in its description, those of relations too."""
     names, told = _filters(shop.make_app(Database("sqlite://")), "/lines")
@@ -298,6 +299,7 @@ def test_a_column_called_like_a_parameter_is_named_with_eq() -> None:
     assert "`name__in`" not in told["name"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", APPS)
 async def test_the_example_of_a_where_is_one(name: str) -> None:
     """It names the model's own columns."""

@@ -40,6 +40,7 @@ def document() -> dict[str, Any]:
     return shop.make_app(Database("sqlite://")).openapi()
 
 
+@pytest.mark.long
 def test_schemas_have_the_names_that_people_expect(document: dict[str, Any]) -> None:
     """Three of each model, and nothing of FastAPI's own validation."""
     names = set(document["components"]["schemas"])
@@ -56,6 +57,7 @@ def test_operation_ids_are_stable_and_unique(document: dict[str, Any]) -> None:
     )
 
 
+@pytest.mark.long
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     """No schema is missing."""
 
@@ -72,6 +74,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     walk(document)
 
 
+@pytest.mark.long
 def test_schemas_say_what_the_columns_hold(document: dict[str, Any]) -> None:
     """Types, lengths, ranges, enums, nullability, defaults, relations."""
     schemas = document["components"]["schemas"]
@@ -95,6 +98,7 @@ def test_schemas_say_what_the_columns_hold(document: dict[str, Any]) -> None:
     assert (quantity["minimum"], quantity["maximum"]) == (-(2**31), 2**31 - 1)
 
 
+@pytest.mark.long
 def test_every_parameter_is_typed(document: dict[str, Any]) -> None:
     """Filters have the type of their column, keys that of theirs."""
     found = {
@@ -151,6 +155,7 @@ def test_batches_offer_what_is_declared() -> None:
     assert found == [{"create"}, {"update"}, {"delete"}]
 
 
+@pytest.mark.long
 def test_every_operation_may_be_late(document: dict[str, Any]) -> None:
     """Any may find no connection, and any has a deadline, be it the database's own."""
     operations = [
@@ -166,6 +171,7 @@ def test_every_operation_may_be_late(document: dict[str, Any]) -> None:
             assert list(content) == ["application/problem+json"]
 
 
+@pytest.mark.long
 def test_every_write_may_find_a_full_disk(document: dict[str, Any]) -> None:
     """Those that only read cannot."""
     for path, methods in document["paths"].items():
@@ -175,6 +181,7 @@ def test_every_write_may_find_a_full_disk(document: dict[str, Any]) -> None:
                 assert ("507" in operation["responses"]) is is_write, (method, path)
 
 
+@pytest.mark.long
 async def test_answers_are_as_documented(people_client: httpx2.AsyncClient) -> None:
     """A row has exactly the properties of its schema."""
     row = (await people_client.post("/people", json={"name": "a"})).json()

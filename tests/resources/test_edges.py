@@ -238,6 +238,7 @@ async def test_keys_from_python_are_read_as_a_request_s(database_url: str, key: 
         assert (await people.read(session, "1"))["id"] == 1
 
 
+@pytest.mark.long
 async def test_fields_of_relations_can_be_chosen(database_url: str) -> None:
     """`fields` goes through what is included."""
     async with served(database_url) as (client, _):
@@ -273,6 +274,7 @@ async def test_body_without_a_length_is_bounded(people_client: httpx2.AsyncClien
     assert answer.status_code == 413
 
 
+@pytest.mark.long
 async def test_read_checks_if_match(shop_client: httpx2.AsyncClient) -> None:
     """GET with a stale If-Match is 412."""
     assert (await shop_client.get("/orders/1", headers={"If-Match": '"9"'})).status_code == 412

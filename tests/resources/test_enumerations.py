@@ -269,6 +269,7 @@ class Coded(TypeDecorator[Any]):
         return next((each for each in Size if each.value[0] == value), None)
 
 
+@pytest.mark.long
 async def test_members_behind_a_decorator_are_their_values_too(twin_urls: tuple[str, str]) -> None:
     class Base(DeclarativeBase):
         metadata = MetaData()

@@ -161,6 +161,7 @@ async def test_resource_that_is_included_late(stored: str) -> None:
         assert "phone" not in (await client.get("/openapi.json")).text
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_policy_that_is_included_late(stored: str) -> None:
     """Is asked for with the next request, also where a route was made by hand."""
@@ -178,6 +179,7 @@ async def test_policy_that_is_included_late(stored: str) -> None:
             assert (await client.get("/mine?include=customer")).status_code == 422
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_application_without_a_lifespan(stored: str) -> None:
     """Its first request finds everything in place, and calls what it depends on once."""
@@ -193,6 +195,7 @@ async def test_application_without_a_lifespan(stored: str) -> None:
     assert calls == ["who"]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_a_resource_in_no_application_speaks_in_each(stored: str) -> None:
     """It was declared to say what may be seen; a resource of the application itself goes first."""
@@ -216,6 +219,7 @@ async def test_a_resource_that_is_named_speaks_for_its_model(stored: str) -> Non
             assert "phone" not in (await items(client, f"{path}?include=customer"))[0]["customer"]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 @pytest.mark.parametrize("is_attached", [False, True])
 async def test_mounted_applications(stored: str, *, is_attached: bool) -> None:
@@ -340,6 +344,7 @@ async def test_what_was_in_an_application_says_nothing_after_it(stored: str) -> 
     del shared
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_routes_of_a_resource_that_is_gone(stored: str) -> None:
     """Taken over they are served; of its functions alone nobody can tell what they show."""
@@ -437,6 +442,7 @@ async def test_operations_that_are_kept_out_of_the_document(database_url: str) -
         orders(undocumented={"remove"})
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_what_the_program_changes_of_routes_stays(stored: str) -> None:
     """A dependency, a wrapped endpoint: no resource that is declared later makes routes anew."""

@@ -48,6 +48,7 @@ async def served(twins: Twins) -> None:
     assert (made.json(), made.headers["location"]) == (COUNTRY, "/countries/N")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", [Country, Checked])
 async def test_what_was_sent_is_read(twin_urls: tuple[str, str], model: Any) -> None:
     """By its path, in lists, and where it is written again."""
@@ -83,6 +84,7 @@ async def test_blanks_at_the_end_are_no_other_spelling(twin_urls: tuple[str, str
         assert (await twins.send("GET", "/countries/N%20")).status_code == 404
 
 
+@pytest.mark.long
 async def test_blanks_at_the_end_are_refused(twin_urls: tuple[str, str]) -> None:
     """Only SQLite would keep them; the document says so, too."""
     async with twins_of(twin_urls, Base.metadata, resource(Country, path="/countries")) as twins:

@@ -155,6 +155,7 @@ async def test_lists_asked_for_together(twin_urls: Urls, path: str) -> None:
             assert twins.answered == before + 9
 
 
+@pytest.mark.long
 async def test_filter_on_what_depends_on_the_request(twin_urls: Urls) -> None:
     """The value is written for the one who asks, not for the first who asked so."""
     async with twins_of(twin_urls, Base.metadata, letters, prepare=introduce) as twins:

@@ -131,6 +131,7 @@ SEALING = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 async def test_row_that_a_trigger_makes_another(database_url: str) -> None:
     """What is stored counts, not what was sent: it is taken back, and those beside it are not."""
     app, db = app_of(database_url)
@@ -180,6 +181,7 @@ async def note_visit(session: SessionDep, x_tenant: Annotated[int, Header()]) ->
     session.add(Parcel(tenant=x_tenant, code=f"visit {x_tenant}"))
 
 
+@pytest.mark.long
 async def test_own_writes_of_a_request(database_url: str) -> None:
     """What a dependency has added is stored with the row, or not at all if that is refused."""
     app, db = app_of(database_url, note_visit)
@@ -199,6 +201,7 @@ async def settings(session: SessionDep, x_tenant: Annotated[int, Header()]) -> P
     return Policy(visible=Parcel.tenant == found)
 
 
+@pytest.mark.long
 async def test_policy_that_reads_with_the_session(database_url: str) -> None:
     """To read the lane goes on; a write goes on in the session's transaction."""
     app, db = FastAPI(), Database(database_url, metadata=Base.metadata)

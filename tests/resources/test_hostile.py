@@ -216,6 +216,7 @@ async def test_hostile_changes(people_client: httpx2.AsyncClient) -> None:
     assert (await people_client.get("/people/1")).json() == before
 
 
+@pytest.mark.long
 async def test_hostile_paths(people_client: httpx2.AsyncClient) -> None:
     """A key that no row can have is 404, one of another type 422."""
     attack = _Attack(people_client)
@@ -263,6 +264,7 @@ async def test_hostile_headers(people_client: httpx2.AsyncClient) -> None:
     await attack.check()
 
 
+@pytest.mark.long
 async def test_hostile_batches(people_client: httpx2.AsyncClient) -> None:
     """A batch with anything wrong in it stores nothing."""
     attack = _Attack(people_client)

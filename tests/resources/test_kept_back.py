@@ -142,6 +142,7 @@ async def test_a_secret_is_stored_and_never_shown(twin_urls: tuple[str, str], na
             assert found == stored
 
 
+@pytest.mark.long
 async def test_bodies_of_the_program_and_the_orm_store_secrets_too(
     twin_urls: tuple[str, str],
 ) -> None:

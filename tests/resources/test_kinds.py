@@ -160,6 +160,7 @@ class BoxIn(BaseModel):
     size: Size
 
 
+@pytest.mark.long
 async def test_what_cannot_be_read_takes_no_list_down(twin_urls: tuple[str, str]) -> None:
     """A member of yesterday is shown as stored, what a decorator cannot read as null."""
     async with twins_of(twin_urls, Base.metadata, resource(Book, path="/books")) as twins:
@@ -180,6 +181,7 @@ async def test_what_a_decorator_refuses_is_the_client_s(twin_urls: tuple[str, st
         assert (await twins.send("GET", "/books?note=bad")).status_code == 422
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("wrong", [{"at": "9999-01-01T00:00:00"}, {"word": "too long."}])
 async def test_what_a_decorator_could_not_read_again_is_not_stored(
     twin_urls: tuple[str, str], wrong: dict[str, str]
@@ -202,6 +204,7 @@ async def test_moments_keep_their_fractions(twin_urls: tuple[str, str]) -> None:
         assert made.json()["at"] == "2026-01-31T12:00:00.250000"
 
 
+@pytest.mark.long
 async def test_a_slash_in_a_key_is_escaped(twin_urls: tuple[str, str]) -> None:
     """One that is not leads to no row, as one too many does."""
     async with twins_of(twin_urls, Base.metadata, resource(Place, path="/places")) as twins:
@@ -224,6 +227,7 @@ async def test_a_key_that_is_no_longer_known_is_listed(twin_urls: tuple[str, str
         assert (await twins.send("GET", "/places/GONE")).status_code == 422
 
 
+@pytest.mark.long
 async def test_what_nobody_tells_is_read_only(
     twin_urls: tuple[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -163,6 +163,7 @@ def test_an_abstract_class_is_not_created(model: type[Any]) -> None:
             resource(model, operations={"list", operation})
 
 
+@pytest.mark.long
 async def test_rows_of_subclasses_through_an_abstract_class(database_url: str) -> None:
     """They are made as what they are, and listed, changed and deleted as their base, too."""
     app = FastAPI()

@@ -454,6 +454,7 @@ class Sticker(MappedAsDataclass, Base, kw_only=True):
     words: Mapped[list[Any]] = mapped_column(default_factory=list, init=False)
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 async def test_factories_are_asked_by_the_front_door(twin_urls: tuple[str, str]) -> None:
     """A door stores what the session would."""

@@ -102,6 +102,7 @@ async def test_parameters_come_first_in_bodies(client: httpx2.AsyncClient) -> No
     assert refused.json()["errors"][0]["loc"] == ["body", "count"]
 
 
+@pytest.mark.long
 async def test_columns_called_like_junctions(client: httpx2.AsyncClient) -> None:
     """What follows tells `and`, `or`, `not` of the tree from columns with these names."""
     for number in (1, 2):

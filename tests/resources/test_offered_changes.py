@@ -146,6 +146,7 @@ class Place:
         return self.east, self.north
 
 
+@pytest.mark.long
 async def test_composites_and_synonyms_close_their_columns(database_url: str) -> None:
     """A policy may name what a composite is made of by the composite, and chains of synonyms."""
 

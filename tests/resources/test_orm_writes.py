@@ -58,6 +58,7 @@ def _family(lazy: Any) -> tuple[type[Any], type[Any], type[Any]]:
     return Club, Member, Badge
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lazy", ["joined", "subquery", "selectin", "immediate", "select", "raise"])
 async def test_rows_with_eager_relations_are_changed_and_deleted(
     database_url: str, lazy: str

@@ -179,6 +179,7 @@ async def test_what_cannot_be_shown_is_not_stored(twin_urls: Urls) -> None:
         await twins.compare(Leaf.__table__)  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 async def test_what_others_stored_illegibly_is_shown_as_null(twin_urls: Urls) -> None:
     """What stands beside it can be changed."""
     async with twins_of(twin_urls, Base.metadata, leaves) as twins:
@@ -191,6 +192,7 @@ async def test_what_others_stored_illegibly_is_shown_as_null(twin_urls: Urls) ->
         await twins.compare(Leaf.__table__)  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 async def test_sql_for_a_value_is_sql(twin_urls: Urls) -> None:
     """A type of the program's own does not write its text instead."""
     async with twins_of(twin_urls, Base.metadata, stems) as twins:
@@ -202,6 +204,7 @@ async def test_sql_for_a_value_is_sql(twin_urls: Urls) -> None:
         await twins.compare(Stem.__table__)  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 async def test_code_that_stops_everything_stops_its_own_request(twin_urls: Urls) -> None:
     """What is answered beside it and after it is stored: no transaction stays open on a lane."""
     async with twins_of(twin_urls, Base.metadata, halting) as twins:
@@ -228,6 +231,7 @@ async def test_code_that_stops_everything_stops_its_own_request(twin_urls: Urls)
         assert "68616C74" not in str(stored)
 
 
+@pytest.mark.long
 async def test_public_models_make_the_answers_of_writes(twin_urls: Urls) -> None:
     """What one cannot show is not stored."""
     async with twins_of(twin_urls, Base.metadata, spoken, prepare=add_language) as twins:
@@ -240,6 +244,7 @@ async def test_public_models_make_the_answers_of_writes(twin_urls: Urls) -> None
         await twins.compare(Leaf.__table__)  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 async def test_rows_that_a_trigger_leaves_out(twin_urls: Urls, backend: Backend) -> None:
     """Nothing else that it did is stored either: the answer is the session's."""
     async with twins_of(twin_urls, Base.metadata, leaves) as twins:

@@ -285,6 +285,7 @@ async def test_what_does_not_collide_is_not_warned_about(
     assert _sentences(caplog) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_shut", [False, True], ids=["door", "session"])
 @pytest.mark.parametrize("prefix", ["", "/v1"])
 async def test_a_later_path_that_is_no_key(

@@ -27,6 +27,7 @@ async def _walk(client: httpx2.AsyncClient, query: str) -> list[int]:
         cursor = f"&cursor={page['next_cursor']}"
 
 
+@pytest.mark.long
 async def test_pages_lose_no_ties_and_no_nulls(people_client: httpx2.AsyncClient) -> None:
     """FastCRUD's cursor gives 1, 2, 4, 5 of six equal rows, and drops all NULLs."""
     await _fill(people_client, *[{"name": "a", "age": age} for age in (1, 1, 1, 1, None, None)])
@@ -122,6 +123,7 @@ async def test_wildcards_mean_themselves(people_client: httpx2.AsyncClient) -> N
         assert [row["id"] for row in page["items"]] == found, query
 
 
+@pytest.mark.long
 async def test_text_is_found_in_either_case_and_by_its_own_letters(
     people_client: httpx2.AsyncClient,
 ) -> None:
@@ -137,6 +139,7 @@ async def test_text_is_found_in_either_case_and_by_its_own_letters(
     assert (await people_client.get("/people?q=ANN")).json()["items"][0]["name"] == "Ann"
 
 
+@pytest.mark.long
 async def test_a_key_is_no_other_key(shop_client: httpx2.AsyncClient) -> None:
     """MariaDB takes BIKE-1 for bike-1: it would be read, changed and deleted by another name."""
     for key in ("BIKE-1", "bike-1%20", "bik%C3%A9-1"):
@@ -170,6 +173,7 @@ async def test_errors_say_what_to_write(
     assert (answer["detail"], answer["errors"][0]["loc"][0]) == (told, "query")
 
 
+@pytest.mark.long
 async def test_children_beyond_the_limit_are_told(people_client: httpx2.AsyncClient) -> None:
     """An included relation ends after 100 rows, and the answer says so."""
     await _fill(people_client, {"name": "a"})

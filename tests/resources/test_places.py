@@ -101,6 +101,7 @@ async def test_links_lead_back(
             assert [seat["row"] for seat in rest["items"]] == ["r2"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("row", ["a,b", "a b", "é", "a?b#c", "a%2Cb", ":query", "a;b+c", "\t", "~"])
 async def test_odd_keys_have_a_path(database_url: str, row: str) -> None:
     """What can be created can be read, changed and deleted at its Location."""

@@ -75,6 +75,7 @@ plain = resource(Sample, path="/plain", public_model=PlainSample)
 run = resource(Sample, path="/run", public_model=RunSample)
 
 
+@pytest.mark.long
 async def test_values_of_each_type_are_as_the_model_writes_them(database_url: str) -> None:
     """Byte for byte, in lists, rows and parts of them."""
     app = FastAPI()

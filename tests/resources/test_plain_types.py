@@ -189,6 +189,7 @@ async def test_what_cannot_be_read_is_not_changed_by_the_door(twin_urls: tuple[s
         await twins.compare(*Plain.metadata.tables.values())
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 async def test_code_of_a_type_goes_through_the_door(twin_urls: tuple[str, str]) -> None:
     """It runs before a row is stored."""

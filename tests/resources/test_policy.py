@@ -153,6 +153,7 @@ async def test_random_programs_stay_within_their_policies(database_url: str) -> 
                 await _create(client, held, 1, random.Random(0))
 
 
+@pytest.mark.long
 async def test_assigned_values_are_not_the_client_s(shop_client: httpx2.AsyncClient) -> None:
     """A value that the policy assigns may be repeated, and not be another."""
     forged = await shop_client.post("/orders", json={"customer_id": 2})
@@ -185,6 +186,7 @@ def test_policy_denies_what_it_does_not_name() -> None:
     assert Policy(visible=True, writable=False).touched is not None
 
 
+@pytest.mark.long
 async def test_python_calls_take_policies(database_url: str) -> None:
     """Without policies a call sees all; with some, it needs one for all that it touches."""
     async with Database(database_url) as db:

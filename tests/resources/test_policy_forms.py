@@ -83,6 +83,7 @@ async def test_rows_out_of_reach_are_none(database_url: str) -> None:
     await _check_policy(database_url, above)
 
 
+@pytest.mark.long
 async def test_nested_tables(database_url: str) -> None:
     """MariaDB takes no WITH before UPDATE and DELETE, and a nested one."""
     await _check_policy(database_url, within)

@@ -113,6 +113,7 @@ async def test_two_policies_in_one_statement(client: httpx2.AsyncClient) -> None
     assert (await client.get("/books?shelf.id=2")).json()["items"] == []
 
 
+@pytest.mark.long
 async def test_a_parameter_that_is_called_like_a_column(client: httpx2.AsyncClient) -> None:
     """It is no value of that column in a write."""
     assert (await client.patch("/shelves/1", json={"tenant": 1})).status_code == 200

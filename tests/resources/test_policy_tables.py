@@ -112,6 +112,7 @@ async def test_reads(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/clubs?memos.title=t2")).json()["items"] == []
 
 
+@pytest.mark.long
 async def test_writes(client: httpx2.AsyncClient) -> None:
     """A memo is made, changed, moved and deleted within the user's clubs only."""
     row = {"id": 3, "title": "t3", "club_id": 1}

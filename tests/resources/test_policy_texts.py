@@ -263,6 +263,7 @@ async def test_a_pattern_that_ignores_case_ignores_nothing_else(
     assert await owners(client, "/scrolls", "\U0001f600", form) == ["\U0001f600"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["/scrolls", "/slow"])
 async def test_no_other_text_is_written(client: httpx2.AsyncClient, path: str) -> None:
     """A write is within the policy before and after it."""

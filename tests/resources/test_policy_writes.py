@@ -108,6 +108,7 @@ async def test_kept_answers_are_not_shown_to_those_who_see_less(database_url: st
         assert (await post(client, "/plain", BO, **body)).status_code == 409
 
 
+@pytest.mark.long
 async def test_tenants_upsert_by_their_own_keys(database_url: str) -> None:
     """What the policy assigns is of the key, whether it is named, hidden or not."""
 

@@ -116,6 +116,7 @@ async def client(served: KeptApp) -> AsyncIterator[httpx2.AsyncClient]:
         yield found
 
 
+@pytest.mark.long
 async def test_who_is_shown_other_columns_gets_another_tag(client: httpx2.AsyncClient) -> None:
     """All of a row has the bare version; GET and HEAD have the same."""
     tags = []

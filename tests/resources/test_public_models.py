@@ -158,6 +158,7 @@ async def test_what_it_leaves_out_is_not_to_be_asked_for(database_url: str, quer
         assert (await client.get(f"/public_payments?{nested}")).status_code == 422
 
 
+@pytest.mark.long
 async def test_a_part_that_a_policy_hides_keeps_the_model_from_running(database_url: str) -> None:
     """What is left is shown by each field's annotation; what code touches is left out."""
     app = FastAPI()

@@ -160,6 +160,7 @@ async def test_after_some_attempts_it_says_so(client: httpx2.AsyncClient, served
     assert "Others create and delete this Slot" in answer.json()["detail"]
 
 
+@pytest.mark.long
 async def test_a_hidden_row_stays_in_the_way(client: httpx2.AsyncClient) -> None:
     """It does not pass, so it is told at once."""
     assert (await client.put("/slots/a", json={"text": "b"})).status_code == 201

@@ -67,6 +67,7 @@ class Message(Base):
     extra: Mapped[dict[str, Any] | None] = mapped_column(Coded)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "value"), [("parts", [{"type": "text", "text": "a"}]), ("extra", {"a": "b"})]
 )

@@ -140,6 +140,7 @@ async def test_policy_of_a_base_holds_for_relations_to_subclasses(
         assert '"note"' not in paths
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("is_of_base", [True, False])
 async def test_policy_holds_for_the_one_row_of_a_subclass(
@@ -422,6 +423,7 @@ async def in_express_towns() -> Policy:
     return Policy(visible=Parcel.town.in_(select(Express.town)))
 
 
+@pytest.mark.long
 async def test_a_policy_over_a_subclass_is_the_same_behind_a_relation_to_one(
     database_url: str,
 ) -> None:
@@ -491,6 +493,7 @@ class Mail:
         return Policy(visible=self.letter.town == "a", hidden={"sent_by"})
 
 
+@pytest.mark.long
 async def test_another_class_of_the_table_shows_no_more_than_is_declared(database_url: str) -> None:
     """Neither rows that a policy hides, nor hidden columns by other names."""
     mail = Mail()

@@ -88,6 +88,7 @@ async def client(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
         yield found
 
 
+@pytest.mark.long
 async def test_a_row_that_is_there_gets_what_a_new_one_has(client: httpx2.AsyncClient) -> None:
     """Functions with a context, in the order of their columns; text as the table has it."""
     first = await client.put("/docs/1", json={"name": "one", "stamp": 3})

@@ -233,6 +233,7 @@ async def _client(database_url: str, rule: Any) -> Any:
     return client_of(app)
 
 
+@pytest.mark.long
 async def test_soft_deletion_by_null_allows_creates(database_url: str) -> None:
     """What is not deleted may be created and changed; nobody may delete it by a value."""
     async with await _client(database_url, not_deleted) as client:
@@ -246,6 +247,7 @@ async def test_soft_deletion_by_null_allows_creates(database_url: str) -> None:
         assert [each["status"] for each in made.json()["results"]] == [201, 201]
 
 
+@pytest.mark.long
 async def test_rows_that_must_have_a_value_are_refused_without(database_url: str) -> None:
     """Neither a create nor a change, a batch of both among them, leaves the value out."""
     async with await _client(database_url, checked) as client:

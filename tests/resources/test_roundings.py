@@ -100,6 +100,7 @@ async def check(urls: tuple[str, str], case: Case) -> None:
             assert answer.json()["errors"][0]["pointer"].startswith("/value")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", COMMON)
 async def test_no_backend_makes_another_value_of_one(twin_urls: tuple[str, str], name: str) -> None:
     await check(twin_urls, COMMON[name])
@@ -119,6 +120,7 @@ async def test_mariadb_makes_no_other_value_of_one(twin_urls: tuple[str, str], n
     await check(twin_urls, MARIADB[name])
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "mariadb")
 async def test_bytes_of_one_length_are_not_filled_up(twin_urls: tuple[str, str]) -> None:
     await check(twin_urls, BINARY)
@@ -180,6 +182,7 @@ async def test_the_largest_bits_are_found(twin_urls: tuple[str, str]) -> None:
         assert len(found.json()["items"]) == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sort", ["at", "-at"])
 async def test_the_first_moment_and_the_last_are_pages_like_others(
     twin_urls: tuple[str, str], sort: str

@@ -89,6 +89,7 @@ async def test_a_table_between_without_a_policy_is_none_of_it(database_url: str)
         assert answer.json()["items"] == [{"id": 1, "persons": []}]
 
 
+@pytest.mark.long
 async def test_both_ways_out_of_a_table_between(database_url: str) -> None:
     """Over the class in between its policy holds; a resource that is named shows all pairs."""
     teams = Teams()
@@ -192,6 +193,7 @@ async def fill(teams: Teams, db: Database) -> None:
         )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", ["beside", "below", "around"])
 @pytest.mark.parametrize("is_asked", [True, False])
 async def test_a_policy_holds_where_the_application_around_has_no_database(

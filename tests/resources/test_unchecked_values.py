@@ -167,6 +167,7 @@ async def test_what_is_refused_names_its_field(
     assert "8531" not in caplog.text
 
 
+@pytest.mark.long
 async def test_in_a_batch_it_names_its_operation(backend: Any, client: httpx2.AsyncClient) -> None:
     """Rows of one statement, too."""
     for value in REFUSED[backend.name]:

@@ -36,6 +36,7 @@ Index("uq_expression_guests_active", func.trim(case((Guest.is_active, Guest.emai
 Index("uq_expression_guests_place", Guest.room, Guest.day, unique=True)
 
 
+@pytest.mark.long
 async def test_an_upsert_goes_by_columns(database_url: str) -> None:
     """Those of an expression are none; a violation of it names them all."""
     app = FastAPI()

@@ -110,6 +110,7 @@ async def test_what_names_only_a_base_is_shown_and_not_written(twin_urls: tuple[
     assert (row["many"], row["words"]) == ([event | {"size": 4}], ["a", "b"])
 
 
+@pytest.mark.long
 async def test_what_names_only_a_base_is_asked_for_null_alone(twin_urls: tuple[str, str]) -> None:
     """No client could say which value it means."""
     async with twins_of(twin_urls, Base.metadata, resource(Note, path="/notes")) as twins:

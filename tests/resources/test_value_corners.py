@@ -211,6 +211,7 @@ async def test_decimals_of_a_float_have_the_digits_that_are_read(
             assert refused.status_code == 422, refused.text
 
 
+@pytest.mark.long
 async def test_an_empty_list_finds_nothing_of_any_type(twin_urls: tuple[str, str]) -> None:
     async with twins_of(twin_urls, Base.metadata, resource(Thing)) as twins:
         made = await twins.send("POST", "/things", json={"shout": "A"})
@@ -219,6 +220,7 @@ async def test_an_empty_list_finds_nothing_of_any_type(twin_urls: tuple[str, str
             assert found.json()["items"] == rows, found.text
 
 
+@pytest.mark.long
 async def test_a_moment_as_key_stands_in_the_path_as_it_is_shown(
     twin_urls: tuple[str, str],
 ) -> None:
@@ -235,6 +237,7 @@ async def test_a_moment_as_key_stands_in_the_path_as_it_is_shown(
             assert (await twins.send("GET", each["location"])).status_code == 200
 
 
+@pytest.mark.long
 async def test_many_rows_are_made_whose_keys_are_read_in_another_form(
     twin_urls: tuple[str, str],
 ) -> None:
@@ -246,6 +249,7 @@ async def test_many_rows_are_made_whose_keys_are_read_in_another_form(
         assert places == ["/tags/red", "/tags/blue"]
 
 
+@pytest.mark.long
 async def test_what_is_pickled_is_what_its_annotation_says(twin_urls: tuple[str, str]) -> None:
     async with twins_of(twin_urls, Base.metadata, resource(Pickled)) as twins:
         sent = {"counts": {"a": 1}, "words": ["b"]}
@@ -256,6 +260,7 @@ async def test_what_is_pickled_is_what_its_annotation_says(twin_urls: tuple[str,
         assert wrong.status_code == 422
 
 
+@pytest.mark.long
 async def test_who_listens_to_new_objects_changes_what_they_are_given(
     twin_urls: tuple[str, str],
 ) -> None:
@@ -269,6 +274,7 @@ async def test_who_listens_to_new_objects_changes_what_they_are_given(
         assert refused.json()["errors"][0]["msg"] == "a draft has a title"
 
 
+@pytest.mark.long
 async def test_what_a_dataclass_makes_is_there_when_it_computes(
     twin_urls: tuple[str, str],
 ) -> None:
@@ -277,6 +283,7 @@ async def test_what_a_dataclass_makes_is_there_when_it_computes(
         assert made.json() == {"id": 1, "name": "a", "label": "a/1", "marks": ["new"]}
 
 
+@pytest.mark.long
 async def test_a_default_that_no_constructor_asks_for_is_the_column_s(
     twin_urls: tuple[str, str],
 ) -> None:

@@ -338,6 +338,7 @@ async def test_text_is_what_every_backend_takes_for_it(
                 assert found.status_code == 422
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg", "psycopg")
 async def test_a_package_s_bits_are_text_of_zeros_and_ones(twin_urls: tuple[str, str]) -> None:
     """sqlalchemy-utils decorates BINARY, which only MariaDB has of it."""
@@ -365,6 +366,7 @@ async def test_a_package_s_bits_are_bytes_on_mariadb(twin_urls: tuple[str, str])
             pass
 
 
+@pytest.mark.long
 async def test_a_search_vector_is_shown_and_not_written(twin_urls: tuple[str, str]) -> None:
     """PostgreSQL makes another text of what it is given."""
     model = model_of(Text().with_variant(postgresql.TSVECTOR(), "postgresql"))
@@ -386,6 +388,7 @@ class Shouted(TypeDecorator[str]):
         return None if value is None else value.lower()
 
 
+@pytest.mark.long
 async def test_a_variant_with_code_of_its_own_is_read_by_it(
     backend: Backend, twin_urls: tuple[str, str]
 ) -> None:

@@ -37,6 +37,7 @@ samples = resource(Sample)
 ROW = {"ratio": 0.1, "price": "1.10", "body": "x"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["made", "ratio", "price", "taxed", "body", "double"])
 async def test_a_cursor_finds_its_row_again(database_url: str, name: str) -> None:
     """A moment without microseconds, four bytes of a float, a binary decimal, a long text."""
@@ -54,6 +55,7 @@ async def test_a_cursor_finds_its_row_again(database_url: str, name: str) -> Non
             assert sorted(found) == [1, 2, 3, 4], sort
 
 
+@pytest.mark.long
 async def test_moments_of_the_database_are_found(database_url: str) -> None:
     """SQLite's CURRENT_TIMESTAMP has no microseconds, and is text."""
     async with Database(database_url, metadata=Base.metadata) as db, db.unit_of_work() as session:

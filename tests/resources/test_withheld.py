@@ -38,6 +38,7 @@ class Keyed(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True, exclude=True)
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_nobody_sees_it(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
     """In answers, filters, sorts and bodies; the log says so, and how to show it."""

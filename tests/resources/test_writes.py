@@ -26,6 +26,7 @@ async def test_create_answers_the_stored_row(shop_client: httpx2.AsyncClient) ->
     assert read.headers["ETag"] == '"1"'
 
 
+@pytest.mark.long
 async def test_slash_makes_no_difference(shop_client: httpx2.AsyncClient) -> None:
     """Each path answers with and without a slash at its end, without a redirect."""
     for path in ("/products", "/products/bike-1"):
@@ -138,12 +139,14 @@ async def test_delete_answers_204_once(shop_client: httpx2.AsyncClient) -> None:
     assert (await shop_client.get("/lines")).json()["items"] == []
 
 
+@pytest.mark.long
 async def test_links_go_with_their_row(people_client: httpx2.AsyncClient) -> None:
     """Rows of a many-to-many table do not keep a row from being deleted."""
     await people_client.post("/people", json={"name": "Ann"})
     assert (await people_client.delete("/people/1")).status_code == 204
 
 
+@pytest.mark.long
 async def test_conditions_are_in_the_statement(shop_client: httpx2.AsyncClient) -> None:
     """412 for a stale tag, and nothing is changed; the right one gives the next version."""
     stale = {"If-Match": '"7"'}

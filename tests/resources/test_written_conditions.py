@@ -81,6 +81,7 @@ async def keys(client: httpx2.AsyncClient, query: str = "") -> list[int]:
     return [each["id"] for each in (await client.get(f"/tasks{query}")).json()["items"]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", [way for way in WAYS if way not in {"tenant"}])
 async def test_an_or_in_a_policy_reaches_no_further(client: httpx2.AsyncClient, way: str) -> None:
     """Else a request for a row that is hidden would read, change and delete another one."""

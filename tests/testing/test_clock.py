@@ -85,6 +85,7 @@ async def post(client: httpx2.AsyncClient, body: str, **headers: str) -> Any:
     return answer.json()
 
 
+@pytest.mark.long
 async def test_defaults_see_it(client: httpx2.AsyncClient, clock: Clock) -> None:
     """Those of Python and those of the server, before and after it has moved."""
     for moment in (NEW_YEAR, NEW_YEAR + DAY):
@@ -105,6 +106,7 @@ async def test_statements_see_it(db: Database, clock: Clock) -> None:
             await session.rollback()
 
 
+@pytest.mark.long
 async def test_a_key_expires(client: httpx2.AsyncClient, clock: Clock) -> None:
     """The answer to an Idempotency-Key is kept for a day."""
     header = {"idempotency-key": "k"}

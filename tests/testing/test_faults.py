@@ -139,6 +139,7 @@ async def test_answers_before_the_commit(app: FastAPI, database_url: str) -> Non
     await engine.dispose()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not IS_SUPPORTED, reason="reads Linux's /proc/self/task")
 async def test_a_held_up_loop() -> None:
     """A callback that computes for too long is named."""

@@ -69,6 +69,7 @@ def test_databases_are_copies_of_a_template(server: PostgreSQLServer) -> None:
         psycopg.connect(url)
 
 
+@pytest.mark.long
 def test_nobody_else_connects(server: PostgreSQLServer) -> None:
     """Other users of the machine do not know the password: as superusers they could be us."""
     address = server.url().rpartition("@")[2]

@@ -70,6 +70,7 @@ async def test_standby_takes_no_writes(standby: PostgreSQLStandby, name: str) ->
     assert "started streaming WAL" in standby.log
 
 
+@pytest.mark.long
 def test_standby_that_is_paused_does_not_catch_up(
     standby: PostgreSQLStandby, monkeypatch: pytest.MonkeyPatch
 ) -> None:

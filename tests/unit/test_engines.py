@@ -98,6 +98,7 @@ def hold_write_lock(
     return thread
 
 
+@pytest.mark.long
 async def test_creating_waits_for_another_process(tmp_path: Path) -> None:
     """The tables are made when the other process lets go, beyond the limit of a lock."""
     thread = hold_write_lock(tmp_path / "x.db", 1.0)

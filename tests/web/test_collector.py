@@ -82,6 +82,7 @@ async def test_small_collections_come_less_often_while_a_server_works() -> None:
     gc.set_threshold(*before)
 
 
+@pytest.mark.long
 async def test_application_of_few_requests_leaves_a_server_alone() -> None:
     """A process may start and end any number of them while one serves, and they go."""
 

@@ -91,6 +91,7 @@ async def test_what_receive_raises_reaches_the_handlers(
     assert passages.take() == [HANDED_OVER]
 
 
+@pytest.mark.long
 async def test_small_parts_are_replayed_together() -> None:
     """A body of a million parts is not a million messages, and not a million steps for each."""
     messages = [part(b"a", more=True)] * 100_000

@@ -98,6 +98,7 @@ async def test_changes_of_a_version(database_url: str, passages: Passages) -> No
     assert passages.take() == expected
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["/people/1?include=team,pets", "/people?include=team,pets",
                                   "/people/1?include=team", "/people?include=team"])  # fmt: skip
 async def test_relations(database_url: str, passages: Passages, path: str) -> None:

@@ -50,6 +50,7 @@ REQUESTS: list[tuple[str, str, Any]] = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_mounted", [False, True])
 async def test_traces_are_those_of_the_route(
     database_url: str, passages: Passages, *, is_mounted: bool
@@ -98,6 +99,7 @@ async def test_decorated_middleware_finds_the_route(database_url: str, passages:
 QUERIES = ("/1", "/1?&", "/1?&", "/1?fields=text", "/1?fields=text", "", "?&limit=1", "?limit=2")
 
 
+@pytest.mark.long
 async def test_headers_are_those_of_the_route(database_url: str, passages: Passages) -> None:
     """All headers in their order, and the body, are the same with a door and without."""
     app = app_with(database_url)

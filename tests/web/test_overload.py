@@ -152,6 +152,7 @@ async def limited(traffic: Traffic, busy: Callable[[bool], None], count: int) ->
     return waiting
 
 
+@pytest.mark.long
 async def test_burst_waits_in_turn(traffic: Traffic, busy: Callable[[bool], None]) -> None:
     """While no more come than are answered, none is refused, and who came first goes first."""
     waiting = await limited(traffic, busy, 30)
@@ -165,6 +166,7 @@ async def test_burst_waits_in_turn(traffic: Traffic, busy: Callable[[bool], None
     assert set(traffic.answers.values()) == {200}
 
 
+@pytest.mark.long
 async def test_burst_may_last_a_moment(traffic: Traffic, busy: Callable[[bool], None]) -> None:
     """Nobody of it is refused, however long they wait, if no more come after it."""
     await limited(traffic, busy, 0)
