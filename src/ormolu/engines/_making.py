@@ -16,6 +16,7 @@ from ormolu.engines._errors import (
     refuse_lost_commits,
     report_statement_errors,
 )
+from ormolu.engines._far_moments import read_far_moments
 from ormolu.engines._kills import kill_abandoned, leave_soon
 from ormolu.engines._listeners import Listeners
 from ormolu.engines._options import (
@@ -107,6 +108,8 @@ def _listen(
     silence_driver(target.driver)
     set_session(engine, target, access, timeout)
     keep_alive(engine, target.keepalives)
+    if target.driver == "psycopg":
+        read_far_moments(engine)
     if access is Access.READ:
         check_reader(engine, target, options)
         repeat_failures(engine)
