@@ -56,6 +56,8 @@ FORMS: dict[str, tuple[Rule, set[int]]] = {
     "open": (lambda data: data["open"].as_boolean(), {1}),
     "not open": (lambda data: ~data["open"].as_boolean(), {2}),
     "not known to be open": (lambda data: data["open"].as_boolean().is_not(True), {2, 3, 4, 5, 6}),
+    "true in words": (lambda data: data["open"].as_string() == "true", {1}),
+    "other words": (lambda data: data["open"].as_string().not_in(["false", "1"]), {1, 3}),
     "level": (lambda data: data["level"].as_integer() == 1, {1}),
     "no level": (lambda data: data["level"].as_integer() == 0, {2}),
     "low level": (lambda data: data["level"].as_float() < 1.2, {1, 2}),

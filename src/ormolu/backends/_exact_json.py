@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Boolean, Float, Integer, Numeric, func, literal_column
+from sqlalchemy import JSON, Boolean, Float, Integer, Numeric, String, func, literal_column
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -56,7 +56,12 @@ class _ExactMembers(SQLCompiler):
             return text
         # In the order of the text, as parameters are.
         condition = self.has_kind(plain, binary, operator, kw)
-        return f"CASE WHEN {condition} THEN {plain(binary, operator, **kw)} END"
+        return f"CASE WHEN {condition} THEN {self.value_of(plain, binary, operator, kw)} END"
+
+    def value_of(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
+        """Return the value of a member that has one, in SQL."""
+        text: str = plain(binary, operator, **kw)
+        return text
 
     def has_kind(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
         """Return whether a member has a value of its type, in SQL."""
@@ -88,6 +93,15 @@ class ExactSQLiteMembers(_ExactMembers):
         plain: Any = super().visit_binary
         text: str = plain(binary, **kw)
         return text
+
+    def value_of(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
+        text = super().value_of
+        if not isinstance(binary.type, String):
+            return text(plain, binary, operator, kw)
+        # To SQLite true is 1, in text too.
+        kind = self.kind_of(plain, binary, operator, kw)
+        value = text(plain, binary, operator, kw)
+        return f"CASE {kind} WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE {value} END"
 
     def kind_of(self, _plain: Any, binary: Any, _operator: Any, kw: Any) -> str:
         return f"json_type({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
