@@ -34,7 +34,7 @@ test: setup  ## Run every test, on every backend
 	@scripts/install-servers
 	@$(BIN)/python -m pytest -n 3 --dist worksteal
 
-quick: setup  ## Run the tests that need no server, on SQLite, but those that take a quarter of a second of a busy machine
+quick: setup  ## Run the tests that need no server, on SQLite, but those that take an eighth of a second or more
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --backend sqlite -m "not long" --durations=10 --durations-min=1
 
 check: setup  ## Check style, layers and types, quickly

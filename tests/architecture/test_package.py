@@ -23,6 +23,7 @@ MODULES = [
 ]
 
 
+@pytest.mark.long
 def test_all_is_exact() -> None:
     """Each name in `__all__` is there, once."""
     for name in ("ormolu", *MODULES):

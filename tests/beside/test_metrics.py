@@ -67,6 +67,7 @@ async def test_lanes_are_counted(database_url: str, told: Told) -> None:
         assert now["ormolu.commits",] - before.get(("ormolu.commits",), 0) == 1
 
 
+@pytest.mark.long
 async def test_waits_and_refusals(database_url: str, told: Told) -> None:
     """Who waited for a connection in vain is counted, and how long."""
     db = Database(

@@ -96,6 +96,7 @@ async def ending() -> AsyncIterator[None]:
     yield
 
 
+@pytest.mark.long
 def test_application_has_reasons_of_its_own() -> None:
     """What only FastAPI can do is named, for each database once: then its route has the plan."""
     app = FastAPI()

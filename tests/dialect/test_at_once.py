@@ -263,6 +263,7 @@ async def test_wait_for_a_lock_leaves_the_loop(
     assert len(gaps) > 10
 
 
+@pytest.mark.long
 async def test_writers_at_once_keep_their_order(engine: AsyncEngine) -> None:
     """Who comes while others wait waits behind them, also when the queue is just moving."""
     await prove(engine)
@@ -381,6 +382,7 @@ def test_statement_that_is_long_again_and_again_runs_on_threads() -> None:
     assert prove_anew(short) == 5
 
 
+@pytest.mark.long
 async def test_what_waited_is_not_kept(engine: AsyncEngine) -> None:
     """Writers that got their turn leave nothing behind that lives until their limit."""
     await prove(engine)

@@ -308,6 +308,7 @@ async def test_log_stays_small(make: Make, path: Path) -> None:
     assert biggest < 64 * 2**20
 
 
+@pytest.mark.long
 async def test_stream(make: Make) -> None:
     """A long result comes in batches; one that is left early pins nothing."""
     engine = make()

@@ -140,6 +140,7 @@ def test_every_linked_page_exists() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+@pytest.mark.long
 def test_figures_of_the_readme_are_the_benchmark_s() -> None:
     """What README says of speed stands in docs/benchmarks.md, which a run of it wrote."""
     sections = (ROOT / "docs" / "benchmarks.md").read_text().split("\n## ")

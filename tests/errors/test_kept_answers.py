@@ -141,6 +141,7 @@ async def test_own_handler_wins() -> None:
         assert (await client.get("/api/users?fail=401")).status_code == 444
 
 
+@pytest.mark.long
 async def test_document_tells_both_shapes() -> None:
     """OpenAPI has FastAPI's validation answer where that is kept, and problems elsewhere."""
     app = FastAPI()

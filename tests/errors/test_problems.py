@@ -324,6 +324,7 @@ async def _crash(_request: Request) -> Response:
     raise RuntimeError
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_late", [False, True], ids=["before", "after"])
 async def test_mounted_fastapi_answers_problems(is_late: bool) -> None:
     """A mounted application, and one mounted in it, have the same problems and session."""

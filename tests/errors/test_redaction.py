@@ -212,6 +212,7 @@ async def test_failure_tells_no_value(
     assert_silent(answer, [*catcher.texts, logged.text])
 
 
+@pytest.mark.long
 async def test_failure_of_one_server_tells_no_value(
     backend: Backend, shared: Shared, logged: pytest.LogCaptureFixture
 ) -> None:

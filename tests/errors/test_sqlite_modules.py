@@ -97,6 +97,7 @@ async def test_lock(connect_args: Any, tmp_path: Path) -> None:
         other.close()
 
 
+@pytest.mark.long
 @each_module()
 async def test_resource(connect_args: Any, tmp_path: Path) -> None:
     """A resource writes, by the short way and by the session, and refuses as ever."""

@@ -144,6 +144,7 @@ async def test_listeners(database_url: str) -> None:
     assert await texts_in(database_url) == ["a", "a"]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 async def test_listeners_that_come_late(database_url: str) -> None:
     """One that is added while the database is open is heard at once; no door goes past it."""

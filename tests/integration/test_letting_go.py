@@ -113,6 +113,7 @@ async def test_connection_that_was_handed_out_stays(database_url: str) -> None:
         assert in_use(db, Access.READ) == 0
 
 
+@pytest.mark.long
 async def test_asking_who_calls_takes_no_lock(backend: Backend, database_url: str) -> None:
     """Requests that ask something, and wait for each other before they write: none holds the lock.
 

@@ -156,6 +156,7 @@ def test_application_starts_twice(database_url: str) -> None:
         assert client.get("/notes").json() == ["a", "a"]
 
 
+@pytest.mark.long
 def test_client_without_lifespan(database_url: str) -> None:
     """TestClient without `with` runs each request in a loop of its own; each just works."""
     client = TestClient(make_app(make_database(database_url)))

@@ -586,6 +586,7 @@ async def test_result_is_used_as_any(
     assert loads.count == 1
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_every_way_to_ask(database_url: str, loads: Loads) -> None:
     """By the methods of AsyncSession, by `run_sync`, and with parameters of the statement."""
@@ -613,6 +614,7 @@ async def _all(result: Any) -> Any:
     return (await result).all()
 
 
+@pytest.mark.long
 async def test_objects_live_as_others_do(database_url: str, loads: Loads) -> None:
     """They are changed, refreshed, expired, deleted and detached; a relation says what to load."""
     async with filled(database_url) as db:
@@ -639,6 +641,7 @@ async def test_objects_live_as_others_do(database_url: str, loads: Loads) -> Non
             assert merged in session
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_lists_are_read_in_pieces(
     database_url: str, loads: Loads, monkeypatch: pytest.MonkeyPatch
@@ -653,6 +656,7 @@ async def test_lists_are_read_in_pieces(
     assert loads.count == 3
 
 
+@pytest.mark.long
 async def test_lists_are_refreshed(database_url: str, loads: Loads) -> None:
     """What an object was loaded with it is refreshed with."""
     async with filled(database_url) as db, db.unit_of_work() as session:
@@ -666,6 +670,7 @@ async def test_lists_are_refreshed(database_url: str, loads: Loads) -> None:
         assert (await session.get_one(Letter, 4)).person_id is None
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_key_in_other_letters(database_url: str) -> None:
     """What only the database takes for a key is in no list, as with SQLAlchemy."""
@@ -681,6 +686,7 @@ async def test_key_in_other_letters(database_url: str) -> None:
     assert len(found[0]) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "options",
     [{"execution_options": {"populate_existing": True}}, {"bind_arguments": {"mapper": Person}}],
@@ -696,6 +702,7 @@ async def test_asked_for_more(database_url: str, loads: Loads, options: Any) -> 
     assert not loads.count
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_option_of_another_class(database_url: str) -> None:
     """It is refused in SQLAlchemy's words."""
@@ -723,6 +730,7 @@ async def test_what_waits_is_sent_first(database_url: str) -> None:
         assert not (await session.scalars(nobody)).all()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["load", "refresh"])
 async def test_listeners_to_objects_hear(database_url: str, name: str) -> None:
     """Those of a class hear of each object that is loaded, from when they listen on."""

@@ -55,6 +55,7 @@ async def test_routes_by_hand(database_url: str) -> None:
     assert await texts_in(database_url) == []
 
 
+@pytest.mark.long
 async def test_resources(database_url: str) -> None:
     """So does each operation of a resource, errors among them; its door steps aside."""
     db = make_database(database_url)

@@ -97,6 +97,7 @@ def delete(path: Path) -> None:
         each.unlink()
 
 
+@pytest.mark.long
 async def test_deleted(client: httpx2.AsyncClient, path: Path) -> None:
     """Every request is 503, none makes an empty file; /readyz says so too."""
     delete(path)
@@ -108,6 +109,7 @@ async def test_deleted(client: httpx2.AsyncClient, path: Path) -> None:
     assert not is_there(path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", ["/notes", "/hand"])
 async def test_replaced(client: httpx2.AsyncClient, path: Path, first: str) -> None:
     """What was acknowledged is in the file that is there; at most the first writes are refused."""
@@ -121,12 +123,14 @@ async def test_replaced(client: httpx2.AsyncClient, path: Path, first: str) -> N
     assert (await client.get("/hand")).json() == 1 + stored
 
 
+@pytest.mark.long
 async def test_read_first(client: httpx2.AsyncClient, path: Path) -> None:
     """A read of the door notices it too."""
     replace(path)
     assert [each["name"] for each in (await client.get("/notes")).json()["items"]] == ["restored"]
 
 
+@pytest.mark.long
 async def test_back_in_its_place(client: httpx2.AsyncClient, path: Path) -> None:
     """A file that comes back is used, without a start."""
     kept = path.with_name("kept.db")

@@ -85,6 +85,7 @@ async def test_each_way(
     assert not any("secret" in line or "4711" in line for line in lines)
 
 
+@pytest.mark.long
 async def test_quick_ones(database_url: str, log: pytest.LogCaptureFixture) -> None:
     """What takes less is not logged, nor anything without the option."""
     for slow in (60.0, None):

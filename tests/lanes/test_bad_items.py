@@ -22,6 +22,7 @@ async def create_all(shop: Served, *names: str) -> list[int]:
     return statuses(answers)
 
 
+@pytest.mark.long
 async def test_constraints(database_url: str) -> None:
     """A unique key twice, and a CHECK, are answered with their errors; the others are stored."""
     async with served(database_url) as shop:
@@ -34,6 +35,7 @@ async def test_constraints(database_url: str) -> None:
     assert await names_in(database_url) == ["a", "b", "d"]
 
 
+@pytest.mark.long
 async def test_value_that_overflows(database_url: str) -> None:
     """A number that the column does not hold is refused; keys of any size are not found."""
     async with served(database_url) as shop:
@@ -60,6 +62,7 @@ async def test_text_that_cannot_be_stored(database_url: str) -> None:
     assert {"a", "b"} <= set(await names_in(database_url))
 
 
+@pytest.mark.long
 async def test_deferred_constraint(database_url: str) -> None:
     """One that fails at COMMIT is answered with its ordinary error, the others are stored."""
     async with served(database_url) as shop:
@@ -83,6 +86,7 @@ async def test_bad_item_costs_the_others_nothing(database_url: str, path: str) -
         assert writers_of(path).count == before + 2
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 @pytest.mark.parametrize("how", ["ROLLBACK", "ABORT", "FAIL"])
 async def test_sqlite_trigger(database_url: str, how: str) -> None:
@@ -98,6 +102,7 @@ async def test_sqlite_trigger(database_url: str, how: str) -> None:
     assert await names_in(database_url) == ["a", "b", "c"]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_sqlite_trigger_that_ignores(database_url: str) -> None:
     """An INSERT that a trigger leaves out has done nothing before a session sends it again."""

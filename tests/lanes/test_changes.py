@@ -29,6 +29,7 @@ async def use(shop: Served, name: str) -> list[int]:
 WELL = [201, 200, 200, 200]
 
 
+@pytest.mark.long
 async def test_new_column(database_url: str) -> None:
     """A column that is added meanwhile changes no answer."""
     async with served(database_url) as shop:
@@ -38,6 +39,7 @@ async def test_new_column(database_url: str) -> None:
         assert shop.passed_on == []
 
 
+@pytest.mark.long
 async def test_table_made_anew(database_url: str) -> None:
     """Statements prepared for a table that is gone are prepared for the new one, of other types."""
     key = "serial" if "postgresql" in database_url else "INTEGER"
@@ -170,6 +172,7 @@ async def test_routes_that_come_later(database_url: str) -> None:
         assert (await shop.client.put("/things", json={})).status_code == 405
 
 
+@pytest.mark.long
 async def test_middleware_and_dependencies(database_url: str) -> None:
     """Middleware within ours, and dependencies of all routes, see each request."""
     seen: list[str] = []

@@ -73,6 +73,7 @@ async def test_close_while_reads_wait_for_a_turn(
         assert 0 < len(shop.passed_on) < len(reads)
 
 
+@pytest.mark.long
 @BOTH
 async def test_use_after_close(database_url: str) -> None:
     """Lanes that are closed have done nothing; a database that opens again has others."""
@@ -86,6 +87,7 @@ async def test_use_after_close(database_url: str) -> None:
         assert shop.passed_on == []
 
 
+@pytest.mark.long
 @BOTH
 async def test_no_connection_to_be_had(database_url: str) -> None:
     """Whoever finds the pool empty is handed over, and waits where sessions do."""
@@ -129,6 +131,7 @@ async def test_log_stays_small(database_url: str, path: str) -> None:
         assert biggest < 32 * 2**20
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_other_journal(database_url: str, path: str) -> None:
     """Without a log readers keep a COMMIT waiting: it is refused in time, and nothing is stored."""

@@ -71,6 +71,7 @@ async def test_monotonic_reads(database_url: str) -> None:
         await asyncio.gather(*watchers)
 
 
+@pytest.mark.long
 @BOTH
 async def test_write_of_another_program(database_url: str) -> None:
     """A read that is sent after another program has committed sees it."""
@@ -83,6 +84,7 @@ async def test_write_of_another_program(database_url: str) -> None:
         assert shop.passed_on == []
 
 
+@pytest.mark.long
 @BOTH
 async def test_no_dirty_reads(database_url: str) -> None:
     """What another transaction has written and not committed is not seen, nor waited for."""
@@ -173,6 +175,7 @@ def both(*found: Any) -> Any:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_write_within_one_turn_is_seen(database_url: str) -> None:
     """A snapshot is not used by who comes after a commit of this process, in the same turn."""
@@ -185,6 +188,7 @@ async def test_write_within_one_turn_is_seen(database_url: str) -> None:
         assert await shop.lanes.fetch(((plan, ()),), list) == [(7,)]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_second_statement_of_a_read_is_of_its_snapshot(database_url: str) -> None:
     """What others commit between the two statements of a page is not seen by one of them alone."""
@@ -199,6 +203,7 @@ async def test_second_statement_of_a_read_is_of_its_snapshot(database_url: str) 
         assert await lanes.fetch(((plan, ()),), list) == [(7,)]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_rows_behind_rows_are_of_their_snapshot(database_url: str) -> None:
     """What others commit between a row and those behind it is not seen by one of them alone."""
@@ -221,6 +226,7 @@ async def test_second_statement_on_postgresql(database_url: str) -> None:
         assert await shop.lanes.fetch(((plan, ()), (plan, ())), both) == ([(0,)], [(0,)])
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_snapshot_ends_with_its_turn(database_url: str) -> None:
     """No read transaction is kept open: another program can empty the log right after."""

@@ -231,6 +231,7 @@ async def test_mappers(database_url: str) -> None:
         assert shop.passed_on == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("option", [{"echo": True}, {"pool_size": 1, "max_overflow": 0}], ids=str)
 async def test_options_without_lanes(database_url: str, option: dict[str, Any]) -> None:
     """Requests of such a database are not put together, nor is its only connection kept."""
@@ -251,6 +252,7 @@ async def test_postgresql_without_lanes(database_url: str, option: dict[str, Any
         assert await send_all(shop) == ALL
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "psycopg")
 async def test_drivers_without_lanes(database_url: str) -> None:
     """Other drivers have none, nor has a database that is not open."""

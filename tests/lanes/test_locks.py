@@ -106,6 +106,7 @@ async def test_statement_timeout(database_url: str) -> None:
         assert statuses(await asyncio.gather(*calls)) == [201, 504, 201]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_lock_of_another_program(database_url: str) -> None:
     """A file that is locked for too long refuses those who write, not those who read."""
@@ -121,6 +122,7 @@ async def test_lock_of_another_program(database_url: str) -> None:
         assert statuses([await shop.create("after")]) == [201]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_wait_for_a_connection_is_counted_once(database_url: str) -> None:
     """A connection that was long in coming waits for later locks as long as any other."""

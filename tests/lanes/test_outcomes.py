@@ -252,6 +252,7 @@ async def test_nothing_is_answered_before_its_sync(database_url: str, log: Log) 
         assert log.count == 1
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_one_sync_for_a_batch(database_url: str, log: Log) -> None:
     """Those who write at once share their syncs."""

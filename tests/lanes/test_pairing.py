@@ -45,6 +45,7 @@ async def test_many_at_once(database_url: str) -> None:
     assert all(name == f"new {number}" for name, number in stored)
 
 
+@pytest.mark.long
 async def test_changes_of_one_row_in_one_batch(database_url: str) -> None:
     """Each of many changes of a row is answered with its own value, and one of them is stored."""
     async with served(database_url, pool_timeout=20.0) as shop:
@@ -55,6 +56,7 @@ async def test_changes_of_one_row_in_one_batch(database_url: str) -> None:
         assert shop.passed_on == []
 
 
+@pytest.mark.long
 async def test_changes_beside_missing_rows(database_url: str) -> None:
     """A change of a row that is not there is 404, those beside it in the batch are stored."""
     keys = [7, 1, 99, 3, 50, 2, 98]
@@ -76,6 +78,7 @@ async def test_same_key_many_times_in_one_read(database_url: str) -> None:
         assert shop.passed_on == []
 
 
+@pytest.mark.long
 async def test_deletes_in_one_batch(database_url: str) -> None:
     """Of two who delete a row one is told that it was not there."""
     async with served(database_url, pool_timeout=20.0) as shop:
@@ -86,6 +89,7 @@ async def test_deletes_in_one_batch(database_url: str) -> None:
         assert await execute(database_url, "SELECT id FROM things ORDER BY id") == [(1,), (3,)]
 
 
+@pytest.mark.long
 async def test_statements_of_different_text_in_one_batch(database_url: str) -> None:
     """Changes of other columns, deletes and creates that wait together each do their own."""
     async with served(database_url, pool_timeout=20.0) as shop:

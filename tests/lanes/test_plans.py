@@ -308,6 +308,7 @@ async def test_long_read_is_left_to_threads(database_url: str) -> None:
         assert shop.passed_on == []
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_steps_are_those_of_one_read(
     database_url: str, monkeypatch: pytest.MonkeyPatch
@@ -332,6 +333,7 @@ async def test_steps_are_those_of_one_read(
         assert await lanes.fetch_one(point, (1,)) == (0, 1)
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_reads_in_another_journal(database_url: str) -> None:
     """There a read may have to wait for those who write: it is left to threads."""

@@ -207,6 +207,7 @@ def lane_of(shop: Served) -> Lane:
     return lane
 
 
+@pytest.mark.long
 @BOTH
 @pytest.mark.parametrize(("limit", "most"), [("_MOST_ITEMS", 5), ("_MOST_BYTES", 100)])
 async def test_overload_is_told(
@@ -224,6 +225,7 @@ async def test_overload_is_told(
         assert await execute(database_url, "SELECT count(*) FROM things") == [(21 - len(refused),)]
 
 
+@pytest.mark.long
 @BOTH
 async def test_bytes_of_changes_are_counted(
     database_url: str, monkeypatch: pytest.MonkeyPatch
@@ -247,6 +249,7 @@ async def cancelled(calls: list[Any], count: int, is_begun: Callable[[], bool]) 
     return await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@pytest.mark.long
 @BOTH
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_cancelled_requests(database_url: str, when: str) -> None:

@@ -55,6 +55,7 @@ def plan_of(shop: Served) -> Plan:
     return Plan(select(Thing.id).where(condition), [Integer()], shop.db.engine.dialect)
 
 
+@pytest.mark.long
 @BOTH
 async def test_same_reads_are_sent_once(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks for the same, with the same values, shares the statement and what it gave."""
@@ -70,6 +71,7 @@ async def test_same_reads_are_sent_once(database_url: str, monkeypatch: pytest.M
         assert found[0] is found[2] or found[0] is found[3]
 
 
+@pytest.mark.long
 @BOTH
 async def test_lists_share(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of a list that are asked for together are read once, and each has its own link."""
@@ -207,6 +209,7 @@ async def test_values_that_only_look_alike(database_url: str) -> None:
         assert await shop.lanes.fetch(((plan, (moment,)),), list) == [(moment,)]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_snapshot_that_cannot_be_opened(database_url: str) -> None:
     """It is left to a session, for points and for lists."""
@@ -221,6 +224,7 @@ async def test_snapshot_that_cannot_be_opened(database_url: str) -> None:
         lanes._reads._sqlite.execute("ROLLBACK")
 
 
+@pytest.mark.long
 @BOTH
 async def test_first_pages_of_any_number(
     database_url: str, monkeypatch: pytest.MonkeyPatch
@@ -236,6 +240,7 @@ async def test_first_pages_of_any_number(
         assert shop.passed_on == []
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 @pytest.mark.parametrize("seconds", [0.0, 60.0])
 async def test_turn_takes_reads_for_some_time(

@@ -39,6 +39,7 @@ async def test_two_revisions_there_and_back(project: Project) -> None:
     assert verbs == ["upgraded", "upgraded", "downgraded", "upgraded", "downgraded", "downgraded"]
 
 
+@pytest.mark.long
 async def test_revision_names_our_types_as_programs_do(project: Project) -> None:
     """The file has the public name and its import, none of what models note at their tables."""
     source = (await project.revise()).read_text()

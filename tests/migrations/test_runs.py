@@ -92,6 +92,7 @@ async def test_revision_may_leave_no_row_alone(project: Project, driver: str) ->
     assert "harm" not in await project.migrations().current()
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_lock_file_that_cannot_be_made_is_an_error(project: Project) -> None:
     """Without a lock nothing is migrated."""

@@ -30,6 +30,7 @@ class UserOut(BaseModel):
     orders: list[OrderOut]
 
 
+@pytest.mark.long
 async def test_pitfall_04_missing_greenlet(database_url: str) -> None:
     """A changed row is answered with what the database made; a lazy relation names its option."""
     app, db = FastAPI(), Database(database_url, metadata=Base.metadata)

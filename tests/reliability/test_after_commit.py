@@ -121,6 +121,7 @@ async def test_what_is_no_session_is_refused() -> None:
         after_commit(session, Response)  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg", "psycopg")
 async def test_failed_commit_is_not_committed_by_the_next_request(
     backend: Backend, database_url: str

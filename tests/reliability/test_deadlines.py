@@ -119,6 +119,7 @@ async def _late_commits(slow: Slow) -> AsyncIterator[None]:
     event.remove(engine, "commit", pass_deadline)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_late_commits")
 async def test_commit_is_not_interrupted(slow: Slow) -> None:
     """Whoever is in its COMMIT when its time is over is stored, and answered so."""

@@ -132,6 +132,7 @@ async def test_many_departures_free_all_readers(slow: Slow) -> None:
     await slow.assert_well()
 
 
+@pytest.mark.long
 async def test_others_of_a_lane_go_on(slow: Slow) -> None:
     """What others wait for in the same lanes is done."""
     leaving = [Client(slow.app, "POST", "/jobs", _SLOW_ROW), Client(slow.app, "GET", "/slow/1")]

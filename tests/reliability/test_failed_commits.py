@@ -32,6 +32,7 @@ class Node(Tree):
     )
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg", "psycopg")
 async def test_deferred_violation_stays_with_its_request(
     backend: Backend, database_url: str
@@ -54,6 +55,7 @@ async def test_deferred_violation_stays_with_its_request(
             assert await observer.scalar("SELECT count(*) FROM nodes") == number
 
 
+@pytest.mark.long
 async def test_commit_that_never_arrived_stays_with_its_request(
     backend: Backend, database_url: str, injector: Injector
 ) -> None:

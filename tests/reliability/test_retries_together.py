@@ -96,6 +96,7 @@ async def pair(database_url: str, tmp_path: Path) -> AsyncIterator[tuple[Pair, h
         yield pair, client
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [1, 2])
 async def test_both_are_done_again(pair: tuple[Pair, httpx2.AsyncClient], number: int) -> None:
     """A statement of either loses what both have written."""
@@ -107,6 +108,7 @@ async def test_both_are_done_again(pair: tuple[Pair, httpx2.AsyncClient], number
     assert await both.names() == [["a"], ["a"]]
 
 
+@pytest.mark.long
 async def test_both_are_done_again_while_none_is_committed(
     pair: tuple[Pair, httpx2.AsyncClient],
 ) -> None:
@@ -118,6 +120,7 @@ async def test_both_are_done_again_while_none_is_committed(
     assert await both.names() == [["a"], ["a"]]
 
 
+@pytest.mark.long
 async def test_nothing_is_done_again_once_one_is_committed(
     pair: tuple[Pair, httpx2.AsyncClient],
 ) -> None:
@@ -129,6 +132,7 @@ async def test_nothing_is_done_again_once_one_is_committed(
     assert await both.names() == [[], ["a"]]
 
 
+@pytest.mark.long
 async def test_a_database_that_is_not_used_keeps_nobody(
     pair: tuple[Pair, httpx2.AsyncClient],
 ) -> None:
@@ -139,6 +143,7 @@ async def test_a_database_that_is_not_used_keeps_nobody(
     assert (both.crowd.runs, await both.names()) == (2, [["a"], []])
 
 
+@pytest.mark.long
 async def test_a_resource_of_the_inner_database(pair: tuple[Pair, httpx2.AsyncClient]) -> None:
     """Its door reads the body before the request has a route."""
     both, client = pair

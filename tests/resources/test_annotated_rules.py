@@ -192,6 +192,7 @@ def test_constraints_stand_in_the_document() -> None:
         assert properties["items"]["minItems"] == 1
 
 
+@pytest.mark.long
 async def test_constraints_of_sqlmodel_hold(database_url: str) -> None:
     """Though SQLModel itself does not ask them of tables."""
     async with client_of(_app(database_url, Pilot)) as client:

@@ -167,6 +167,7 @@ async def test_the_first_request_is_answered_by_a_problem(
         assert (await client.get("/in/own/x")).status_code == 418
 
 
+@pytest.mark.long
 async def test_a_resource_behind_middleware_is_one_of_the_application(database_url: str) -> None:
     """Although it is no application itself."""
     app = FastAPI()

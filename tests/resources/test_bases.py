@@ -117,6 +117,7 @@ ROUTERS: list[Any] = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", range(len(ROUTERS)))
 async def test_any_mapped_class_is_served(number: int, database_url: str) -> None:
     """Create, change, list, read and delete."""
@@ -161,6 +162,7 @@ async def test_a_relation_may_lead_to_a_class_in_another_s_table(
         assert [len(row["bosses"]) for row in page.items] == [number - 1 for number in found]
 
 
+@pytest.mark.long
 async def test_includes_of_many_rows_are_a_statement_for_each_part(
     database_url: str, statements: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +194,7 @@ async def test_dataclasses_need_no_relations(database_url: str) -> None:
         }  # fmt: skip
 
 
+@pytest.mark.long
 async def test_rows_may_refer_to_their_own_table(database_url: str) -> None:
     """Includes, filters and sorts along a relation to itself."""
     app = FastAPI()

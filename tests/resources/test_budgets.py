@@ -133,6 +133,7 @@ async def test_every_way_to_read_has_the_budget(twin_urls: Urls, path: str) -> N
             assert answer.json()["errors"][0]["type"] == "too_many_rows"
 
 
+@pytest.mark.long
 async def test_a_call_from_python_has_the_budget(database_url: str) -> None:
     """And says which of its arguments is too much."""
     ring, (clubs, _) = circle(max_rows=SIDE * SIDE)
@@ -198,6 +199,7 @@ def test_a_budget_is_a_number(option: str) -> None:
 WORST = "a" * 20_000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("operator", ["contains", "endswith", "like", "ilike"])
 async def test_patterns_are_bounded_in_all(database_url: str, operator: str) -> None:
     """Each term may be short; what counts is what a request looks for."""

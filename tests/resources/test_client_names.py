@@ -171,6 +171,7 @@ class Pair(Base):
     some_text: Mapped[str | None] = mapped_column(String(9))
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_keys_of_several_columns_have_the_names_too(database_url: str) -> None:
     """In paths, in errors and in batches."""
@@ -272,6 +273,7 @@ def test_two_columns_of_one_name_are_refused() -> None:
         resource(Guest, path="/x", alias_generator=lambda _name: "x")
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_generators_of_pydantic_are_understood(database_url: str) -> None:
     """AliasGenerator has one for answers; an explicit alias wins over each."""
@@ -332,6 +334,7 @@ async def test_a_clash_at_the_commit_has_the_name_too(database_url: str) -> None
         assert made.json()["errors"][0]["pointer"] == "/fullName"
 
 
+@pytest.mark.long
 async def test_columns_of_other_models_keep_their_names(database_url: str) -> None:
     """What a hook writes elsewhere is not the client's to name."""
 

@@ -48,6 +48,7 @@ def model_of(kind: str, base: type[Any] = Model) -> tuple[Any, sa.MetaData]:
     return type("Number", (own,), columns), metadata
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", COLUMNS)
 async def test_rows_are_numbered(database_url: str, kind: str) -> None:
     """One at a time, many in a batch, and by hand."""
@@ -104,6 +105,7 @@ class Parcel(Plain):
     owner = mapped_column(sa.UUID(as_uuid=False), nullable=True)
 
 
+@pytest.mark.long
 async def test_uuids_go_through_all_operations(database_url: str, backend: Backend) -> None:
     """As keys, filters, sorts and cursors; in either spelling."""
     app = FastAPI()

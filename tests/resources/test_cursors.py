@@ -170,6 +170,7 @@ async def _is_position(twins: Twins, sort: str, value: Any) -> bool:
     return answer.status_code == 200
 
 
+@pytest.mark.long
 async def test_a_cursor_has_as_many_values_as_the_sort(twin_urls: tuple[str, str]) -> None:
     """Too few, too many, and NULL where there is none."""
     async with twins_of(twin_urls, Base.metadata, readings) as twins:
@@ -179,6 +180,7 @@ async def test_a_cursor_has_as_many_values_as_the_sort(twin_urls: tuple[str, str
             assert answer.json()["errors"][0]["type"] == "cursor", values
 
 
+@pytest.mark.long
 async def test_a_cursor_needs_no_secret(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It tells nothing of the database's URL, and another process understands it."""
     async with Database(database_url, metadata=Base.metadata) as db, db.unit_of_work() as session:
@@ -192,6 +194,7 @@ async def test_a_cursor_needs_no_secret(database_url: str, monkeypatch: pytest.M
         assert [row["id"] for row in page.items] == [2]
 
 
+@pytest.mark.long
 async def test_a_damaged_cursor_is_refused(database_url: str) -> None:
     """One letter of it is another, or is missing."""
     async with Database(database_url, metadata=Base.metadata) as db, db.unit_of_work() as session:

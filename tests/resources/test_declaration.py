@@ -295,6 +295,7 @@ async def test_composite_keys_are_in_the_path(database_url: str) -> None:
         assert gone.status_code == 404
 
 
+@pytest.mark.long
 async def test_defaults_come_back_with_put(database_url: str) -> None:
     """What a PUT leaves out gets its default: a value, a function's or the server's."""
     async with client_of(app_of(database_url)) as client:
@@ -304,6 +305,7 @@ async def test_defaults_come_back_with_put(database_url: str) -> None:
         }  # fmt: skip
 
 
+@pytest.mark.long
 async def test_server_made_columns_are_not_writable(database_url: str) -> None:
     """Keys and moments are the server's; a literal default may be chosen otherwise."""
     async with client_of(app_of(database_url)) as client:
@@ -336,6 +338,7 @@ async def test_inherited_models_are_written_by_the_orm(database_url: str) -> Non
         assert (await client.delete(f"/good-dogs/{dog['id']}")).status_code == 204
 
 
+@pytest.mark.long
 async def test_unique_keys_of_inherited_models(database_url: str) -> None:
     """Those of each table can be matched, and a clash is named after the class of its table."""
     async with client_of(app_of(database_url)) as client:
@@ -356,6 +359,7 @@ def test_partial_indexes_are_no_unique_keys() -> None:
     assert seats.exposure.declaration.unique_keys == [{"row", "number"}, {"id"}]
 
 
+@pytest.mark.long
 async def test_upsert_matches_by_defaults(database_url: str) -> None:
     """A field of the unique key that is left out has its default there too."""
     async with client_of(app_of(database_url)) as client:
@@ -365,6 +369,7 @@ async def test_upsert_matches_by_defaults(database_url: str) -> None:
             assert answer.status_code == status
 
 
+@pytest.mark.long
 async def test_hooks_run_inside_the_transaction(database_url: str) -> None:
     """They see and change the values, may refuse, and after_commit has the row."""
     seen: list[Any] = []
@@ -457,6 +462,7 @@ async def test_own_pydantic_models_replace_ours(database_url: str) -> None:
         assert (await client.get("/s")).json()["items"] == [{"id": 1, "text": "red", "shout": "!"}]
 
 
+@pytest.mark.long
 async def test_operations_and_limits_are_the_declaration_s(database_url: str) -> None:
     """What is not declared is not there."""
     few = resource(Stamp, path="/few", operations={"list", "create"}, max_limit=2)
@@ -471,6 +477,7 @@ async def test_operations_and_limits_are_the_declaration_s(database_url: str) ->
         assert (await client.post("/few:batch", json={})).status_code == 404
 
 
+@pytest.mark.long
 async def test_python_operations_need_no_request(database_url: str) -> None:
     """list, read, create, update, upsert and remove on a session."""
     async with Database(database_url, metadata=Base.metadata) as db, db.unit_of_work() as session:
@@ -489,6 +496,7 @@ async def test_python_operations_need_no_request(database_url: str) -> None:
             await courses.list(session, where={"nope": 1})
 
 
+@pytest.mark.long
 async def test_if_match_can_be_required(database_url: str) -> None:
     """428 without it, on each change."""
 
@@ -507,6 +515,7 @@ async def test_if_match_can_be_required(database_url: str) -> None:
         ).status_code == 200
 
 
+@pytest.mark.long
 async def test_required_if_match_holds_for_upserts(database_url: str) -> None:
     """They cannot say what they read, so they may create a row and leave one as it is."""
     router = resource(Versioned, path="/v", require_if_match=True, writable={"id"})
@@ -523,6 +532,7 @@ async def test_required_if_match_holds_for_upserts(database_url: str) -> None:
         assert [each["status"] for each in results] == [428, 200]
 
 
+@pytest.mark.long
 async def test_policy_must_be_one(database_url: str) -> None:
     """A dependency that returns nothing is an error that says so, not an open door."""
 

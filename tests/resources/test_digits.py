@@ -126,6 +126,7 @@ async def test_a_decimal_is_stored_as_it_is_or_refused(
                 await twins.execute(f"DELETE FROM {table}")
 
 
+@pytest.mark.long
 async def test_short_decimals_are_stored_everywhere(twin_urls: tuple[str, str]) -> None:
     """By the door, too."""
     async with twins_of(twin_urls, Base.metadata, *ROUTERS) as twins:
@@ -137,6 +138,7 @@ async def test_short_decimals_are_stored_everywhere(twin_urls: tuple[str, str]) 
         assert again.json() == {**made.json(), "short": "-0.01"}
 
 
+@pytest.mark.long
 async def test_a_key_beside_another_finds_no_row(
     twin_urls: tuple[str, str], backend: Backend
 ) -> None:
@@ -148,6 +150,7 @@ async def test_a_key_beside_another_finds_no_row(
         assert answer.status_code == (422 if backend.is_sqlite else 201)
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 async def test_the_document_says_the_limit(database_url: str, backend: Backend) -> None:
     """Where SQLite is, of columns that may have more."""

@@ -48,6 +48,7 @@ def test_schemas_have_the_names_that_people_expect(document: dict[str, Any]) -> 
     assert not {name for name in names if "HTTPValidation" in name or "__" in name}
 
 
+@pytest.mark.long
 def test_operation_ids_are_stable_and_unique(document: dict[str, Any]) -> None:
     """They are made of the operation and the path."""
     ids = [each["operationId"] for path in document["paths"].values() for each in path.values()]
@@ -200,6 +201,7 @@ def test_document_without_resources_is_left_alone() -> None:
     assert app.openapi() is app.openapi()
 
 
+@pytest.mark.long
 def test_prefix_and_dependencies_are_kept() -> None:
     """`include_router(prefix=...)` moves the paths; mounted applications have documents too."""
     app = FastAPI()

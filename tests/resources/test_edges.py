@@ -141,6 +141,7 @@ async def rare_client(url: str) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
+@pytest.mark.long
 async def test_rare_types_are_round(database_url: str) -> None:
     """What is sent is read, in each type; what does not fit is refused."""
     row = {
@@ -204,6 +205,7 @@ async def test_opaque_types_are_only_null_or_not(database_url: str) -> None:
                     await words.list(session, where={name: "a"})
 
 
+@pytest.mark.long
 async def test_words_and_lists_from_python(database_url: str) -> None:
     """Python may give one value for a list; relation objects need no quantifier."""
     async with Database(database_url, metadata=People.metadata) as db, db.unit_of_work() as session:
@@ -262,6 +264,7 @@ async def test_fields_of_relations_can_be_chosen(database_url: str) -> None:
         assert (await client.options("/people/1")).headers["Allow"].startswith("DELETE, GET")
 
 
+@pytest.mark.long
 async def test_body_without_a_length_is_bounded(people_client: httpx2.AsyncClient) -> None:
     """A stream ends at 1 MiB."""
 
@@ -335,6 +338,7 @@ async def test_put_where_it_is_forbidden(database_url: str) -> None:
         assert {"ProductPublic", "SealedPublic", "UnseenPublic"} <= names
 
 
+@pytest.mark.long
 async def test_upsert_of_null_is_a_create(database_url: str) -> None:
     """NULL is in no conflict with NULL."""
     async with served(database_url) as (client, _):
@@ -432,6 +436,7 @@ async def test_plain_sessions_will_do(database_url: str) -> None:
             assert len((await people.list(session)).items) == 1
 
 
+@pytest.mark.long
 async def test_a_list_waits_for_no_writer(database_url: str) -> None:
     """Asked for by POST it reads all the same, and on SQLite it is not in the line of writers."""
     async with served(database_url) as (client, db), db.unit_of_work() as session:

@@ -207,6 +207,7 @@ async def test_a_resource_in_no_application_speaks_in_each(stored: str) -> None:
     del declared
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_a_resource_that_is_named_speaks_for_its_model(stored: str) -> None:
     """Also for relations that name none, and without being included."""
@@ -474,6 +475,7 @@ async def test_what_the_program_changes_of_routes_stays(stored: str) -> None:
     assert seen == ["list_orders"] * 2
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_both_ends_of_a_relation_may_be_named(stored: str) -> None:
     """By a resource of the other model each, whichever is declared first."""

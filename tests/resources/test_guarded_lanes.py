@@ -158,6 +158,7 @@ async def refuse_late(x_late: Annotated[str, Header()] = "") -> AsyncIterator[No
         raise HTTPException(409)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scope", ["function", "request"])
 async def test_dependency_that_ends_later(database_url: str, scope: Any) -> None:
     """One that may still refuse the request keeps the write in its session, which undoes it."""

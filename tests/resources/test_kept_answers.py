@@ -72,6 +72,7 @@ POLICIES: dict[str, Any] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", POLICIES)
 async def test_values_that_do_not_show_themselves(database_url: str, kind: str) -> None:
     """Another caller's answer is not theirs, even with the same key and body."""

@@ -159,6 +159,7 @@ async def test_bodies_of_the_program_and_the_orm_store_secrets_too(
             assert (*row[:2], row[2].get_secret_value(), document) == (*sent.values(), "x")
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_a_secret_that_nobody_opens_is_not_written(database_url: str) -> None:
     """As a password that is hashed."""

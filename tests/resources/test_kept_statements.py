@@ -66,6 +66,7 @@ def _lengths(db: Database) -> Iterator[int]:
                     yield len(bind.value)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["text", "notes"])
 async def test_long_values_of_a_write_are_not_kept(database_url: str, name: str) -> None:
     """Of a new row, of a change; and short ones are written by kept statements."""

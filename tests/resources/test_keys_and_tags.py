@@ -70,6 +70,7 @@ SLOT: dict[str, Any] = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 async def test_location_leads_to_a_key_of_any_type(database_url: str) -> None:
     """Enumerations, dates, moments, UUIDs, decimals, booleans: read, put and deleted there."""
     async with serve(database_url) as client:

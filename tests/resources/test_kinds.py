@@ -197,6 +197,7 @@ async def test_what_a_decorator_could_not_read_again_is_not_stored(
             assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"/{name}")
 
 
+@pytest.mark.long
 async def test_moments_keep_their_fractions(twin_urls: tuple[str, str]) -> None:
     """On MariaDB, too, where the column is created by us."""
     async with twins_of(twin_urls, Base.metadata, resource(Book, path="/books")) as twins:
@@ -218,6 +219,7 @@ async def test_a_slash_in_a_key_is_escaped(twin_urls: tuple[str, str]) -> None:
         assert (await twins.send("DELETE", "/places/top%2Fleft")).status_code == 204
 
 
+@pytest.mark.long
 async def test_a_key_that_is_no_longer_known_is_listed(twin_urls: tuple[str, str]) -> None:
     """As it is stored; no path leads to it."""
     async with twins_of(twin_urls, Base.metadata, resource(Place, path="/places")) as twins:
@@ -253,6 +255,7 @@ def test_a_key_that_nobody_tells_is_refused() -> None:
         resource(model)
 
 
+@pytest.mark.long
 async def test_own_models_give_a_decorator_its_objects(twin_urls: tuple[str, str]) -> None:
     """What a body's model has is no dump of it, which the decorator could not store."""
     boxes = resource(Box, path="/boxes", create_model=BoxIn)

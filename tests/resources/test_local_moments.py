@@ -60,6 +60,7 @@ async def test_filters_say_the_same(twin_urls: tuple[str, str]) -> None:
     assert {name: formats[name] for name in FORMATS} == FORMATS
 
 
+@pytest.mark.long
 async def test_answers_have_the_form_that_the_document_says(twin_urls: tuple[str, str]) -> None:
     """With microseconds or without; and the example is one that is taken."""
     async with twins_of(twin_urls, Base.metadata, resource(Meeting, path="/meetings")) as twins:

@@ -107,6 +107,7 @@ def _view() -> View:
     return resource(Book, includes={"shelf"}).exposure.view(None)
 
 
+@pytest.mark.long
 def test_forms() -> None:
     """Values make no difference, all else does."""
     assert _form(pages=1) == _form(pages=2) != _form(pages__ge=1)
@@ -149,6 +150,7 @@ async def client(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
+@pytest.mark.long
 async def test_other_reads_find_a_connection(
     client: httpx2.AsyncClient, database: Database
 ) -> None:

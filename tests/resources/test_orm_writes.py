@@ -121,6 +121,7 @@ def test_a_class_that_reads_several_tables_is_refused() -> None:
         resource(Tool)
 
 
+@pytest.mark.long
 async def test_rows_of_a_concrete_table(database_url: str) -> None:
     """They are read from a union of one, and locked in their own table."""
     async with client_of(_app(database_url, Base.metadata, resource(Saw))) as client:

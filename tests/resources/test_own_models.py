@@ -79,6 +79,7 @@ def serve(url: str) -> Any:
     return client_of(app)
 
 
+@pytest.mark.long
 async def test_aliases_are_the_names_in_json(database_url: str) -> None:
     """Columns are fields; bodies and answers have their aliases, and only those."""
     async with serve(database_url) as client:
@@ -90,6 +91,7 @@ async def test_aliases_are_the_names_in_json(database_url: str) -> None:
         assert (await client.get("/members")).json()["items"] == [changed.json()]
 
 
+@pytest.mark.long
 async def test_their_defaults_count_for_new_rows(database_url: str) -> None:
     """What a client leaves out is what the model says; a change leaves it alone."""
     async with serve(database_url) as client:
@@ -101,6 +103,7 @@ async def test_their_defaults_count_for_new_rows(database_url: str) -> None:
         assert (await client.get(read)).json() == {"role_name": "boss"}
 
 
+@pytest.mark.long
 async def test_policies_hold_under_any_name(database_url: str) -> None:
     """What is assigned is assigned, and what is sealed is sealed, by its alias too."""
     async with serve(database_url) as client:
@@ -115,6 +118,7 @@ async def test_policies_hold_under_any_name(database_url: str) -> None:
             assert (await client.request(method, "/guests/a", json=body)).status_code == 422
 
 
+@pytest.mark.long
 async def test_upsert_changes_what_the_model_took(database_url: str) -> None:
     """What it ignores, and what it fills in, is not changed in a row that is there."""
     body = {"email": "a", "full_name": "Ann", "home_town": "Ulm"}
@@ -133,6 +137,7 @@ class Kept(BaseModel):
     role_name: str = "clerk"
 
 
+@pytest.mark.long
 async def test_what_a_model_keeps_out_of_logs_is_stored_as_it_is(database_url: str) -> None:
     """For new rows, changes and batches."""
     app = FastAPI()

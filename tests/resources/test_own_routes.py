@@ -79,6 +79,7 @@ def app_with_own(url: str, way: str, *, prefix: str = "", is_shut: bool = False)
     return app
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_shut", [False, True], ids=["door", "session"])
 @pytest.mark.parametrize("prefix", ["", "/v1"])
 @pytest.mark.parametrize("way", WAYS)

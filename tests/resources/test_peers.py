@@ -35,6 +35,7 @@ async def test_pages_lose_no_ties_and_no_nulls(people_client: httpx2.AsyncClient
     assert await _walk(people_client, "sort=-age&limit=2") == [5, 6, 1, 2, 3, 4]
 
 
+@pytest.mark.long
 async def test_to_many_include_keeps_the_limit(people_client: httpx2.AsyncClient) -> None:
     """FastCRUD gives one parent with three of its four children for limit=3."""
     await _fill(people_client, *[{"name": f"p{n}"} for n in range(4)])
@@ -82,6 +83,7 @@ async def test_bad_sort_is_422(people_client: httpx2.AsyncClient, sort: str) -> 
     assert answer.status_code == 422, answer.text
 
 
+@pytest.mark.long
 async def test_hidden_columns_are_nowhere(people_client: httpx2.AsyncClient) -> None:
     """FastCRUD's create answers with all columns; a secret cannot be written, filtered, sorted."""
     made = await people_client.post("/people", json={"name": "a"})

@@ -71,6 +71,7 @@ async def _served(url: str, place: Any, root: str = "") -> AsyncIterator[httpx2.
         yield client
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("place", "base", "root", "shown"),
     [

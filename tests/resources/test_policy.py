@@ -162,6 +162,7 @@ async def test_assigned_values_are_not_the_client_s(shop_client: httpx2.AsyncCli
     assert (await shop_client.post("/orders", json={"customer_id": 1})).status_code == 201
 
 
+@pytest.mark.long
 async def test_nobody_is_401(shop_client: httpx2.AsyncClient) -> None:
     """The policy is a dependency: what it raises is the answer, on every operation."""
     for method, path in (("GET", "/orders"), ("GET", "/orders/1"), ("DELETE", "/orders/1")):

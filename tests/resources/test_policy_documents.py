@@ -95,6 +95,7 @@ async def client(served: KeptApp) -> AsyncIterator[httpx2.AsyncClient]:
         yield found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("column", ["plain", "binary"])
 @pytest.mark.parametrize("form", FORMS)
 async def test_a_member_is_what_it_is_called(

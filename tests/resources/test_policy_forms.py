@@ -89,6 +89,7 @@ async def test_nested_tables(database_url: str) -> None:
     await _check_policy(database_url, within)
 
 
+@pytest.mark.long
 async def test_pairs(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
     """A list of pairs has no place for each of its values: its statements are made anew."""
     await _check_policy(database_url, of_pairs)

@@ -102,6 +102,7 @@ async def client(
         yield found
 
 
+@pytest.mark.long
 async def test_two_policies_in_one_statement(client: httpx2.AsyncClient) -> None:
     """Parameters of one name have the value that their own policy gave them."""
     books = (await client.get("/books?include=shelf")).json()["items"]

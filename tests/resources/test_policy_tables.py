@@ -102,6 +102,7 @@ async def _seed(db: Database) -> None:
         session.add_all(Memo(id=key, title=f"t{key}", club_id=key) for key in (1, 2))
 
 
+@pytest.mark.long
 async def test_reads(client: httpx2.AsyncClient) -> None:
     """Lists, counts, rows, includes and filters know the user's memos alone."""
     page = (await client.get("/memos?count=exact&include=club&sort=-club.id")).json()

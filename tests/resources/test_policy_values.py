@@ -242,6 +242,7 @@ async def test_a_refused_value_leaves_no_lock(
         await connection.execute(text("LOCK TABLE policy_docs"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["/papers", "/plain"])
 async def test_a_client_s_filter_stays_its_own(client: httpx2.AsyncClient, path: str) -> None:
     """What a type refuses of it is no policy's."""

@@ -93,6 +93,7 @@ def test_names_of_a_policy_are_checked(options: Any) -> None:
         checked_policy(Policy(visible=True, **options), Draft)
 
 
+@pytest.mark.long
 async def test_kept_answers_are_not_shown_to_those_who_see_less(database_url: str) -> None:
     """One key of two clients is two keys, though they differ in hidden columns alone."""
 

@@ -129,6 +129,7 @@ async def test_who_is_shown_other_columns_gets_another_tag(client: httpx2.AsyncC
     assert len(set(tags)) == 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("who", [STAFF, GUEST])
 async def test_a_tag_holds_for_its_own_form_alone(
     client: httpx2.AsyncClient, who: dict[str, str]

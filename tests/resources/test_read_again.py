@@ -122,6 +122,7 @@ class Document(DocumentBase):
     body: Mapped[dict[str, Any] | None] = mapped_column(postgresql.JSONB)
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg", "psycopg")
 async def test_documents_are_looked_into_by_postgresql_alone(
     twin_urls: tuple[str, str], backend: Backend

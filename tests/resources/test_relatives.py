@@ -211,6 +211,7 @@ def test_policy_that_makes_a_relation_uncertain_is_refused(classes: Classes) -> 
     del taxis
 
 
+@pytest.mark.long
 async def test_application_with_an_uncertain_relation_does_not_start(
     database_url: str, classes: Classes
 ) -> None:
@@ -278,6 +279,7 @@ def test_concrete_subclass_needs_a_resource_of_its_own() -> None:
     assert [each.declaration.path for each in shown.reached] == ["/sheds", "/bikes", "/other"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_one_registry", [True, False])
 async def test_policies_hold_across_metadata(database_url: str, *, is_one_registry: bool) -> None:
     """Whatever MetaData or registry a class is of, it is shown as its resource declares it."""

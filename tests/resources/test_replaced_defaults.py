@@ -102,6 +102,7 @@ async def test_a_row_that_is_there_gets_what_a_new_one_has(client: httpx2.AsyncC
     assert (made["path"], made["end"], made["word"]) == ("C:\\new\\x'%s", "\\", "none")
 
 
+@pytest.mark.long
 async def test_a_default_that_is_not_needed_is_not_called(client: httpx2.AsyncClient) -> None:
     """Where its column is sent; on lanes neither."""
     await client.put("/docs/1", json={"name": "one"})
@@ -111,6 +112,7 @@ async def test_a_default_that_is_not_needed_is_not_called(client: httpx2.AsyncCl
     assert calls == []
 
 
+@pytest.mark.long
 async def test_an_upsert_finds_a_row_by_a_default(client: httpx2.AsyncClient) -> None:
     """Of a unique key of which the column is left out."""
     for rank, status in ((1, 201), (2, 200)):

@@ -219,6 +219,7 @@ async def test_a_sealed_column_has_no_other_name(database_url: str, kind: str, p
         assert (await client.get("/open/b")).status_code == 404
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", MODELS)
 async def test_what_is_assigned_stays_by_any_name(database_url: str, kind: str) -> None:
     """Each new row has it, whatever a body or a validator says."""
@@ -251,6 +252,7 @@ async def test_another_value_than_the_assigned_one_is_not_the_client_s(
             assert answer.status_code == 201, answer.text
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_what_a_model_fills_in_by_default_counts(database_url: str) -> None:
     """The program's default is no client's choice."""
@@ -339,6 +341,7 @@ async def test_python_calls_are_sealed_alike(database_url: str) -> None:
                 await tickets.update(session, "a", {name: "x"}, policies=policies)
 
 
+@pytest.mark.long
 async def test_values_without_a_field_are_checked_as_columns(database_url: str) -> None:
     """`extra="allow"` takes what a client may write, and nothing else."""
     async with serve(database_url, "lax", as_assigned) as client:
@@ -355,6 +358,7 @@ async def test_values_without_a_field_are_checked_as_columns(database_url: str) 
         assert await state(client) == ("y", 7)
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_a_key_that_a_policy_closes_is_nobody_s_to_put(database_url: str) -> None:
     """A PUT chooses the key, whether or not the model of bodies has it."""
@@ -468,6 +472,7 @@ def lanes(url: str, model: type[BaseModel], policy: Policy) -> Any:
     return client_of(app)
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite")
 async def test_computed_fields_are_stored_unless_sealed(database_url: str) -> None:
     """They are made of what the client sends."""
@@ -494,6 +499,7 @@ async def test_a_name_is_of_the_field_that_it_fills(database_url: str) -> None:
             assert refused.json()["errors"][0]["type"] == "extra_forbidden"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("policy", [as_clerk, as_guest])
 async def test_a_field_that_is_written_as_another_one_says_is_sealed(
     database_url: str, policy: Any

@@ -102,6 +102,7 @@ INNER = {"friends": {"any": {"or": [{"name": str(number)} for number in range(40
 WIDE = {"friends": {"any": {"or": [{"friends": {"any": {"name": "a"}}}] * 4}}}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("params", "status"),
     [

@@ -249,6 +249,7 @@ for _name, (_error, _) in RULES.items():
     event.listen(HEARD[_name], "before_insert", refuses(_error))
 
 
+@pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
 @pytest.mark.parametrize("name", RULES)
 async def test_hooks_and_events_refuse_by_errors_that_say_so(database_url: str, name: str) -> None:

@@ -18,6 +18,7 @@ async def _made(client: httpx2.AsyncClient, name: str = "Ann") -> str:
     return answer.headers["Location"]
 
 
+@pytest.mark.long
 async def test_create_is_one_insert(
     people_client: httpx2.AsyncClient, statements: list[str], backend: Backend
 ) -> None:

@@ -44,6 +44,7 @@ async def double(call: Call) -> Reply:
     return Reply(204, [], b"")
 
 
+@pytest.mark.long
 async def test_another_operation_is_a_row_and_a_handler(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,6 +76,7 @@ async def test_a_policy_on_the_table_between_is_not_passed_by(
             pass
 
 
+@pytest.mark.long
 async def test_a_table_between_without_a_policy_is_none_of_it(database_url: str) -> None:
     """What its resource hides is not shown behind a relation over it."""
     teams = Teams()
@@ -143,6 +144,7 @@ class Namesakes:
         self.note, self.folder, self.page, self.metadata = Note, Folder, Page, Apart.metadata
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_hidden", [True, False])
 @pytest.mark.parametrize("is_shown", [True, False])
 async def test_a_guarded_table_of_the_same_name_may_be_the_same(
@@ -174,6 +176,7 @@ async def test_a_guarded_table_of_the_same_name_may_be_the_same(
         assert (await client.get("/folders?include=notes")).status_code == 200
 
 
+@pytest.mark.long
 async def test_tables_of_other_names_are_others(database_url: str) -> None:
     """Whatever else is declared."""
     classes = Namesakes("pages")
@@ -225,6 +228,7 @@ async def test_a_policy_holds_where_the_application_around_has_no_database(
             assert answer.headers["cache-control"] == "private, no-cache"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", ["around", "inside", "beside"])
 async def test_a_policy_holds_in_applications_that_are_mounted_together(
     database_url: str, place: str

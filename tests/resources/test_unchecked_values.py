@@ -179,6 +179,7 @@ async def test_in_a_batch_it_names_its_operation(backend: Any, client: httpx2.As
     assert (await client.get("/opened")).json()["items"] == []
 
 
+@pytest.mark.long
 async def test_of_several_all_are_named_that_were_sent(client: httpx2.AsyncClient) -> None:
     """Drivers and servers name one of them at best."""
     answer = await client.post("/two", json={"one": LIST, "other": LIST})

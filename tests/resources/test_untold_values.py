@@ -121,6 +121,7 @@ async def test_what_names_only_a_base_is_asked_for_null_alone(twin_urls: tuple[s
             assert len(found.json()["items"]) == 1
 
 
+@pytest.mark.long
 async def test_what_a_decorator_does_not_take_is_refused_where_any_json_is_open(
     twin_urls: tuple[str, str],
 ) -> None:

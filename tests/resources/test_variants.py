@@ -198,6 +198,7 @@ async def check_refused(database_url: str, type_: Any) -> None:
             pass
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", REFUSED)
 @pytest.mark.backends("sqlite")
 async def test_a_variant_of_another_backend_is_none_of_this_one(

@@ -37,6 +37,7 @@ async def test_slash_makes_no_difference(shop_client: httpx2.AsyncClient) -> Non
     ] == "/products/bike-2"
 
 
+@pytest.mark.long
 async def test_patch_keeps_what_is_absent(shop_client: httpx2.AsyncClient) -> None:
     """Absent keeps, null is NULL, an empty body changes nothing."""
     await shop_client.patch("/products/bell-1", json={"price": "3"})
@@ -58,6 +59,7 @@ async def test_merge_patch_type_is_taken(shop_client: httpx2.AsyncClient) -> Non
     assert refused.status_code == 415
 
 
+@pytest.mark.long
 async def test_put_creates_and_replaces(shop_client: httpx2.AsyncClient) -> None:
     """201 for a new key, 200 for one that is there, whose absent values become defaults."""
     first = await shop_client.put("/products/bike-2", json={**BIKE, "description": "Fast"})
@@ -112,6 +114,7 @@ async def test_upsert_changes_the_row_that_is_there(shop_client: httpx2.AsyncCli
     assert "sku" in refused.json()["detail"]
 
 
+@pytest.mark.long
 async def test_upserts_at_once_make_one_row(shop_client: httpx2.AsyncClient) -> None:
     """Of many upserts of one key one creates; the others change its row.
 
@@ -129,6 +132,7 @@ async def test_upserts_at_once_make_one_row(shop_client: httpx2.AsyncClient) -> 
     assert sorted(await asyncio.gather(*map(upsert, range(8)))) == [200] * 7 + [201]
 
 
+@pytest.mark.long
 async def test_delete_answers_204_once(shop_client: httpx2.AsyncClient) -> None:
     """204, then 404; 409 while other rows refer to it; children that cascade go too."""
     await shop_client.post("/products", json=BIKE)
@@ -171,6 +175,7 @@ async def test_conditions_are_in_the_statement(shop_client: httpx2.AsyncClient) 
     assert unversioned.status_code == 412
 
 
+@pytest.mark.long
 async def test_read_answers_304(shop_client: httpx2.AsyncClient) -> None:
     """A client that has the row gets no body; another form of the row has another tag."""
     known = {"If-None-Match": '"1"'}
@@ -261,6 +266,7 @@ async def test_batch_checks_versions(shop_client: httpx2.AsyncClient) -> None:
     assert done.json()["results"][0]["etag"] == '"2"'
 
 
+@pytest.mark.long
 async def test_same_key_is_the_same_request(shop_client: httpx2.AsyncClient) -> None:
     """The first answer comes again; another body is refused; another client has other keys."""
     key = {"Idempotency-Key": "one"}

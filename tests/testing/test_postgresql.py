@@ -91,6 +91,7 @@ def test_a_taken_port_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     server.close()
 
 
+@pytest.mark.long
 def test_the_server_logs_errors(server: PostgreSQLServer) -> None:
     """What a statement fails with stands in the log."""
     with pytest.raises(Exception, match="no_such_table"):

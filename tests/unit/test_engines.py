@@ -109,6 +109,7 @@ async def test_creating_waits_for_another_process(tmp_path: Path) -> None:
     thread.join()
 
 
+@pytest.mark.long
 async def test_opening_waits_for_a_file_that_is_held_whole(tmp_path: Path) -> None:
     """A worker that comes while another one sets up the file comes up too."""
     thread = hold_write_lock(tmp_path / "x.db", 0.6, "CREATE TABLE u (id); BEGIN EXCLUSIVE")

@@ -46,6 +46,7 @@ async def _heard(url: str, passages: Passages, target: Any, name: str) -> tuple[
     return calls, taken
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("target", "name"),
     [
@@ -69,6 +70,7 @@ async def test_listeners_to_statements_and_sessions(
     assert taken == [HANDED_OVER] * ALL
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["do_execute"])
 async def test_listeners_to_the_dialect(database_url: str, passages: Passages, name: str) -> None:
     """What replaces the driver's cursor hears of each statement."""
@@ -77,6 +79,7 @@ async def test_listeners_to_the_dialect(database_url: str, passages: Passages, n
     assert taken == [HANDED_OVER] * ALL
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("target", "name"),
     [

@@ -42,6 +42,7 @@ class Guard:
             raise HTTPException(403)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("level", ["application", "include", "router", "deep"])
 async def test_dependencies(database_url: str, passages: Passages, level: str) -> None:
     """At whatever level one stands, it runs for each request, and may refuse it."""
@@ -74,6 +75,7 @@ async def test_dependencies_of_other_routers(database_url: str, passages: Passag
     assert passages.take() == [ANSWERED] * ALL
 
 
+@pytest.mark.long
 async def test_prefixes(database_url: str, passages: Passages) -> None:
     """Of three routers in each other, and twice the same resource: links have them all."""
     app = app_with(database_url)
@@ -93,6 +95,7 @@ async def test_prefixes(database_url: str, passages: Passages) -> None:
     assert passages.take() == [ANSWERED] * 2 * (ALL + 3)
 
 
+@pytest.mark.long
 async def test_prefix_with_parameters(database_url: str, passages: Passages) -> None:
     """Who knows what they are for? There are no doors."""
     app = FastAPI()
@@ -105,6 +108,7 @@ async def test_prefix_with_parameters(database_url: str, passages: Passages) -> 
     assert passages.take() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["request_session", "db.session", "other"])
 async def test_overrides(database_url: str, passages: Passages, name: str) -> None:
     """While anything is overridden routes answer; before and afterwards doors do."""
@@ -222,6 +226,7 @@ class Tracing(trace.TracerProvider, trace.Tracer):
         return trace.use_span(self.start_span())
 
 
+@pytest.mark.long
 async def test_telemetry_of_fastapi(database_url: str, passages: Passages) -> None:
     """It traces what the routes do, so that there are no doors: route and status are seen."""
     tracing = Tracing()

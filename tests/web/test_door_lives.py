@@ -54,6 +54,7 @@ async def test_answer_that_cannot_be_sent(
     assert passages.take() == [ANSWERED]
 
 
+@pytest.mark.long
 async def test_cancelled_requests(database_url: str, passages: Passages) -> None:
     """Those that wait beside one that is cancelled are served; it is stored whole or not at all."""
     app = app_with(database_url)

@@ -46,6 +46,7 @@ def name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     why_no_doors.cache_clear()
 
 
+@pytest.mark.long
 async def test_without_a_name_there_are_no_doors(
     database_url: str, passages: Passages, name: str
 ) -> None:

@@ -69,6 +69,7 @@ async def test_mounted_application_alone_has_the_database(
         assert (await client.get("/notes")).status_code == 404
 
 
+@pytest.mark.long
 async def test_mounted_application_with_another_database(
     database_url: str, passages: Passages, tmp_path: Path
 ) -> None:
@@ -88,6 +89,7 @@ async def test_mounted_application_with_another_database(
         assert (await texts(outer_db), await texts(inner_db)) == (["outer"], ["inner"])
 
 
+@pytest.mark.long
 async def test_two_databases(database_url: str, passages: Passages, tmp_path: Path) -> None:
     """Each resource has doors to its own."""
     app = FastAPI()
@@ -218,6 +220,7 @@ async def test_own_class_of_application(database_url: str, passages: Passages) -
     assert (Noting.seen, passages.take()) == (ALL, [ANSWERED] * ALL)
 
 
+@pytest.mark.long
 async def test_lifespan_not_run(database_url: str, passages: Passages) -> None:
     """The first request opens the database, and finds no door; those after it do."""
     app, db = FastAPI(), database(database_url)

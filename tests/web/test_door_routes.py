@@ -231,6 +231,7 @@ class Counted(APIRoute):
         return count
 
 
+@pytest.mark.long
 async def test_class_of_routes(database_url: str, passages: Passages) -> None:
     """That of the application has no part in a resource; one that was made of it has."""
     app = FastAPI()
@@ -275,6 +276,7 @@ async def test_class_of_routers(database_url: str, passages: Passages) -> None:
     assert (Watching.seen, passages.take()) == (ALL, [])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["endpoint", "dependant"])
 async def test_wrapped_endpoints(database_url: str, passages: Passages, way: str) -> None:
     """What an endpoint is wrapped with runs for each request."""

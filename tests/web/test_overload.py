@@ -180,6 +180,7 @@ async def test_burst_may_last_a_moment(traffic: Traffic, busy: Callable[[bool], 
     assert traffic.begun == list(range(60))
 
 
+@pytest.mark.long
 async def test_growing_line(traffic: Traffic, busy: Callable[[bool], None]) -> None:
     """Where more come than are answered, the newest go first, and others are refused soon."""
     waiting = await limited(traffic, busy, 10)
