@@ -70,8 +70,10 @@ async def change_within(session: AsyncSession) -> None:
 
 
 async def read_before_the_lock(session: AsyncSession) -> None:
-    coins = (await session.get_one(Purse, 1)).coins
-    purse = (await session.scalars(select(Purse).with_for_update())).one()
+    purse = await session.get_one(Purse, 1)
+    coins = purse.coins
+    # It is there already, and not read again.
+    assert (await session.scalars(select(Purse).with_for_update())).one() is purse
     purse.coins = coins + 1
 
 
@@ -104,7 +106,7 @@ async def test_what_may_be_lost(database: Database, backend: Backend) -> None:
             assert found == []
             continue
         place = rf"tests/testing/test_lost_updates\.py:\d+ in {work.__name__}"
-        assert len(found) == 1, found
+        assert len(found) == 1, (work, found)
         assert re.match(rf"{name} is read by {place}, and written by {place}\. What", found[0])
 
 

@@ -103,7 +103,8 @@ class ExactSQLiteMembers(_ExactMembers):
         value = text(plain, binary, operator, kw)
         return f"CASE {kind} WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE {value} END"
 
-    def kind_of(self, _plain: Any, binary: Any, _operator: Any, kw: Any) -> str:
+    def kind_of(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
+        del plain, operator
         return f"json_type({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
 
 
@@ -139,7 +140,8 @@ class ExactMySQLMembers(_ExactMembers):
     integers = "'INTEGER', 'UNSIGNED INTEGER'"
     numbers = "'INTEGER', 'UNSIGNED INTEGER', 'DOUBLE', 'DECIMAL'"
 
-    def kind_of(self, _plain: Any, binary: Any, _operator: Any, kw: Any) -> str:
+    def kind_of(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
+        del plain, operator
         left, right = self.process(binary.left, **kw), self.process(binary.right, **kw)
         return f"JSON_TYPE(JSON_EXTRACT({left}, {right}))"
 

@@ -26,7 +26,7 @@ from sqlalchemy.sql.elements import (
 )
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import CompoundSelect, SelectBase
-from sqlalchemy.types import NullType, TypeDecorator
+from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
 from ormolu.backends._exact_json import ExactMySQLMembers, ExactSQLiteMembers, is_member
 
@@ -63,8 +63,8 @@ _ESCAPE = "\U0010fffb"
 class ExactText(FunctionElement[bool]):
     """A condition in which text equals and matches itself alone, also in its subqueries."""
 
-    inherit_cache: bool = True
-    type: Boolean = Boolean()
+    inherit_cache: bool | None = True
+    type: TypeEngine[bool] = Boolean()
 
     def __init__(self, condition: ColumnElement[Any]) -> None:
         """Enclose a condition."""
@@ -173,8 +173,8 @@ class ExactComparisons(ExactMySQLMembers):
         return select
 
     def visit_over(self, over: Any, **kw: Any) -> str:
-        is_grouped = self.is_exact and over.partition_by is not None
-        grouped = list(over.partition_by) if is_grouped else []
+        parted: Any = over.partition_by
+        grouped = [] if parted is None or not self.is_exact else list(parted)
         parts = self._finer(grouped)
         if parts:
             over = copy.copy(over)

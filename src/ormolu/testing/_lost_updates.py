@@ -111,9 +111,10 @@ def _end() -> None:
 def _noted_get(self: Any, instance: Any, owner: Any) -> Any:
     if instance is not None:
         state = sa.inspect(instance, raiseerr=False)
-        frame = _caller() if state is not None and state.key is not None else None
         # What it has set itself is no longer what the database has.
-        if frame is not None and self.key not in state.committed_state:
+        if state is None or state.key is None or self.key in state.committed_state:
+            return _get(self, instance, owner)
+        if (frame := _caller()) is not None:
             _notes_of(state).reads.setdefault(self.key, place_of(frame))
     return _get(self, instance, owner)
 
