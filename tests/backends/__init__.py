@@ -6,7 +6,7 @@ from tests.backends._mariadb_pair import MariaDBPair
 from tests.backends._pgbouncer import PgBouncer
 from tests.backends._postgresql import PostgreSQL
 from tests.backends._postgresql_pair import PostgreSQLPair
-from tests.backends._server import MissingServerError, Server
+from tests.backends._server import MissingServerError, Server, stopped
 
 __all__ = [
     "Galera",
@@ -17,4 +17,5 @@ __all__ = [
     "PostgreSQL",
     "PostgreSQLPair",
     "Server",
+    "stopped",
 ]

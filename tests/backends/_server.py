@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ormolu.testing._binaries import identity, make_folder
 from ormolu.testing._postgresql import free_port
 
-__all__ = ["MissingServerError", "Server", "wait_until"]
+__all__ = ["MissingServerError", "Server", "stopped", "wait_until"]
 
 _PR_SET_PDEATHSIG = 1
 _START_SECONDS = 30.0
@@ -41,6 +43,33 @@ def wait_until(look: Callable[[], Any], what: str) -> None:
             message = f"{what} in {_START_SECONDS:.0f} s."
             raise TimeoutError(message)
         time.sleep(0.002)
+
+
+@contextmanager
+def stopped(*processes: int) -> Iterator[None]:
+    """Let processes do nothing for the time of the block; their host answers for their sockets.
+
+    A signal reaches one thread, which stops the others: on a busy machine those go on for a while,
+    so the block begins when all have stopped.
+    """
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        if sys.platform == "linux":
+            for process in processes:
+                wait_until(lambda process=process: _have_stopped(process), f"{process} stopped")
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+
+
+def _have_stopped(process: int) -> bool:
+    try:
+        stats = [stat.read_text() for stat in Path(f"/proc/{process}/task").glob("*/stat")]
+    except (FileNotFoundError, ProcessLookupError):  # A thread ended while we looked.
+        return False
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
 
 class Server:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +18,7 @@ from sqlalchemy import make_url, text
 
 from ormolu import Database, DatabaseDownError, resource
 from ormolu.engines import _first_connection
-from tests.backends import PostgreSQL
+from tests.backends import PostgreSQL, stopped
 from tests.fixtures.apps import client_of
 from tests.fixtures.backends import Backend
 from tests.integration.notes import Note, make_app, make_database, texts_in
@@ -177,17 +176,6 @@ async def ask(db: Database) -> int:
         return int(await session.scalar(text("SELECT 1")))
 
 
-@contextmanager
-def frozen(backend: Backend) -> Iterator[None]:
-    """Let the server do nothing for the time of the block."""
-    process = backend.server._process
-    process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGCONT)
-
-
 @SERVERS
 async def test_line_before_a_frozen_server_is_no_long_wait(
     backend: Backend, database_url: str
@@ -196,7 +184,7 @@ async def test_line_before_a_frozen_server_is_no_long_wait(
     async with make_database(database_url, pool_size=1, max_overflow=0) as db:
         async with db.unit_of_work() as slow:
             await slow.scalar(text("SELECT 1"))
-            with frozen(backend), pytest.raises(DatabaseDownError):
+            with stopped(backend.server._process.pid), pytest.raises(DatabaseDownError):
                 await asyncio.wait_for(ask(db), 20)
         assert await ask(db) == 1
 

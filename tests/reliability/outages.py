@@ -10,8 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import os
-import signal
 import sys
 import time
 from collections import Counter
@@ -27,7 +25,7 @@ from sqlalchemy import MetaData, String, make_url, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ormolu import Database, Model, SessionDep, resource
-from tests.backends import MariaDB, PostgreSQL
+from tests.backends import MariaDB, PostgreSQL, stopped
 from tests.fixtures.apps import client_of
 
 # Seconds that a request may take, that an outage lasts, and that go by before and after it.
@@ -178,12 +176,8 @@ async def cause(outage: str, server: Any, proxy: Proxy) -> None:
         await asyncio.sleep(OUTAGE)
         proxy.passes.set()
     else:
-        processes = family_of(server._process.pid)
-        for process in processes:
-            os.kill(process, signal.SIGSTOP)
-        await asyncio.sleep(OUTAGE)
-        for process in processes:
-            os.kill(process, signal.SIGCONT)
+        with stopped(*family_of(server._process.pid)):
+            await asyncio.sleep(OUTAGE)
 
 
 def family_of(process: int) -> list[int]:

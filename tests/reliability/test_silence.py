@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -15,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ormolu import Database, DatabaseDownError, Model, OutcomeUnknownError
+from tests.backends import stopped
 from tests.fixtures.backends import Backend
 
 SERVERS = pytest.mark.backends("asyncpg", "psycopg", "mariadb")
@@ -31,16 +30,6 @@ class Thing(Model):
 
 
 @contextmanager
-def stopped(process: int) -> Iterator[None]:
-    """Let a process do nothing for the time of the block; its host answers for its sockets."""
-    os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(process, signal.SIGCONT)
-
-
-@contextmanager
 def stopped_before(
     db: Database, name: str, processes: Callable[[], list[int]]
 ) -> Iterator[list[object]]:
@@ -53,8 +42,7 @@ def stopped_before(
         def stop(*_arguments: object) -> None:
             if not seen:
                 seen.append(name)
-                for process in processes():
-                    stack.enter_context(stopped(process))
+                stack.enter_context(stopped(*processes()))
 
         for engine in engines:
             event.listen(engine, name, stop)
@@ -89,8 +77,7 @@ async def test_statement_ends(backend: Backend, db: Database, *, is_read_only: b
             async with db.unit_of_work(read_only=is_read_only) as session:
                 processes = await processes_of(backend, session)
                 await session.scalar(text("SELECT 1"))
-                for process in processes:
-                    stack.enter_context(stopped(process))
+                stack.enter_context(stopped(*processes))
                 await session.scalar(text("SELECT 2"))
         async with db.unit_of_work(read_only=is_read_only) as session:
             assert await session.scalar(text("SELECT 3")) == 3
