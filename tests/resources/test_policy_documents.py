@@ -37,13 +37,15 @@ class Paper(Base):
 
 
 DOCUMENTS: list[Any] = [
-    {"word": "ann", "level": 1, "open": True, "deep": {"word": "ann"}, "list": ["ann", "bo"]},
-    {"word": "ANN", "level": 0, "open": False, "deep": {"word": None}, "list": ["bo"]},
-    {"word": "ann ", "level": "x", "open": "yes", "deep": [], "list": []},
+    {"word": "ann", "level": 1, "open": True, "deep": {"word": "ann"}, "list": ["ann", "bo"],
+     "row": ["ann"]},
+    {"word": "ANN", "level": 0, "open": False, "deep": {"word": None}, "list": ["bo"],
+     "row": "ann"},
+    {"word": "ann ", "level": "x", "open": "yes", "deep": [], "list": [], "row": {"0": "ann"}},
     {"word": None, "level": None, "open": None, "deep": None},
     {},
     {"word": 1, "level": 1.5, "open": 1},
-]
+]  # fmt: skip
 Rule = Callable[[Any], Any]
 FORMS: dict[str, tuple[Rule, set[int]]] = {
     "text": (lambda data: data["word"].as_string() == "ann", {1}),
@@ -53,6 +55,9 @@ FORMS: dict[str, tuple[Rule, set[int]]] = {
     "not there": (lambda data: data["word"].is_(None), {5}),
     "there below": (lambda data: data["deep"]["word"].is_not(None), {1, 2}),
     "there by path": (lambda data: data["deep", "word"].is_not(None), {1, 2}),
+    "in a row": (lambda data: data["row"][0].as_string() == "ann", {1}),
+    "in a row by path": (lambda data: data["row", 0].as_string() == "ann", {1}),
+    "in an object by path": (lambda data: data["row", "0"].as_string() == "ann", {3}),
     "open": (lambda data: data["open"].as_boolean(), {1}),
     "not open": (lambda data: ~data["open"].as_boolean(), {2}),
     "not known to be open": (lambda data: data["open"].as_boolean().is_not(True), {2, 3, 4, 5, 6}),
@@ -154,3 +159,29 @@ def test_a_document_is_compared_with_no_text(
 )  # fmt: skip
 def test_what_is_of_one_kind_is_compared(condition: Any) -> None:
     assert checked_policy(Policy(visible=condition), Paper).visible is condition
+
+
+@pytest.mark.parametrize(
+    "key", ['a"."b', '"', "a\\", "\t", "\0", "-a", -1, 2**31, ("a", 'b"'), ("a", -1)]
+)
+def test_a_member_has_a_name_that_each_database_reads(
+    key: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A quote ended the name, and the policy asked for another member, or for none at all."""
+    caplog.set_level(logging.ERROR, "ormolu")
+    plain = ("a", "b") if isinstance(key, tuple) else 0 if isinstance(key, int) else "a b's"
+    for each, column in ((plain, Paper.plain), (plain, Paper.binary)):
+        checked_policy(Policy(visible=column[each].as_string().is_(None)), Paper)
+    for column in (Paper.plain, Paper.binary):
+        with pytest.raises(UsageError, match="by a name that not each database reads"):
+            checked_policy(Policy(visible=column[key].as_string().is_(None)), Paper)
+    assert "no minus in front" in caplog.text
+
+
+def test_no_row_names_the_member_of_another(caplog: pytest.LogCaptureFixture) -> None:
+    """To SQLite and MariaDB the name would be a path."""
+    caplog.set_level(logging.ERROR, "ormolu")
+    named = Paper.plain[Paper.title].as_string()
+    with pytest.raises(UsageError, match="a member of plain whose name the database computes"):
+        checked_policy(Policy(visible=named == "ann"), Paper)
+    assert "Give it as a value" in caplog.text

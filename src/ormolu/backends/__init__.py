@@ -3,6 +3,7 @@
 Knows SQLAlchemy's dialects and types; no engine, no model, no request.
 """
 
+from ormolu.backends._exact_json import is_member, step_by_step
 from ormolu.backends._exact_text import (
     TEXT_FUNCTIONS,
     ExactText,
@@ -17,6 +18,6 @@ from ormolu.backends._registry import BACKENDS, backend_named, backend_of, name_
 
 __all__ = [
     "BACKENDS", "POSTGRESQL", "TEXT_FUNCTIONS", "Backend", "ExactText", "Unreadiness",
-    "backend_named", "backend_of", "exact_text", "is_short_float", "name_of", "pieces_of",
-    "without_grouping",
+    "backend_named", "backend_of", "exact_text", "is_member", "is_short_float", "name_of",
+    "pieces_of", "step_by_step", "without_grouping",
 ]  # fmt: skip

@@ -10,11 +10,14 @@ from typing import Any, ClassVar
 
 from sqlalchemy import JSON, Boolean, Float, Integer, Numeric, String, func, literal_column
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.sql import operators
+from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, TypeCoerce
 
-__all__ = ["ExactMySQLMembers", "ExactPostgreSQLMembers", "ExactSQLiteMembers", "is_member"]
+__all__ = [
+    "ExactMySQLMembers", "ExactPostgreSQLMembers", "ExactSQLiteMembers", "is_member",
+    "step_by_step",
+]  # fmt: skip
 
 _MEMBERS = frozenset({operators.json_getitem_op, operators.json_path_getitem_op})
 _EQUALITIES = frozenset({operators.eq, operators.is_distinct_from, operators.is_not_distinct_from,
@@ -25,6 +28,36 @@ _ALL: Any = literal_column("'$'")
 def is_member(part: Any) -> bool:
     """Tell whether a part of a condition is a member of JSON."""
     return isinstance(part, BinaryExpression) and part.operator in _MEMBERS
+
+
+def step_by_step(condition: Any) -> Any:
+    """Return a condition in which each step of a path with digits is a member of its own.
+
+    To PostgreSQL a path's 0 is a name in an object and a position in a list, and a list is asked
+    for in each step.
+    """
+    if not any(map(_may_be_position, visitors.iterate(condition))):
+        return condition
+    replace: Any = _in_steps
+    return visitors.replacement_traverse(condition, {}, replace)
+
+
+def _in_steps(part: Any, **_: Any) -> Any:
+    if not _may_be_position(part):
+        return None
+    found = step_by_step(part.left)
+    for key in part.right.effective_value:
+        found = found[key]
+    # A cast of SQLAlchemy's own is in the type: as_string() and the like.
+    found.type = part.type
+    return found
+
+
+def _may_be_position(part: Any) -> bool:
+    """Tell whether a part of a condition is a path with more than words in it."""
+    is_path = isinstance(part, BinaryExpression) and part.operator is operators.json_path_getitem_op
+    value: Any = part.right.effective_value if is_path else ()
+    return any(not isinstance(each, str) or any(map(str.isdigit, each)) for each in value)
 
 
 class _ExactMembers(SQLCompiler):
@@ -55,13 +88,20 @@ class _ExactMembers(SQLCompiler):
             text: str = plain(binary, operator, **kw)
             return text
         # In the order of the text, as parameters are.
-        condition = self.has_kind(plain, binary, operator, kw)
+        is_position = isinstance(binary.right.type, JSON.JSONIntIndexType)
+        condition = self.is_list(binary.left, kw) if is_position else ""
+        condition += self.has_kind(plain, binary, operator, kw)
         return f"CASE WHEN {condition} THEN {self.value_of(plain, binary, operator, kw)} END"
 
     def value_of(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
         """Return the value of a member that has one, in SQL."""
         text: str = plain(binary, operator, **kw)
         return text
+
+    def is_list(self, document: Any, kw: Any) -> str:
+        """Return what goes before a condition on a member with a position, in SQL."""
+        del document, kw
+        return ""
 
     def has_kind(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
         """Return whether a member has a value of its type, in SQL."""
@@ -114,6 +154,10 @@ class ExactPostgreSQLMembers(_ExactMembers):
     truths = "'boolean'"
     integers = numbers = "'number'"
 
+    def is_list(self, document: Any, kw: Any) -> str:
+        # What is no list has itself in the first place of its JSONB.
+        return f"{self._kind_function(document)}({self.process(document, **kw)}) = 'array' AND "
+
     def has_kind(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
         condition = super().has_kind(plain, binary, operator, kw)
         if not isinstance(binary.type, Integer):
@@ -123,9 +167,12 @@ class ExactPostgreSQLMembers(_ExactMembers):
         return f"{condition} AND CAST({member} AS text) ~ '^-?[0-9]+$'"
 
     def kind_of(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
-        is_binary = isinstance(binary.left.type.dialect_impl(self.dialect), JSONB)
-        name = "jsonb_typeof" if is_binary else "json_typeof"
-        return f"{name}({self._member(plain, binary, operator, kw)})"
+        member = self._member(plain, binary, operator, kw)
+        return f"{self._kind_function(binary.left)}({member})"
+
+    def _kind_function(self, document: Any) -> str:
+        is_binary = isinstance(document.type.dialect_impl(self.dialect), JSONB)
+        return "jsonb_typeof" if is_binary else "json_typeof"
 
     def _member(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
         member: Any = BinaryExpression(binary.left, binary.right, operator, type_=binary.left.type)
@@ -139,6 +186,10 @@ class ExactMySQLMembers(_ExactMembers):
     truths = "'BOOLEAN'"
     integers = "'INTEGER', 'UNSIGNED INTEGER'"
     numbers = "'INTEGER', 'UNSIGNED INTEGER', 'DOUBLE', 'DECIMAL'"
+
+    def is_list(self, document: Any, kw: Any) -> str:
+        # What is no list is to MySQL one of itself.
+        return f"JSON_TYPE({self.process(document, **kw)}) = 'ARRAY' AND "
 
     def kind_of(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
         del plain, operator

@@ -17,7 +17,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnClause, Grouping, TableValuedColumn
 from sqlalchemy.sql.selectable import FromClause, SelectBase
 
-from ormolu.backends import ExactText, exact_text
+from ormolu.backends import ExactText, exact_text, step_by_step
 from ormolu.errors import UsageError
 from ormolu.query import in_parentheses, nearest
 from ormolu.resources.declare._columns import every_name_of
@@ -251,8 +251,7 @@ def _check_value(bind: sa.BindParameter[Any], comparison: Comparison, model: typ
     """
     if not is_taken(bind, comparison.wanted):
         message = (
-            f"The policy of resource({model.__name__}) compares {comparison.name} with a value "
-            f"that {comparison.type!r} does not take. {remedy_for(comparison)}"
+            f"The policy of resource({model.__name__}) {comparison.words}. {remedy_for(comparison)}"
         )
         _log.error("%s", message)
         raise UsageError(message)
@@ -282,16 +281,14 @@ def _checked(found: Policy, model: type[Any]) -> Policy:
 def _check_sorts(policy: Policy, model: type[Any]) -> None:
     """Check that columns are compared with others of their sort, and that no text is a truth.
 
+    Nor may a column name a member of JSON.
+
     Raises:
         UsageError: Text is compared with a number, say.
     """
     conditions = [rows for rows in policy.conditions if not isinstance(rows, bool)]
     for told in (each for rows in conditions for each in mismatches_in(rows)):
-        message = (
-            f"The policy of resource({model.__name__}) compares {told}. Compare text with text, "
-            "as in cast(number, String) and document[name].as_string(): to some databases a word "
-            "is the number 0."
-        )
+        message = f"The policy of resource({model.__name__}) {told}"
         _log.error("%s", message)
         raise UsageError(message)
 
@@ -335,7 +332,7 @@ def _isolate(rows: Any, prefix: str) -> Any:
 
     if any(map(_is_shared, visitors.iterate(rows))):
         rows = visitors.cloned_traverse(rows, {}, {"bindparam": isolate, "cte": nest})
-    return exact_text(in_parentheses(rows))
+    return exact_text(in_parentheses(step_by_step(rows)))
 
 
 def _is_shared(part: Any) -> bool:

@@ -19,7 +19,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import SelectBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from ormolu.backends import TEXT_FUNCTIONS, without_grouping
+from ormolu.backends import TEXT_FUNCTIONS, is_member, without_grouping
 from ormolu.query import is_converted, variant_types
 
 __all__ = ["Comparison", "comparisons_in", "is_taken", "mismatches_in", "remedy_for"]
@@ -34,6 +34,13 @@ _COMPARED = frozenset(
 )  # fmt: skip
 _NUMBERS = (bool, int, float, Decimal)
 _JSON = "JSON"
+_MEMBER = "member"
+_MAX_POSITION = 2**31 - 1  # PostgreSQL's
+_SORTED = (
+    "Compare text with text, as in cast(number, String) and document[name].as_string(): to some "
+    "databases a word is the number 0."
+)
+_NAMED = "Give it as a value."
 _SORTS: tuple[tuple[str, tuple[type[TypeEngine[Any]], ...]], ...] = (
     ("text", (sa.String,)),
     ("number", (sa.Boolean, sa.Integer, sa.Numeric)),
@@ -55,6 +62,13 @@ class Comparison(NamedTuple):
     name: str
     type: TypeEngine[Any]
 
+    @property
+    def words(self) -> str:
+        """Return what a policy does whose value is of another sort."""
+        if self.wanted == _MEMBER:
+            return f"asks for a member of {self.name} by a name that not each database reads"
+        return f"compares {self.name} with a value that {self.type!r} does not take"
+
 
 def comparisons_in(
     condition: sa.ClauseElement,
@@ -67,19 +81,32 @@ def comparisons_in(
             each = without_grouping(one)
             if wanted is not None and isinstance(each, BindParameter):
                 yield each, Comparison(wanted, _name_of(plain), plain.type)
+    for part in _json_members(condition):
+        if isinstance(part.right, BindParameter):
+            yield part.right, Comparison(_MEMBER, _name_of(part.left), part.left.type)
 
 
 def mismatches_in(condition: sa.ClauseElement) -> Iterator[str]:
-    """Yield what a condition compares that are no values, and of different sorts, in words."""
+    """Yield what is wrong with a condition whatever its values are, with what to do about it."""
     for left, right in _compared_in(condition):
         for one, other in zip(_members(left), _members(right), strict=False):
             sorts = _stored_sort(one), _stored_sort(other)
             if None not in sorts and sorts[0] != sorts[1]:
-                yield f"{_name_of(one)} ({sorts[0]}) with {_name_of(other)} ({sorts[1]})"
-
+                told = f"{_name_of(one)} ({sorts[0]}) with {_name_of(other)} ({sorts[1]})"
+                yield f"compares {told}. {_SORTED}"
     for each in _truths_in(condition):
         if _stored_sort(each) == "text":
-            yield f"{_name_of(each)} (text) with a truth value"
+            yield f"compares {_name_of(each)} (text) with a truth value. {_SORTED}"
+    for member in _json_members(condition):
+        if not isinstance(member.right, BindParameter):
+            # To SQLite and MySQL it would be a path, which leads where a row says.
+            name = _name_of(member.left)
+            yield f"asks for a member of {name} whose name the database computes. {_NAMED}"
+
+
+def _json_members(condition: sa.ClauseElement) -> Iterator[BinaryExpression[Any]]:
+    parts: Iterator[Any] = visitors.iterate(condition)
+    return filter(is_member, parts)
 
 
 def _truths_in(condition: sa.ClauseElement) -> Iterator[Any]:
@@ -110,15 +137,29 @@ def is_taken(bind: BindParameter[Any], wanted: Any) -> bool:
         # SQLAlchemy sends "a" as it is, and JSON has it in quotes: they would never be equal.
         return _plain_sort(bind.type) == _JSON
     value: Any = bind.effective_value
+    if wanted == _MEMBER:
+        return all(map(_is_step, value if isinstance(value, (list, tuple)) else [value]))
     values = value if bind.expanding else [value]
     return all(_is_of(each, wanted) for each in values or ())
 
 
 def remedy_for(comparison: Comparison) -> str:
     """Return what to do about a value that is of another sort."""
+    if comparison.wanted == _MEMBER:
+        return (
+            "In a path a quote ends the name. Have none in it, nor a backslash or a control "
+            "character, no minus in front, and no position below 0."
+        )
     if comparison.wanted == _JSON:
         return "A word in JSON has quotes around it. Write document[name].as_string()."
     return "Check it where the policy is made: to some databases a word is the number 0."
+
+
+def _is_step(key: Any) -> bool:
+    """Tell whether it is the name or the position of one member to each database."""
+    if isinstance(key, str):
+        return not (key.startswith("-") or any(each < " " or each in '"\\' for each in key))
+    return isinstance(key, int) and 0 <= key <= _MAX_POSITION
 
 
 def _is_of(value: Any, wanted: Any) -> bool:
