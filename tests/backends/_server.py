@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def stopped(*processes: int) -> Iterator[None]:
     try:
         if sys.platform == "linux":
             for process in processes:
-                wait_until(lambda process=process: _have_stopped(process), f"{process} stopped")
+                wait_until(partial(_have_stopped, process), f"{process} stopped")
         yield
     finally:
         for process in processes:
