@@ -96,6 +96,20 @@ class Project:
         return set(await self.look(lambda inspector: inspector.get_table_names())) - steps
 
 
+async def there_and_back(
+    project: Project, before: MetaData, after: MetaData, renames: dict[str, str]
+) -> None:
+    """Rename columns, go back, and rename them again; each time nothing is left to do."""
+    (path,) = await project.migrations(after).revision("rename", renames=renames)
+    await project.migrations(after).upgrade()
+    await project.migrations(after).check()
+    await project.migrations(after).downgrade("-1")
+    path.rename(path.with_suffix(".hidden"))
+    await project.migrations(before).check()
+    path.with_suffix(".hidden").rename(path)
+    await project.migrations(after).upgrade()
+
+
 @pytest.fixture
 def project(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """An empty project, with a folder for its revisions."""

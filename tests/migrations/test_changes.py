@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import SchemaItem
 
 from ormolu import Model
-from tests.migrations.conftest import Project
+from tests.migrations.conftest import Project, there_and_back
 
 NAMES = Model.metadata.naming_convention
 
@@ -212,20 +212,6 @@ async def test_primary_key_is_renamed(project: Project) -> None:
     assert await project.ask("SELECT max(number) FROM users") == 2
     with pytest.raises(DBAPIError):
         await project.ask("INSERT INTO cats VALUES (2, 9)")
-
-
-async def there_and_back(
-    project: Project, before: MetaData, after: MetaData, renames: dict[str, str]
-) -> None:
-    """Rename columns, go back, and rename them again; each time nothing is left to do."""
-    (path,) = await project.migrations(after).revision("rename", renames=renames)
-    await project.migrations(after).upgrade()
-    await project.migrations(after).check()
-    await project.migrations(after).downgrade("-1")
-    path.rename(path.with_suffix(".hidden"))
-    await project.migrations(before).check()
-    path.with_suffix(".hidden").rename(path)
-    await project.migrations(after).upgrade()
 
 
 @pytest.mark.long
