@@ -92,10 +92,14 @@ class _MySQL(Backend):
         )
         # That of rows, and that of a table which another transaction has only read.
         locks = f"innodb_lock_wait_timeout={wait}, lock_wait_timeout={wait}"
-        # MariaDB keeps results of subqueries by values of the row around, in its collation: what is
-        # exact within one would be another row's. MySQL has no such cache, and reads a comment.
-        uncached = "/*M!100000 , optimizer_switch='subquery_cache=off' */"
-        statements = [f"SET time_zone='+00:00', {locks}, {mode} {uncached}"]
+        # A scan may take one row of an index for all that its collation calls equal, and MariaDB
+        # keeps results of subqueries by values of the row around: what is exact within one would be
+        # another row's. MySQL has no such cache, and reads a comment; the last SET counts.
+        exact = (
+            "optimizer_switch='loosescan=off' "
+            "/*M!100000 , optimizer_switch='loosescan=off,subquery_cache=off' */"
+        )
+        statements = [f"SET time_zone='+00:00', {locks}, {mode}, {exact}"]
         return [*statements, *(["SET SESSION TRANSACTION READ ONLY"] if is_reader else [])]
 
     def is_fit(self, connection: DBAPIConnection, *, is_writer: bool) -> bool:
