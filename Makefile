@@ -110,9 +110,9 @@ replicas: setup  ## Read one's own writes from replicas half a second behind, an
 	@for backend in asyncpg psycopg mariadb; do \
 		$(BIN)/python -W ignore -m tests.reliability.replicas --backend $$backend || exit 1; done
 
-outages: setup  ## Let each server go silent, stop, reset and restart during each kind of work; 10 minutes
+outages: setup  ## Let each server go silent, stop, reset, restart and run out of room at work; 12 minutes, as root
 	@scripts/install-servers
-	@for backend in asyncpg psycopg mariadb; do \
+	@for backend in sqlite asyncpg psycopg mariadb; do \
 		$(BIN)/python -W ignore -m tests.reliability.outages --backend $$backend || exit 1; done
 
 galera: setup  ## Kill a node of a cluster of three MariaDB servers under load, and bring it back; 2 minutes

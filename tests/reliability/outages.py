@@ -1,4 +1,4 @@
-"""A database that goes silent, stops, resets its connections or restarts, during each kind of work.
+"""A database that goes silent, stops, restarts, loses connections or room, while it is at work.
 
 `python -m tests.reliability.outages --backend asyncpg`: eight clients go on asking for the whole
 time. No request may last longer than its deadline, but for a moment; none that begins after the
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import sys
 import time
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, LiteralString
 
 import httpx2
+import psycopg
 from fastapi import FastAPI
 from psycopg import sql
 from sqlalchemy import MetaData, String, make_url, select
@@ -27,6 +29,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ormolu import Database, Model, SessionDep, resource
 from tests.backends import MariaDB, PostgreSQL, stopped
 from tests.fixtures.apps import client_of
+from tests.reliability._disk import Disk
 
 # Seconds that a request may take, that an outage lasts, and that go by before and after it.
 DEADLINE, OUTAGE, CALM = 3.0, 4.0, 1.5
@@ -40,6 +43,7 @@ _SYNCED: LiteralString = "ALTER DATABASE outages SET synchronous_commit = on"
 _FLUSHED = "SET GLOBAL innodb_flush_log_at_trx_commit = 1"
 
 _SCHEMES = {"asyncpg": "asyncpg", "psycopg": "psycopg", "mariadb": "asyncmy"}
+_OUTAGES = ("hole", "stop", "reset", "restart", "full")
 
 
 class Base(Model):
@@ -162,8 +166,18 @@ async def ask_on(client: httpx2.AsyncClient, ask: Ask, prefix: str, found: Round
         await asyncio.sleep(0.005)
 
 
-async def cause(outage: str, server: Any, proxy: Proxy) -> None:
+async def cause(outage: str, server: Any, proxy: Proxy | None, disk: Disk) -> None:
     """Let an outage come, and end."""
+    if outage == "full":
+        with disk.full():
+            await asyncio.sleep(OUTAGE / 2)
+            if isinstance(server, PostgreSQL):
+                await asyncio.to_thread(end_for_want_of_a_log, server)
+            await asyncio.sleep(OUTAGE / 2)
+        if server is not None and not server.is_running:
+            await asyncio.to_thread(server.start)
+        return
+    assert proxy is not None
     if outage == "reset":
         proxy.reset()
     elif outage == "restart":
@@ -180,18 +194,27 @@ async def cause(outage: str, server: Any, proxy: Proxy) -> None:
             await asyncio.sleep(OUTAGE)
 
 
+def end_for_want_of_a_log(server: PostgreSQL) -> None:
+    """Let PostgreSQL begin files of its log until it has no room for one, which ends it."""
+    with contextlib.suppress(psycopg.Error):
+        for _ in range(100):
+            server.execute(sql.SQL("SELECT pg_switch_wal(), pg_logical_emit_message(false, '', '')"
+                                   ).format())  # fmt: skip
+
+
 def family_of(process: int) -> list[int]:
     """Return a process and those that it has made."""
     made = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     return [process, *(each for child in made for each in family_of(int(child)))]
 
 
-async def try_round(kind: str, outage: str, server: Any, url: str) -> list[str]:
+async def try_round(kind: str, outage: str, server: Any, url: str, disk: Disk) -> list[str]:
     """Let one outage come during one kind of work; return what was wrong."""
-    parsed = make_url(url)
-    assert parsed.port is not None
-    proxy, found = Proxy(parsed.port), Round()
-    through = parsed.set(port=await proxy.start()).render_as_string(hide_password=False)
+    parsed, found = make_url(url), Round()
+    proxy, through = None, url
+    if parsed.port is not None:
+        proxy = Proxy(parsed.port)
+        through = parsed.set(port=await proxy.start()).render_as_string(hide_password=False)
     async with client_of(make_app(through)) as client:
         client.timeout = httpx2.Timeout(60)
         prefix = f"{kind}-{outage}"
@@ -200,12 +223,13 @@ async def try_round(kind: str, outage: str, server: Any, url: str) -> list[str]:
             for number in range(CLIENTS)
         ]
         await asyncio.sleep(CALM)
-        await cause(outage, server, proxy)
+        await cause(outage, server, proxy, disk)
         found.recovered_at = time.monotonic() + RECOVERY
         await asyncio.wait_for(asyncio.gather(*asking), 60)
         whole = await asyncio.gather(*[KINDS[kind](client, f"{prefix}-whole-{number}")
                                        for number in range(20)])  # fmt: skip
-    proxy.close()
+    if proxy is not None:
+        proxy.close()
     async with Database(url, schema="ignore").unit_of_work(read_only=True) as session:
         stored = set(await session.scalars(select(Item.name)))
     lost = found.acknowledged - stored
@@ -223,19 +247,26 @@ async def try_round(kind: str, outage: str, server: Any, url: str) -> list[str]:
 
 
 async def main(backend: str, outages: list[str], kinds: list[str]) -> int:
-    server: Any = MariaDB() if backend == "mariadb" else PostgreSQL()
+    disk, server = Disk(), None
     wrong: list[str] = []
     try:
-        server.start()
-        server.create_database("outages")
-        url = server.url("outages", _SCHEMES[backend])
-        # The servers of the tests do not wait for their disk at COMMIT, which a kill would show.
-        server.execute(sql.SQL(_SYNCED).format() if backend != "mariadb" else _FLUSHED)
+        if "full" in outages:
+            disk.mount()
+        url = f"sqlite:///{disk.folder}/outages.db"
+        if backend != "sqlite":
+            server = disk.server(backend)
+            server.start()
+            server.create_database("outages")
+            url = server.url("outages", _SCHEMES[backend])
+            # The servers of the tests do not wait for their disk at COMMIT; a kill would show it.
+            server.execute(sql.SQL(_SYNCED).format() if backend != "mariadb" else _FLUSHED)
         for outage in outages:
             for kind in kinds:
-                wrong += await try_round(kind, outage, server, url)
+                wrong += await try_round(kind, outage, server, url, disk)
     finally:
-        server.remove()
+        if server is not None:
+            server.remove()
+        disk.remove()
     print("\n".join(wrong) or f"{backend}: all is well.")
     return bool(wrong)
 
@@ -243,9 +274,10 @@ async def main(backend: str, outages: list[str], kinds: list[str]) -> int:
 if __name__ == "__main__":
     logging.disable(logging.CRITICAL)
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--backend", choices=_SCHEMES, required=True)
-    parser.add_argument("--outage", action="append", choices=["hole", "stop", "reset", "restart"])
+    parser.add_argument("--backend", choices=["sqlite", *_SCHEMES], required=True)
+    parser.add_argument("--outage", action="append", choices=_OUTAGES)
     parser.add_argument("--kind", action="append", choices=[*KINDS])
     given = parser.parse_args()
-    outages = given.outage or ["hole", "stop", "reset", "restart"]
+    # A file has no host that goes silent.
+    outages = given.outage or (["full"] if given.backend == "sqlite" else [*_OUTAGES])
     sys.exit(asyncio.run(main(given.backend, outages, given.kind or [*KINDS])))
