@@ -7,6 +7,7 @@ its name with what to write instead; neither driver would say that.
 from __future__ import annotations
 
 import inspect
+import re
 import socket
 from collections.abc import Mapping
 from importlib import import_module
@@ -73,6 +74,15 @@ _KNOWN = frozenset(
 )  # fmt: skip
 
 
+# A name or an address, perhaps with a port.
+_HOST = re.compile(r"(?:\[[^\[\]@]+\]|[^\[\]@:]+)(?::\d+)?")
+
+_NO_HOST = (
+    "One of the hosts in the URL is none (not shown, it may be a password): write a host and a "
+    "port, like db1:3306, and user:password@ before the first; @ : / in a password are written "
+    "%40 %3A %2F."
+)
+
 _OF_SERVERS = ("postgres", "mysql", "mariadb")
 
 
@@ -94,9 +104,15 @@ def split_hosts(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def join_hosts(url: URL, hosts: tuple[str, ...]) -> URL:
-    """Give a URL its hosts in the form that SQLAlchemy has for several."""
+    """Give a URL its hosts in the form that SQLAlchemy has for several.
+
+    Raises:
+        ConfigurationError: One is none; not shown, it may be a password.
+    """
     if not hosts:
         return url
+    if not all(map(_HOST.fullmatch, hosts)):
+        raise ConfigurationError(_NO_HOST)
     default = 5432 if url.drivername.startswith("postgres") else 3306
     named = tuple(host if ":" in host.rpartition("]")[2] else f"{host}:{default}" for host in hosts)
     return url.update_query_dict({"host": named})
@@ -114,8 +130,7 @@ def take_hosts(url: URL) -> tuple[URL, tuple[tuple[str, int], ...]]:
     for each in named:
         host, _, port = each.rpartition(":")
         if not port.isdecimal():
-            message = f"{each!r} in the URL: write a host and a port, like db1:3306."
-            raise ConfigurationError(message)
+            raise ConfigurationError(_NO_HOST)
         places.append((host.strip("[]"), int(port)))
     url = url.difference_update_query(["host"])
     return (url.set(host=places[0][0], port=places[0][1]) if places else url), tuple(places)

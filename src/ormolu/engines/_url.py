@@ -49,6 +49,16 @@ _ASYNCPG_DSN = frozenset(
 )  # fmt: skip
 
 
+# What drivers take in a query, where a URL shows it.
+_SECRETS = frozenset({"passwd", "password", "sslpassword"})
+
+_NO_URL = (
+    "This is not a database URL (not shown, it may hold a password). Write "
+    '"sqlite:///app.db" for a file, or "postgresql://user:password@host/name"; '
+    "@ : / in a password are written %40 %3A %2F."
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """Where a database is and how its driver is called.
@@ -98,11 +108,12 @@ def read_url(given: str | URL | None) -> Target:
     if backend == "sqlite":
         _check_file(url)
         return Target(url=url, is_memory=_is_memory(url))
+    _check_place(url)
     if backend in {"postgresql", "cockroachdb"}:
-        return _read_postgresql(url)
+        return _without_secrets(_read_postgresql(url))
     if backend in {"mysql", "mariadb"}:
-        return _read_mysql(url)
-    return Target(url=url)
+        return _without_secrets(_read_mysql(url))
+    return _without_secrets(Target(url=url))
 
 
 def _parse(given: str | URL) -> URL:
@@ -120,14 +131,23 @@ def _parse(given: str | URL) -> URL:
         return make_url("sqlite://")
     text, hosts = split_hosts(text)
     try:
-        return join_hosts(make_url(text), hosts)
-    except (ArgumentError, ValueError) as error:
-        message = (
-            "This is not a database URL (not shown, it may hold a password). Write "
-            '"sqlite:///app.db" for a file, or "postgresql://user:password@host/name"; '
-            "@ : / in a password are written %40 %3A %2F."
-        )
-        raise ConfigurationError(message) from error
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        # Not from the error: it has the text that is in the place of the port.
+        raise ConfigurationError(_NO_URL) from None
+    return join_hosts(url, hosts)
+
+
+def _check_place(url: URL) -> None:
+    if "@" in (url.host or url.database or ""):
+        raise ConfigurationError(_NO_URL)
+
+
+def _without_secrets(target: Target) -> Target:
+    """Return a target in whose URL the password alone is one, which SQLAlchemy shows to nobody."""
+    secrets = {name: value for name, value in target.url.query.items() if name in _SECRETS}
+    plain = target.url.difference_update_query(secrets)
+    return replace(target, url=plain, connect_args={**target.connect_args, **secrets})
 
 
 def _is_memory(url: URL) -> bool:
