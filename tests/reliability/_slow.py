@@ -156,11 +156,16 @@ class Slow(KeptApp):
 
 @asynccontextmanager
 async def slow_app(
-    backend: Backend, url: str, add: Callable[[FastAPI], None], **options: Any
+    backend: Backend,
+    url: str,
+    add: Callable[[FastAPI], None],
+    *,
+    through: str | None = None,
+    **options: Any,
 ) -> AsyncIterator[Slow]:
-    """Run the application for the tests of a module."""
+    """Run the application for the tests of a module, on another URL if one is given."""
     # A busy machine is no outage.
-    db = Database(url, metadata=Base.metadata, **{"connect_timeout": 10.0, **options})
+    db = Database(through or url, metadata=Base.metadata, **{"connect_timeout": 10.0, **options})
     app = FastAPI()
     db.attach(app)
     add(app)

@@ -30,6 +30,7 @@ from ormolu import Database, Model, SessionDep, resource
 from tests.backends import MariaDB, PostgreSQL, stopped
 from tests.fixtures.apps import client_of
 from tests.reliability._disk import Disk
+from tests.reliability._proxy import Proxy
 
 # Seconds that a request may take, that an outage lasts, and that go by before and after it.
 DEADLINE, OUTAGE, CALM = 3.0, 4.0, 1.5
@@ -57,55 +58,6 @@ class Item(Base):
     __tablename__ = "items"
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(80))
-
-
-class Proxy:
-    """Passes bytes on; in a hole it takes them, and answers nothing ever after."""
-
-    def __init__(self, port: int) -> None:
-        self.passes = asyncio.Event()
-        self.passes.set()
-        self._target = port
-        self._writers: set[asyncio.StreamWriter] = set()
-
-    async def start(self) -> int:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
-
-    def reset(self) -> None:
-        for writer in list(self._writers):
-            writer.transport.abort()
-
-    def close(self) -> None:
-        self._server.close()
-        self.reset()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        other: asyncio.StreamWriter | None = None
-        try:
-            await self.passes.wait()
-            answers, other = await asyncio.open_connection("127.0.0.1", self._target)
-            self._writers.add(other)
-            await asyncio.gather(self._pass_on(reader, other), self._pass_on(answers, writer))
-        except OSError:
-            # Whichever side has gone.
-            return
-        finally:
-            for each in filter(None, (writer, other)):
-                self._writers.discard(each)
-                each.close()
-
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        is_lost = False
-        while data := await reader.read(65536):
-            is_lost = is_lost or not self.passes.is_set()
-            if not is_lost:
-                writer.write(data)
-                await writer.drain()
-        if not is_lost:
-            writer.close()
 
 
 @dataclass

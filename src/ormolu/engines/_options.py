@@ -12,6 +12,7 @@ from typing import Any, Literal, NoReturn
 from sqlalchemy import Engine, event
 
 from ormolu.controlled_delay import Patience
+from ormolu.engines._cancels import cancel_arguments
 from ormolu.engines._engine_options import check_engine_options, their_arguments
 from ormolu.engines._url import Target
 from ormolu.errors import ConfigurationError
@@ -194,7 +195,9 @@ def connect_arguments(target: Target, access: Access, options: EngineOptions) ->
 
     What makes a reader read only, and bounds its waits, is not for the program to replace.
     """
-    given: dict[str, Any] = {**target.connect_args, **options.connect_args}
+    given: dict[str, Any] = {
+        **cancel_arguments(target.driver), **target.connect_args, **options.connect_args,
+    }  # fmt: skip
     if target.driver == "ormolu":
         given.pop(_MODULE, None)
         begin = "immediate" if access is Access.WRITE else "read only"

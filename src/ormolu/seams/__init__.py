@@ -4,7 +4,12 @@ Their private names stand here, and in `web/_fastapi.py`, and nowhere else. Wher
 in the log says so, once, and whoever asked takes the ordinary way: that of the library itself.
 """
 
-from ormolu.seams._asyncpg import has_open_transaction, socket_of, transport_of
+from ormolu.seams._asyncpg import (
+    cancelling_class,
+    has_open_transaction,
+    socket_of,
+    transport_of,
+)
 from ormolu.seams._missing import tell_missing
 from ormolu.seams._pydantic import old_pattern
 from ormolu.seams._sqlalchemy import (
@@ -40,6 +45,7 @@ __all__ = [
     "add_strategy",
     "adder_of",
     "cache_key_of",
+    "cancelling_class",
     "column_in_making",
     "compiled_parameters",
     "count_attributes",
