@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import FastAPI, Header
-from sqlalchemy import Integer, MetaData, String, exists, func, literal, or_, select, tuple_
+from sqlalchemy import Integer, MetaData, String, column, exists, func, literal, or_, select, tuple_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 from sqlalchemy.sql.functions import FunctionElement
@@ -140,6 +140,13 @@ def test_rows_of_another_table(name: str) -> None:
         checked_policy(Policy(visible=REFUSED[name]), Plot)
     with pytest.raises(UsageError, match="is no table of Plot"):
         checked_policy(Policy(visible=True, writable=REFUSED[name]), Plot)
+
+
+@pytest.mark.parametrize("condition", [~column("isHidden"), column("size") == 1])
+def test_names_of_no_table(condition: Any) -> None:
+    """To SQLite a quoted name that it does not know is text, and `NOT "isHidden"` is true."""
+    with pytest.raises(UsageError, match=r"compares \S+, of no table\. Write Plot\.\w+"):
+        checked_policy(Policy(visible=condition), Plot)
 
 
 class OneAtHome(FunctionElement[int]):

@@ -355,18 +355,21 @@ def _check_tables(policy: Policy, mapper: Mapper[Any]) -> None:
     """Check that a condition is on the model's tables; another one would make a product of rows.
 
     Raises:
-        UsageError: It names columns of another table.
+        UsageError: It names columns of another table, or of none.
     """
     condition = policy.touched
     known = cached_on_mapper(mapper, _tables_of, mapper)
+    name = mapper.class_.__name__
     for column, table in () if condition is None else _columns_of(condition):
-        if table is not None and table not in known:
-            name = mapper.class_.__name__
-            message = (
-                f"The policy of resource({name}) compares {column}, and {table} is no "
-                f"table of {name}. Write that as exists(), any() or has()."
-            )
-            raise UsageError(message)
+        if table is None and not column.is_literal:
+            # What SQLite does not know in quotes is text to it: not "isHidden" would be true.
+            told = f"of no table. Write {name}.{column.name}."
+        elif table is not None and table not in known:
+            told = f"and {table} is no table of {name}. Write that as exists(), any() or has()."
+        else:
+            continue
+        message = f"The policy of resource({name}) compares {column}, {told}"
+        raise UsageError(message)
 
 
 def _tables_of(mapper: Mapper[Any]) -> frozenset[Any]:
