@@ -3,6 +3,7 @@
 Knows SQLAlchemy's dialects and types; no engine, no model, no request.
 """
 
+from ormolu.backends._conversions import Conversion, has_meaning
 from ormolu.backends._exact_json import is_member, step_by_step
 from ormolu.backends._exact_text import (
     TEXT_FUNCTIONS,
@@ -17,7 +18,7 @@ from ormolu.backends._postgresql import POSTGRESQL
 from ormolu.backends._registry import BACKENDS, backend_named, backend_of, name_of
 
 __all__ = [
-    "BACKENDS", "POSTGRESQL", "TEXT_FUNCTIONS", "Backend", "ExactText", "Unreadiness",
-    "backend_named", "backend_of", "exact_text", "is_member", "is_short_float", "name_of",
-    "pieces_of", "step_by_step", "without_grouping",
+    "BACKENDS", "POSTGRESQL", "TEXT_FUNCTIONS", "Backend", "Conversion", "ExactText", "Unreadiness",
+    "backend_named", "backend_of", "exact_text", "has_meaning", "is_member", "is_short_float",
+    "name_of", "pieces_of", "step_by_step", "without_grouping",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, ReflectedColumn
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
+from ormolu.backends._conversions import Conversion, kind_of
 from ormolu.backends._patterns import escaped, like
 from ormolu.backends._traces import is_quiet
 
@@ -86,6 +87,8 @@ class Backend:
         has_transactional_ddl: Whether CREATE and ALTER are undone with their transaction.
         keys_need_indexes: Whether an index stays while a foreign key of its columns does.
         has_enumeration_types: Whether enumerations are types of their own.
+        numbers_anew: Whether a column that is altered has to say again that it numbers rows.
+        how_to_convert: What a revision has to say of values that mean nothing in their new type.
         levels_that_keep_updates: Isolation levels that refuse to change a row which another
             transaction has changed since it was read; empty where all do.
         shows_locks: Whether it tells which locks a statement takes on tables, by their modes.
@@ -139,6 +142,11 @@ class Backend:
     has_transactional_ddl: ClassVar[bool] = True
     keys_need_indexes: ClassVar[bool] = False
     has_enumeration_types: ClassVar[bool] = False
+    numbers_anew: ClassVar[bool] = False
+    how_to_convert: ClassVar[str] = (
+        "In place of what follows, add a column of the new type, fill it by an UPDATE, and drop "
+        "the old one."
+    )
     levels_that_keep_updates: ClassVar[Sequence[str]] = ("SERIALIZABLE",)
     shows_locks: ClassVar[bool] = False
     written_question: ClassVar[str | None] = None
@@ -249,6 +257,30 @@ class Backend:
         """Tell whether a column of this quite other type is what DDL for a type makes."""
         del found, mapped
         return False
+
+    def kind_of(self, type_: TypeEngine[Any], dialect: Dialect) -> str | None:
+        """Return which kind of values is stored for a type, None if that is not known."""
+        return kind_of(type_, dialect, keeps_offsets=self.keeps_offsets)
+
+    def conversion(self, old: str, new: str, column: str, made: str) -> Conversion:
+        """Return how values of a column get from a kind to another one.
+
+        Args:
+            old: The kind.
+            new: The other one, as which they mean something.
+            column: The column, in quotes.
+            made: The new type, as DDL has it.
+        """
+        del old, new, column, made
+        return Conversion()
+
+    def misfit(self, old: str, new: str, column: str) -> str | None:
+        """Return what tells, as SQL, that a value is none of another kind.
+
+        None where ALTER does so itself.
+        """
+        del old, new, column
+        return None
 
     def written_default(
         self, inspector: Inspector, place: tuple[str | None, str], known: ReflectedColumn

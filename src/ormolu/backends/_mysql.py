@@ -14,6 +14,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, ReflectedColumn
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
+from ormolu.backends._conversions import Conversion, TextSteps
 from ormolu.backends._defaults import read_defaults
 from ormolu.backends._exact_text import ExactComparisons, compile_exactly
 from ormolu.backends._generic import Backend, Unreadiness
@@ -45,6 +46,25 @@ _COMMITTING = re.compile(
 _SIZES = (2**8 - 1, 2**16 - 1, 2**24 - 1, 2**32 - 1)
 _BLOBS = ("TINYBLOB", "BLOB", "MEDIUMBLOB", "LONGBLOB")
 _TEXTS = ("TINYTEXT", "TEXT", "MEDIUMTEXT", "LONGTEXT")
+_CONVERSIONS = TextSteps(
+    written={
+        "boolean": "CASE {0} WHEN '1' THEN 'true' WHEN '0' THEN 'false' END",
+        # MySQL has no type for it, and keeps its digits.
+        "uuid": "IF(CHAR_LENGTH({0}) = 32, INSERT(INSERT(INSERT(INSERT("
+        "{0}, 9, 0, '-'), 14, 0, '-'), 19, 0, '-'), 24, 0, '-'), {0})",
+    },
+    read={
+        "boolean": "CASE WHEN LOWER({0}) IN ('true', 't', 'yes', 'y', 'on', '1') THEN '1' "
+        "WHEN LOWER({0}) IN ('false', 'f', 'no', 'n', 'off', '0') THEN '0' ELSE {0} END",
+        "uuid": "REPLACE({0}, '-', '')",
+    },
+    direct={("integer", "boolean"): "{0} <> 0", ("number", "boolean"): "{0} <> 0"},
+    quoted="JSON_QUOTE({0})",
+    # What is JSON's null is NULL.
+    unquoted="NULLIF(JSON_UNQUOTE({0}), 'null')",
+    keeps_types=True,
+)
+
 # Of utf8mb4.
 _BYTES_OF_CHARACTER = 4
 
@@ -68,6 +88,7 @@ class _MySQL(Backend):
     has_long_keys = False
     has_transactional_ddl = False
     keys_need_indexes = True
+    numbers_anew = True
     # Its DATETIME keeps no microseconds unless it is asked for them.
     moment_type = mysql.DATETIME(fsp=6)
     sorts_by_beginning = True
@@ -144,6 +165,10 @@ class _MySQL(Backend):
         size = length if names is _BLOBS else length * _BYTES_OF_CHARACTER
         fitting = (name for name, most in zip(names, _SIZES, strict=True) if size <= most)
         return next(fitting, None) == found.__visit_name__
+
+    def conversion(self, old: str, new: str, column: str, made: str) -> Conversion:
+        del made
+        return _CONVERSIONS.conversion(old, new, column)
 
     def how_to_end(self, driver: Any) -> str | None:
         identify = getattr(driver, "thread_id", None)

@@ -12,11 +12,13 @@ from sqlalchemy import ColumnElement, Connection, Dialect, collate, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
+from ormolu.backends._conversions import Conversion
 from ormolu.backends._defaults import is_constant
 from ormolu.backends._exact_json import ExactPostgreSQLMembers
 from ormolu.backends._exact_text import compile_exactly
 from ormolu.backends._generic import QUIET, Backend, Exact, Unreadiness
 from ormolu.backends._patterns import ESCAPE, escaped, like
+from ormolu.backends._postgresql_casts import cast
 from ormolu.backends._traces import is_quiet
 
 __all__ = ["COCKROACHDB", "POSTGRESQL"]
@@ -68,6 +70,7 @@ class _PostgreSQL(Backend):
     estimates_counts = True
     has_undecodable_values = True
     has_enumeration_types = True
+    how_to_convert = 'Write it as postgresql_using="..." of the change that follows.'
     levels_that_keep_updates: ClassVar[Sequence[str]] = ("REPEATABLE READ", "SERIALIZABLE")
     shows_locks = True
     # Not what is flushed: with synchronous_commit=off a COMMIT is answered before.
@@ -84,6 +87,9 @@ class _PostgreSQL(Backend):
     def settings(self, lock_timeout: float, *, is_reader: bool) -> Mapping[str, str]:
         settings = {"lock_timeout": f"{round(lock_timeout * 1000)}"}
         return {**settings, _READ_ONLY: "on"} if is_reader else settings
+
+    def conversion(self, old: str, new: str, column: str, made: str) -> Conversion:
+        return cast(old, new, column, made)
 
     def rewrites_default(self, sql: str) -> bool:
         # Of 4 for INTEGER it makes '4'::bigint, or 4, as the type has come.

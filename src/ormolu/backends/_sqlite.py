@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import TypeEngine
 
+from ormolu.backends._conversions import Conversion, TextSteps
 from ormolu.backends._defaults import in_parentheses, is_in_parentheses
 from ormolu.backends._exact_text import ExactLike, compile_exactly
 from ormolu.backends._generic import Backend, Exact
@@ -29,6 +30,43 @@ _SQLITE_LEAVES = re.compile(
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
 
+# Types are hints: a value that is none of its column's stays as it is.
+_CONVERSIONS = TextSteps(
+    written={
+        "boolean": "CASE {0} WHEN '1' THEN 'true' WHEN '0' THEN 'false' END",
+        "uuid": "CASE length({0}) WHEN 32 THEN substr({0}, 1, 8) || '-' || substr({0}, 9, 4) "
+        "|| '-' || substr({0}, 13, 4) || '-' || substr({0}, 17, 4) || '-' || substr({0}, 21) "
+        "ELSE {0} END",
+        "bytes": "CAST({0} AS TEXT)",
+    },
+    read={
+        "boolean": "CASE WHEN lower({0}) IN ('true', 't', 'yes', 'y', 'on', '1') THEN 1 "
+        "WHEN lower({0}) IN ('false', 'f', 'no', 'n', 'off', '0') THEN 0 ELSE {0} END",
+        "date": "coalesce(date({0}), {0})",
+        "uuid": "replace(lower({0}), '-', '')",
+        "bytes": "CAST({0} AS BLOB)",
+    },
+    direct={
+        ("integer", "boolean"): "{0} <> 0",
+        ("number", "boolean"): "{0} <> 0",
+        ("date", "moment"): "{0} || ' 00:00:00.000000'",
+        ("moment", "date"): "date({0})",
+        ("moment", "time"): "substr({0}, 12)",
+    },
+    quoted="json_quote({0})",
+    unquoted="json_extract({0}, '$')",
+    keeps_types=False,
+)
+_FITS = {
+    "boolean": "{0} IN (0, 1)",
+    "integer": "CAST({0} AS NUMERIC) = {0} AND ROUND({0}) = CAST({0} AS NUMERIC)",
+    "number": "CAST({0} AS NUMERIC) = {0}",
+    "date": "date({0}) IS NOT NULL",
+    "moment": "datetime({0}) IS NOT NULL",
+    "time": "time({0}) IS NOT NULL",
+    "uuid": "length({0}) = 32 AND {0} NOT GLOB '*[^0-9a-f]*'",
+    "json": "json_valid({0})",
+}
 
 _UNNUMBERED = (
     'Column "%s.%s" is %r in the database, and SQLite numbers rows only where it is '
@@ -72,6 +110,16 @@ class _SQLite(Backend):
 
     def default_in_ddl(self, sql: str) -> str:
         return sql if is_in_parentheses(sql) else in_parentheses(sql)
+
+    def conversion(self, old: str, new: str, column: str, made: str) -> Conversion:
+        del made
+        return _CONVERSIONS.conversion(old, new, column)
+
+    def misfit(self, old: str, new: str, column: str) -> str | None:
+        fits = _FITS.get(new)
+        if fits is None or old == new or (old, new) == ("number", "integer"):
+            return None
+        return f"{column} IS NOT NULL AND NOT ({fits.format(column)})"
 
     def leaves_no_trace(self, sql: str) -> bool:
         return _SQLITE_LEAVES.match(sql) is None

@@ -18,6 +18,7 @@ from ormolu.migrations._checks import changed_checks
 from ormolu.migrations._enumerations import follow_enumerations
 from ormolu.migrations._keys import let_keys_go_first
 from ormolu.migrations._required import plan_required
+from ormolu.migrations._types import follow_types
 
 __all__ = ["Changes", "Wishes"]
 
@@ -56,6 +57,8 @@ class Changes:
                 _tidy(up)
                 _tidy(down)
                 self._rename(up, down)
+                follow_types(context, up, self._column, self.wishes.report)
+                follow_types(context, down, _lost_column)
                 plan_required(context, up, self._column, self.wishes.report)
                 plan_required(context, down, _lost_column)
                 let_keys_go_first(context, self.metadata, up, down)

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import sqlalchemy as sa
 from alembic.ddl.mysql import MariaDBImpl, MySQLImpl
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.ddl.sqlite import SQLiteImpl
+from alembic.util import CommandError
 from sqlalchemy import Column, Dialect, Inspector, Table
 
 from ormolu.backends import backend_of
@@ -22,6 +24,11 @@ __all__ = ["MariaDB", "MySQL", "PostgreSQL", "SQLite"]
 
 # Alembic's own name for its table.
 _VERSIONS = "alembic_version"
+
+_MISFIT = (
+    "{0} is {1} and becomes {2}, and has a value that is none. Change such values before that, by "
+    "op.execute in this revision."
+)
 
 
 class _Defaults:
@@ -72,6 +79,28 @@ class SQLite(_Defaults, SQLiteImpl):
         """Rename columns in place: a copy's CHECKs would know the old names."""
         is_rename = all(map(_is_rename, batch_op.batch))
         return not is_rename and super().requires_recreate_in_batch(batch_op)
+
+    def cast_for_batch_migrate(
+        self, existing: Any, existing_transfer: dict[str, Any], new_type: Any
+    ) -> None:
+        """Copy values as they are: SQLite makes numbers of text that is one, and keeps others.
+
+        Raises:
+            CommandError: A value is none of the new type; a CAST would make 0 of it.
+        """
+        backend = backend_of(self.dialect)
+        old, new = (backend.kind_of(each, self.dialect) for each in (existing.type, new_type))
+        if old is None or new is None or self.connection is None:
+            return
+        column = existing_transfer["expr"]
+        name = self.dialect.identifier_preparer.quote(column.name)
+        misfit = backend.misfit(old, new, name)
+        if misfit is not None:
+            found = sa.select(sa.literal(1)).select_from(column.table).where(sa.text(misfit))
+            if self.connection.scalar(found.limit(1)) is not None:
+                raise CommandError(_MISFIT.format(column, existing.type, new_type))
+        if (old, new) == ("number", "integer"):
+            existing_transfer["expr"] = sa.func.round(column)
 
     def _guess_if_default_is_unparenthesized_sql_expr(self, expr: str | None) -> bool:
         """Leave the parentheses to us."""

@@ -123,8 +123,14 @@ def _compare_type(
     migration: Any, column: Any, mapped_column: Any, found: TypeEngine[Any], mapped: TypeEngine[Any]
 ) -> bool | None:
     """Return False where a type only has another name there; None leaves it to Alembic."""
-    del column, mapped_column
-    return False if backend_of(migration.dialect).is_made_of(found, mapped) else None
+    del column
+    if backend_of(migration.dialect).is_made_of(found, mapped):
+        return False
+    # What numbers rows is INTEGER on SQLite, whatever its size in the models.
+    compiler = migration.dialect.type_compiler_instance
+    made = compiler.process(mapped, type_expression=mapped_column)
+    is_numbered = mapped_column.table.autoincrement_column is mapped_column
+    return False if is_numbered and made == compiler.process(found) else None
 
 
 def _wishes() -> Wishes:

@@ -1,0 +1,202 @@
+"""Columns that get another type: rows keep what they say, there and back."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.util import CommandError
+from sqlalchemy import Column, Enum, ForeignKey, Integer, MetaData, String, Table
+from sqlalchemy.exc import DBAPIError
+
+from ormolu import Model, UTCDateTime
+from tests.migrations.conftest import Project, there_and_back
+from tests.migrations.test_changes import users
+
+NAMES = Model.metadata.naming_convention
+KEY = uuid.UUID("0b8f1c7e-2a55-4d52-9d1c-0123456789ab")
+MOMENT = datetime.datetime(2026, 1, 2, 10, 30)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A value of one type, and what it is as another; `back` is what that is as the first."""
+
+    old: Any
+    value: Any
+    new: Any
+    there: Any
+    back: Any = None
+
+    @property
+    def again(self) -> Any:
+        return self.value if self.back is None else self.back
+
+
+CASES = {
+    "number_of_text": Case(String(20), "42", Integer, 42),
+    "text_of_number": Case(Integer, 42, String(20), "42"),
+    "longer_number": Case(Integer, 42, sa.BigInteger, 42),
+    "rounded": Case(sa.Numeric(10, 2), decimal.Decimal("42.60"), Integer, 43, decimal.Decimal(43)),
+    "decimal_of_text": Case(String(20), "4.25", sa.Numeric(10, 2), decimal.Decimal("4.25")),
+    "truth_of_text": Case(String(20), "true", sa.Boolean, True),
+    "untruth_of_text": Case(String(20), "false", sa.Boolean, False),
+    "truth_of_number": Case(Integer, 7, sa.Boolean, True, 1),
+    "number_of_truth": Case(sa.Boolean, True, Integer, 1),
+    "text_of_truth": Case(sa.Boolean, False, String(9), "false"),
+    "key_of_text": Case(String(40), str(KEY), sa.Uuid, KEY),
+    "date_of_text": Case(String(20), "2026-01-02", sa.Date, datetime.date(2026, 1, 2)),
+    "moment_of_text": Case(String(40), "2026-01-02 10:30:00", sa.DateTime, MOMENT, ...),
+    "date_of_moment": Case(
+        sa.DateTime, MOMENT, sa.Date, datetime.date(2026, 1, 2), datetime.datetime(2026, 1, 2)
+    ),
+    "instant_of_moment": Case(
+        sa.DateTime, MOMENT, UTCDateTime, MOMENT.replace(tzinfo=datetime.UTC)
+    ),
+    "document_of_text": Case(sa.Text, '{"a": [1, "it\'s :b 100%"]}', sa.JSON,
+                             {"a": [1, "it's :b 100%"]}),
+    "document_of_number": Case(Integer, 42, sa.JSON, 42),
+    "document_of_truth": Case(sa.Boolean, True, sa.JSON, True),
+    "document_of_date": Case(sa.Date, datetime.date(2026, 1, 2), sa.JSON, "2026-01-02"),
+    "member_of_text": Case(String(20), "ok", Enum("sad", "ok", name="mood_a"), "ok"),
+    "member_of_member": Case(Enum("sad", "ok", name="mood_b"), "ok",
+                             Enum("ok", "fine", name="mood_c"), "ok"),
+    "document_of_member": Case(Enum("sad", "ok", name="mood_d"), "ok", sa.JSON, "ok"),
+    "bytes_of_text": Case(String(20), "ü", sa.LargeBinary(20), "ü".encode()),
+    "text_of_text": Case(String(20), "abc", sa.Text, "abc"),
+}  # fmt: skip
+
+
+def altered(cases: dict[str, Case], *, is_after: bool) -> MetaData:
+    """Return a table with a column for each case, which may be NULL."""
+    return users(*(Column(n, c.new if is_after else c.old) for n, c in cases.items()))
+
+
+async def read(project: Project, metadata: MetaData) -> list[dict[str, Any]]:
+    table = metadata.tables["users"]
+    async with project.database(metadata) as db, db.engine.connect() as connection:
+        found = await connection.execute(sa.select(table).order_by(table.c.id))
+        return [row._asdict() for row in found]
+
+
+@pytest.mark.long
+async def test_values_get_to_another_type_and_back(project: Project) -> None:
+    """Of each kind, and NULLs: what they say stays, as far as the other type can say it."""
+    cases = dict(CASES)
+    if project.url.startswith("sqlite"):
+        # It has no enumerations: what is there is text, and might be documents.
+        del cases["document_of_member"]
+    before, after = altered(cases, is_after=False), altered(cases, is_after=True)
+    await project.revise(before)
+    values = {name: case.value for name, case in cases.items()}
+    async with project.database(before) as db, db.engine.begin() as connection:
+        await connection.execute(before.tables["users"].insert(), [{"id": 1, **values}])
+        await connection.execute(before.tables["users"].insert(), [{"id": 2}])
+    path = await project.revise(after)
+    await project.migrations(after).check()
+    full, empty = await read(project, after)
+    assert full == {"id": 1, **{name: case.there for name, case in cases.items()}}
+    assert set(empty.values()) == {2, None}
+    await project.migrations(after).downgrade("-1")
+    path.rename(path.with_suffix(".hidden"))
+    await project.migrations(before).check()
+    full, empty = await read(project, before)
+    wanted = {name: case.again for name, case in cases.items() if case.again is not ...}
+    assert {name: full[name] for name in wanted} == wanted
+    assert set(empty.values()) == {2, None}
+
+
+def typed(kind: Any, **options: Any) -> MetaData:
+    return users(Column("value", kind, **options))
+
+
+async def fill(project: Project, kind: Any, sql: str, **options: Any) -> None:
+    await project.revise(typed(kind, **options))
+    await project.ask(f"INSERT INTO users (id, value) VALUES (1, {sql})")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("old", "new", "sql"),
+    [(Integer, sa.DateTime, "5"), (sa.Date, Integer, "'2026-01-02'"), (sa.Date, sa.Uuid, "NULL")],
+)
+async def test_values_that_mean_nothing_there_are_asked_about(
+    project: Project, old: Any, new: Any, sql: str
+) -> None:
+    """The revision says so and does nothing; whoever writes it is told, too."""
+    await fill(project, old, sql)
+    (path,) = await project.migrations(typed(new)).revision("change")
+    assert "users.value is " in "".join(project.said)
+    assert path.read_text().count("raise NotImplementedError(") == 2
+    with pytest.raises(NotImplementedError, match=r"users\.value is .* nobody has said"):
+        await project.migrations(typed(new)).upgrade()
+    await project.migrations(typed(old)).downgrade("base")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("new", [Integer, sa.Numeric(10, 2), sa.Date, sa.JSON, sa.Boolean])
+async def test_value_that_is_none_of_the_new_type_is_refused(project: Project, new: Any) -> None:
+    """It is not made into 0 or NULL; the rest of the migration has not happened either."""
+    await fill(project, String(20), "'some words'")
+    await project.migrations(typed(new)).revision("change")
+    with pytest.raises((DBAPIError, CommandError)):
+        await project.migrations(typed(new)).upgrade()
+    assert await project.ask("SELECT value FROM users") == "some words"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("default", ["7", "8", None])
+async def test_default_gets_the_new_type_too(project: Project, default: str | None) -> None:
+    """One that stays in the models, one that changes, one that goes; there and back."""
+    before, after = typed(String(20), server_default="7"), typed(Integer, server_default=default)
+    await fill(project, String(20), "'5'", server_default="7")
+    await there_and_back(project, before, after, {})
+    assert await project.ask("SELECT value FROM users") == 5
+    await project.ask("INSERT INTO users (id) VALUES (2)")
+    there = await project.ask("SELECT value FROM users WHERE id = 2")
+    assert there == (None if default is None else int(default))
+    await project.migrations(after).downgrade("-1")
+    await project.ask("INSERT INTO users (id) VALUES (3)")
+    assert await project.ask("SELECT value FROM users WHERE id = 3") == "7"
+
+
+@pytest.mark.long
+async def test_column_gets_another_type_and_becomes_required(project: Project) -> None:
+    """NULLs are filled when the type is there; the downgrade lets them be again."""
+    await fill(project, String(20), "NULL")
+    after = typed(Integer, nullable=False, default=9)
+    await there_and_back(project, typed(String(20)), after, {})
+    assert await project.ask("SELECT value FROM users") == 9
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kinds", [(Integer, sa.BigInteger), (Integer, String(20))])
+async def test_keys_follow_the_type_that_they_lead_to(
+    project: Project, kinds: tuple[Any, Any]
+) -> None:
+    """Both ends at once, the key of a tree too; the database numbers rows as before."""
+
+    is_numbered = kinds[1] is sa.BigInteger
+
+    def owned(kind: Any) -> MetaData:
+        metadata = MetaData(naming_convention=NAMES)
+        Table("users", metadata, Column("id", kind, primary_key=True, autoincrement=is_numbered),
+              Column("boss", kind, ForeignKey("users.id")))  # fmt: skip
+        Table("cats", metadata, Column("id", Integer, primary_key=True),
+              Column("owner", kind, ForeignKey("users.id"), index=True))  # fmt: skip
+        return metadata
+
+    before, after = map(owned, kinds)
+    await project.revise(before)
+    await project.ask("INSERT INTO users (id) VALUES (1)")
+    await project.ask("INSERT INTO users (id, boss) VALUES (2, 1)")
+    await project.ask("INSERT INTO cats VALUES (1, 2)")
+    await there_and_back(project, before, after, {})
+    assert await project.ask("SELECT count(*) FROM cats JOIN users ON owner = users.id") == 1
+    with pytest.raises(DBAPIError):
+        await project.ask("INSERT INTO cats VALUES (2, 9)")
