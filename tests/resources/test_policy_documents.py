@@ -9,11 +9,13 @@ from typing import Annotated, Any
 import httpx2
 import pytest
 from fastapi import Depends, FastAPI, Header
-from sqlalchemy import JSON, MetaData, String, func, type_coerce
+from sqlalchemy import JSON, ForeignKey, MetaData, String, exists, func, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.sql import operators, visitors
 
 from ormolu import Database, Model, Policy, UsageError, resource
+from ormolu.backends import step_by_step
 from ormolu.resources.declare._policy import checked_policy
 from tests.fixtures.kept import KeptApp, keep_running
 from tests.resources.twins import by_the_session
@@ -34,6 +36,8 @@ class Paper(Base):
     title: Mapped[str] = mapped_column(String(9), default="")
     plain: Mapped[Any] = mapped_column(JSON)
     binary: Mapped[Any] = mapped_column(JSON().with_variant(JSONB(), "postgresql"))
+    above_id: Mapped[int | None] = mapped_column(ForeignKey("policy_papers.id"))
+    above: Mapped[Paper | None] = relationship(remote_side="Paper.id")
 
 
 DOCUMENTS: list[Any] = [
@@ -185,3 +189,14 @@ def test_no_row_names_the_member_of_another(caplog: pytest.LogCaptureFixture) ->
     with pytest.raises(UsageError, match="a member of plain whose name the database computes"):
         checked_policy(Policy(visible=named == "ann"), Paper)
     assert "Give it as a value" in caplog.text
+
+
+@pytest.mark.parametrize("key", [("row", 0), ("row", "0"), (0,)], ids=str)
+def test_steps_are_taken_in_subqueries(key: Any) -> None:
+    """Of has() and any(), too, in which SQLAlchemy replaces nothing."""
+    member = Paper.plain[key].as_string().is_(None)
+    for condition in (member, ~member, Paper.above.has(member), exists().where(~member)):
+        parts: Any = visitors.iterate(step_by_step(condition))
+        found = {getattr(part, "operator", None) for part in parts}
+        assert operators.json_path_getitem_op not in found
+        assert operators.json_getitem_op in found

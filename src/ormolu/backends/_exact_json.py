@@ -38,19 +38,16 @@ def step_by_step(condition: Any) -> Any:
     """
     if not any(map(_may_be_position, visitors.iterate(condition))):
         return condition
-    replace: Any = _in_steps
-    return visitors.replacement_traverse(condition, {}, replace)
+    # In place, in a copy: what has() and any() make is not replaced.
+    return visitors.cloned_traverse(condition, {}, {"binary": _take_steps})
 
 
-def _in_steps(part: Any, **_: Any) -> Any:
-    if not _may_be_position(part):
-        return None
-    found = step_by_step(part.left)
-    for key in part.right.effective_value:
-        found = found[key]
-    # A cast of SQLAlchemy's own is in the type: as_string() and the like.
-    found.type = part.type
-    return found
+def _take_steps(path: Any) -> None:
+    if _may_be_position(path):
+        last = path.left
+        for key in path.right.effective_value:
+            last = last[key]
+        path.left, path.right, path.operator = last.left, last.right, last.operator
 
 
 def _may_be_position(part: Any) -> bool:
