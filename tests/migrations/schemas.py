@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ormolu import Model
 
-__all__ = ["ROWS", "Pair", "Schema", "pairs"]
+__all__ = ["ROWS", "Pair", "Schema", "in_kind", "pairs"]
 
 # The keys of the rows of each table. Whole numbers have their row's, so that they are unique, lead
 # to rows, and keep each CHECK that is drawn.
@@ -23,6 +23,18 @@ ROWS = (1, 2, 3)
 DEFAULTS = ("integer", "bigint", "text", "boolean", "enum", "words")
 
 KINDS = ("integer", "bigint", "text", "long", "boolean", "decimal", "date", "json", "enum", "words")
+
+
+# What a column may become, so that its values are the same again when it is what it was.
+OTHER_KINDS = {
+    "integer": ("text", "json"),
+    "bigint": ("text", "json"),
+    "text": ("long",),
+    "boolean": ("integer", "text", "json"),
+    "decimal": ("text",),
+    "date": ("text", "json"),
+    "enum": ("text",),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +158,17 @@ def value_of(spec: ColumnSpec, key: int) -> Any:
     return values.get(spec.kind, key)
 
 
+def in_kind(value: Any, old: str, new: str) -> Any:
+    """Return what a value of a kind is as one of another."""
+    if old == new or value is None or new not in OTHER_KINDS.get(old, ()):
+        return value
+    if old == "boolean" and new == "integer":
+        return int(value)
+    if new == "json":
+        return value if old != "date" else value.isoformat()
+    return str(value).lower()
+
+
 @st.composite
 def columns(draw: st.DrawFn, name: str, others: tuple[str, ...]) -> ColumnSpec:
     kind = draw(st.sampled_from(KINDS))
@@ -235,6 +258,12 @@ def _can_be_dropped(spec: ColumnSpec) -> bool:
     return not (spec.unique or spec.refers_to or is_opaque)
 
 
+def _is_bare(spec: ColumnSpec) -> bool:
+    """Tell whether no default, rule or index has to be of the column's kind."""
+    has_index = spec.index or spec.unique
+    return not has_index and spec.server_default is None and spec.check is None
+
+
 Change = Callable[[st.DrawFn, ColumnSpec, tuple[str, ...]], ColumnSpec | None]
 
 
@@ -273,6 +302,10 @@ def _changes_of(spec: ColumnSpec) -> dict[str, Change]:
         (
             spec.kind == "integer" and is_plain, "key",
             lambda d, s, o: replace(s, refers_to=d(st.sampled_from(o))),
+        ),
+        (
+            is_plain and _is_bare(spec) and spec.kind in OTHER_KINDS, "kind",
+            lambda d, s, _o: replace(s, kind=d(st.sampled_from(OTHER_KINDS[s.kind]))),
         ),
         (spec.kind in {"enum", "words"}, "labels", lambda _d, s, _o: replace(s, labels=3)),
     ]  # fmt: skip
