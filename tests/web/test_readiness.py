@@ -91,6 +91,13 @@ async def read_only(database_url: str) -> AsyncIterator[ReadOnly]:
     await found.switch(on=False)
 
 
+async def test_far_database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever lets a server be silent for longer lets it answer a probe as late."""
+    monkeypatch.setattr(_health, "_TIMEOUT", 0.0)
+    async with client_of(served(Database(database_url, connect_timeout=30.0))) as client:
+        assert await reason_of(client) is None
+
+
 @SERVERS
 async def test_demoted(database_url: str, read_only: ReadOnly) -> None:
     """A server that takes no changes any more is not ready; once it does, it is."""

@@ -172,7 +172,9 @@ def _cut(driver: Any) -> None:
         "psycopg": lambda each: each.pgconn.finish(),
         "asyncmy": lambda each: each.close(),
     }
-    cut = cuts.get(type(driver).__module__.partition(".")[0])
+    # A driver's class may have a subclass of ours, or of the program's.
+    packages = [each.__module__.partition(".")[0] for each in type(driver).__mro__]
+    cut = next((cuts[package] for package in packages if package in cuts), None)
     if cut is None:
         message = "A SQLite database is a file, which does not disconnect. Use fail_nth_statement."
         raise UsageError(message)

@@ -24,7 +24,7 @@ PROBES = ("/healthz", "/readyz")
 # A readiness probe must not become load of its own: one question a second.
 _FRESH_SECONDS = 1.0
 
-# Seconds that it may take.
+# Seconds that it may take, at least: as many as a server may be silent.
 _TIMEOUT = 1.0
 
 _DETAILS: Mapping[Unreadiness, str] = {
@@ -66,7 +66,7 @@ class Probe:
 
     async def _find(self) -> Findings:
         try:
-            async with Limit(_TIMEOUT):
+            async with Limit(max(_TIMEOUT, self._engines.options.connect_timeout)):
                 return await examine(self._engines, self._ping)
         except TimeoutError:
             return {"connection": "unreachable"}
