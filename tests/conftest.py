@@ -1,7 +1,6 @@
 """Fixtures for all tests; each subject has its file in tests/fixtures."""
 
 import gc
-import os
 import sys
 from importlib.util import find_spec
 from typing import Any
@@ -10,13 +9,9 @@ import pytest
 from anyio._backends._asyncio import TestRunner
 
 from ormolu.testing._rewriting import leave_unwritten
+from tests.bytecode import keep_bytecode
 
-if sys.dont_write_bytecode:
-    # As in many containers. Each of the programs that tests start would compile all libraries
-    # anew, for longer than it then runs; here they are compiled once, beside the environment's.
-    sys.dont_write_bytecode, sys.pycache_prefix = False, os.path.join(sys.prefix, "pycache")
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
+keep_bytecode()
 
 if find_spec("sniffio") is None:
     # httpx2 asks for it with each request, and Python would look for it in each folder.

