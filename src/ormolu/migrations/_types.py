@@ -125,9 +125,9 @@ class _Followed:
             operation.table_name, operation.column_name, schema=operation.schema,
             existing_type=operation.existing_type, modify_type=operation.modify_type,
             existing_nullable=operation.existing_nullable,
-            modify_nullable=operation.modify_nullable,
-            modify_comment=operation.modify_comment, postgresql_using=without_parameters(using),
+            modify_nullable=operation.modify_nullable, postgresql_using=without_parameters(using),
         )  # fmt: skip
+        cast.modify_comment = operation.modify_comment
         if not isinstance(operation.existing_server_default, DefaultClause):
             cast.modify_server_default = operation.modify_server_default
             yield cast
