@@ -97,10 +97,10 @@ class Project:
 
 
 async def there_and_back(
-    project: Project, before: MetaData, after: MetaData, renames: dict[str, str]
+    project: Project, before: MetaData, after: MetaData, renames: dict[str, str] | None = None
 ) -> None:
-    """Rename columns, go back, and rename them again; each time nothing is left to do."""
-    (path,) = await project.migrations(after).revision("rename", renames=renames)
+    """Revise, go back, and upgrade again; each time nothing is left to do."""
+    (path,) = await project.migrations(after).revision("change", renames=renames or {})
     await project.migrations(after).upgrade()
     await project.migrations(after).check()
     await project.migrations(after).downgrade("-1")
