@@ -17,7 +17,7 @@ from ormolu.seams import cancelling_class
 
 __all__ = ["cancel_arguments"]
 
-# Seconds that the request may take.
+# Seconds that a request of asyncpg's may take, which sets no limit; psycopg sets its own.
 _PATIENCE = 10.0
 
 
@@ -37,9 +37,8 @@ def _psycopg_class() -> type[Any]:
     class CancellingConnection(plain):  # type: ignore[misc]
         """Cancels in a task of its own."""
 
-        async def cancel_safe(self, *, timeout: float = _PATIENCE) -> None:
-            del timeout
-            await _by_itself(super().cancel_safe(timeout=_PATIENCE))
+        async def cancel_safe(self, **options: Any) -> None:
+            await _by_itself(super().cancel_safe(**options))
 
     return CancellingConnection
 
@@ -58,6 +57,6 @@ async def _by_itself(work: Coroutine[Any, Any, None]) -> None:
 def _forget(task: asyncio.Task[None]) -> None:
     _under_way.discard(task)
     if not task.cancelled():
-        # Where nobody waits any more an error is nobody's: a server that cannot be asked has ended
-        # the statement, or will when it finds that its client is gone.
+        # Whoever waits gets an error; where nobody does any more it is nobody's, and asyncio would
+        # log it as forgotten.
         task.exception()
