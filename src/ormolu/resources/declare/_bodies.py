@@ -54,8 +54,8 @@ class Body:
 
     @cached_property
     def attributes(self) -> dict[str, str]:
-        """Return the attribute of each name."""
-        return {name: attribute for attribute, name in self.names.items()}
+        """Return the attribute that clients write by each name: a closed one may share it."""
+        return {self.names[attribute]: attribute for attribute in self.open}
 
     @cached_property
     def written(self) -> Names:
@@ -78,8 +78,7 @@ class Body:
 
     def find(self, attribute: str, values: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
         """Yield each value that a body has for an attribute, with its place."""
-        if attribute not in self.paths and self.places(attribute)[0] in self._taken:
-            # The name is another field's.
+        if attribute not in self.paths and self._is_of_another(attribute):
             return
         for path in self.places(attribute):
             found: Any = values
@@ -87,6 +86,11 @@ class Body:
                 found = _step(found, step)
             if found is not _MISSING:
                 yield path, found
+
+    def _is_of_another(self, attribute: str) -> bool:
+        """Tell whether the name of an attribute without a field means another one."""
+        name = self.names.get(attribute, attribute)
+        return (name,) in self._taken or self.attributes.get(name, attribute) != attribute
 
     def offer(self, attribute: str, value: Any, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the body with this value for an attribute added, if a field can take it."""
