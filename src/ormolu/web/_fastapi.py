@@ -35,6 +35,7 @@ __all__ = [
     "is_body_counted",
     "parameter_reader",
     "read_dependant",
+    "read_parameter",
     "route_contexts",
     "route_path",
     "solve",
@@ -103,6 +104,9 @@ read_dependant = attrgetter(
     "websocket_param_name",
 )  # fmt: skip
 _read_dependant = attrgetter("call", "cookie_params", "dependencies", "header_params")
+
+# Of a parameter: its type and its name in a request, and what may give it other names.
+read_parameter = attrgetter("field_info.annotation", "alias", "validation_alias", "config")
 
 
 @cache

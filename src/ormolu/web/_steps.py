@@ -1,7 +1,7 @@
 """What a route depends on, read once: FastAPI reads it anew for each request.
 
-The functions are called as FastAPI calls them: each once for a request, with what it asks for,
-which FastAPI's own code reads from the request. Scopes of OAuth and limits are FastAPI's business.
+The functions are called as FastAPI calls them: each once for a request, with what it asks for.
+Scopes of OAuth and limits are FastAPI's business.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ormolu.web._fastapi import is_awaited, parameter_reader, read_dependant
+from ormolu.web._parameters import reader_of
 
 __all__ = ["Step", "step_of"]
 
@@ -54,7 +55,7 @@ class Step:
         self._is_awaited = is_awaited(dependant.call)
         self._steps = steps
         self._parameters = [
-            (getattr(dependant, kind), source)
+            (reader_of(getattr(dependant, kind)), source)
             for kind, source in _SOURCES.items()
             if getattr(dependant, kind)
         ]
@@ -76,9 +77,9 @@ class Step:
         errors: list[Any] = []
         for step in self._steps:
             await step.add_to(values, errors, request, response, found)
-        for fields, source in self._parameters:
-            read, wrong = parameter_reader()(fields, source(request))
-            values.update(read)
+        for read, source in self._parameters:
+            found_here, wrong = read(source(request))
+            values.update(found_here)
             errors += wrong
         for name in self._requests:
             values[name] = request

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,9 @@ from ormolu import Database
 from ormolu.migrations import Migrations
 
 URL = sys.argv[1]
+
+# Where it waits is told before the test is ended for its time.
+faulthandler.dump_traceback_later(75, exit=True)
 
 
 def call(verb: Callable[[Migrations], Awaitable[object]]) -> None:
