@@ -306,6 +306,7 @@ MISMATCHED: list[Any] = [
     Scroll.kind == Scroll.words, Scroll.begun == Scroll.words, Scroll.begun == Scroll.owner,
     case({Scroll.words: 1}, value=Scroll.owner, else_=0) == 1, Scroll.owner.expression,
     Scroll.is_open & Scroll.owner.expression, case((Scroll.owner.expression, 1), else_=0) == 1,
+    Scroll.owner.is_(True), Scroll.owner.is_not(True),
 ]  # fmt: skip
 
 
@@ -326,6 +327,7 @@ def test_text_is_compared_with_no_number(condition: Any, caplog: pytest.LogCaptu
         cast(Scroll.words, String) == Scroll.owner, func.length(Scroll.owner) == Scroll.words,
         Scroll.words.between(Scroll.id, 9), case((Scroll.is_open, 1), else_=0) == Scroll.words,
         cast(Scroll.owner, Boolean), Scroll.owner.in_(select(Guild.master)),
+        Scroll.is_open.is_(True), Scroll.owner.is_(None),
     ],
     ids=str,
 )  # fmt: skip

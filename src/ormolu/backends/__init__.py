@@ -10,6 +10,7 @@ from ormolu.backends._exact_text import (
     ExactText,
     exact_text,
     without_grouping,
+    without_quantifier,
 )
 from ormolu.backends._generic import Backend, Unreadiness
 from ormolu.backends._mysql import is_short_float
@@ -20,5 +21,5 @@ from ormolu.backends._registry import BACKENDS, backend_named, backend_of, name_
 __all__ = [
     "BACKENDS", "POSTGRESQL", "TEXT_FUNCTIONS", "Backend", "Conversion", "ExactText", "Unreadiness",
     "backend_named", "backend_of", "exact_text", "has_meaning", "is_member", "is_short_float",
-    "name_of", "pieces_of", "step_by_step", "without_grouping",
+    "name_of", "pieces_of", "step_by_step", "without_grouping", "without_quantifier",
 ]  # fmt: skip

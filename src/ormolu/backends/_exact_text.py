@@ -19,6 +19,7 @@ from sqlalchemy.sql.elements import (
     Case,
     ClauseList,
     CollationClause,
+    CollectionAggregate,
     Grouping,
     Label,
     Over,
@@ -30,7 +31,10 @@ from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
 from ormolu.backends._exact_json import ExactMySQLMembers, ExactSQLiteMembers, is_member
 
-__all__ = ["TEXT_FUNCTIONS", "ExactText", "compile_exactly", "exact_text", "without_grouping"]
+__all__ = [
+    "TEXT_FUNCTIONS", "ExactText", "compile_exactly", "exact_text", "without_grouping",
+    "without_quantifier",
+]  # fmt: skip
 
 # SQLAlchemy knows no type of these.
 TEXT_FUNCTIONS = frozenset(
@@ -264,6 +268,12 @@ def without_grouping(part: Any) -> Any:
     return part.element if isinstance(part, Grouping) else part
 
 
+def without_quantifier(side: Any) -> Any:
+    """Return a side of a comparison without `any_` and `all_`, whose own type is a truth value."""
+    inner = without_grouping(side)
+    return without_grouping(inner.element) if isinstance(inner, CollectionAggregate) else inner
+
+
 def _groups_of(select: Select[Any]) -> list[Any]:
     """Return what a SELECT groups by: what it is without its GROUP BY, less than it is."""
     others = Counter(map(id, select.group_by(None).get_children()))
@@ -292,7 +302,7 @@ def _may_compare_text(part: Any) -> bool:
 
 
 def _may_be_text(side: Any) -> bool:
-    inner = without_grouping(side)
+    inner = without_quantifier(side)
     if isinstance(inner, Tuple):
         return any(map(_may_be_text, inner.clauses))
     return isinstance(getattr(inner, "type", None), (String, TypeDecorator, NullType))
@@ -316,7 +326,7 @@ def _has_collation(side: Any, dialect: Dialect) -> bool:
 
 def _stored(side: Any, dialect: Dialect) -> Any:
     """Return the type that the database has for a side of a comparison."""
-    type_ = getattr(side, "type", None) or NullType()
+    type_ = getattr(without_quantifier(side), "type", None) or NullType()
     stored = type_.dialect_impl(dialect)
     while isinstance(stored, TypeDecorator):
         stored = stored.impl_instance.dialect_impl(dialect)

@@ -19,7 +19,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import SelectBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from ormolu.backends import TEXT_FUNCTIONS, is_member, without_grouping
+from ormolu.backends import TEXT_FUNCTIONS, is_member, without_grouping, without_quantifier
 from ormolu.query import is_converted, variant_types
 
 __all__ = ["Comparison", "comparisons_in", "is_taken", "mismatches_in", "remedy_for"]
@@ -33,6 +33,7 @@ _COMPARED = frozenset(
     }
 )  # fmt: skip
 _NUMBERS = (bool, int, float, Decimal)
+_TRUTHS = (sa.True_, sa.False_)
 _JSON = "JSON"
 _MEMBER = "member"
 _MAX_POSITION = 2**31 - 1  # PostgreSQL's
@@ -76,11 +77,10 @@ def comparisons_in(
     """Yield the parameters of a condition that must have values of a certain sort."""
     for left, right in _compared_in(condition):
         for one, other in (left, right), (right, left):
-            plain: Any = without_grouping(other)
-            wanted = _expected(plain)
-            each = without_grouping(one)
-            if wanted is not None and isinstance(each, BindParameter):
-                yield each, Comparison(wanted, _name_of(plain), plain.type)
+            for each, plain in _pairs(one, other):
+                wanted = _expected(plain) if isinstance(each, BindParameter) else None
+                if wanted is not None:
+                    yield each, Comparison(wanted, _name_of(plain), plain.type)
     for part in _json_members(condition):
         if isinstance(part.right, BindParameter):
             yield part.right, Comparison(_MEMBER, _name_of(part.left), part.left.type)
@@ -89,7 +89,7 @@ def comparisons_in(
 def mismatches_in(condition: sa.ClauseElement) -> Iterator[str]:
     """Yield what is wrong with a condition whatever its values are, with what to do about it."""
     for left, right in _compared_in(condition):
-        for one, other in zip(_members(left), _members(right), strict=False):
+        for one, other in _pairs(left, right):
             sorts = _stored_sort(one), _stored_sort(other)
             if None not in sorts and sorts[0] != sorts[1]:
                 told = f"{_name_of(one)} ({sorts[0]}) with {_name_of(other)} ({sorts[1]})"
@@ -117,6 +117,8 @@ def _truths_in(condition: sa.ClauseElement) -> Iterator[Any]:
             yield from map(without_grouping, part.clauses)
         elif isinstance(part, UnaryExpression) and part.operator is operators.inv:
             yield without_grouping(part.element)
+        elif isinstance(part, BinaryExpression) and isinstance(part.right, _TRUTHS):
+            yield without_grouping(part.left)
         elif isinstance(part, Case) and part.value is None:
             yield from (without_grouping(when) for when, _ in part.whens)
 
@@ -212,11 +214,21 @@ def _name_of(side: Any) -> str:
     return getattr(side, "key", None) or getattr(side, "name", None) or "something"
 
 
+def _pairs(left: Any, right: Any) -> list[tuple[Any, Any]]:
+    """Return what is compared one with the other, of two tuples their parts.
+
+    A list of tuples is one parameter, whose values are compared with the whole of the other side.
+    """
+    sides = without_quantifier(left), without_quantifier(right)
+    if any(isinstance(each, BindParameter) for each in sides):
+        return [sides]
+    return list(zip(*map(_members, sides), strict=False))
+
+
 def _members(side: Any) -> Sequence[Any]:
     """Return what is compared one by one: of a tuple and of a subquery several."""
-    inner = without_grouping(side)
-    if isinstance(inner, SelectBase):
-        return list(inner.selected_columns)
-    if isinstance(inner, sa.ScalarSelect):
-        return list(inner.element.selected_columns)
-    return list(inner.clauses) if isinstance(inner, Tuple) else [inner]
+    if isinstance(side, SelectBase):
+        return list(map(without_grouping, side.selected_columns))
+    if isinstance(side, sa.ScalarSelect):
+        return list(map(without_grouping, side.element.selected_columns))
+    return list(map(without_grouping, side.clauses)) if isinstance(side, Tuple) else [side]
