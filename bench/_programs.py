@@ -140,6 +140,13 @@ PROGRAMS = {
         paths=_BY_HAND,
         has_database=False,
     ),
+    "one-statement": Program(
+        title="the same, and one statement of the driver's",
+        app="bench.programs.with_users.one_statement:app",
+        group="users",
+        paths=_BY_HAND,
+        sqlite="sqlite",
+    ),
     "plain": Program(
         title="plain code by hand",
         app="bench.programs.with_users.plain:app",

@@ -17,18 +17,19 @@ from bench._requests import PLACE, Request
 from bench._rows import rows_of
 from tests.fixtures.backends import Backend
 
-OURS_WITH_USERS = [
+# Those that are no plain code: ours, and the floor of both.
+CHECKED = ["one-statement"] + [
     name for name, each in PROGRAMS.items() if each.group == "users" and each.is_ours
 ]
 
 
 @pytest.mark.long
 @pytest.mark.backends("sqlite", "asyncpg")
-@pytest.mark.parametrize("name", OURS_WITH_USERS)
+@pytest.mark.parametrize("name", CHECKED)
 def test_a_program_with_users_answers_what_is_stored(
     name: str, backend: Backend, tmp_path: Path
 ) -> None:
-    """Each of ours reads, writes and refuses as plain code does, by the checks before a timing."""
+    """It reads, writes and refuses as plain code does, by the checks before a timing."""
     kind = "postgresql" if backend.is_postgresql else "sqlite"
     place = Place(Cores.choose(), tmp_path, backend.server)
     options = read_options(["--programs", name, "--backends", kind])
