@@ -17,6 +17,7 @@ from ormolu.backends._defaults import is_constant
 from ormolu.backends._exact_json import ExactPostgreSQLMembers
 from ormolu.backends._exact_text import compile_exactly
 from ormolu.backends._generic import QUIET, Backend, Exact, Unreadiness
+from ormolu.backends._json_paths import quote_names
 from ormolu.backends._patterns import ESCAPE, escaped, like
 from ormolu.backends._postgresql_casts import cast
 from ormolu.backends._traces import is_quiet
@@ -83,6 +84,9 @@ class _PostgreSQL(Backend):
 
     def prepare(self, dialect: Dialect) -> None:
         compile_exactly(dialect, ExactPostgreSQLMembers)
+        if dialect.driver == "psycopg":
+            # asyncpg sends a list.
+            quote_names(dialect)
 
     def settings(self, lock_timeout: float, *, is_reader: bool) -> Mapping[str, str]:
         settings = {"lock_timeout": f"{round(lock_timeout * 1000)}"}
