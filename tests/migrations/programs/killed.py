@@ -18,7 +18,7 @@ from ormolu.migrations import Migrations
 
 URL = sys.argv[1]
 
-# Where it waits is told before the test is ended for its time.
+# Where it waits, or its child does, is told before the test is ended for its time.
 faulthandler.dump_traceback_later(75, exit=True)
 
 
@@ -38,6 +38,7 @@ async def _awaited(verb: Awaitable[object]) -> object:
 def killed_at(place: str, verb: Callable[[Migrations], Awaitable[object]]) -> None:
     child = os.fork()
     if child == 0:
+        faulthandler.dump_traceback_later(60, exit=True)
         os.environ["KILLED_AT"] = place
         call(verb)
         os._exit(1)
