@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 
@@ -18,8 +19,9 @@ from ormolu.migrations import Migrations
 
 URL = sys.argv[1]
 
-# Where it waits, or its child does, is told before the test is ended for its time.
-faulthandler.dump_traceback_later(75, exit=True)
+# Where this or its child waits is told before the test is ended for its time.
+faulthandler.register(signal.SIGALRM, chain=True)
+signal.alarm(75)
 
 
 def call(verb: Callable[[Migrations], Awaitable[object]]) -> None:
@@ -38,7 +40,7 @@ async def _awaited(verb: Awaitable[object]) -> object:
 def killed_at(place: str, verb: Callable[[Migrations], Awaitable[object]]) -> None:
     child = os.fork()
     if child == 0:
-        faulthandler.dump_traceback_later(60, exit=True)
+        signal.alarm(60)
         os.environ["KILLED_AT"] = place
         call(verb)
         os._exit(1)
