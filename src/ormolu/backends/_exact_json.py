@@ -6,9 +6,21 @@ both a word is the number 0, and PostgreSQL fails: for one row of a client's nob
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Boolean, Float, Integer, Numeric, String, func, literal_column
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Float,
+    Integer,
+    Numeric,
+    String,
+    cast,
+    func,
+    literal_column,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -22,6 +34,7 @@ __all__ = [
 _MEMBERS = frozenset({operators.json_getitem_op, operators.json_path_getitem_op})
 _EQUALITIES = frozenset({operators.eq, operators.is_distinct_from, operators.is_not_distinct_from,
                          operators.ne})  # fmt: skip
+_LEAST, _GREATEST = -(2**63), 2**63 - 1
 _ALL: Any = literal_column("'$'")
 
 
@@ -105,10 +118,28 @@ class _ExactMembers(SQLCompiler):
         kind = self.kind_of(plain, binary, operator, kw)
         if isinstance(binary.type, Boolean):
             return f"{kind} IN ({self.truths})"
-        if isinstance(binary.type, Integer):
-            return f"{kind} IN ({self.integers})"
-        is_number = isinstance(binary.type, (Float, Numeric))
-        return f"{kind} IN ({self.numbers})" if is_number else f"{kind} IS NOT NULL"
+        if not isinstance(binary.type, (Float, Integer, Numeric)):
+            return f"{kind} IS NOT NULL"
+        is_whole = isinstance(binary.type, Integer)
+        condition = f"{kind} IN ({self.integers if is_whole else self.numbers})"
+        limit = _limit_of(binary.type)
+        if not is_whole and limit is None:
+            return condition
+        # Of what is no number this is not computed.
+        within = self.is_within(plain, binary, operator, kw, limit)
+        return f"CASE WHEN {condition} THEN {within} END"
+
+    def is_within(self, plain: Any, binary: Any, operator: Any, kw: Any, limit: str | None) -> str:
+        """Return whether a number is one of its type, in SQL.
+
+        Args:
+            plain: Compiles a member as SQLAlchemy does.
+            binary: The member.
+            operator: Of it.
+            kw: Options of the compiler.
+            limit: What a decimal is below; None of a whole number, which has 64 bits.
+        """
+        raise NotImplementedError
 
     def kind_of(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
         """Return the kind of a member's value, in SQL; NULL if it is missing."""
@@ -144,6 +175,13 @@ class ExactSQLiteMembers(_ExactMembers):
         del plain, operator
         return f"json_type({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
 
+    def is_within(self, plain: Any, binary: Any, operator: Any, kw: Any, limit: str | None) -> str:
+        del plain, operator
+        left, right = self.process(binary.left, **kw), self.process(binary.right, **kw)
+        value = f"json_extract({left}, {right})"
+        # More than 64 bits are a float; and the least whole number has no abs().
+        return f"typeof({value}) = 'integer'" if limit is None else f"abs({value} * 1.0) < {limit}"
+
 
 class ExactPostgreSQLMembers(_ExactMembers):
     """Compiles members of JSON for PostgreSQL."""
@@ -155,13 +193,24 @@ class ExactPostgreSQLMembers(_ExactMembers):
         # What is no list has itself in the first place of its JSONB.
         return f"{self._kind_function(document)}({self.process(document, **kw)}) = 'array' AND "
 
-    def has_kind(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
-        condition = super().has_kind(plain, binary, operator, kw)
+    def value_of(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
         if not isinstance(binary.type, Integer):
-            return condition
+            return super().value_of(plain, binary, operator, kw)
+        # The others have no numbers of 32 bits here, and here one that is longer is an error.
+        text: str = self.process(cast(binary, BigInteger()), **kw, _cast_applied=True)
+        return text
+
+    def is_within(self, plain: Any, binary: Any, operator: Any, kw: Any, limit: str | None) -> str:
+        def number() -> str:
+            return f"CAST({self._member(plain, binary, operator, kw)} AS text)"
+
+        if limit is not None:
+            return f"abs(CAST({number()} AS numeric)) < {limit}"
         # It has one kind for all numbers.
-        member = self._member(plain, binary, operator, kw)
-        return f"{condition} AND CAST({member} AS text) ~ '^-?[0-9]+$'"
+        return (
+            f"CASE WHEN {number()} ~ '^-?[0-9]+$' "
+            f"THEN CAST({number()} AS numeric) BETWEEN {_LEAST} AND {_GREATEST} END"
+        )
 
     def kind_of(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
         member = self._member(plain, binary, operator, kw)
@@ -190,8 +239,30 @@ class ExactMySQLMembers(_ExactMembers):
 
     def kind_of(self, plain: Any, binary: Any, operator: Any, kw: Any) -> str:
         del plain, operator
+        return f"JSON_TYPE({self._member(binary, kw)})"
+
+    def is_within(self, plain: Any, binary: Any, operator: Any, kw: Any, limit: str | None) -> str:
+        del plain, operator
+        if limit is not None:
+            return f"ABS(CAST({self._member(binary, kw)} AS DOUBLE)) < {limit}"
+        # To MariaDB 1e16 is an INTEGER, and 1 where it is cast to one.
+        return (
+            f"CAST({self._member(binary, kw)} AS CHAR) REGEXP '^-?[0-9]{{1,19}}$' "
+            f"AND CAST({self._member(binary, kw)} AS DECIMAL(20, 0)) "
+            f"BETWEEN {_LEAST} AND {_GREATEST}"
+        )
+
+    def _member(self, binary: Any, kw: Any) -> str:
         left, right = self.process(binary.left, **kw), self.process(binary.right, **kw)
-        return f"JSON_TYPE(JSON_EXTRACT({left}, {right}))"
+        return f"JSON_EXTRACT({left}, {right})"
+
+
+def _limit_of(type_: Any) -> str | None:
+    """Return what decimals of a type are below once they are rounded; None for any."""
+    if not isinstance(type_, Numeric) or isinstance(type_, Float) or type_.precision is None:
+        return None
+    scale = type_.scale or 0
+    return format(Decimal(10) ** (type_.precision - scale) - Decimal(5).scaleb(-scale - 1), "f")
 
 
 def _is_document(side: Any) -> bool:
