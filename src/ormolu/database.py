@@ -22,7 +22,7 @@ from ormolu.web import OverloadMode, ProblemReach, attach, read_session_of, sess
 if TYPE_CHECKING:
     from ormolu.migrations import Migrations
 
-__all__ = ["Database"]
+__all__ = ["Database", "engines_of"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _P = ParamSpec("_P")
@@ -372,6 +372,11 @@ class Database:
     def __repr__(self) -> str:
         """Show the URL without its password."""
         return f"Database({self.url!r})"
+
+
+def engines_of(database: Database) -> Engines:
+    """Return the engines of a database, which programs are not shown."""
+    return database._engines  # noqa: SLF001 -- of the class above
 
 
 async def _prepare(engines: Engines, schema: SchemaMode) -> None:

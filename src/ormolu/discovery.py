@@ -13,7 +13,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from ormolu.database import Database
+from ormolu.database import Database, engines_of
 from ormolu.engines import Engines
 from ormolu.errors import ConfigurationError
 from ormolu.web import attached_engines
@@ -149,7 +149,7 @@ def _engines_in(values: Iterable[object]) -> list[Engines]:
     found: list[Engines] = []
     for value in list(values):
         if isinstance(value, Database):
-            found.append(value.migrations.engines)
+            found.append(engines_of(value))
         elif isinstance(value, FastAPI):
             found.extend(attached_engines(value))
     return list(dict.fromkeys(found))

@@ -14,8 +14,13 @@ from ormolu.resources.http._kept_works import Works
 from ormolu.resources.http._table import TABLE
 from ormolu.resources.routes._binding import bind_routes
 from ormolu.resources.work._grants import make_grant
+from ormolu.web import LanesAtHand
 
 READ = next(each for each in TABLE if each.name == "read")
+
+
+class Lanes:
+    """What works are kept for."""
 
 
 class Plot(Model):
@@ -32,7 +37,9 @@ def nobody() -> Policy:
 @pytest.mark.long
 def test_structures_that_come_again() -> None:
     """The first have works; later ones once they come for the second time, and soon."""
-    app, plots, dialect = FastAPI(), resource(Plot, policy=nobody), sqlite.dialect()
+    app, plots = FastAPI(), resource(Plot, policy=nobody)
+    lanes: Any = Lanes()
+    at_hand = LanesAtHand(lanes, sqlite.dialect())
     app.include_router(plots)
     exposure = bind_routes(app).exposure(plots.declaration)
     works = Works(exposure)
@@ -42,7 +49,7 @@ def test_structures_that_come_again() -> None:
         policies = {exposure: Policy(visible=rows)}
         grant = make_grant(policies, policies[exposure])
         assert grant is not None
-        return works.find(READ, dialect, policies, grant)
+        return works.find(READ, at_hand, policies, grant)
 
     assert all(find(1, n) is not None for n in range(100))
     assert [find(n, 1) is not None for n in range(2, 60)].count(True) == 28

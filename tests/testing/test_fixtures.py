@@ -122,6 +122,15 @@ async def test_an_open_database_does_not_move() -> None:
 
 
 @pytest.mark.long
+def test_alembic_is_not_needed(folder: Path) -> None:
+    """A project without migrations has not installed it."""
+    (folder / "sitecustomize.py").write_text("import sys\nsys.modules['alembic'] = None\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder))
+        run_project(folder, *_ANYIO)
+
+
+@pytest.mark.long
 def test_leaks(folder: Path) -> None:
     """With the option a test that leaves something behind has an error that says what."""
     text = (PROJECT / "leaks.py").read_text()

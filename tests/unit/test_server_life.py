@@ -15,7 +15,10 @@ from ormolu.engines._condition import Condition
 from ormolu.engines._counts import Counts
 from ormolu.engines._pool import FairPool
 from ormolu.engines._server import Server
+from ormolu.engines._url import read_url
 from tests.fixtures.clocks import OwnClock, run_on_own_clock
+
+_TARGET = read_url("postgresql://u@h/d")
 
 
 class Driver:
@@ -30,7 +33,7 @@ class Simulation:
     """A server, a pool of its connections, and requests that want one."""
 
     def __init__(self, loop: OwnClock, *, size: int = 5, overflow: int = 10) -> None:
-        self.server = Server(1.0, 30.0, Condition(Counts()))
+        self.server = Server(_TARGET, 1.0, 30.0, Condition(Counts()))
         self.server.ask = self._ask
         self.loop = loop
         self.opening: Callable[[], Any] = lambda: None

@@ -18,6 +18,7 @@ from ormolu.engines._readiness import describe_pools, describe_replicas, examine
 from ormolu.engines._replica import Replica
 from ormolu.engines._replicas import Replicas
 from ormolu.engines._schema import SchemaMode
+from ormolu.engines._spares import Spares
 from ormolu.engines._traces import bears_traces, leave_trace
 from ormolu.engines._url import Target, read_url
 
@@ -40,6 +41,7 @@ __all__ = [
     "Replicas",
     "Retry",
     "SchemaMode",
+    "Spares",
     "Target",
     "bears_traces",
     "check_deadline",

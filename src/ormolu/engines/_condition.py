@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy import Engine, event
 from sqlalchemy.engine.interfaces import ExceptionContext
@@ -59,7 +60,11 @@ class Condition:
         return None if is_over or self.counts.commits != self._commits else self._refused
 
 
-def note_refusals(engine: Engine, condition: Condition) -> None:
+class _Server(Protocol):
+    condition: Condition
+
+
+def note_refusals(engine: Engine, server: _Server) -> None:
     """Note what the writes of an engine are refused for."""
 
     @event.listens_for(engine, "handle_error")
@@ -67,7 +72,7 @@ def note_refusals(engine: Engine, condition: Condition) -> None:
         error = context.sqlalchemy_exception
         kind = None if error is None else fault_of(error).kind
         if kind in _REFUSALS:
-            condition.note_refusal(kind)
+            server.condition.note_refusal(kind)
 
 
 def identity_of(path: Path | None) -> _Identity | None:

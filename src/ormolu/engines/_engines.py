@@ -11,7 +11,6 @@ import os
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import URL, MetaData
@@ -25,16 +24,16 @@ from ormolu.engines._files import check_folder, file_of
 from ormolu.engines._first_connection import check_connection
 from ormolu.engines._listeners import Listener, Listeners
 from ormolu.engines._location import Location, locate
-from ormolu.engines._long_reads import LongReads
-from ormolu.engines._making import make_engine
+from ormolu.engines._making import make_engine, make_pair
 from ormolu.engines._metrics import install_metrics
-from ormolu.engines._options import EngineOptions, connect_arguments
+from ormolu.engines._options import EngineOptions
 from ormolu.engines._pair import EnginePair
 from ormolu.engines._pool import FairPool, pools_of
 from ormolu.engines._replica_engines import open_replicas
 from ormolu.engines._replicas import Replicas
 from ormolu.engines._schema import SchemaMode, prepare_schema
-from ormolu.engines._server import Server, open_and_close
+from ormolu.engines._server import Server
+from ormolu.engines._spares import Spares
 from ormolu.engines._times import make_stopwatch
 from ormolu.engines._url import Target
 from ormolu.errors import ConfigurationError, NoUnitOfWorkError, UsageError
@@ -103,6 +102,7 @@ class Engines:
         self._opened: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Opened]
         self._opened = weakref.WeakKeyDictionary()
         self._abandoned: list[object] = []
+        self._spares: Spares | None = None
         self.listeners: Listeners = Listeners()
         self.connections_left: int = 0
         self.counts: Counts = Counts()
@@ -121,12 +121,15 @@ class Engines:
         self.has_replicas: bool = bool(location.replicas)
 
     @contextmanager
-    def moved(self, url: str | URL, schema: SchemaMode | None = None) -> Iterator[None]:
+    def moved(
+        self, url: str | URL, schema: SchemaMode | None = None, spares: Spares | None = None
+    ) -> Iterator[None]:
         """Be another database within the block: that of a test.
 
         Args:
             url: Of that database.
             schema: What opening does about its tables; None changes nothing.
+            spares: Engines of the last block with the same tables, and for the next one.
 
         Raises:
             UsageError: The database is open.
@@ -136,9 +139,13 @@ class Engines:
             raise UsageError(_OPEN)
         before = self._location
         self._be_at(locate(url, self._given_options, schema or self.schema))
+        self._spares = spares
         try:
             yield
         finally:
+            if spares is not None:
+                spares.move_on()
+            self._spares = None
             self._be_at(before)
             # What is still open there is not this database's.
             self._opened = weakref.WeakKeyDictionary()
@@ -220,17 +227,13 @@ class Engines:
     async def _open_pair(self) -> EnginePair:
         configure_mappers()
         check_folder(self.target)
-        server = self._server()
-        server.instruments = install_metrics(_all_engines)
-        self.stopwatch = make_stopwatch(self.options, self.target, server.instruments)
-        reader, writer = (self._make_engine(each, server) for each in (Access.READ, Access.WRITE))
-        if server.timeout is not None:
-            arguments = connect_arguments(self.target, Access.READ, self.options)
-            server.ask = partial(open_and_close, reader.sync_engine, arguments, server.hosts)
-        pair = EnginePair(
-            reader=reader, writer=writer, server=server, stopwatch=self.stopwatch,
-            long_reads=LongReads(self.options.pool_size, self.options.patience),
+        instruments = install_metrics(_all_engines)
+        self.stopwatch = make_stopwatch(self.options, self.target, instruments)
+        pair = make_pair(
+            self.target, self.options, server=self._server(), listeners=self.listeners,
+            stopwatch=self.stopwatch, spares=None if self.stopwatch else self._spares,
         )  # fmt: skip
+        pair.server.instruments = instruments
         try:
             if self.schema != "ignore":
                 await check_connection(pair.writer)
@@ -246,8 +249,8 @@ class Engines:
                 message = f"The database cannot be used: {fault.advice} [{fault.native}]."
                 raise ConfigurationError(message) from error
             raise
-        server.file = file_of(self.target)
-        server.condition.identity = identity_of(server.file)
+        pair.server.file = file_of(self.target)
+        pair.server.condition.identity = identity_of(pair.server.file)
         return pair
 
     async def _open_replicas(self, pair: EnginePair) -> Replicas | None:
@@ -260,9 +263,9 @@ class Engines:
             raise
 
     def _server(self) -> Server:
-        silence = None if self.target.backend.is_file else self.options.connect_timeout
-        condition, hosts = Condition(self.counts), self.target.hosts
-        return Server(silence, self.options.pool_timeout, condition, hosts)
+        options = self.options
+        timeouts = options.connect_timeout, options.pool_timeout
+        return Server(self.target, *timeouts, Condition(self.counts))
 
     async def close(self) -> None:
         """Close the running loop's connections; a later `open` makes new ones."""
@@ -298,8 +301,11 @@ class Engines:
             if opened is not None and opened.replicas is not None:
                 self.connections_left += opened.replicas.connections_in_use
                 await opened.replicas.close()
-            self.connections_left += pair.connections_in_use
+            left = pair.connections_in_use
+            self.connections_left += left
             await pair.dispose()
+            if self._spares is not None and not left:
+                self._spares.put(pair)
 
     def pools(self) -> dict[str, list[FairPool]]:
         """Return the pools of all event loops, those for reading and those for writing."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionContext
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -22,7 +22,6 @@ from ormolu.engines._files import advise, is_of_file
 from ormolu.engines._kills import REOPEN
 from ormolu.engines._origins import locate_fault
 from ormolu.engines._server import Server
-from ormolu.engines._url import Target
 from ormolu.errors import (
     DatabaseDownError,
     OverloadedError,
@@ -49,13 +48,15 @@ _FAILED = "ormolu_failed"
 
 def open_connections(engine: Engine, server: Server, access: Access) -> None:
     """Open few connections at once; a refusal is an error of the database, no bare OSError."""
-    backend = backend_of(engine.dialect)
+    backend, made_at = backend_of(engine.dialect), engine.url
     is_fit = partial(backend.is_fit, is_writer=access is Access.WRITE)
 
     @event.listens_for(engine, "do_connect")
     def _connect(
         dialect: Dialect, record: ConnectionPoolEntry, arguments: list[Any], options: dict[str, Any]
     ) -> DBAPIConnection:
+        if engine.url is not made_at:
+            _lead(dialect, arguments, options, (made_at, engine.url))
         connect = partial(dialect.connect, *arguments, **options)
         try:
             return _open(connect, server, is_fit, record)
@@ -65,6 +66,15 @@ def open_connections(engine: Engine, server: Server, access: Access) -> None:
                 "right?"
             )
             raise DatabaseDownError(message) from error
+
+
+def _lead(
+    dialect: Dialect, arguments: list[Any], options: dict[str, Any], way: tuple[URL, URL]
+) -> None:
+    """Change what leads to the database of one URL so that it leads to that of another one."""
+    (_, known), (positional, named) = map(dialect.create_connect_args, way)
+    arguments[:] = positional
+    options.update((name, each) for name, each in named.items() if known.get(name) != each)
 
 
 def _open(
@@ -81,7 +91,7 @@ def _open(
     return connection
 
 
-def report_statement_errors(engine: Engine, target: Target, access: Access, server: Server) -> None:
+def report_statement_errors(engine: Engine, access: Access, server: Server) -> None:
     """Read each error's fault while the driver's text is there, then remove the values in it."""
 
     @event.listens_for(engine, "handle_error")
@@ -103,7 +113,7 @@ def report_statement_errors(engine: Engine, target: Target, access: Access, serv
             attach_fault(overloaded, fault)
             raise overloaded from original
         fault = locate_fault(replace(fault, words=kept_words(error, fault)), context)
-        fault = advise(fault, target)
+        fault = advise(fault, server.target)
         attach_fault(error, fault)
         redact(error, fault)
         _synchronize(context, fault)

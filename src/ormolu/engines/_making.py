@@ -1,8 +1,9 @@
-"""How an engine is made, and what listens to it."""
+"""How the engines of a database are made, and what listens to them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy import Engine
 from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
@@ -19,6 +20,7 @@ from ormolu.engines._errors import (
 from ormolu.engines._far_moments import read_far_moments
 from ormolu.engines._kills import kill_abandoned, leave_soon
 from ormolu.engines._listeners import Listeners
+from ormolu.engines._long_reads import LongReads
 from ormolu.engines._options import (
     EngineOptions,
     check_reader,
@@ -27,6 +29,7 @@ from ormolu.engines._options import (
     set_session,
     silence_driver,
 )
+from ormolu.engines._pair import EnginePair
 from ormolu.engines._pasted import keep_alive
 from ormolu.engines._pool import (
     FairPool,
@@ -35,8 +38,9 @@ from ormolu.engines._pool import (
     reset_on_return,
     share_limit,
 )
-from ormolu.engines._server import Server
+from ormolu.engines._server import Server, open_and_close
 from ormolu.engines._silence import cut_silent_connections
+from ormolu.engines._spares import Spares
 from ormolu.engines._times import time_statements
 from ormolu.engines._traces import note_traces
 from ormolu.engines._url import Target
@@ -44,7 +48,47 @@ from ormolu.sqlite import prepare_connections
 from ormolu.timing import Stopwatch
 from ormolu.transactions import Access
 
-__all__ = ["make_engine"]
+__all__ = ["make_engine", "make_pair"]
+
+
+def make_pair(
+    target: Target,
+    options: EngineOptions,
+    *,
+    server: Server,
+    listeners: Listeners,
+    stopwatch: Stopwatch | None,
+    spares: Spares | None,
+) -> EnginePair:
+    """Return the two engines of a database, which have opened nothing yet there.
+
+    Args:
+        target: Where it is.
+        options: How they are made.
+        server: Whether its server lives.
+        listeners: Who else listens to them.
+        stopwatch: Times their statements.
+        spares: Engines that may serve; None makes new ones.
+    """
+    pair = None if spares is None else spares.take(server, options)
+    if pair is None:
+        reader, writer = (
+            make_engine(
+                target, each, options, server=server, listeners=listeners, stopwatch=stopwatch,
+                equip=None if spares is None else spares.equip,
+            )
+            for each in (Access.READ, Access.WRITE)
+        )  # fmt: skip
+        long_reads = LongReads(options.pool_size, options.patience)
+        pair = EnginePair(
+            reader=reader, writer=writer, server=server, stopwatch=stopwatch, long_reads=long_reads
+        )
+        if spares is not None:
+            spares.watch(pair)
+    if pair.server.timeout is not None:
+        arguments, hosts = connect_arguments(target, Access.READ, options), pair.server.hosts
+        pair.server.ask = partial(open_and_close, pair.reader.sync_engine, arguments, hosts)
+    return pair
 
 
 def make_engine(
@@ -100,10 +144,10 @@ def _listen(
     timeout = options.lock_timeout
     backend_of(engine.dialect).prepare(engine.dialect)
     open_connections(engine, server, access)
-    report_statement_errors(engine, target, access, server)
+    report_statement_errors(engine, access, server)
     if access is Access.WRITE:
         refuse_lost_commits(engine)
-        note_refusals(engine, server.condition)
+        note_refusals(engine, server)
     reset_on_return(engine, lambda: not listeners.has_for_openings(engine))
     silence_driver(target.driver)
     set_session(engine, target, access, timeout)
@@ -125,4 +169,4 @@ def _listen(
         ping_idle_connections(engine, server)
         kill_abandoned(engine, server)
         leave_soon(engine)
-        cut_silent_connections(engine, server.silence)
+        cut_silent_connections(engine, server)

@@ -65,7 +65,7 @@ class _Maker:
         assert question is not None
         options = self._options
         condition = primary_pair.server.condition
-        server = Server(options.connect_timeout, options.pool_timeout, condition, target.hosts)
+        server = Server(target, options.connect_timeout, options.pool_timeout, condition)
         replica = Replica(_name_of(target), primary)
         ask = partial(fetch_position, question=question, read=target.backend.read_place)
         equip = partial(_check_connections, replica, ask)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ from sqlalchemy.util import await_, greenlet_spawn
 from ormolu.engines._condition import Condition
 from ormolu.engines._hosts import Hosts
 from ormolu.engines._silence import Silence
+from ormolu.engines._url import Target
 from ormolu.errors import DatabaseDownError
 from ormolu.limits import Limit
 
@@ -71,6 +72,7 @@ class Server:
     """What the two engines of a database on one event loop know of their server.
 
     Attributes:
+        target: Where it is, and the database there.
         timeout: Seconds that it may be silent; None for a file, which has no server.
         ask: Opens a connection and closes it, in a greenlet.
         file: What has to be there once the database is open; SQLite would make an empty one.
@@ -85,21 +87,23 @@ class Server:
     """
 
     def __init__(
-        self,
-        timeout: float | None,
-        patience: float,
-        condition: Condition,
-        hosts: Sequence[tuple[str, int]] = (),
+        self, target: Target, timeout: float, patience: float, condition: Condition
     ) -> None:
         """Know nothing yet.
 
         Args:
-            timeout: Seconds that it may be silent; None for a file.
+            target: See the attribute.
+            timeout: Seconds that it may be silent, if it is no file.
             patience: Seconds after which even a server that gives signs of life has taken too long.
             condition: See the attribute.
-            hosts: Names and ports of several, if its driver knows of one.
         """
-        self.timeout = timeout
+        self.timeout: float | None = None if target.backend.is_file else timeout
+        self._patience = patience
+        self.be_at(target, condition)
+
+    def be_at(self, target: Target, condition: Condition) -> None:
+        """Know nothing of another database, or nothing any more, on the running event loop."""
+        self.target: Target = target
         # None if it is not to be asked.
         self.ask: Callable[[], None] | None = None
         self.condition: Condition = condition
@@ -110,8 +114,7 @@ class Server:
         self.lines: weakref.WeakSet[_Line] = weakref.WeakSet()
         self.pinned: int = 0
         self.silence: Silence = Silence(self)
-        self.hosts: Hosts | None = Hosts(hosts) if hosts else None
-        self._patience = patience
+        self.hosts: Hosts | None = Hosts(target.hosts) if target.hosts else None
         self._openings = asyncio.Semaphore(_OPENINGS)
 
     def open(self, connect: Callable[[], _C]) -> _C:

@@ -105,9 +105,13 @@ class Silence:
                         opened.shutdown(socket.SHUT_RDWR)
 
 
-def cut_silent_connections(engine: Engine, silence: Silence) -> None:
+class _Watched(Protocol):
+    silence: Silence
+
+
+def cut_silent_connections(engine: Engine, server: _Watched) -> None:
     """Know each connection of an engine's, to be cut."""
 
     @event.listens_for(engine, "connect")
     def _note(connection: Any, _record: object) -> None:
-        silence.note_open(connection.driver_connection)
+        server.silence.note_open(connection.driver_connection)

@@ -9,14 +9,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, MetaData, make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ormolu.engines import Engines, SchemaMode
+from ormolu import migrations as room
+from ormolu.engines import Engines, SchemaMode, Spares
 from ormolu.errors import ConfigurationError
-from ormolu.migrations import Migrations, find_place
 from ormolu.sessions import UnitSession
 from ormolu.transactions import Access
 
@@ -57,7 +59,7 @@ class Workshop:
             server: The URL of a server to make databases on; None has one where one is needed.
         """
         self._server = make_url(server) if server else None
-        self._copies: dict[Any, tuple[Copies, object]] = {}
+        self._copies: dict[Any, _Template] = {}
 
     @contextmanager
     def databases(self, found: Sequence[Engines], seed: Seed | None) -> Iterator[list[str]]:
@@ -78,30 +80,50 @@ class Workshop:
         with ExitStack() as stack:
             kinds = []
             for group in groups.values():
-                copies = self._copies_of(group, seed if found[0] in group else None)
+                template = self._template_of(group, seed if found[0] in group else None)
+                copies = template.copies
                 url = copies.take()
                 stack.callback(copies.give_back, url)
                 for each in group:
-                    stack.enter_context(each.moved(url, "ignore"))
+                    stack.enter_context(each.moved(url, "ignore", template.spares_of(each)))
                 kinds.append(copies.kind)
             yield kinds
 
     def close(self) -> None:
         """Delete all templates."""
-        for copies, _ in self._copies.values():
-            copies.close()
+        for template in self._copies.values():
+            template.copies.close()
         self._copies.clear()
 
-    def _copies_of(self, group: list[Engines], seed: Seed | None) -> Copies:
+    def _template_of(self, group: list[Engines], seed: Seed | None) -> _Template:
         first = group[0]
         url = None if first.target.is_memory else first.url
         parts = tuple((id(each.metadata), each.schema, each.migrations) for each in group)
         key = (url, first.url.drivername, parts, seed)
         if key not in self._copies:
-            # With what their numbers stand for, which must not become those of others.
-            kept = [each.metadata for each in group]
-            self._copies[key] = (_make_copies(group, self._server, seed), kept)
-        return self._copies[key][0]
+            self._copies[key] = _Template(
+                copies=_make_copies(group, self._server, seed),
+                metadata=[each.metadata for each in group],
+            )
+        return self._copies[key]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Template:
+    """What tests have copies of.
+
+    Attributes:
+        copies: The copies.
+        metadata: What the numbers in its key stand for, which must not become those of others.
+    """
+
+    copies: Copies
+    metadata: list[MetaData]
+    _spares: WeakKeyDictionary[Engines, Spares] = field(default_factory=WeakKeyDictionary)
+
+    def spares_of(self, database: Engines) -> Spares:
+        """Return the engines that a database has had at the last copy."""
+        return self._spares.setdefault(database, Spares())
 
 
 def _make_copies(group: list[Engines], server: URL | None, seed: Seed | None) -> Copies:
@@ -149,7 +171,7 @@ def _with_driver_of(server: URL, given: URL) -> URL:
 
 def _schema_for(engines: Engines) -> SchemaMode:
     """Return how the tables of a template are made: as the application's own are, or will be."""
-    if engines.schema == "create" or not find_place(engines.migrations).has_revisions:
+    if engines.schema == "create" or not room.find_place(engines.migrations).has_revisions:
         return "create"
     return "ignore" if engines.schema == "ignore" else "migrate"
 
@@ -158,7 +180,7 @@ async def _fill(group: Sequence[Engines], seed: Seed | None) -> None:
     for each in group:
         await each.open()
         if each.schema == "ignore":
-            await Migrations(each).upgrade()
+            await room.Migrations(each).upgrade()
     if seed is not None:
         session = UnitSession(group[0], Access.WRITE)
         try:

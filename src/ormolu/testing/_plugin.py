@@ -134,13 +134,14 @@ def database(
     Raises:
         UsageError: The application has no database, or that is open already.
     """
+    from ormolu.database import engines_of
     from ormolu.errors import UsageError
     from ormolu.web import attached_databases
 
     found = attached_databases(app)
     if not found:
         raise UsageError(_UNATTACHED)
-    engines = [each.migrations.engines for each in found]
+    engines = [engines_of(each) for each in found]
     with _ormolu_workshop.databases(engines, database_seed) as kinds:
         request.node.stash[_TOLD] = kinds
         with (
@@ -240,10 +241,11 @@ def _runner_of(request: pytest.FixtureRequest, name: str) -> str:
 async def _give_session(
     database: Database, request: pytest.FixtureRequest
 ) -> AsyncIterator[KitSession]:
+    from ormolu.database import engines_of
     from ormolu.testing._session import KitSession
 
     _check_loop()
-    engines = database.migrations.engines
+    engines = engines_of(database)
     session = KitSession(engines)
     was_open = engines.current is not None
     try:

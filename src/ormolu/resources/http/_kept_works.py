@@ -8,12 +8,12 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Dialect
 from sqlalchemy.exc import SQLAlchemyError
 
-from ormolu.lanes import UnplannableError
+from ormolu.lanes import Lanes, UnplannableError
 from ormolu.resources.declare import EVERYTHING, Exposure, LRUCache, Policies
 from ormolu.resources.http._table import Operation
 from ormolu.resources.http._works import Work, WorkContext
 from ormolu.resources.work import Grant, with_slots
-from ormolu.web import NoDoorError
+from ormolu.web import LanesAtHand, NoDoorError
 
 __all__ = ["Works", "make_unrestricted_work", "make_work"]
 
@@ -61,25 +61,29 @@ def make_unrestricted_work(operation: Operation, exposure: Exposure, dialect: Di
 
 
 class Works:
-    """The works of one exposure, by dialect and the structure of the callers' policies."""
+    """The works of one exposure, by lanes and the structure of the callers' policies.
+
+    Not by the dialect, which may serve again when the lanes are gone: whether a lane can run an
+    operation depends on listeners, which the program may have added meanwhile.
+    """
 
     def __init__(self, exposure: Exposure) -> None:
         self._exposure = exposure
-        self._by_dialect: WeakKeyDictionary[Dialect, _DialectWorks] = WeakKeyDictionary()
+        self._by_lanes: WeakKeyDictionary[Lanes, _WorksOfLanes] = WeakKeyDictionary()
 
     def find(
-        self, operation: Operation, dialect: Dialect, policies: Policies, grant: Grant
+        self, operation: Operation, at_hand: LanesAtHand, policies: Policies, grant: Grant
     ) -> Work | None:
         """Return the work of an operation for a caller; None if there is none, or not yet."""
-        cached = self._by_dialect.get(dialect)
+        cached = self._by_lanes.get(at_hand.lanes)
         if cached is None:
-            cached = self._by_dialect[dialect] = _DialectWorks()
+            cached = self._by_lanes[at_hand.lanes] = _WorksOfLanes()
         key = operation.name, grant.key
         found = cached.works.get(key)
         if found is None:
             if not cached.is_worth_making(key):
                 return None
-            found = self._make(operation, dialect, policies)
+            found = self._make(operation, at_hand.dialect, policies)
             cached.works.put(key, found)
         return None if isinstance(found, NoDoorError) else found
 
@@ -96,8 +100,8 @@ class Works:
         return NoDoorError("its policies cannot be kept apart from their values")
 
 
-class _DialectWorks:
-    """The works for one dialect.
+class _WorksOfLanes:
+    """The works for the lanes of one event loop.
 
     Attributes:
         works: The works, or why there is none.

@@ -34,7 +34,7 @@ async def answer_by_work(
         return None
     if exposure.works is None:
         exposure.works = Works(exposure)
-    work = exposure.works.find(operation, at_hand.dialect, policies, grant)
+    work = exposure.works.find(operation, at_hand, policies, grant)
     if work is None:
         return None
     work.context.hybrids.check()
