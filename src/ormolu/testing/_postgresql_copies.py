@@ -36,7 +36,9 @@ class PostgreSQLCopies:
             self.kind = "a copy of a PostgreSQL database on the server that was named"
         else:
             own = make_url(postgresql().url())
-            self._url, maintained = own.set(drivername=url.drivername), own
+            # That server knows no TLS, and asyncpg asks it with each connection.
+            plain = own.update_query_dict({"sslmode": "disable"})
+            self._url, maintained = plain.set(drivername=url.drivername), own
             # Without its log of each page: the files of a new database are small.
             self._strategy = " STRATEGY FILE_COPY"
             self.kind = "a copy of a PostgreSQL database on a server of this run"
