@@ -15,6 +15,7 @@ from sqlalchemy import (
     Boolean,
     Enum,
     ForeignKey,
+    Index,
     MetaData,
     String,
     TypeDecorator,
@@ -62,7 +63,8 @@ class Plain(TypeDecorator[str]):
 class Guild(Base):
     __tablename__ = "text_guilds"
     id: Mapped[int] = mapped_column(primary_key=True)
-    master: Mapped[str] = mapped_column(String(40))
+    __table_args__ = (Index("ix_text_guilds", "master", "rank"),)
+    master: Mapped[str | None] = mapped_column(String(40))
     rank: Mapped[int] = mapped_column(default=0)
     scrolls: Mapped[list[Scroll]] = relationship(back_populates="guild")
 
@@ -106,6 +108,10 @@ def _other_masters(who: str) -> Any:
     return select(Guild.master).where(Guild.master != who)
 
 
+def _ranked(who: str) -> Any:
+    return select(Guild.master).where(Guild.rank == WORDS.index(who))
+
+
 def _replaced_once() -> Any:
     replaced = func.replace(Guild.master, "~", "")
     return select(replaced).group_by(replaced).having(func.count() == 1)
@@ -141,6 +147,11 @@ FORMS: dict[str, Callable[[str], Any]] = {
     "subquery": lambda who: Scroll.owner.in_(select(Guild.master).where(Guild.master == who)),
     "not in": lambda who: (Scroll.owner == who) & Scroll.owner.not_in(
         select(Guild.master).where(Guild.master != who)
+    ),
+    "chosen by a subquery": lambda who: case((Scroll.owner.in_(_ranked(who)), 1), else_=0) == 1,
+    "not by a subquery": lambda who: ~Scroll.owner.not_in(_ranked(who)),
+    "pair by a subquery": lambda who: ~tuple_(Scroll.owner, Scroll.words).not_in(
+        _ranked(who).add_columns(Guild.rank * 0)
     ),
     "scalar": lambda who: select(Guild.master).where(Guild.id == Scroll.guild_id)
     .scalar_subquery() == who,
@@ -197,7 +208,7 @@ async def served(module_url: str) -> AsyncIterator[KeptApp]:
 @pytest.fixture
 async def client(served: KeptApp) -> AsyncIterator[httpx2.AsyncClient]:
     async with served.client() as found, served.db.unit_of_work() as session:
-        guilds = [Guild(master=word) for word in WORDS]
+        guilds = [Guild(master=word, rank=rank) for rank, word in enumerate(WORDS)]
         session.add_all([
             Scroll(owner=each.master, scribe=each.master, guild=each,
                    mark=each.master if each.master in {"ann", "ANN"} else None)

@@ -26,7 +26,7 @@ from sqlalchemy.sql.elements import (
     Tuple,
 )
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.sql.selectable import CompoundSelect, SelectBase
+from sqlalchemy.sql.selectable import CompoundSelect, ScalarSelect, SelectBase
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
 from ormolu.backends._exact_json import ExactMySQLMembers, ExactSQLiteMembers, is_member
@@ -202,9 +202,10 @@ class ExactComparisons(ExactMySQLMembers):
             binary
             if exact is None
             else BinaryExpression(
-                exact, binary.right, binary.operator, type_=binary.type, modifiers=binary.modifiers
+                exact, self._with_exact_rows(binary.right), binary.operator, type_=binary.type,
+                modifiers=binary.modifiers,
             )
-        )
+        )  # fmt: skip
         text: str = plain(made, **kw)
         if exact is None or binary.operator not in _EQUALITIES:
             return text
@@ -219,6 +220,18 @@ class ExactComparisons(ExactMySQLMembers):
         plain: Any = super().visit_case
         text: str = plain(clause, **kw)
         return text
+
+    def _with_exact_rows(self, side: Any) -> Any:
+        """Return a side of an exact comparison, whose subquery's texts are by code points, too.
+
+        MariaDB else looks into an index of theirs, by its collation, within CASE and NOT.
+        """
+        if isinstance(side, CollectionAggregate):
+            quantified = copy.copy(side)
+            quantified.element = self._with_exact_rows(side.element)
+            return quantified
+        is_select = isinstance(side, ScalarSelect) and isinstance(side.element, Select)
+        return self._distinctly(side.element).scalar_subquery() if is_select else side
 
     def _distinctly(self, select: Select[Any]) -> Select[Any]:
         """Return a SELECT of the same names, whose texts differ by code points."""
