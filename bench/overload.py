@@ -1,13 +1,16 @@
 """Four times as many requests as a server can answer: `python -m bench.overload`.
 
-What it can answer is measured first, with 64 connections that ask again and again. Then requests
-come by chance, at 0.9 and at 4 times that rate, whether or not the earlier ones are answered.
+What it can answer is measured first, with 64 requests under way at any time. Then requests come by
+chance, at 0.9 and at 4 times that rate, whether or not the earlier ones are answered. All come over
+connections that are open before, as those of a proxy are; of memory only what comes on top of these
+is told. "per CPU" is the goodput as a share of what the processor time that the server got would
+have been enough for, which says more where others took part of its core; "us a 503" is what was
+left of that time, by the refusals.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,19 +19,18 @@ from bench._groups import GROUPS
 from bench._open_loop import Flood, Outcome
 from bench._options import BACKENDS, some_of
 from bench._place import Place, take_place
-from bench._processors import resident_bytes
+from bench._processors import cpu_seconds, resident_bytes
 from bench._programs import PROGRAMS
-from bench._requests import Request
-from bench._servers import serve
+from bench._servers import Server, serve
 from bench._table import align, backend_title
 
-CONNECTIONS = 64
+UNDER_WAY = 64
 RATES = (0.9, 4.0)
 WATCHED = {"guide": ("list", "create"), "handwritten": ("list", "create"), "resource": ("create",)}
 
 _HEAD = (
-    "program", "row", "capacity/s", "at", "goodput", "503", "broken", "p99 ms", "MB more",
-    "after 1 s",
+    "program", "row", "capacity/s", "at", "goodput", "per CPU", "503", "us a 503", "unsent",
+    "broken", "p99 ms", "of capacity's", "MB more", "after 1 s",
 )  # fmt: skip
 
 
@@ -56,29 +58,36 @@ def _watch(name: str, backend: str, place: Place, seconds: int) -> Iterator[tupl
         database = place.create_database(backend, f"overload_{name}_{row}")
         with serve(program, database.url(program.sqlite), place) as server:
             database.fill(GROUPS[program.group].tables)
-            flood = Flood(server.port, program.request(row))
-            asyncio.run(flood.saturate(2, CONNECTIONS))
-            server.settle()
-            flood = Flood(server.port, program.request(row))
-            capacity = asyncio.run(flood.saturate(5, CONNECTIONS)).goodput
+            request = program.request(row)
+            _saturate(Flood(server.port, request), server, 2)
+            flood = Flood(server.port, request)
+            flood.connect()
+            capacity, cost = _saturate(flood, server, 5)
             for rate in RATES:
+                flood = Flood(server.port, request)
+                flood.connect()
                 server.settle()
-                before = resident_bytes(server.process)
-                flood = Flood(server.port, program.request(row))
-                outcome = asyncio.run(flood.run(seconds, rate * capacity))
-                after = asyncio.run(_ask_later(server.port, program.request(row)))
+                before, used = resident_bytes(server.process), cpu_seconds(server.process)
+                outcome = flood.run(seconds, rate * capacity.goodput)
+                used = cpu_seconds(server.process) - used
                 more = (resident_bytes(server.process) - before) / 2**20
+                after, _ = _saturate(Flood(server.port, request), server, 2)
+                served = cost * len(outcome.successes)
+                rest = 1e6 * max(0.0, used - served) / outcome.refused if outcome.refused else 0.0
                 yield (
-                    program.title, row, f"{capacity:.0f}", f"{rate} x",
-                    f"{outcome.goodput / capacity:.2f}", str(outcome.refused), str(outcome.broken),
-                    f"{1000 * outcome.p99:.0f}", f"{more:.0f}", f"{after.goodput / capacity:.2f}",
+                    program.title, row, f"{capacity.goodput:.0f}", f"{rate} x",
+                    f"{outcome.goodput / capacity.goodput:.2f}", f"{served / used:.2f}",
+                    str(outcome.refused), f"{rest:.0f}", str(outcome.unsent), str(outcome.broken),
+                    f"{1000 * outcome.p99:.0f}", f"{outcome.p99 / capacity.p99:.1f}",
+                    f"{more:.0f}", f"{after.goodput / capacity.goodput:.2f}",
                 )  # fmt: skip
 
 
-async def _ask_later(port: int, request: Request) -> Outcome:
-    """Look what is answered a second after a flood."""
-    await asyncio.sleep(1)
-    return await Flood(port, request).saturate(2, CONNECTIONS)
+def _saturate(flood: Flood, server: Server, seconds: int) -> tuple[Outcome, float]:
+    """Ask for as much as a server can answer; return that, and its core seconds for each."""
+    before = cpu_seconds(server.process)
+    outcome = flood.saturate(seconds, UNDER_WAY)
+    return outcome, (cpu_seconds(server.process) - before) / len(outcome.successes)
 
 
 if __name__ == "__main__":

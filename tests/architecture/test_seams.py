@@ -28,6 +28,7 @@ SEAMS = {
     Path("seams/_asyncpg.py"): "asyncpg",
     Path("seams/_pydantic.py"): "pydantic",
     Path("seams/_sqlalchemy.py"): "sqlalchemy",
+    Path("seams/_uvicorn.py"): "uvicorn",
     Path("testing/_blocking.py"): "python",
     Path("testing/_rewriting.py"): "pytest",
     Path("web/_fastapi.py"): "fastapi",

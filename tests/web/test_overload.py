@@ -14,11 +14,13 @@ from fastapi import FastAPI
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from ormolu import ConfigurationError, Database
 from ormolu.controlled_delay import ControlledDelay, Excess
-from ormolu.web import _overload
+from ormolu.web import _load, _overload, _processor
 from tests.fixtures.apps import client_of
+from tests.reliability._serving import served
 
 
 class Traffic:
@@ -91,7 +93,9 @@ def busy(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     line = ControlledDelay(is_counted=True)
 
     def set_share(share: float) -> None:
-        monkeypatch.setattr(_overload._Use, "look", lambda use, _now: setattr(use, "share", share))
+        monkeypatch.setattr(
+            _processor.ProcessorUse, "look", lambda use, _now: setattr(use, "share", share)
+        )
 
     def be(is_busy: bool) -> None:
         set_share(1.0 if is_busy else 0.1)
@@ -212,6 +216,32 @@ async def test_refusal(traffic: Traffic, busy: Callable[[bool], None]) -> None:
         assert (await traffic.client.get(probe)).status_code == 200
 
 
+async def test_flood_is_refused_unparsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server does not see it, but for the probes."""
+    monkeypatch.setattr(_load, "_LEAST", 0)
+    monkeypatch.setattr(_load.Load, "_judge", lambda load, _now: setattr(load, "is_growing", True))
+    app, load = FastAPI(), _load.load_of(asyncio.get_running_loop())
+    Database(f"sqlite:///{tmp_path / 'a.db'}").attach(app)
+    seen: list[str] = []
+
+    async def watch(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope.get("path", scope["type"]))
+        await app(scope, receive, send)
+
+    @app.get("/hold")
+    async def hold() -> None:
+        while not load.is_growing:  # noqa: ASYNC110 -- a look has no event
+            await asyncio.sleep(0.001)
+
+    async with served(watch) as port, httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as on:
+        answers = [await on.get(path) for path in ("/hold", "/hold", "/healthz", "/hold")]
+    assert [each.status_code for each in answers] == [200, 503, 200, 503]
+    assert answers[1].json()["code"] == "overloaded"
+    assert answers[1].headers["retry-after"] == "1"
+    assert seen == ["lifespan", "/hold", "/healthz"]
+    assert load.refused == 2
+
+
 async def test_line_moves_once_the_process_is_idle(
     traffic: Traffic, busy: Callable[[bool], None]
 ) -> None:
@@ -232,7 +262,7 @@ async def test_client_that_leaves_the_line(traffic: Traffic, busy: Callable[[boo
 
 async def test_turn_that_comes_with_a_cancellation() -> None:
     """It is the next one's, too."""
-    load = _overload._Load(asyncio.get_running_loop())
+    load = _load.Load(asyncio.get_running_loop())
     load._most = 1
     assert load.begin(is_urgent=False)
     first, second = [asyncio.create_task(load.wait()) for _ in range(2)]
@@ -250,7 +280,7 @@ async def test_stream_is_no_load_once_it_has_begun(
     traffic: Traffic, busy: Callable[[bool], None]
 ) -> None:
     """It may go on for hours."""
-    load = _overload._load_of(asyncio.get_running_loop())
+    load = _load.load_of(asyncio.get_running_loop())
     task = asyncio.create_task(traffic.client.get("/stream"))
     await settle()
     assert traffic.begun == [-1]
@@ -263,7 +293,7 @@ async def test_stream_is_no_load_once_it_has_begun(
 async def test_late_loop_is_a_busy_one(traffic: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests that leave no time for others have no line of their own."""
     await traffic.send(*range(20))
-    monkeypatch.setattr(_overload, "_LOOK_EVERY", -0.2)
+    monkeypatch.setattr(_load, "_LOOK_EVERY", -0.2)
     await traffic.pass_time(0.3)
     await traffic.send(*range(20, 30))
     assert traffic.begun == list(range(20))
@@ -275,7 +305,7 @@ async def test_application_in_another_one(tmp_path: Path, busy: object) -> None:
     for number, app in enumerate((outer, inner)):
         Database(f"sqlite:///{tmp_path / f'{number}.db'}").attach(app)
     outer.mount("/inner", inner)
-    load = _overload._load_of(asyncio.get_running_loop())
+    load = _load.load_of(asyncio.get_running_loop())
 
     @inner.get("/")
     async def count() -> int:
@@ -332,19 +362,19 @@ def test_limit_of_a_container(
     file = tmp_path / "cpu.max"
     if text is not None:
         file.write_text(text)
-    monkeypatch.setattr(_overload, "_LIMIT_FILE", file)
-    assert _overload._processors.__wrapped__() == processors
+    monkeypatch.setattr(_processor, "_LIMIT_FILE", file)
+    assert _processor._processors.__wrapped__() == processors
 
 
 def test_share_of_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is measured over a while."""
     used: list[Any] = [0.0]
     monkeypatch.setattr(time, "process_time", lambda: used[0])
-    monkeypatch.setattr(_overload, "_processors", lambda: 1.0)
-    use = _overload._Use()
+    monkeypatch.setattr(_processor, "_processors", lambda: 1.0)
+    use = _processor.ProcessorUse()
     use.look(1000.0)
-    used[0] = 0.09
-    use.look(1000.05)
+    used[0] = 0.045
+    use.look(1000.02)
     assert use.share == 0.0
-    use.look(1000.1)
+    use.look(1000.05)
     assert use.share == pytest.approx(0.9)

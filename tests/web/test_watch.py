@@ -28,7 +28,8 @@ from ormolu.errors import DeadlineExceededError
 from ormolu.testing import fail_nth_statement
 from ormolu.web._begun import Begun
 from ormolu.web._deadline import deadline_of, mark_deadline
-from ormolu.web._watch import settle
+from ormolu.web._watch import Watch, settle
+from tests.reliability._serving import served
 from tests.reliability._slow import PATIENCE, Client
 from tests.web.notes import Note, attached, texts
 
@@ -261,6 +262,33 @@ async def test_departed_client(cancels: bool) -> None:
             go.set()
         assert await request == (499 if cancels else 200)
         assert await texts(db) == ([] if cancels else ["departed"])
+
+
+async def test_departure_that_the_server_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """uvicorn knows it without being asked: a request that lasts needs no task that receives."""
+    app, begun, left = FastAPI(), asyncio.Event(), asyncio.Event()
+    attached(app)
+    asked: list[Watch] = []
+    monkeypatch.setattr(Watch, "_wait_for_departure", asked.append)
+
+    @app.post("/notes")
+    async def create(session: SessionDep) -> None:
+        session.add(Note(text="departed"))
+        await session.flush()
+        begun.set()
+        try:
+            await never()
+        finally:
+            left.set()
+
+    async with served(app) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /notes HTTP/1.1\r\nHost: test\r\n\r\n")
+        async with asyncio.timeout(PATIENCE):
+            await begun.wait()
+            writer.close()
+            await left.wait()
+    assert asked == []
 
 
 @pytest.mark.parametrize("leaves", [True, False])

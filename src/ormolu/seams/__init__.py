@@ -39,6 +39,11 @@ from ormolu.seams._sqlalchemy import (
     tell_schema_time,
     variants_of,
 )
+from ormolu.seams._uvicorn import (
+    connection_between_requests,
+    has_departed,
+    renew_keep_alive,
+)
 
 __all__ = [
     "DefaultContext",
@@ -48,9 +53,11 @@ __all__ = [
     "cancelling_class",
     "column_in_making",
     "compiled_parameters",
+    "connection_between_requests",
     "count_attributes",
     "expired_names",
     "has_criteria",
+    "has_departed",
     "has_open_transaction",
     "initializer_below",
     "is_clean",
@@ -61,6 +68,7 @@ __all__ = [
     "note_owner",
     "old_pattern",
     "owner_path",
+    "renew_keep_alive",
     "result_columns",
     "result_maker",
     "select_parts",

@@ -20,6 +20,7 @@ from starlette.types import Message, Receive, Scope
 from ormolu.engines import EngineOptions, Engines
 from ormolu.errors import DeadlineExceededError
 from ormolu.limits import Limit
+from ormolu.seams import has_departed
 from ormolu.web._deadline import deadline_of, is_marked
 from ormolu.web._units import units_of
 
@@ -93,6 +94,7 @@ class Watch:
         self._engines = lookouts.engines
         self._began_at = time.monotonic()
         self._context = copy_context()
+        self._lookout = lookout
         self._peers = lookout.new
         lookout.new[self] = None
         if not lookout.is_looking:
@@ -148,6 +150,7 @@ class Watch:
     def end(self, error: BaseException | None) -> bool:
         """Note that the request is over; tell whether it was cancelled here, and only here."""
         self._peers.pop(self, None)
+        self._lookout.lasting.pop(self, None)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -247,10 +250,20 @@ class Watch:
         if self._is_settled or self._is_receiving or self._listener is not None:
             return
         if (self._is_body_read or not _has_body(self._scope)) and self._stops_for_departed:
+            if has_departed(self._receive) is not None:
+                self._lookout.look_for_departure(self)
+                return
             self._kept = deque()
             # What receives may be the program's, which looks at the request's context.
             work = self._wait_for_departure()
             self._listener = self._loop.create_task(work, context=self._context)
+
+    def look_for_departure(self) -> None:
+        """Look whether the client has left, where the server tells that without being asked."""
+        if has_departed(self._receive):
+            self._lookout.lasting.pop(self, None)
+            self._has_left = True
+            self._look()
 
     async def _wait_for_departure(self) -> None:
         is_over = False
@@ -302,12 +315,14 @@ class _Lookout:
     Attributes:
         loop: The event loop.
         new: Those that came since the last look.
+        lasting: Those that last, and whose server tells of a departure without being asked.
         is_looking: Whether there is a next look.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.new: dict[Watch, None] = {}
+        self.lasting: dict[Watch, None] = {}
         self.is_looking = False
         self._seen: dict[Watch, None] = {}
 
@@ -316,12 +331,20 @@ class _Lookout:
         # Not in the context of the request that happens to be here.
         self.loop.call_later(_LOOK_EVERY, self._look, context=Context())
 
+    def look_for_departure(self, watch: Watch) -> None:
+        self.lasting[watch] = None
+        if not self.is_looking:
+            self.begin()
+
     def _look(self) -> None:
+        self.is_looking = True
         for watch in list(self._seen):
             watch.note_lasting()
+        for watch in list(self.lasting):
+            watch.look_for_departure()
         self._seen, self.new = self.new, {}
         self.is_looking = False
-        if self._seen:
+        if self._seen or self.lasting:
             self.begin()
 
 
