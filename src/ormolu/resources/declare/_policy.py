@@ -22,6 +22,7 @@ from ormolu.errors import UsageError
 from ormolu.query import in_parentheses, nearest
 from ormolu.resources.declare._columns import every_name_of
 from ormolu.resources.declare._lru import LRUCache
+from ormolu.resources.declare._policy_moments import is_elsewhere, value_in_utc
 from ormolu.resources.declare._policy_types import (
     Comparison,
     comparisons_in,
@@ -324,7 +325,7 @@ def _isolate(rows: Any, prefix: str) -> Any:
         if not bind.unique:
             bind.key = f"{prefix}_{bind.key}"
         # SQLAlchemy sends NULL if the kept statement was compiled with a plain value in its place.
-        bind.value, bind.callable = bind.effective_value, None
+        bind.value, bind.callable = value_in_utc(bind), None
 
     def nest(cte: sa.CTE) -> None:
         # MariaDB takes no WITH before an UPDATE or DELETE.
@@ -337,7 +338,7 @@ def _isolate(rows: Any, prefix: str) -> Any:
 
 def _is_shared(part: Any) -> bool:
     if isinstance(part, sa.BindParameter):
-        return not part.unique or part.callable is not None
+        return not part.unique or part.callable is not None or is_elsewhere(part)
     return isinstance(part, sa.CTE)
 
 

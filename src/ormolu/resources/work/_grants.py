@@ -16,7 +16,13 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.types import TupleType
 
 from ormolu.lanes import NO_VALUES, Slot, Values
-from ormolu.resources.declare import EVERYTHING, Policies, Policy, isolate_policies
+from ormolu.resources.declare import (
+    EVERYTHING,
+    Policies,
+    Policy,
+    isolate_policies,
+    value_in_utc,
+)
 from ormolu.seams import structure_of
 
 __all__ = ["NO_POLICIES", "Grant", "make_grant", "with_slots"]
@@ -64,7 +70,7 @@ def make_grant(policies: Policies, policy: Policy) -> Grant | None:
             is_of_pairs = isinstance(bind.type, TupleType)
             if bind.required or bind.literal_execute or is_of_pairs:
                 return None
-            value: Any = bind.effective_value
+            value: Any = value_in_utc(bind)
             if not bind.expanding:
                 values[f"policy {len(values)}"] = value
             elif len(value) > _MAX_LIST:
