@@ -106,7 +106,7 @@ async def test_whole_request_is_refused(request_: bytes) -> None:
     "parts",
     [
         [b"GET /healthz?verbose HTTP/1.1\r\nHost: test\r\n\r\n"],
-        [b"GET /a HTTP/1.1\r\nHost: te", b"st\r\n\r\n"],
+        [b"GET /a HTTP/1.1\r\nHost: test", b"\r\n\r\n"],
         [b"POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nhe", b"llo"],
         [b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"],
         [b"POST /a HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n"],

@@ -52,7 +52,7 @@ _PATIENCE = 0.1
 
 # Requests refused at one look, and connections that are read again: so many refusals take no more
 # than a tenth of the time.
-_AT_ONCE = 100
+_AT_ONCE = 200
 
 
 class Load:
