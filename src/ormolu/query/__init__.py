@@ -36,6 +36,7 @@ from ormolu.query._text import equals, is_one_of
 from ormolu.query._types import is_json, is_text
 from ormolu.query._uncached import uncached_attributes
 from ormolu.query._unique_keys import keys_of_table
+from ormolu.query._unlimited import unlimited
 from ormolu.query._variants import mismatched_types
 from ormolu.query._views import Field, Location, Relation, Shape, View, entry_of, nearest, refuse
 
@@ -50,5 +51,5 @@ __all__ = [
     "plain_value", "prepare", "read_selection", "read_sort", "reads_relations", "refuse",
     "revealed", "rows_after", "shown", "size_of", "sort_columns", "sort_expressions",
     "spellings_of", "sqlite_digit_check", "stored_type", "uncached_attributes", "undecorated",
-    "variant_types", "views_in", "walk",
+    "unlimited", "variant_types", "views_in", "walk",
 ]  # fmt: skip

@@ -24,6 +24,7 @@ from ormolu.query._kinds import PATTERNS
 from ormolu.query._shown import plain_value
 from ormolu.query._text import bounds, equals, is_one_of, literal, matches, ordered
 from ormolu.query._unique_keys import leads_down
+from ormolu.query._unlimited import unlimited
 from ormolu.query._views import Field, Relation, View, refuse
 
 __all__ = [
@@ -210,7 +211,7 @@ def _contain(expression: Any, term: Term, dialect: sa.Dialect) -> sa.ColumnEleme
         message = "Only PostgreSQL looks into documents and lists"
         raise refuse((f"{term.field.name}__{term.operator}",), "unknown_operator", message)
     symbol = "@>" if term.operator == "contains" else "&&"
-    part = sa.literal(term.value, expression.type)
+    part = sa.literal(term.value, unlimited(expression.type))
     return expression.op(symbol, is_comparison=True)(part)  # type: ignore[no-any-return]
 
 

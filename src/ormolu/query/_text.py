@@ -21,6 +21,7 @@ from ormolu.backends import backend_of, is_short_float, pieces_of
 from ormolu.query._kinds import family_of
 from ormolu.query._moments import least_and_greatest
 from ormolu.query._stored import bound_form, has_variants, is_padded, stored_type, variant_type
+from ormolu.query._unlimited import unlimited
 
 __all__ = ["bound", "bounds", "equals", "is_one_of", "literal", "matches", "ordered"]
 
@@ -37,7 +38,7 @@ def ordered(expression: Any, dialect: Dialect) -> ColumnElement[Any]:
 
 def bound(expression: Any, value: Any) -> ColumnElement[Any]:
     """Return a value as a parameter; SQLAlchemy would compare True only with `=`."""
-    parameter = sa.literal(value, _unrounded(expression.type))
+    parameter = sa.literal(value, unlimited(expression.type))
     return cast(parameter, mysql.FLOAT()) if is_short_float(expression.type) else parameter
 
 
@@ -72,13 +73,7 @@ def _stored_forms(expression: Any, value: Any, dialect: Dialect) -> list[Any]:
 def _compared_type(expression: Any, dialect: Dialect) -> Any:
     if _is_moment_in_text(expression, dialect):
         return sa.String()
-    return _unrounded(expression.type)
-
-
-def _unrounded(type_: Any) -> Any:
-    is_decimal = isinstance(type_, sa.Numeric) and type_.asdecimal
-    # The column's own type has asyncpg round the value to the column's digits.
-    return sa.Numeric() if is_decimal and not isinstance(type_, sa.Float) else type_
+    return unlimited(expression.type)
 
 
 def _is_moment_in_text(expression: Any, dialect: Dialect) -> bool:

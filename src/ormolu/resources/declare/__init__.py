@@ -14,7 +14,7 @@ from ormolu.resources.declare._mapped import (
     path_of_table,
 )
 from ormolu.resources.declare._policy import EVERYTHING, Policy, checked_policy
-from ormolu.resources.declare._policy_moments import value_in_utc
+from ormolu.resources.declare._policy_parameters import value_in_utc
 from ormolu.resources.declare._registry import Registry, live_resources
 from ormolu.resources.declare._schemas import Schemas, check_models, schemas_of
 from ormolu.resources.declare._variants import check_variants

@@ -22,7 +22,7 @@ from ormolu.errors import UsageError
 from ormolu.query import in_parentheses, nearest
 from ormolu.resources.declare._columns import every_name_of
 from ormolu.resources.declare._lru import LRUCache
-from ormolu.resources.declare._policy_moments import is_elsewhere, value_in_utc
+from ormolu.resources.declare._policy_parameters import is_sent_otherwise, send_exactly
 from ormolu.resources.declare._policy_types import (
     Comparison,
     comparisons_in,
@@ -324,8 +324,8 @@ def _isolate(rows: Any, prefix: str) -> Any:
     def isolate(bind: sa.BindParameter[Any]) -> None:
         if not bind.unique:
             bind.key = f"{prefix}_{bind.key}"
-        # SQLAlchemy sends NULL if the kept statement was compiled with a plain value in its place.
-        bind.value, bind.callable = value_in_utc(bind), None
+        # SQLAlchemy sends NULL if the kept statement has a plain value in the place of a callable.
+        send_exactly(bind)
 
     def nest(cte: sa.CTE) -> None:
         # MariaDB takes no WITH before an UPDATE or DELETE.
@@ -338,7 +338,7 @@ def _isolate(rows: Any, prefix: str) -> Any:
 
 def _is_shared(part: Any) -> bool:
     if isinstance(part, sa.BindParameter):
-        return not part.unique or part.callable is not None or is_elsewhere(part)
+        return not part.unique or part.callable is not None or is_sent_otherwise(part)
     return isinstance(part, sa.CTE)
 
 

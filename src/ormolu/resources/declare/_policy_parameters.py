@@ -1,7 +1,8 @@
-"""Moments in policies: each is the same one on every backend, in whatever time zone it is written.
+"""Parameters of policies: each is the same value on every backend.
 
 SQLite and MySQL keep no offset, and SQLAlchemy sends them a moment without its own: one that is
-written in another zone than UTC was another moment.
+written in another zone than UTC was another moment. PostgreSQL cuts a value to what the column that
+it is compared with has place for.
 """
 
 from __future__ import annotations
@@ -14,26 +15,45 @@ from typing import Any
 from sqlalchemy import BindParameter, DateTime, Time
 from sqlalchemy.types import TupleType, TypeEngine
 
-from ormolu.query import is_converted
+from ormolu.query import is_converted, unlimited
 
-__all__ = ["is_elsewhere", "value_in_utc"]
+__all__ = ["is_sent_otherwise", "send_exactly", "value_in_utc"]
 
 _DAY = date(2000, 1, 1)
 
 
-def is_elsewhere(bind: BindParameter[Any]) -> bool:
-    """Tell whether a parameter has a moment in another time zone than UTC."""
-    return any(_in_utc(each, bind.type) is not each for each in _values_of(bind))
+def is_sent_otherwise(bind: BindParameter[Any]) -> bool:
+    """Tell whether a parameter would not be sent exactly as it is on every backend."""
+    return _unlimited(bind.type) is not bind.type or _is_elsewhere(bind)
+
+
+def send_exactly(bind: BindParameter[Any]) -> None:
+    """Give a parameter the value that it has at this moment, and a type that keeps it."""
+    bind.value, bind.callable = value_in_utc(bind), None
+    bind.type = _unlimited(bind.type)
 
 
 def value_in_utc(bind: BindParameter[Any]) -> Any:
     """Return the value of a parameter as it is sent: each moment in UTC."""
     value: Any = bind.effective_value
-    if not is_elsewhere(bind):
+    if not _is_elsewhere(bind):
         return value
     if bind.expanding:
         return [_in_utc(each, bind.type) for each in value]
     return _in_utc(value, bind.type)
+
+
+def _unlimited(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    if not isinstance(type_, TupleType):
+        found: TypeEngine[Any] = unlimited(type_)
+        return found
+    parts = list(map(unlimited, type_.types))
+    return type_ if all(map(operator.is_, parts, type_.types)) else TupleType(*parts)
+
+
+def _is_elsewhere(bind: BindParameter[Any]) -> bool:
+    """Tell whether a parameter has a moment in another time zone than UTC."""
+    return any(_in_utc(each, bind.type) is not each for each in _values_of(bind))
 
 
 def _values_of(bind: BindParameter[Any]) -> Iterable[Any]:
