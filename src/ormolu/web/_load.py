@@ -29,9 +29,10 @@ _STANDING = 0.04
 _LATE = 0.1
 
 # However busy it is, so many are under way: they may wait for others, which takes no time; and as
-# many as are answered in so many seconds: requests that last for longer are watched, which costs.
+# many as are answered in so many seconds: with half of that 0.9 of the capacity was too much, as
+# those that begin together share turns, snapshots and syncs. What lasts for longer is watched.
 _LEAST = 8
-_WORTH = 0.03
+_WORTH = 0.06
 
 # Seconds over which those who come and those who are answered are compared, once the line has stood
 # for twice as long, and its last one waits for as long: more than so many times as many, and it
@@ -158,7 +159,7 @@ class Load:
         if self.is_growing:
             self._refuse(now - _PATIENCE)
         self._begin_next()
-        self._room = int(max(_LEAST, 2 * self._answers_in(_WORTH))) - len(self.line)
+        self._room = int(max(_LEAST, self._answers_in(_WORTH))) - len(self.line)
         self._refusals = 0
         self._read_again(now - _PATIENCE)
         self._timer = None
