@@ -62,11 +62,13 @@ class Schema:
     """Tables by their names, with their columns beside `id`."""
 
     tables: dict[str, tuple[ColumnSpec, ...]] = field(default_factory=dict)
+    long_keys: frozenset[str] = frozenset()
 
     def metadata(self) -> sa.MetaData:
         metadata = sa.MetaData(naming_convention=Model.metadata.naming_convention)
         for name, columns in self.tables.items():
-            table = sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True))
+            kind = sa.BigInteger if name in self.long_keys else sa.Integer
+            table = sa.Table(name, metadata, sa.Column("id", kind, primary_key=True))
             for spec in columns:
                 _append(table, spec)
         return metadata
@@ -105,7 +107,10 @@ def _append(table: sa.Table, spec: ColumnSpec) -> None:
     if spec.unique:
         table.append_constraint(sa.UniqueConstraint(column))
     if spec.check is not None:
-        text = f"{spec.name} > -{spec.check}"
+        is_text = spec.kind == "text"
+        text = (
+            f"length({spec.name}) < 10{spec.check}" if is_text else f"{spec.name} > -{spec.check}"
+        )
         table.append_constraint(sa.CheckConstraint(text, name=f"{spec.name}_rule"))
 
 
@@ -228,7 +233,22 @@ def pairs(draw: st.DrawFn) -> Pair:
             tables[name] += (_new(new),)
     if draw(st.booleans()):
         tables["z"] = (draw(columns("c0", (*tables, "z"))),)
-    return Pair(first=first, second=Schema(tables=tables))
+    both = (first.tables, tables)
+    long_keys = {
+        each
+        for each in tables
+        if all(_is_alone(each, schema) for schema in both) and draw(st.booleans())
+    }
+    return Pair(first=first, second=Schema(tables=tables, long_keys=frozenset(long_keys)))
+
+
+def _is_alone(name: str, tables: dict[str, tuple[ColumnSpec, ...]]) -> bool:
+    """Tell whether nothing leads to a table's key, and nothing is computed of it.
+
+    PostgreSQL alters no column that another one is computed of.
+    """
+    is_led_to = any(each.refers_to == name for specs in tables.values() for each in specs)
+    return not (is_led_to or any(each.computed for each in tables.get(name, ())))
 
 
 def _is_referred_to(schema: Schema, name: str) -> bool:
@@ -259,9 +279,8 @@ def _can_be_dropped(spec: ColumnSpec) -> bool:
 
 
 def _is_bare(spec: ColumnSpec) -> bool:
-    """Tell whether no default, rule or index has to be of the column's kind."""
-    has_index = spec.index or spec.unique
-    return not has_index and spec.server_default is None and spec.check is None
+    """Tell whether no default or index has to be of the column's kind."""
+    return not (spec.index or spec.unique) and spec.server_default is None
 
 
 Change = Callable[[st.DrawFn, ColumnSpec, tuple[str, ...]], ColumnSpec | None]
@@ -303,13 +322,17 @@ def _changes_of(spec: ColumnSpec) -> dict[str, Change]:
             spec.kind == "integer" and is_plain, "key",
             lambda d, s, o: replace(s, refers_to=d(st.sampled_from(o))),
         ),
-        (
-            is_plain and _is_bare(spec) and spec.kind in OTHER_KINDS, "kind",
-            lambda d, s, _o: replace(s, kind=d(st.sampled_from(OTHER_KINDS[s.kind]))),
-        ),
+        (is_plain and _is_bare(spec) and spec.kind in OTHER_KINDS, "kind", _another_kind),
         (spec.kind in {"enum", "words"}, "labels", lambda _d, s, _o: replace(s, labels=3)),
     ]  # fmt: skip
     return {name: change for is_possible, name, change in choices if is_possible}
+
+
+def _another_kind(draw: st.DrawFn, spec: ColumnSpec, _others: tuple[str, ...]) -> ColumnSpec:
+    """Return a column of another kind, perhaps with another name, and with a rule for that."""
+    kind = draw(st.sampled_from(OTHER_KINDS[spec.kind]))
+    name = draw(st.sampled_from((spec.name, f"r{spec.name}")))
+    return replace(spec, kind=kind, name=name, check=None if kind == "json" else spec.check)
 
 
 @st.composite

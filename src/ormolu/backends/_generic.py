@@ -88,6 +88,7 @@ class Backend:
         keys_need_indexes: Whether an index stays while a foreign key of its columns does.
         has_enumeration_types: Whether enumerations are types of their own.
         numbers_anew: Whether a column that is altered has to say again that it numbers rows.
+        numbers_by_sequences: Whether numbers of rows come from a sequence with a type of its own.
         how_to_convert: What a revision has to say of values that mean nothing in their new type.
         levels_that_keep_updates: Isolation levels that refuse to change a row which another
             transaction has changed since it was read; empty where all do.
@@ -143,6 +144,7 @@ class Backend:
     keys_need_indexes: ClassVar[bool] = False
     has_enumeration_types: ClassVar[bool] = False
     numbers_anew: ClassVar[bool] = False
+    numbers_by_sequences: ClassVar[bool] = False
     how_to_convert: ClassVar[str] = (
         "In place of what follows, add a column of the new type, fill it by an UPDATE, and drop "
         "the old one."

@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.util import CommandError
-from sqlalchemy import Column, MetaData
+from sqlalchemy import Column, Identity, MetaData
 
-from ormolu.migrations._checks import changed_checks
+from ormolu.migrations._checks import let_checks_go_first
 from ormolu.migrations._enumerations import follow_enumerations
 from ormolu.migrations._keys import let_keys_go_first
+from ormolu.migrations._numbers import follow_numbers
 from ormolu.migrations._required import plan_required
 from ormolu.migrations._types import follow_types
 
@@ -56,20 +58,22 @@ class Changes:
             for up, down in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
                 _tidy(up)
                 _tidy(down)
-                self._rename(up, down)
+                self._rename(context, up, down)
+                if not context.dialect.supports_identity_columns:
+                    _ignore_identities(up)
+                    _ignore_identities(down)
+                follow_numbers(context, self.metadata, up, down)
                 follow_types(context, up, self._column, self.wishes.report)
                 follow_types(context, down, _lost_column)
                 plan_required(context, up, self._column, self.wishes.report)
                 plan_required(context, down, _lost_column)
                 let_keys_go_first(context, self.metadata, up, down)
                 follow_enumerations(context, self.metadata, up, down, self.wishes.report)
-                for forth, back in changed_checks(context.connection, self.metadata):
-                    up.ops.append(forth)
-                    down.ops.insert(0, back)
+                let_checks_go_first(context, self.metadata, up, down)
                 _put_renames_first(up)
                 _put_renames_first(down)
 
-    def _rename(self, up: ops.UpgradeOps, down: ops.DowngradeOps) -> None:
+    def _rename(self, context: Any, up: ops.UpgradeOps, down: ops.DowngradeOps) -> None:
         wanted = dict(self.wishes.renames)
         for table in _tables_of(up):
             for old, drop in _dropped(table).items():
@@ -77,13 +81,28 @@ class Changes:
                 if new is not None and new in _added(table):
                     del wanted[f"{table.table_name}.{old}"]
                     _replace(up, table, new, drop)
-                    _rename_back(down, table, new, old)
+                    back = _rename_back(down, table, new, old)
+                    change = self._change(context, table, new, drop)
+                    if change.has_changes():
+                        table.ops.insert(0, change)
+                        back.ops.insert(0, _of_column(change.reverse(), old))
             gone, added = list(_dropped(table)), list(_added(table))
             if gone and added and not self.wishes.allow_drop:
                 raise CommandError(_uncertain(table.table_name, gone, added))
         for old, new in wanted.items():
             message = f"--rename {old}:{new}: the models do not lack {old}, or have no new {new}."
             raise CommandError(message)
+
+    def _change(
+        self, context: Any, table: ops.ModifyTableOps, name: str, drop: ops.DropColumnOp
+    ) -> ops.AlterColumnOp:
+        """Return what a renamed column becomes besides, as Alembic finds it of others."""
+        autogenerate = AutogenContext(context, self.metadata)
+        change = ops.AlterColumnOp(table.table_name, name, schema=table.schema)
+        compare = autogenerate.comparators.dispatch("column", qualifier=context.dialect.name)
+        columns = drop.to_column(), self._column(table, name)
+        compare(autogenerate, change, table.schema, table.table_name, name, *columns)
+        return change
 
     def _column(self, table: ops.ModifyTableOps, name: str) -> Column[Any] | None:
         """Return the column of the models that an operation is about."""
@@ -134,7 +153,9 @@ def _replace(
     container.ops.insert(container.ops.index(table), alone)
 
 
-def _rename_back(down: ops.DowngradeOps, renamed: ops.ModifyTableOps, name: str, old: str) -> None:
+def _rename_back(
+    down: ops.DowngradeOps, renamed: ops.ModifyTableOps, name: str, old: str
+) -> ops.ModifyTableOps:
     place = (renamed.schema, renamed.table_name)
     # A rename before this one has a batch of its own there.
     table = next(
@@ -143,6 +164,12 @@ def _rename_back(down: ops.DowngradeOps, renamed: ops.ModifyTableOps, name: str,
         if (each.schema, each.table_name) == place and name in _dropped(each)
     )
     _replace(down, table, old, _dropped(table)[name])
+    return table
+
+
+def _of_column(change: ops.AlterColumnOp, name: str) -> ops.AlterColumnOp:
+    change.column_name = name
+    return change
 
 
 def _put_renames_first(container: ops.OpContainer) -> None:
@@ -168,6 +195,20 @@ def _tidy(container: ops.OpContainer) -> None:
     for operation in container.ops:
         _clear_info(operation)
     container.ops[:] = _without_lost_indexes(container.ops)
+
+
+def _ignore_identities(container: ops.OpContainer) -> None:
+    """Leave out what a database numbers in its own way, and has no word for."""
+    for table in _tables_of(container):
+        alters = [each for each in table.ops if isinstance(each, ops.AlterColumnOp)]
+        for each in alters:
+            defaults = each.modify_server_default, each.existing_server_default
+            if any(isinstance(default, Identity) for default in defaults):
+                each.modify_server_default = each.existing_server_default = False
+                if not each.has_changes():
+                    table.ops.remove(each)
+        if alters and not table.ops:
+            container.ops.remove(table)
 
 
 def _clear_info(operation: Any) -> None:
