@@ -2,13 +2,16 @@
 
 MySQL compares text with a number as numbers, and what is no number is 0 there: a policy for the
 owner 0 would show the rows of all whose name is a word, and so would one that compares a column of
-names with one of numbers. PostgreSQL refuses it.
+names with one of numbers. Each word is before or after all moments, to SQLite, too. PostgreSQL
+refuses it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date, time, timedelta
 from decimal import Decimal
+from enum import Enum
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -34,6 +37,8 @@ _COMPARED = frozenset(
 )  # fmt: skip
 _NUMBERS = (bool, int, float, Decimal)
 _TRUTHS = (sa.True_, sa.False_)
+_MOMENTS = (date, time, timedelta)
+_CHOICE = "choice"
 _JSON = "JSON"
 _MEMBER = "member"
 _MAX_POSITION = 2**31 - 1  # PostgreSQL's
@@ -48,6 +53,15 @@ _SORTS: tuple[tuple[str, tuple[type[TypeEngine[Any]], ...]], ...] = (
     ("moment", (sa.Date, sa.DateTime, sa.Time)),
     (_JSON, (sa.JSON,)),
 )
+
+
+# What is never a value of a sort.
+_OTHERS: dict[Any, tuple[type[Any], ...]] = {
+    "text": (*_NUMBERS, *_MOMENTS),
+    "number": (str, *_MOMENTS),
+    "moment": (str, *_NUMBERS),
+    _CHOICE: (*_NUMBERS, *_MOMENTS),
+}
 
 
 class Comparison(NamedTuple):
@@ -168,8 +182,8 @@ def _is_of(value: Any, wanted: Any) -> bool:
     if isinstance(wanted, tuple):
         known = value if isinstance(value, (list, tuple)) else ()
         return all(map(_is_of, known, wanted))
-    wrong: Any = {"text": _NUMBERS, "number": str}.get(wanted, ())
-    return not isinstance(value, wrong)
+    is_member = wanted == _CHOICE and isinstance(value, Enum)
+    return is_member or not isinstance(value, _OTHERS.get(wanted, ()))
 
 
 def _expected(other: Any) -> Any:
@@ -181,15 +195,15 @@ def _expected(other: Any) -> Any:
     if isinstance(other, FunctionElement) and getattr(other, "name", None) in TEXT_FUNCTIONS:
         return "text"
     type_ = getattr(other, "type", None)
-    found = _sort_of(type_) if isinstance(type_, TypeEngine) else None
-    # Values for moments are looked at where a backend refuses them.
-    return None if found == "moment" else found
+    return _sort_of(type_) if isinstance(type_, TypeEngine) else None
 
 
 def _sort_of(type_: TypeEngine[Any]) -> str | None:
-    # Code of the program's own, or SQLAlchemy's for members, makes other values of these.
-    if is_converted(type_) or isinstance(type_, sa.Enum):
+    if is_converted(type_):
+        # Code of the program's own makes other values of these.
         return None
+    if isinstance(type_, sa.Enum):
+        return _CHOICE
     sorts = {_plain_sort(each) for each in (type_, *variant_types(type_))}
     return sorts.pop() if len(sorts) == 1 else None
 
