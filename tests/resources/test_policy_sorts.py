@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import DateTime, MetaData, String, extract, func, literal, tuple_
+from sqlalchemy import DateTime, Integer, MetaData, String, extract, func, literal, tuple_
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ormolu import Database, Model, Policy, UsageError, resource
@@ -53,18 +54,23 @@ class Visit(Base):
     count: Mapped[int]
 
 
+KEY = UUID(int=0)
 DAY, NOW = date(2026, 3, 1), datetime(2026, 3, 1, 12, tzinfo=UTC).replace(tzinfo=None)
 
 WRONG: list[Any] = [
     Visit.day == "2026-03-01", Visit.day >= "", Visit.day <= "junk", Visit.day.in_(["junk"]),
     Visit.begins > 0, Visit.begins != Decimal(1), Visit.begins.between("a", NOW),
     Visit.opens < 5, literal("junk") >= Visit.day, Visit.state == 0, Visit.state.in_([1]),
-    Visit.rank == 0, Visit.count == DAY, Visit.guest != NOW,
+    Visit.rank == 0, Visit.count == DAY, Visit.guest != NOW, Visit.day <= time(9),
+    Visit.opens >= NOW, Visit.count == literal(State.OPEN, Integer()), Visit.count == KEY,
+    Visit.day != KEY, Visit.count.in_([1, KEY]),
     tuple_(Visit.id, Visit.day).in_([(1, "junk")]), func.coalesce(Visit.day, DAY) >= "junk",
 ]  # fmt: skip
 RIGHT: list[Any] = [
     Visit.day == DAY, Visit.day <= NOW, Visit.begins >= DAY, Visit.day.in_([DAY]),
-    Visit.begins.between(NOW, NOW), Visit.opens < time(9), Visit.state == State.OPEN,
+    Visit.begins.between(NOW, NOW), Visit.opens < time(9), Visit.count >= Decimal("0.5"),
+    Visit.count != 1.5, Visit.count == Rank.HIGH, Visit.count == literal(None, Integer()),
+    Visit.state == State.OPEN,
     Visit.state == "OPEN", Visit.state.in_([State.OPEN, State.SHUT]), Visit.rank == Rank.LOW,
     Visit.day.is_(None), extract("year", Visit.day) == 2026, Visit.begins + timedelta(1) > NOW,
     tuple_(Visit.id, Visit.day).in_([(1, DAY)]), Visit.begins <= func.now(),

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date, time, timedelta
-from decimal import Decimal
 from enum import Enum
+from numbers import Number
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -35,9 +35,7 @@ _COMPARED = frozenset(
         operators.not_in_op, *_BETWEEN,
     }
 )  # fmt: skip
-_NUMBERS = (bool, int, float, Decimal)
 _TRUTHS = (sa.True_, sa.False_)
-_MOMENTS = (date, time, timedelta)
 _CHOICE = "choice"
 _JSON = "JSON"
 _MEMBER = "member"
@@ -50,18 +48,19 @@ _NAMED = "Give it as a value."
 _SORTS: tuple[tuple[str, tuple[type[TypeEngine[Any]], ...]], ...] = (
     ("text", (sa.String,)),
     ("number", (sa.Boolean, sa.Integer, sa.Numeric)),
-    ("moment", (sa.Date, sa.DateTime, sa.Time)),
+    ("moment", (sa.Date, sa.DateTime)),
+    ("time", (sa.Time,)),
     (_JSON, (sa.JSON,)),
 )
 
 
-# What is never a value of a sort.
+# The values of a sort; and what is never one, where a driver may make any object one.
+_VALUES: dict[Any, type[Any] | tuple[type[Any], ...]] = {
+    "number": Number, "moment": date, "time": (time, timedelta),
+}  # fmt: skip
 _OTHERS: dict[Any, tuple[type[Any], ...]] = {
-    "text": (*_NUMBERS, *_MOMENTS),
-    "number": (str, *_MOMENTS),
-    "moment": (str, *_NUMBERS),
-    _CHOICE: (*_NUMBERS, *_MOMENTS),
-}
+    "text": (Number, date, time, timedelta), _CHOICE: (Number, date, time, timedelta),
+}  # fmt: skip
 
 
 class Comparison(NamedTuple):
@@ -182,8 +181,11 @@ def _is_of(value: Any, wanted: Any) -> bool:
     if isinstance(wanted, tuple):
         known = value if isinstance(value, (list, tuple)) else ()
         return all(map(_is_of, known, wanted))
-    is_member = wanted == _CHOICE and isinstance(value, Enum)
-    return is_member or not isinstance(value, _OTHERS.get(wanted, ()))
+    if value is None or (wanted == _CHOICE and isinstance(value, Enum)):
+        return True
+    if wanted in _VALUES:
+        return isinstance(value, _VALUES[wanted])
+    return not isinstance(value, _OTHERS.get(wanted, ()))
 
 
 def _expected(other: Any) -> Any:
