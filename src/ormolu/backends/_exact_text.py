@@ -230,8 +230,8 @@ class ExactComparisons(ExactMySQLMembers):
             quantified = copy.copy(side)
             quantified.element = self._with_exact_rows(side.element)
             return quantified
-        is_select = isinstance(side, ScalarSelect) and isinstance(side.element, Select)
-        return self._distinctly(side.element).scalar_subquery() if is_select else side
+        select: Any = side.element if isinstance(side, ScalarSelect) else None
+        return self._distinctly(select).scalar_subquery() if isinstance(select, Select) else side
 
     def _distinctly(self, select: Select[Any]) -> Select[Any]:
         """Return a SELECT of the same names, whose texts differ by code points."""
