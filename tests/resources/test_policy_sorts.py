@@ -48,6 +48,8 @@ class Visit(Base):
     day: Mapped[date]
     begins: Mapped[datetime] = mapped_column(DateTime())
     opens: Mapped[time]
+    lasts: Mapped[timedelta]
+    photo: Mapped[bytes]
     state: Mapped[State]
     rank: Mapped[Rank]
     guest: Mapped[str] = mapped_column(String(20))
@@ -63,14 +65,16 @@ WRONG: list[Any] = [
     Visit.opens < 5, literal("junk") >= Visit.day, Visit.state == 0, Visit.state.in_([1]),
     Visit.rank == 0, Visit.count == DAY, Visit.guest != NOW, Visit.day <= time(9),
     Visit.opens >= NOW, Visit.count == literal(State.OPEN, Integer()), Visit.count == KEY,
-    Visit.day != KEY, Visit.count.in_([1, KEY]),
+    Visit.day != KEY, Visit.count.in_([1, KEY]), Visit.lasts <= "junk", Visit.lasts >= 0,
+    Visit.begins - Visit.begins < "junk", Visit.photo == 0, Visit.photo <= DAY,
     tuple_(Visit.id, Visit.day).in_([(1, "junk")]), func.coalesce(Visit.day, DAY) >= "junk",
 ]  # fmt: skip
 RIGHT: list[Any] = [
     Visit.day == DAY, Visit.day <= NOW, Visit.begins >= DAY, Visit.day.in_([DAY]),
     Visit.begins.between(NOW, NOW), Visit.opens < time(9), Visit.count >= Decimal("0.5"),
+    Visit.lasts <= timedelta(1), Visit.begins - NOW < timedelta(1), Visit.photo == b"x",
     Visit.count != 1.5, Visit.count == Rank.HIGH, Visit.count == literal(None, Integer()),
-    Visit.state == State.OPEN,
+    Visit.lasts.between(timedelta(0), timedelta(2)), Visit.state == State.OPEN,
     Visit.state == "OPEN", Visit.state.in_([State.OPEN, State.SHUT]), Visit.rank == Rank.LOW,
     Visit.day.is_(None), extract("year", Visit.day) == 2026, Visit.begins + timedelta(1) > NOW,
     tuple_(Visit.id, Visit.day).in_([(1, DAY)]), Visit.begins <= func.now(),
@@ -107,8 +111,8 @@ async def test_no_row_is_shown_for_it(
     app.include_router(resource(Visit, path="/visits", policy=lambda: policy))
     async with client_of(app) as client:
         async with db.unit_of_work() as session:
-            session.add(Visit(day=DAY, begins=NOW, opens=time(9), state=State.OPEN, rank=Rank.LOW,
-                              guest="ann", count=1))  # fmt: skip
+            session.add(Visit(day=DAY, begins=NOW, opens=time(9), lasts=timedelta(1), photo=b"",
+                              state=State.OPEN, rank=Rank.LOW, guest="ann", count=1))  # fmt: skip
         answer = await client.get("/visits")
         is_word = value == "zzz" and form is not FORMS[0]
         assert answer.status_code in ({200, 500} if is_word else {500})

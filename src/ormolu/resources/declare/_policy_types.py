@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import BinaryExpression, BindParameter, BooleanClauseList, UnaryExpression
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.elements import Case, ExpressionClauseList, Tuple
 from sqlalchemy.sql.functions import FunctionElement
@@ -50,6 +51,8 @@ _SORTS: tuple[tuple[str, tuple[type[TypeEngine[Any]], ...]], ...] = (
     ("number", (sa.Boolean, sa.Integer, sa.Numeric)),
     ("moment", (sa.Date, sa.DateTime)),
     ("time", (sa.Time,)),
+    ("duration", (sa.Interval, postgresql.INTERVAL)),
+    ("bytes", (sa.LargeBinary, sa.BINARY, sa.VARBINARY)),
     (_JSON, (sa.JSON,)),
 )
 
@@ -57,6 +60,7 @@ _SORTS: tuple[tuple[str, tuple[type[TypeEngine[Any]], ...]], ...] = (
 # The values of a sort; and what is never one, where a driver may make any object one.
 _VALUES: dict[Any, type[Any] | tuple[type[Any], ...]] = {
     "number": Number, "moment": date, "time": (time, timedelta),
+    "duration": timedelta, "bytes": (bytes, bytearray, memoryview),
 }  # fmt: skip
 _OTHERS: dict[Any, tuple[type[Any], ...]] = {
     "text": (Number, date, time, timedelta), _CHOICE: (Number, date, time, timedelta),
@@ -221,7 +225,8 @@ def _stored_sort(side: Any) -> str | None:
 
 def _plain_sort(type_: Any) -> str | None:
     plain = type_
-    while isinstance(plain, TypeDecorator):
+    # To SQLAlchemy an interval is a decorated moment, which some backends have instead.
+    while isinstance(plain, TypeDecorator) and not isinstance(plain, sa.Interval):
         plain = plain.impl_instance
     return next((sort for sort, kinds in _SORTS if isinstance(plain, kinds)), None)
 
