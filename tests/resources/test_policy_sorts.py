@@ -11,7 +11,20 @@ from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import DateTime, Integer, MetaData, String, extract, func, literal, tuple_
+from sqlalchemy import (
+    ARRAY,
+    DateTime,
+    Integer,
+    MetaData,
+    String,
+    any_,
+    extract,
+    func,
+    literal,
+    tuple_,
+    type_coerce,
+)
+from sqlalchemy.dialects.postgresql import DATERANGE
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ormolu import Database, Model, Policy, UsageError, resource
@@ -59,6 +72,8 @@ class Visit(Base):
 KEY = UUID(int=0)
 DAY, NOW = date(2026, 3, 1), datetime(2026, 3, 1, 12, tzinfo=UTC).replace(tzinfo=None)
 
+STAY = type_coerce(func.daterange(Visit.day, Visit.day), DATERANGE())
+
 WRONG: list[Any] = [
     Visit.day == "2026-03-01", Visit.day >= "", Visit.day <= "junk", Visit.day.in_(["junk"]),
     Visit.begins > 0, Visit.begins != Decimal(1), Visit.begins.between("a", NOW),
@@ -78,6 +93,8 @@ RIGHT: list[Any] = [
     Visit.state == "OPEN", Visit.state.in_([State.OPEN, State.SHUT]), Visit.rank == Rank.LOW,
     Visit.day.is_(None), extract("year", Visit.day) == 2026, Visit.begins + timedelta(1) > NOW,
     tuple_(Visit.id, Visit.day).in_([(1, DAY)]), Visit.begins <= func.now(),
+    Visit.id == any_(literal([1, 2], ARRAY(Integer()))), Visit.day < func.upper(STAY),
+    func.lower(STAY) <= DAY, func.lower(Visit.guest) == "ann",
 ]  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import BinaryExpression, BindParameter, BooleanClauseList, UnaryExpression
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql.ranges import AbstractRange
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.elements import Case, ExpressionClauseList, Tuple
 from sqlalchemy.sql.functions import FunctionElement
@@ -95,7 +96,7 @@ def comparisons_in(
     for left, right in _compared_in(condition):
         for one, other in (left, right), (right, left):
             for each, plain in _pairs(one, other):
-                wanted = _expected(plain) if isinstance(each, BindParameter) else None
+                wanted = _expected(plain) if _has_values(each) else None
                 if wanted is not None:
                     yield each, Comparison(wanted, _name_of(plain), plain.type)
     for part in _json_members(condition):
@@ -192,13 +193,24 @@ def _is_of(value: Any, wanted: Any) -> bool:
     return not isinstance(value, _OTHERS.get(wanted, ()))
 
 
+def _has_values(side: Any) -> bool:
+    """Tell whether a side is values of the program's, and no list of PostgreSQL's within `any_`."""
+    return isinstance(side, BindParameter) and not isinstance(side.type, sa.ARRAY)
+
+
+def _makes_text(side: Any) -> bool:
+    """Tell whether a side is a function that returns text: `lower` of a range is its end."""
+    is_named = isinstance(side, FunctionElement) and getattr(side, "name", None) in TEXT_FUNCTIONS
+    return is_named and not any(isinstance(each.type, AbstractRange) for each in side.clauses)
+
+
 def _expected(other: Any) -> Any:
     """Return the sort of an expression's values, for a tuple those of its parts, or None."""
     if isinstance(other, BindParameter):
         return None
     if isinstance(other, Tuple):
         return tuple(_sort_of(each.type) for each in other.clauses)
-    if isinstance(other, FunctionElement) and getattr(other, "name", None) in TEXT_FUNCTIONS:
+    if _makes_text(other):
         return "text"
     type_ = getattr(other, "type", None)
     return _sort_of(type_) if isinstance(type_, TypeEngine) else None
@@ -216,7 +228,7 @@ def _sort_of(type_: TypeEngine[Any]) -> str | None:
 
 def _stored_sort(side: Any) -> str | None:
     """Return the sort of what the database has for an expression; None for a value's."""
-    if isinstance(side, FunctionElement) and getattr(side, "name", None) in TEXT_FUNCTIONS:
+    if _makes_text(side):
         return "text"
     type_ = getattr(side, "type", None)
     is_open = isinstance(side, BindParameter) or not isinstance(type_, TypeEngine)
