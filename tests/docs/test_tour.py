@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -55,7 +56,10 @@ def _run(runner: Runner, words: list[str], folder: Path) -> str:
         return ""
     if program == "pytest":
         command = [sys.executable, "-W", "error", "-m", "pytest", *rest, *_QUICKLY]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder)
+        own = {name: text for name, text in os.environ.items() if name != "PYTEST_ADDOPTS"}
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, cwd=folder, env=own
+        )
         return done.stdout + done.stderr
     is_script = program == "python"
     runner.run(SCRIPT.format(name=rest[0]) if is_script else COMMAND.format(words=words), folder)

@@ -105,6 +105,7 @@ STORED = {
 
 
 @pytest.mark.long
+@pytest.mark.timeout(240)
 @pytest.mark.backends("sqlite", "asyncpg", "mariadb")
 def test_killed_migration_leaves_nothing_or_is_told(project: Project) -> None:
     """At each of its steps: what the next `upgrade` and `current` say, and that it then goes on."""

@@ -21,7 +21,7 @@ URL = sys.argv[1]
 
 # Where this or its child waits is told before the test is ended for its time.
 faulthandler.register(signal.SIGALRM, chain=True)
-signal.alarm(75)
+signal.alarm(220)
 
 
 def call(verb: Callable[[Migrations], Awaitable[object]]) -> None:
@@ -40,7 +40,7 @@ async def _awaited(verb: Awaitable[object]) -> object:
 def killed_at(place: str, verb: Callable[[Migrations], Awaitable[object]]) -> None:
     child = os.fork()
     if child == 0:
-        signal.alarm(60)
+        signal.alarm(200)
         os.environ["KILLED_AT"] = place
         call(verb)
         os._exit(1)
