@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -14,7 +15,10 @@ from sqlalchemy import BindParameter, Dialect
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.types import Float, Numeric, TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeEngine
+
+from ormolu.lanes._columns import reader_of
+from ormolu.lanes._together import Together, together
 
 __all__ = [
     "NO_VALUES", "Plan", "PointPlan", "Read", "Slot", "UnplannableError", "Values", "numbered",
@@ -26,9 +30,6 @@ NO_VALUES: Values = MappingProxyType({})
 
 # Bytes that the rows of a read have at most: what has more is the session's.
 _ROOM = 16 * 1024 * 1024
-
-# What asyncpg says of a column, by which SQLAlchemy's types choose how to read it.
-_FLOAT_OID, _NUMERIC_OID = 701, 1700
 
 
 class UnplannableError(Exception):
@@ -151,6 +152,16 @@ class Plan:
             Exception: A value cannot be stored, or a default needs more than itself.
         """
         return [source(values) for source in self._sources]
+
+    @cached_property
+    def together(self) -> Together | None:
+        """Return PostgreSQL's statement for any number of reads by it; None if there is none."""
+        return together(self.text)
+
+    @property
+    def takes_only_keys(self) -> bool:
+        """Tell whether it is the same for all callers, but for the keys."""
+        return not self.has_clock and all(name is None or name in _KEYS for name in self._names)
 
     def arguments_but_keys(self, values: Values) -> list[Any]:
         """Return the parameters for some values, without the list of keys that comes later."""
@@ -372,28 +383,8 @@ def _reader_of(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any]
     Raises:
         UnplannableError: It depends on what the driver says of the column.
     """
-    impl: Any = type_.dialect_impl(dialect)
-    plain = impl
-    while isinstance(plain, TypeDecorator):
-        plain = plain.impl_instance
-    reader: Callable[[Any], Any] | None
     try:
-        if dialect.driver == "asyncpg" and isinstance(plain, (Float, Numeric)):
-            return _number_reader(impl, dialect)
-        reader = impl.result_processor(dialect, None)
+        return reader_of(type_, dialect)
     except (InvalidRequestError, TypeError) as error:
         message = f"{type_!r} is read by what the driver says of it"
         raise UnplannableError(message) from error
-    return reader
-
-
-def _number_reader(impl: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
-    """Return what reads a number: a float may be declared a decimal, and the other way round."""
-    of_float: Callable[[Any], Any] | None = impl.result_processor(dialect, _FLOAT_OID)
-    of_other: Callable[[Any], Any] | None = impl.result_processor(dialect, _NUMERIC_OID)
-
-    def read(value: Any) -> Any:
-        reader = of_float if isinstance(value, float) else of_other
-        return value if reader is None else reader(value)
-
-    return read

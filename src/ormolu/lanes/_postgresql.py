@@ -25,6 +25,9 @@ __all__ = ["PostgreSQLLanes", "PostgreSQLReads"]
 _ITEMS = 128
 _KEYS = 500
 
+# So many different reads of one row each take longer one by one than as one statement.
+_FEW = 3
+
 # Reads that are taken at once, to send equal ones once.
 _READS = 64
 
@@ -78,9 +81,10 @@ class PostgreSQLReads:
             NotDoneError: As `fetch`.
         """
         if plan.many is None:
-            rows = await self.fetch(((plan.one, plan.one.key_arguments(key, values)),), _as_is)
-        else:
-            rows = await self.fetch_of(plan.many, key, values)
+            arguments = plan.one.key_arguments(key, values)
+            found: Sequence[Any] | None = await self._points.put(plan.one, arguments, _first)
+            return found
+        rows = await self.fetch_of(plan.many, key, values)
         return rows[0] if rows else None
 
     async def fetch_of(
@@ -171,7 +175,7 @@ class _RowLane(PinnedLane):
 
 
 class _KeyLane(_RowLane):
-    """Reads by keys, those of the same statement together."""
+    """Reads by keys, and of one row each: those of the same statement together."""
 
     batch = _ITEMS
 
@@ -185,11 +189,41 @@ class _KeyLane(_RowLane):
     async def _send(self, batch: list[Item]) -> None:
         for plan, items in by_plan(batch):
             if plan.key is None:
-                await super()._send(items)
+                await super()._send(await self._send_together(plan, items))
                 continue
             for alike in _alike(items):
                 for group in _of_few_keys(alike):
                     await self._settle(group, self._send_keys)
+
+    async def _send_together(self, plan: Plan, items: list[Item]) -> list[Item]:
+        """Send reads of one row each as one statement; return those that go one by one."""
+        points = [item for item in items if item.make is _first]
+        together = plan.together if len(points) >= _FEW else None
+        if together is None or (self._bans and self._bans.has(together.text)):
+            return items
+        points = [item for item in points if together.takes(item.arguments)]
+        if len({tuple(item.arguments) for item in points}) < _FEW:
+            return items
+        await self._settle(points, self._send_points)
+        sent = set(map(id, points))
+        return [item for item in items if id(item) not in sent]
+
+    async def _send_points(self, points: list[Item]) -> None:
+        together = points[0].plan.together
+        assert together is not None
+        asked: dict[tuple[Any, ...], list[Item]] = {}
+        for item in points:
+            asked.setdefault(tuple(item.arguments), []).append(item)
+        try:
+            rows = await self._read(together.text, together.arguments(asked))
+        except NotDoneError:
+            # The next ones go one by one, in case it is this form of the statement.
+            self._bans.add(together.text)
+            raise
+        found = {row[-1]: row[:-1] for row in rows}
+        for number, alike in enumerate(asked.values(), 1):
+            for item in alike:
+                item.resolve(found.get(number))
 
     async def _send_keys(self, group: list[Item]) -> None:
         plan, arguments = group[0].plan, group[0].arguments
@@ -230,6 +264,10 @@ def _of_few_keys(items: list[Item]) -> list[list[Item]]:
 
 def _as_is(rows: Any) -> Any:
     return rows
+
+
+def _first(rows: Any) -> Any:
+    return rows[0] if rows else None
 
 
 def _load_of(lane: _RowLane) -> int:
