@@ -63,7 +63,7 @@ class Together:
 
     def takes(self, arguments: Sequence[Any]) -> bool:
         """Tell whether a read with these parameters surely does not make the others fail."""
-        return all([check(value) for check, value in zip(self._checks, arguments, strict=True)])
+        return all(check(value) for check, value in zip(self._checks, arguments, strict=True))
 
     def arguments(self, reads: Iterable[Sequence[Any]]) -> list[list[Any]]:
         """Return the parameters of reads that have these ones each."""
