@@ -14,6 +14,7 @@ from sqlalchemy import Engine, event
 from ormolu.controlled_delay import Patience
 from ormolu.engines._cancels import cancel_arguments
 from ormolu.engines._engine_options import check_engine_options, their_arguments
+from ormolu.engines._parameters import NO_AUTOCOMMIT
 from ormolu.engines._url import Target
 from ormolu.errors import ConfigurationError
 from ormolu.transactions import Access
@@ -120,6 +121,7 @@ class EngineOptions:
         if self.retry not in {"marked", "all", "never"}:
             message = f'retry={self.retry!r}: write "marked", "all" or "never".'
             raise ConfigurationError(message)
+        _refuse_autocommit(self)
         check_engine_options(self.engine_options)
 
     @property
@@ -132,6 +134,16 @@ class EngineOptions:
         """Return the seconds after which a connection is made anew; -1 for never."""
         seconds: float = self.engine_options.get("pool_recycle", -1)
         return seconds
+
+
+def _refuse_autocommit(options: EngineOptions) -> None:
+    if (options.isolation_level or "").upper() == "AUTOCOMMIT":
+        message = f"isolation_level={options.isolation_level!r}: {NO_AUTOCOMMIT}"
+        raise ConfigurationError(message)
+    # -1 is sqlite3's word for how it was before it had this argument.
+    if options.connect_args.get("autocommit") == 1:
+        message = f"connect_args has autocommit: {NO_AUTOCOMMIT}"
+        raise ConfigurationError(message)
 
 
 def check_deadline(seconds: float | None) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeEngine
 
 from ormolu.backends import backend_of
 from ormolu.engines._portability import check_columns, check_places
-from ormolu.errors import OverloadedError, SchemaMismatchError
+from ormolu.errors import ConfigurationError, OverloadedError, SchemaMismatchError
 from ormolu.limits import Limit
 
 __all__ = ["SchemaMode", "prepare_schema"]
@@ -33,6 +33,12 @@ _FAMILIES: tuple[tuple[str, tuple[type[TypeEngine[Any]], ...]], ...] = (
     ("text", (types.String, types.JSON, types.Uuid)),
     ("time", (types.DateTime, types.Date, types.Time, types.Interval)),
     ("bytes", (types.LargeBinary,)),
+)
+
+_NO_SCHEMA = (
+    "The connection has no place for tables. Write the name of the database at the end of the URL "
+    "(mysql://user:password@host/NAME); on PostgreSQL, make the schema that its search_path names: "
+    "CREATE SCHEMA ..."
 )
 
 
@@ -92,6 +98,8 @@ def _missing_tables(connection: Connection, metadata: MetaData) -> list[Table]:
     inspector = inspect(connection)
     there: set[Table] = set()
     for schema in _schemas(metadata):
+        if schema is None and inspector.default_schema_name is None:
+            raise ConfigurationError(_NO_SCHEMA)
         mapped = [table for table in metadata.sorted_tables if table.schema == schema]
         names = {*inspector.get_table_names(schema=schema)}
         there.update(table for table in mapped if table.name in names)

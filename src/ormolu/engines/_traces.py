@@ -91,7 +91,13 @@ def remove_traces(
         return
     reset = record.info.pop(_TRACES)
     if reset is not None and is_as_opened():
-        connection.run_async(lambda driver: driver.execute(reset))
+        connection.run_async(lambda driver: _send(driver, reset))
         connection.commit()
     else:
         record.invalidate()
+
+
+def _send(driver: Any, reset: str) -> Any:
+    if hasattr(driver, "prepare_threshold"):  # psycopg, which may prepare each: single statements
+        return driver.execute(reset, prepare=False)
+    return driver.execute(reset)

@@ -13,6 +13,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from ormolu.backends import BACKENDS, POSTGRESQL, Backend, backend_named
+from ormolu.engines._parameters import take_values
 from ormolu.engines._pasted import (
     KEEPALIVES,
     check_mysql,
@@ -48,6 +49,9 @@ _ASYNCPG_DSN = frozenset(
     }
 )  # fmt: skip
 
+# MySQL's own modes, and libpq's for the same.
+_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
+_MODES_OF_MYSQL = frozenset({*_MODES, "DISABLE", "PREFER", "REQUIRE", "VERIFY-CA", "VERIFY-FULL"})
 
 # What drivers take in a query, where a URL shows it.
 _SECRETS = frozenset({"passwd", "password", "sslpassword"})
@@ -102,7 +106,7 @@ def read_url(given: str | URL | None) -> Target:
             that is not installed.
     """
     url = _parse(given if given is not None else os.environ.get("DATABASE_URL") or _DEFAULT)
-    url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+    url = url.set(drivername=_driver_name(url))
     _check_driver(url)
     backend = url.get_backend_name()
     if backend == "sqlite":
@@ -114,6 +118,14 @@ def read_url(given: str | URL | None) -> Target:
     if backend in {"mysql", "mariadb"}:
         return _without_secrets(_read_mysql(url))
     return _without_secrets(Target(url=url))
+
+
+def _driver_name(url: URL) -> str:
+    """Return the scheme with an asynchronous driver, if it names none."""
+    scheme, mark, driver = url.drivername.partition("+")
+    if not mark:
+        return _DRIVERS.get(scheme) or scheme
+    return f"postgresql+{driver}" if scheme == "postgres" else url.drivername
 
 
 def _parse(given: str | URL) -> URL:
@@ -141,6 +153,9 @@ def _parse(given: str | URL) -> URL:
 def _check_place(url: URL) -> None:
     if "@" in (url.host or url.database or ""):
         raise ConfigurationError(_NO_URL)
+    if url.port is not None and not 0 < url.port < 65536:
+        message = f"There is no port {url.port}: write one from 1 to 65535."
+        raise ConfigurationError(message)
 
 
 def _without_secrets(target: Target) -> Target:
@@ -167,7 +182,7 @@ def _check_file(url: URL) -> None:
 def _check_driver(url: URL) -> None:
     try:
         dialect = url.get_dialect(_is_async=True)
-    except NoSuchModuleError as error:
+    except (NoSuchModuleError, ValueError) as error:
         if url.get_backend_name() in _PACKAGES:
             package = _PACKAGES[url.get_backend_name()]
             message = f'The dialect of "{url.drivername}" is not installed: pip install {package}'
@@ -193,9 +208,9 @@ def _check_driver(url: URL) -> None:
 def _read_postgresql(url: URL) -> Target:
     url = read_parameters(url)
     has_pooler = str(url.query.get("pgbouncer", "")).lower() in {"true", "1"}
-    url = url.difference_update_query(["pgbouncer"])
+    url, values = take_values(url.difference_update_query(["pgbouncer"]))
     target = _read_asyncpg(url) if url.get_driver_name() == "asyncpg" else Target(url=url)
-    return replace(target, has_pooler=has_pooler)
+    return replace(target, has_pooler=has_pooler, connect_args={**target.connect_args, **values})
 
 
 def _read_asyncpg(url: URL) -> Target:
@@ -210,8 +225,9 @@ def _read_asyncpg(url: URL) -> Target:
     if dsn_query:
         dsn = URL.create("postgresql", query=dsn_query)
         connect_args["dsn"] = dsn.render_as_string(hide_password=False)
-    if "connect_timeout" in url.query:
-        connect_args["timeout"] = float(str(url.query["connect_timeout"]))
+    # To libpq 0 is no limit; ours holds all the same.
+    if seconds := float(str(url.query.get("connect_timeout", "0"))):
+        connect_args["timeout"] = seconds
     keepalives = {key: int(str(value)) for key, value in url.query.items() if key in KEEPALIVES}
     ours = [*dsn_query, *keepalives, "channel_binding", "connect_timeout"]
     plain = url.difference_update_query(ours)
@@ -223,10 +239,14 @@ def _read_mysql(url: URL) -> Target:
     modes = [str(url.query[name]).upper() for name in names if name in url.query]
     url, hosts = take_hosts(url.difference_update_query(names))
     check_mysql(url)
+    url, values = take_values(url)
+    if modes and modes[0] not in _MODES_OF_MYSQL:
+        message = f"ssl-mode={modes[0]!r} in the URL: write one of {', '.join(_MODES)}."
+        raise ConfigurationError(message)
     if not modes or modes[0] in {"DISABLED", "DISABLE", "PREFERRED", "PREFER"}:
-        return Target(url=url, hosts=hosts)
+        return Target(url=url, connect_args=values, hosts=hosts)
     context = ssl.create_default_context()
     context.check_hostname = modes[0] in {"VERIFY_IDENTITY", "VERIFY-FULL"}
     if modes[0] in {"REQUIRED", "REQUIRE"}:
         context.verify_mode = ssl.CERT_NONE
-    return Target(url=url, connect_args={"ssl": context}, hosts=hosts)
+    return Target(url=url, connect_args={"ssl": context, **values}, hosts=hosts)
