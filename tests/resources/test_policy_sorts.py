@@ -13,19 +13,38 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import (
     ARRAY,
+    CHAR,
+    JSON,
+    Boolean,
     DateTime,
+    Dialect,
+    Double,
+    Float,
     Integer,
     MetaData,
     String,
+    TypeDecorator,
+    UnaryExpression,
+    Uuid,
+    and_,
     any_,
+    case,
+    cast,
+    exists,
     extract,
     func,
     literal,
+    literal_column,
+    select,
+    text,
     tuple_,
     type_coerce,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import DATERANGE
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, aliased, column_property, mapped_column
+from sqlalchemy.sql import operators
+from sqlalchemy.types import TypeEngine
 
 from ormolu import Database, Model, Policy, UsageError, resource
 from ormolu.resources.declare._policy import checked_policy
@@ -69,8 +88,86 @@ class Visit(Base):
     count: Mapped[int]
 
 
+class Reserve(TypeDecorator[UUID]):
+    """A UUID in the way of many projects: text, but for PostgreSQL."""
+
+    impl = CHAR(36)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        is_native = dialect.name == "postgresql"
+        return dialect.type_descriptor(postgresql.UUID() if is_native else CHAR(36))
+
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> Any:
+        return None if value is None else str(value)
+
+
+class Park(Base):
+    __tablename__ = "sorted_parks"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    doc: Mapped[Any] = mapped_column(JSON)
+    key: Mapped[UUID] = mapped_column(Uuid())
+    token: Mapped[str] = mapped_column(String(36))
+    reserve: Mapped[Any] = mapped_column(Reserve())
+    area: Mapped[float] = mapped_column(Float())
+    depth: Mapped[float] = mapped_column(Double())
+    name: Mapped[str] = mapped_column(String(20))
+    photo: Mapped[bytes]
+    opened: Mapped[datetime | None]
+    is_open: Mapped[bool]
+    lasts: Mapped[timedelta]
+    lower: Mapped[str] = column_property(func.lower(name))
+
+
+def untrue(part: Any) -> Any:
+    """Return NOT of what SQLAlchemy warns of: it will refuse that some day."""
+    return UnaryExpression(part.expression, operator=operators.inv, type_=Boolean())
+
+
+BOUGHT = aliased(Park)
+NONE, OPENED = literal(None, Integer()), Park.opened.expression
 KEY = UUID(int=0)
 DAY, NOW = date(2026, 3, 1), datetime(2026, 3, 1, 12, tzinfo=UTC).replace(tzinfo=None)
+
+# Whatever the values are: what is chosen from is compared, and what is no number is not true.
+WRONG_OF_PARK: list[Any] = [
+    untrue(Park.doc["shut"]), Park.doc["open"], Park.doc["shut"].is_not(True),
+    Park.doc["open"].is_(True),
+    Park.doc["open"] == True, untrue(Park.opened), and_(Park.is_open, OPENED),  # noqa: E712
+    case((OPENED, 1), else_=0) == 1, untrue(Park.key), untrue(Park.photo), untrue(Park.lasts),
+    exists().where(BOUGHT.name.expression),
+    exists().where(BOUGHT.doc["open"], BOUGHT.id == Park.id),
+    Park.lower == 0, func.lower(Park.name).label("small") == 0, Park.lower == Park.id,
+    select(func.lower(BOUGHT.name)).scalar_subquery() == 0, Park.id.in_(select(Park.lower)),
+    Park.area == "junk", Park.depth >= "", Park.area == Park.name, Park.key == 0,
+    Park.key == Park.token, Park.key != cast(Park.token, String), Park.id == Park.key,
+    case((Park.is_open, 0), else_=Park.name) == 0, case((Park.id == 7, 7), else_=Park.name) == 0,
+    func.coalesce(NONE, Park.name) == 0, func.ifnull(Park.name, "") == 0,
+    func.coalesce(Park.name, Park.id) == "a", func.nullif(Park.name, 0).is_(None),
+    func.greatest(Park.opened, "junk") > NOW, func.strftime("%s", Park.opened) > 5,
+    getattr(func, "if")(Park.is_open, Park.name, Park.id) == "a", func.substr(Park.name, 1, 2) == 0,
+]  # fmt: skip
+RIGHT_OF_PARK: list[Any] = [
+    Park.doc["open"].as_boolean(), ~Park.doc["open"].as_boolean(), Park.doc["open"].is_(None),
+    Park.doc["open"].as_boolean().is_not(True), exists().where(BOUGHT.is_open),
+    exists().where(BOUGHT.doc["open"].as_boolean(), BOUGHT.id == Park.id),
+    exists(select(BOUGHT.id).join(Park, BOUGHT.id == Park.id)),
+    Park.name.op("REGEXP")("^a"), Park.name.op("<->")("ann") < 0.5, Park.name.op("~*")("^a"),
+    and_(Park.name.op("%")("ann"), Park.is_open), Park.doc.op("->>")("name") == "ann",
+    Park.doc.op("@>", is_comparison=True)({"a": 1}), Park.lower == "ann", Park.lower == Park.name,
+    func.substr(Park.photo, 1, 2) == Park.photo, func.substr(Park.photo, 1, 2) == b"xx",
+    Park.area == 1, Park.area >= Decimal("0.5"), Park.depth == Park.area, Park.depth == Park.id,
+    Park.key == KEY, Park.key == Park.reserve, Park.reserve == KEY, Park.reserve == Park.token,
+    case((Park.is_open, 1), else_=0) == 1, case((Park.is_open, Park.name), else_="") == "ann",
+    case((Park.is_open, Park.name), else_=None) == "ann", func.coalesce(Park.name, "") == "",
+    func.coalesce(Park.doc["n"].as_integer(), 0) > 1, func.coalesce(Park.opened, NOW) > NOW,
+    func.coalesce(Park.is_open, False), func.nullif(Park.name, "").is_(None),
+    func.coalesce(select(func.count(BOUGHT.id)).scalar_subquery(), 0) > 1,
+    func.greatest(Park.id, 5) == 5, func.ifnull(Park.is_open, True), func.lower(Park.name) == "a",
+    func.coalesce(func.length(Park.name), 0) > 3, func.custom(Park.name) == 5, func.custom(Park.id),
+    text("name = 0"), literal_column("name") == 0, func.min(Park.opened, func.now()) < NOW,
+    Park.doc.is_not(None), Park.doc["a"] == Park.doc["b"], func.coalesce(Park.doc, {}).is_(None),
+]  # fmt: skip
 
 STAY = type_coerce(func.daterange(Visit.day, Visit.day), DATERANGE())
 
@@ -108,6 +205,23 @@ def test_a_value_of_another_sort_is_refused(condition: Any) -> None:
 @pytest.mark.parametrize("condition", RIGHT, ids=lambda each: f"{each} {each.compile().params}")
 def test_a_value_of_the_sort_is_taken(condition: Any) -> None:
     assert checked_policy(Policy(visible=condition), Visit).visible is condition
+
+
+def names_of(conditions: list[Any]) -> list[str]:
+    return [f"{place} {each}" for place, each in enumerate(conditions)]
+
+
+@pytest.mark.parametrize("condition", WRONG_OF_PARK, ids=names_of(WRONG_OF_PARK))
+def test_what_no_value_makes_right_is_refused(condition: Any) -> None:
+    """PostgreSQL refuses it; to others a word is no truth, or the number 0."""
+    with pytest.raises(UsageError, match=r"resource\(Park\) compares .* with"):
+        checked_policy(Policy(visible=condition), Park)
+
+
+@pytest.mark.parametrize("condition", RIGHT_OF_PARK, ids=names_of(RIGHT_OF_PARK))
+def test_what_is_not_known_is_left_to_the_database(condition: Any) -> None:
+    """An operator of the program's own has no type unless it says one."""
+    assert checked_policy(Policy(visible=condition), Park).visible is condition
 
 
 FORMS: list[Callable[[Any], Any]] = [

@@ -20,7 +20,6 @@ from sqlalchemy.sql.elements import (
     ClauseList,
     CollationClause,
     CollectionAggregate,
-    Grouping,
     Label,
     Over,
     Tuple,
@@ -30,16 +29,24 @@ from sqlalchemy.sql.selectable import CompoundSelect, ScalarSelect, SelectBase
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
 from ormolu.backends._exact_json import ExactMySQLMembers, ExactSQLiteMembers, is_member
+from ormolu.backends._exact_moments import (
+    ExactMySQLMoments,
+    ExactSQLiteMoments,
+    may_be_moment,
+)
+from ormolu.backends._sides import stored_type, without_grouping, without_quantifier
 
 __all__ = [
-    "TEXT_FUNCTIONS", "ExactText", "compile_exactly", "exact_text", "without_grouping",
-    "without_quantifier",
+    "TEXT_FUNCTIONS", "ExactText", "compile_exactly", "exact_text",
 ]  # fmt: skip
 
 # SQLAlchemy knows no type of these.
 TEXT_FUNCTIONS = frozenset(
-    {"concat", "left", "lower", "ltrim", "replace", "right", "rtrim", "substr", "substring",
-     "trim", "upper"}
+    {"btrim", "concat", "concat_ws", "date_format", "format", "group_concat", "hex", "initcap",
+     "json_type", "json_unquote", "json_value", "lcase", "left", "lower", "lpad", "ltrim", "md5",
+     "mid", "printf", "quote", "regexp_replace", "regexp_substr", "repeat", "replace", "reverse",
+     "right", "rpad", "rtrim", "sha1", "sha2", "split_part", "strftime", "string_agg", "substr",
+     "substring", "substring_index", "to_char", "translate", "trim", "typeof", "ucase", "upper"}
 )  # fmt: skip
 
 _EQUALITIES = frozenset({operators.eq, operators.in_op})
@@ -90,8 +97,8 @@ def exact_text(condition: ColumnElement[Any]) -> ColumnElement[Any]:
     Args:
         condition: One of the program's.
     """
-    is_of_text = any(map(_may_compare_text, visitors.iterate(condition)))
-    return ExactText(condition) if is_of_text else condition
+    is_exact = not any(map(_may_differ, visitors.iterate(condition)))
+    return condition if is_exact else ExactText(condition)
 
 
 def compile_exactly(dialect: Dialect, compiler: type[Any]) -> None:
@@ -115,7 +122,7 @@ def _compile(element: ExactText, compiler: Any, **options: Any) -> str:
         compiler.is_exact = outer
 
 
-class ExactLike(ExactSQLiteMembers):
+class ExactLike(ExactSQLiteMoments, ExactSQLiteMembers):
     """Compiles LIKE for SQLite: as GLOB, which ignores no case."""
 
     is_exact = False
@@ -157,7 +164,7 @@ def _steps(escape: str | None) -> Iterator[tuple[str, str]]:
         yield place, f"[{letter}]" if letter in "[*?" else letter
 
 
-class ExactComparisons(ExactMySQLMembers):
+class ExactComparisons(ExactMySQLMoments, ExactMySQLMembers):
     """Compiles comparisons of text for MySQL: by code points, and first so that an index serves.
 
     DISTINCT, UNION and its like, GROUP BY and PARTITION BY compare, too.
@@ -266,7 +273,7 @@ class ExactComparisons(ExactMySQLMembers):
         sides = (left, right)
         # Of what SQLAlchemy knows no type it may be text; numbers compare the same as texts do.
         is_text = any(_is_text(each, self.dialect) for each in sides) or all(
-            isinstance(_stored(each, self.dialect), NullType) for each in sides
+            isinstance(stored_type(each, self.dialect), NullType) for each in sides
         )
         is_chosen = any(_has_collation(each, self.dialect) for each in sides)
         return self.by_code_points(left) if is_text and not is_chosen else None
@@ -274,17 +281,6 @@ class ExactComparisons(ExactMySQLMembers):
     def by_code_points(self, text: Any) -> Any:
         """Return text so that it compares by its code points."""
         raise NotImplementedError
-
-
-def without_grouping(part: Any) -> Any:
-    """Return an expression without the parentheses around it."""
-    return part.element if isinstance(part, Grouping) else part
-
-
-def without_quantifier(side: Any) -> Any:
-    """Return a side of a comparison without `any_` and `all_`, whose own type is a truth value."""
-    inner = without_grouping(side)
-    return without_grouping(inner.element) if isinstance(inner, CollectionAggregate) else inner
 
 
 def _groups_of(select: Select[Any]) -> list[Any]:
@@ -305,8 +301,9 @@ def _without_label(part: Any, select: Select[Any] | None = None) -> Any:
     return _without_label(part.element) if is_label else part
 
 
-def _may_compare_text(part: Any) -> bool:
-    if isinstance(part, (SelectBase, Over)) or is_member(part):
+def _may_differ(part: Any) -> bool:
+    """Tell whether some backend may compute another thing of a part than others do."""
+    if isinstance(part, (SelectBase, Over)) or is_member(part) or may_be_moment(part):
         return True
     if isinstance(part, Case):
         return part.value is not None and _may_be_text(part.value)
@@ -322,7 +319,7 @@ def _may_be_text(side: Any) -> bool:
 
 
 def _is_text(side: Any, dialect: Dialect) -> bool:
-    stored = _stored(side, dialect)
+    stored = stored_type(side, dialect)
     if isinstance(stored, NullType):
         return getattr(without_grouping(side), "name", None) in TEXT_FUNCTIONS
     # An enumeration of the database's own has no two members that it calls equal.
@@ -331,16 +328,7 @@ def _is_text(side: Any, dialect: Dialect) -> bool:
 
 
 def _has_collation(side: Any, dialect: Dialect) -> bool:
-    if getattr(_stored(side, dialect), "collation", None):
+    if getattr(stored_type(side, dialect), "collation", None):
         return True
     parts = () if isinstance(without_grouping(side), SelectBase) else visitors.iterate(side)
     return any(isinstance(part, CollationClause) for part in parts)
-
-
-def _stored(side: Any, dialect: Dialect) -> Any:
-    """Return the type that the database has for a side of a comparison."""
-    type_ = getattr(without_quantifier(side), "type", None) or NullType()
-    stored = type_.dialect_impl(dialect)
-    while isinstance(stored, TypeDecorator):
-        stored = stored.impl_instance.dialect_impl(dialect)
-    return stored

@@ -31,7 +31,13 @@ from ormolu.query._sorting import (
     sort_columns,
     sort_expressions,
 )
-from ormolu.query._stored import is_converted, stored_type, undecorated, variant_types
+from ormolu.query._stored import (
+    is_converted,
+    stored_type,
+    stored_types,
+    undecorated,
+    variant_types,
+)
 from ormolu.query._text import equals, is_one_of
 from ormolu.query._types import is_json, is_text
 from ormolu.query._uncached import uncached_attributes
@@ -50,6 +56,6 @@ __all__ = [
     "make_rows", "member_texts", "mismatched_types", "nearest", "operators_of", "plain_type",
     "plain_value", "prepare", "read_selection", "read_sort", "reads_relations", "refuse",
     "revealed", "rows_after", "shown", "size_of", "sort_columns", "sort_expressions",
-    "spellings_of", "sqlite_digit_check", "stored_type", "uncached_attributes", "undecorated",
-    "unlimited", "variant_types", "views_in", "walk",
+    "spellings_of", "sqlite_digit_check", "stored_type", "stored_types", "uncached_attributes",
+    "undecorated", "unlimited", "variant_types", "views_in", "walk",
 ]  # fmt: skip
