@@ -24,7 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from ormolu import Database, Model, Policy, resource
+from ormolu import Database, Model, Policy, UsageError, resource
+from ormolu.resources.declare._policy import checked_policy
 from tests.fixtures.apps import client_of
 from tests.fixtures.kept import KeptApp, keep_running
 from tests.resources.twins import by_the_session
@@ -282,3 +283,35 @@ async def test_conditions_with_queries_of_names(database_url: str) -> None:
                 assert (await sent).status_code == (200 if key == tenant else 403)
             sent = client.delete(f"/shelves/{3 - tenant}", headers=headers)
             assert (await sent).status_code == 403
+
+
+TWICE: dict[str, Callable[[Any, Any], Any]] = {
+    "or": lambda one, other: or_(Book.tenant == one, Book.id == other),
+    "behind": lambda one, other: (Book.tenant == one) & Book.shelf.has(Shelf.tenant == other),
+    "text": lambda one, other: or_(
+        text("books.tenant = :who").bindparams(who=one.value), Book.id == other
+    ),
+}
+
+
+@pytest.mark.parametrize("form", TWICE.values(), ids=TWICE)
+def test_one_name_has_one_value(
+    form: Callable[[Any, Any], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """To SQLAlchemy both are one parameter, which got the last value; in each request."""
+    for values in (7, 7), (7, 8), (3, 3):
+        caplog.clear()
+        policy = Policy(visible=form(*[bindparam("who", value, Integer) for value in values]))
+        if values[0] == values[1]:
+            assert checked_policy(policy, Book) is policy
+            continue
+        with pytest.raises(UsageError, match=r"resource\(Book\) has two values .* 'who'"):
+            checked_policy(policy, Book)
+        assert "Give each a name of its own" in caplog.text
+
+
+def test_each_condition_has_names_of_its_own() -> None:
+    """What is visible and what is writable are told apart."""
+    visible, writable = [Book.tenant == bindparam("who", value) for value in (1, 2)]
+    policy = Policy(visible=visible, writable=writable)
+    assert checked_policy(policy, Book) is policy

@@ -8,21 +8,25 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import ColumnClause, Grouping, TableValuedColumn
-from sqlalchemy.sql.selectable import FromClause, SelectBase
+from sqlalchemy.sql.elements import Grouping
 
 from ormolu.backends import ExactText, exact_text, step_by_step
 from ormolu.errors import UsageError
 from ormolu.query import in_parentheses, nearest
 from ormolu.resources.declare._columns import every_name_of
 from ormolu.resources.declare._lru import LRUCache
-from ormolu.resources.declare._policy_parameters import is_sent_otherwise, send_exactly
+from ormolu.resources.declare._policy_parameters import (
+    is_sent_otherwise,
+    named_alike,
+    send_exactly,
+)
+from ormolu.resources.declare._policy_tables import columns_of_others
 from ormolu.resources.declare._policy_types import (
     Comparison,
     comparisons_in,
@@ -218,14 +222,15 @@ def checked_policy(found: Any, model: type[Any]) -> Policy:
     structure, correct = found.structure, cached_on_mapper(mapper, _correct_structures, mapper)
     compared = None if structure is None else correct.get(structure.key)
     if structure is not None and compared is not None:
-        for place, comparison in compared:
-            _check_value(structure.values[place], comparison, model)
+        for places, comparison in compared:
+            _check_values([structure.values[place] for place in places], comparison, model)
         return found
     checked = _checked(found, model)
     if structure is not None and checked is found:
-        places = {id(bind): place for place, bind in enumerate(structure.values)}
-        known = [(places.get(id(bind)), each) for bind, each in _comparisons(found)]
-        if all(place is not None for place, _ in known):
+        numbers = {id(bind): place for place, bind in enumerate(structure.values)}
+        known = [([numbers.get(id(bind)) for bind in binds], each)
+                 for binds, each in _comparisons(found)]  # fmt: skip
+        if not any(None in places for places, _ in known):
             correct.put(structure.key, known)
     return checked
 
@@ -238,24 +243,38 @@ def _correct_structures(_mapper: Mapper[Any]) -> LRUCache[Any]:
     return LRUCache(_STRUCTURES)
 
 
-def _comparisons(policy: Policy) -> Iterator[tuple[sa.BindParameter[Any], Comparison]]:
+def _comparisons(
+    policy: Policy,
+) -> Iterator[tuple[Sequence[sa.BindParameter[Any]], Comparison | None]]:
+    """Yield parameters with what they are compared with; those of one name with None."""
     for rows in policy.conditions:
         if not isinstance(rows, bool):
-            yield from comparisons_in(rows)
+            yield from (([bind], each) for bind, each in comparisons_in(rows))
+            yield from ((binds, None) for binds in named_alike(rows))
 
 
-def _check_value(bind: sa.BindParameter[Any], comparison: Comparison, model: type[Any]) -> None:
-    """Check that text is compared with text, and a number with numbers.
+def _check_values(
+    binds: Sequence[sa.BindParameter[Any]], comparison: Comparison | None, model: type[Any]
+) -> None:
+    """Check that text is compared with text, and that parameters of one name have one value.
 
     Raises:
         UsageError: It is not so.
     """
-    if not is_taken(bind, comparison.wanted):
-        message = (
-            f"The policy of resource({model.__name__}) {comparison.words}. {remedy_for(comparison)}"
-        )
-        _log.error("%s", message)
-        raise UsageError(message)
+    first = binds[0].effective_value
+    if comparison is None:
+        is_right = all(bind.effective_value == first for bind in binds)
+        told = f"has two values for the parameter {binds[0].key!r}. Give each a name of its own."
+    else:
+        is_right = is_taken(binds[0], comparison.wanted)
+        told = f"{comparison.words}. {remedy_for(comparison)}"
+    if not is_right:
+        _refuse(f"The policy of resource({model.__name__}) {told}")
+
+
+def _refuse(message: str) -> NoReturn:
+    _log.error("%s", message)
+    raise UsageError(message)
 
 
 # A program has few: one for each role, say.
@@ -263,35 +282,26 @@ _STRUCTURES = 100
 
 
 def _checked(found: Policy, model: type[Any]) -> Policy:
-    _check_tables(found, sa.inspect(model))
-    _check_sorts(found, model)
-    for bind, comparison in _comparisons(found):
-        _check_value(bind, comparison, model)
-    known = sa.inspect(model).all_orm_descriptors.keys()
-    for name in (*found.hidden, *found.read_only, *found.assign):
+    name = f"The policy of resource({model.__name__})"
+    mapper = sa.inspect(model)
+    for told in () if found.touched is None else columns_of_others(found.touched, mapper):
+        _refuse(f"{name} {told}")
+    # Columns are compared with others of their sort, no text is a truth, and none names a member.
+    conditions = [rows for rows in found.conditions if not isinstance(rows, bool)]
+    for told in (each for rows in conditions for each in mismatches_in(rows)):
+        _refuse(f"{name} {told}")
+    for binds, comparison in _comparisons(found):
+        _check_values(binds, comparison, model)
+    known = mapper.all_orm_descriptors.keys()
+    for each in (*found.hidden, *found.read_only, *found.assign):
         # A misspelled name would hide nothing, and nobody would notice.
-        if name not in known:
+        if each not in known:
             message = (
-                f"The policy of resource({model.__name__}) names {name!r}, which "
-                f"{model.__name__} does not have{nearest(name, map(str, known))}."
+                f"{name} names {each!r}, which {model.__name__} does not have"
+                f"{nearest(each, map(str, known))}."
             )
             raise UsageError(message)
-    return _with_every_name(found, sa.inspect(model))
-
-
-def _check_sorts(policy: Policy, model: type[Any]) -> None:
-    """Check that columns are compared with others of their sort, and that no text is a truth.
-
-    Nor may a column name a member of JSON.
-
-    Raises:
-        UsageError: Text is compared with a number, say.
-    """
-    conditions = [rows for rows in policy.conditions if not isinstance(rows, bool)]
-    for told in (each for rows in conditions for each in mismatches_in(rows)):
-        message = f"The policy of resource({model.__name__}) {told}"
-        _log.error("%s", message)
-        raise UsageError(message)
+    return _with_every_name(found, mapper)
 
 
 def isolate_policy(policy: Policy, place: int) -> Policy:
@@ -350,49 +360,6 @@ def _with_every_name(policy: Policy, mapper: Mapper[Any]) -> Policy:
     if hidden == policy.hidden and read_only == policy.read_only:
         return policy
     return replace(policy, hidden=hidden, read_only=read_only)
-
-
-def _check_tables(policy: Policy, mapper: Mapper[Any]) -> None:
-    """Check that a condition is on the model's tables; another one would make a product of rows.
-
-    Raises:
-        UsageError: It names columns of another table, or of none.
-    """
-    condition = policy.touched
-    known = cached_on_mapper(mapper, _tables_of, mapper)
-    name = mapper.class_.__name__
-    for column, table in () if condition is None else _columns_of(condition):
-        if table is None and not column.is_literal:
-            # What SQLite does not know in quotes is text to it: not "isHidden" would be true.
-            told = f"of no table. Write {name}.{column.name}."
-        elif table is not None and table not in known:
-            told = f"and {table} is no table of {name}. Write that as exists(), any() or has()."
-        else:
-            continue
-        message = f"The policy of resource({name}) compares {column}, {told}"
-        raise UsageError(message)
-
-
-def _tables_of(mapper: Mapper[Any]) -> frozenset[Any]:
-    joined = [part for part in visitors.iterate(mapper.selectable) if isinstance(part, FromClause)]
-    return frozenset([*mapper.tables, *joined])
-
-
-def _columns_of(condition: sa.ColumnElement[bool]) -> Iterator[tuple[Any, Any]]:
-    """Yield the columns of a condition with their tables, without those in subqueries.
-
-    Nothing is compiled for it: that takes the dialect of the database, and conditions kept apart.
-    """
-    waiting: list[Any] = [condition]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, ColumnClause):
-            yield part, part.table
-        elif isinstance(part, TableValuedColumn):
-            # A function that returns rows, and has become a column, is a table of its own.
-            yield part, part.scalar_alias
-        elif not isinstance(part, SelectBase):
-            waiting += part.get_children()
 
 
 # The policy of a resource that has none, and of Python calls that pass none.

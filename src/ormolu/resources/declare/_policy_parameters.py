@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from sqlalchemy import BindParameter, DateTime, Time
+from sqlalchemy import BindParameter, ClauseElement, DateTime, Time
+from sqlalchemy.sql import visitors
 from sqlalchemy.types import TupleType, TypeEngine
 
 from ormolu.query import is_converted, unlimited
 
-__all__ = ["is_sent_otherwise", "send_exactly", "value_in_utc"]
+__all__ = ["is_sent_otherwise", "named_alike", "send_exactly", "value_in_utc"]
 
 _DAY = date(2000, 1, 1)
 
@@ -25,6 +26,15 @@ _DAY = date(2000, 1, 1)
 def is_sent_otherwise(bind: BindParameter[Any]) -> bool:
     """Tell whether a parameter would not be sent exactly as it is on every backend."""
     return _unlimited(bind.type) is not bind.type or _is_elsewhere(bind)
+
+
+def named_alike(condition: ClauseElement) -> list[list[BindParameter[Any]]]:
+    """Return the parameters of a condition that have one name: to SQLAlchemy they are one."""
+    named: dict[str, list[BindParameter[Any]]] = {}
+    for part in visitors.iterate(condition):
+        if isinstance(part, BindParameter) and not part.unique:
+            named.setdefault(part.key, []).append(part)
+    return [binds for binds in named.values() if len(binds) > 1]
 
 
 def send_exactly(bind: BindParameter[Any]) -> None:
