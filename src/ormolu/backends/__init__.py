@@ -5,13 +5,13 @@ Knows SQLAlchemy's dialects and types; no engine, no model, no request.
 
 from ormolu.backends._conversions import Conversion, has_meaning
 from ormolu.backends._exact_json import is_member, step_by_step
-from ormolu.backends._exact_text import TEXT_FUNCTIONS, ExactText, exact_text
+from ormolu.backends._exact_text import ExactText, exact_text
 from ormolu.backends._generic import Backend, Unreadiness
 from ormolu.backends._mysql import is_short_float
 from ormolu.backends._patterns import pieces_of
 from ormolu.backends._postgresql import POSTGRESQL
 from ormolu.backends._registry import BACKENDS, backend_named, backend_of, name_of
-from ormolu.backends._sides import without_grouping, without_quantifier
+from ormolu.backends._sides import TEXT_FUNCTIONS, without_grouping, without_quantifier
 
 __all__ = [
     "BACKENDS", "POSTGRESQL", "TEXT_FUNCTIONS", "Backend", "Conversion", "ExactText", "Unreadiness",

@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Dialect, Enum, Select, String, case, tuple_
+from sqlalchemy import Boolean, ColumnElement, Dialect, Select, String, case, tuple_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.elements import (
     BinaryExpression,
     Case,
+    Cast,
     ClauseList,
     CollationClause,
     CollectionAggregate,
@@ -28,26 +29,16 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import CompoundSelect, ScalarSelect, SelectBase
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
+from ormolu.backends._exact_casts import ExactMySQLCasts, ExactSQLiteCasts
 from ormolu.backends._exact_json import ExactMySQLMembers, ExactSQLiteMembers, is_member
 from ormolu.backends._exact_moments import (
     ExactMySQLMoments,
     ExactSQLiteMoments,
     may_be_moment,
 )
-from ormolu.backends._sides import stored_type, without_grouping, without_quantifier
+from ormolu.backends._sides import is_text, stored_type, without_grouping, without_quantifier
 
-__all__ = [
-    "TEXT_FUNCTIONS", "ExactText", "compile_exactly", "exact_text",
-]  # fmt: skip
-
-# SQLAlchemy knows no type of these.
-TEXT_FUNCTIONS = frozenset(
-    {"btrim", "concat", "concat_ws", "date_format", "format", "group_concat", "hex", "initcap",
-     "json_type", "json_unquote", "json_value", "lcase", "left", "lower", "lpad", "ltrim", "md5",
-     "mid", "printf", "quote", "regexp_replace", "regexp_substr", "repeat", "replace", "reverse",
-     "right", "rpad", "rtrim", "sha1", "sha2", "split_part", "strftime", "string_agg", "substr",
-     "substring", "substring_index", "to_char", "translate", "trim", "typeof", "ucase", "upper"}
-)  # fmt: skip
+__all__ = ["ExactText", "compile_exactly", "exact_text"]
 
 _EQUALITIES = frozenset({operators.eq, operators.in_op})
 _PATTERNS = frozenset(
@@ -122,7 +113,7 @@ def _compile(element: ExactText, compiler: Any, **options: Any) -> str:
         compiler.is_exact = outer
 
 
-class ExactLike(ExactSQLiteMoments, ExactSQLiteMembers):
+class ExactLike(ExactSQLiteCasts, ExactSQLiteMoments, ExactSQLiteMembers):
     """Compiles LIKE for SQLite: as GLOB, which ignores no case."""
 
     is_exact = False
@@ -164,7 +155,7 @@ def _steps(escape: str | None) -> Iterator[tuple[str, str]]:
         yield place, f"[{letter}]" if letter in "[*?" else letter
 
 
-class ExactComparisons(ExactMySQLMoments, ExactMySQLMembers):
+class ExactComparisons(ExactMySQLCasts, ExactMySQLMoments, ExactMySQLMembers):
     """Compiles comparisons of text for MySQL: by code points, and first so that an index serves.
 
     DISTINCT, UNION and its like, GROUP BY and PARTITION BY compare, too.
@@ -272,11 +263,11 @@ class ExactComparisons(ExactMySQLMoments, ExactMySQLMembers):
             return tuple_(*[each if part is None else part for part, each in pairs])
         sides = (left, right)
         # Of what SQLAlchemy knows no type it may be text; numbers compare the same as texts do.
-        is_text = any(_is_text(each, self.dialect) for each in sides) or all(
+        are_texts = any(is_text(each, self.dialect) for each in sides) or all(
             isinstance(stored_type(each, self.dialect), NullType) for each in sides
         )
         is_chosen = any(_has_collation(each, self.dialect) for each in sides)
-        return self.by_code_points(left) if is_text and not is_chosen else None
+        return self.by_code_points(left) if are_texts and not is_chosen else None
 
     def by_code_points(self, text: Any) -> Any:
         """Return text so that it compares by its code points."""
@@ -303,7 +294,7 @@ def _without_label(part: Any, select: Select[Any] | None = None) -> Any:
 
 def _may_differ(part: Any) -> bool:
     """Tell whether some backend may compute another thing of a part than others do."""
-    if isinstance(part, (SelectBase, Over)) or is_member(part) or may_be_moment(part):
+    if isinstance(part, (Cast, Over, SelectBase)) or is_member(part) or may_be_moment(part):
         return True
     if isinstance(part, Case):
         return part.value is not None and _may_be_text(part.value)
@@ -316,15 +307,6 @@ def _may_be_text(side: Any) -> bool:
     if isinstance(inner, Tuple):
         return any(map(_may_be_text, inner.clauses))
     return isinstance(getattr(inner, "type", None), (String, TypeDecorator, NullType))
-
-
-def _is_text(side: Any, dialect: Dialect) -> bool:
-    stored = stored_type(side, dialect)
-    if isinstance(stored, NullType):
-        return getattr(without_grouping(side), "name", None) in TEXT_FUNCTIONS
-    # An enumeration of the database's own has no two members that it calls equal.
-    is_native = isinstance(stored, Enum) and stored.native_enum
-    return isinstance(stored, String) and not is_native
 
 
 def _has_collation(side: Any, dialect: Dialect) -> bool:

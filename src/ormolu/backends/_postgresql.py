@@ -14,6 +14,7 @@ from sqlalchemy.types import TypeEngine
 
 from ormolu.backends._conversions import Conversion
 from ormolu.backends._defaults import is_constant
+from ormolu.backends._exact_casts import ExactPostgreSQLCasts
 from ormolu.backends._exact_json import ExactPostgreSQLMembers
 from ormolu.backends._exact_text import compile_exactly
 from ormolu.backends._generic import QUIET, Backend, Exact, Unreadiness
@@ -43,6 +44,10 @@ _READ_ONLY = "default_transaction_read_only"
 
 _LOCK_KEY = 0x6F726D6F6C75  # "ormolu"
 _MIGRATION_KEY = _LOCK_KEY + 1
+
+
+class _Exact(ExactPostgreSQLCasts, ExactPostgreSQLMembers):
+    pass
 
 
 class _PostgreSQL(Backend):
@@ -84,7 +89,7 @@ class _PostgreSQL(Backend):
     )
 
     def prepare(self, dialect: Dialect) -> None:
-        compile_exactly(dialect, ExactPostgreSQLMembers)
+        compile_exactly(dialect, _Exact)
         if dialect.driver == "psycopg":
             # asyncpg sends a list.
             quote_names(dialect)

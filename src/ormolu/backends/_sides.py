@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Dialect
+from sqlalchemy import Dialect, Enum, String
 from sqlalchemy.sql.elements import CollectionAggregate, Grouping
 from sqlalchemy.types import NullType, TypeDecorator
 
-__all__ = ["stored_type", "without_grouping", "without_quantifier"]
+__all__ = ["TEXT_FUNCTIONS", "is_text", "stored_type", "without_grouping", "without_quantifier"]
+
+
+# SQLAlchemy knows no type of these.
+TEXT_FUNCTIONS = frozenset(
+    {"btrim", "concat", "concat_ws", "date_format", "format", "group_concat", "hex", "initcap",
+     "json_type", "json_unquote", "json_value", "lcase", "left", "lower", "lpad", "ltrim", "md5",
+     "mid", "printf", "quote", "regexp_replace", "regexp_substr", "repeat", "replace", "reverse",
+     "right", "rpad", "rtrim", "sha1", "sha2", "split_part", "strftime", "string_agg", "substr",
+     "substring", "substring_index", "to_char", "translate", "trim", "typeof", "ucase", "upper"}
+)  # fmt: skip
 
 
 def without_grouping(part: Any) -> Any:
@@ -29,3 +39,13 @@ def stored_type(side: Any, dialect: Dialect) -> Any:
     while isinstance(stored, TypeDecorator):
         stored = stored.impl_instance.dialect_impl(dialect)
     return stored
+
+
+def is_text(side: Any, dialect: Dialect) -> bool:
+    """Tell whether the database has text for a side, and not a member of an enumeration."""
+    stored = stored_type(side, dialect)
+    if isinstance(stored, NullType):
+        return getattr(without_grouping(side), "name", None) in TEXT_FUNCTIONS
+    # An enumeration of the database's own has no two members that it calls equal.
+    is_native = isinstance(stored, Enum) and stored.native_enum
+    return isinstance(stored, String) and not is_native
