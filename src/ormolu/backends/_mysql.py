@@ -8,7 +8,19 @@ from contextlib import asynccontextmanager
 from types import NoneType
 from typing import Any
 
-from sqlalchemy import Dialect, Inspector, LargeBinary, Text, cast, collate, text, type_coerce
+from sqlalchemy import (
+    TIMESTAMP,
+    DateTime,
+    Dialect,
+    Inspector,
+    LargeBinary,
+    Text,
+    Time,
+    cast,
+    collate,
+    text,
+    type_coerce,
+)
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine.interfaces import DBAPIConnection, ReflectedColumn
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -19,6 +31,7 @@ from ormolu.backends._defaults import read_defaults
 from ormolu.backends._exact_text import ExactComparisons, compile_exactly
 from ormolu.backends._generic import Backend, Unreadiness
 from ormolu.backends._mysql_ddl import complete_ddl
+from ormolu.backends._offsets import send_in_utc
 
 __all__ = ["MARIADB", "MYSQL", "is_short_float"]
 
@@ -65,6 +78,8 @@ _CONVERSIONS = TextSteps(
     keeps_types=True,
 )
 
+_MOMENTS = (DateTime, TIMESTAMP, Time, mysql.DATETIME, mysql.TIMESTAMP)
+
 # Of utf8mb4.
 _BYTES_OF_CHARACTER = 4
 
@@ -101,6 +116,7 @@ class _MySQL(Backend):
     def prepare(self, dialect: Dialect) -> None:
         complete_ddl(dialect)
         compile_exactly(dialect, _ExactComparisons)
+        send_in_utc(dialect, _MOMENTS)
 
     def session_statements(self, lock_timeout: float, *, is_reader: bool) -> Sequence[str]:
         # The lock wait is in whole seconds, at least one.

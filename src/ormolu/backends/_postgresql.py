@@ -19,6 +19,7 @@ from ormolu.backends._exact_json import ExactPostgreSQLMembers
 from ormolu.backends._exact_text import compile_exactly
 from ormolu.backends._generic import QUIET, Backend, Exact, Unreadiness
 from ormolu.backends._json_paths import quote_names
+from ormolu.backends._offsets import send_in_utc
 from ormolu.backends._patterns import ESCAPE, escaped, like
 from ormolu.backends._postgresql_casts import cast
 from ormolu.backends._traces import is_quiet
@@ -90,6 +91,8 @@ class _PostgreSQL(Backend):
 
     def prepare(self, dialect: Dialect) -> None:
         compile_exactly(dialect, _Exact)
+        # It compares times of one moment by their offsets.
+        send_in_utc(dialect, (sa.Time,))
         if dialect.driver == "psycopg":
             # asyncpg sends a list.
             quote_names(dialect)

@@ -19,6 +19,7 @@ from ormolu.backends._conversions import Conversion, TextSteps
 from ormolu.backends._defaults import in_parentheses, is_in_parentheses
 from ormolu.backends._exact_text import ExactLike, compile_exactly
 from ormolu.backends._generic import Backend, Exact
+from ormolu.backends._offsets import send_in_utc
 
 __all__ = ["SQLITE"]
 
@@ -100,6 +101,7 @@ class _SQLite(Backend):
 
     def prepare(self, dialect: Dialect) -> None:
         compile_exactly(dialect, ExactLike)
+        send_in_utc(dialect, (types.DateTime, types.TIMESTAMP, types.Time))
 
     def written_default(
         self, inspector: Inspector, place: tuple[str | None, str], known: ReflectedColumn

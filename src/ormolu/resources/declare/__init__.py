@@ -14,7 +14,6 @@ from ormolu.resources.declare._mapped import (
     path_of_table,
 )
 from ormolu.resources.declare._policy import EVERYTHING, Policy, checked_policy
-from ormolu.resources.declare._policy_parameters import value_in_utc
 from ormolu.resources.declare._registry import Registry, live_resources
 from ormolu.resources.declare._schemas import Schemas, check_models, schemas_of
 from ormolu.resources.declare._variants import check_variants
@@ -24,5 +23,5 @@ __all__ = [
     "Policies", "Policy", "Registry", "Schemas", "check_columns", "check_models", "check_relations",
     "check_variants", "checked_policy", "declare", "has_model_listeners", "isolate_policies",
     "live_resources", "mapper_of", "model_listener_check", "operations_of", "path_of_table",
-    "run_hook", "schemas_of", "value_in_utc",
+    "run_hook", "schemas_of",
 ]  # fmt: skip

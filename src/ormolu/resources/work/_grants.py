@@ -21,7 +21,6 @@ from ormolu.resources.declare import (
     Policies,
     Policy,
     isolate_policies,
-    value_in_utc,
 )
 from ormolu.seams import structure_of
 
@@ -70,7 +69,7 @@ def make_grant(policies: Policies, policy: Policy) -> Grant | None:
             is_of_pairs = isinstance(bind.type, TupleType)
             if bind.required or bind.literal_execute or is_of_pairs:
                 return None
-            value: Any = value_in_utc(bind)
+            value: Any = bind.effective_value
             if not bind.expanding:
                 values[f"policy {len(values)}"] = value
             elif len(value) > _MAX_LIST:
