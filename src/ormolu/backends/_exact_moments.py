@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 from typing import Any, NoReturn
 
-from sqlalchemy import Boolean, Date, DateTime, String, Time, and_, func, literal, not_, or_
+from sqlalchemy import Boolean, Date, DateTime, String, Time, and_, cast, func, literal, not_, or_
+from sqlalchemy.dialects import mysql
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import BinaryExpression, ColumnClause, TextClause
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, Case, ColumnClause, TextClause
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import NullType, TypeDecorator
 
 from ormolu.backends._sides import stored_type, without_grouping
 from ormolu.errors import UsageError
@@ -38,6 +40,11 @@ _MIRRORED: dict[Any, Any] = {
 _EQUALITIES = frozenset({operators.eq, operators.ne})
 _AFTER_ZEROS = frozenset({operators.le, operators.gt})
 _BETWEEN: dict[Any, bool] = {operators.between_op: True, operators.not_between_op: False}
+_CHOOSING = frozenset({"greatest", "if", "ifnull", "least", "nullif"})
+_MYSQL_TYPES = (
+    ((DateTime,), mysql.DATETIME(fsp=6)), ((Date,), Date()), ((Time,), mysql.TIME(fsp=6)),
+)  # fmt: skip
+_LISTED = frozenset({operators.in_op, operators.not_in_op})
 _ALIGNED = frozenset(
     {operators.is_distinct_from, operators.is_not_distinct_from, *_MIRRORED, *_BETWEEN}
 )
@@ -63,7 +70,7 @@ class _ExactMoments(SQLCompiler):
         return text
 
     def visit_function(self, func: Any, *args: Any, **kw: Any) -> str:
-        is_total = self.is_exact and str(func.name).lower() in _TOTALS
+        is_total = self.is_exact and _name_of(func) in _TOTALS
         if is_total and any(map(self._is_moment, func.clauses)):
             self._refuse(func)
         plain: Any = super().visit_function
@@ -84,10 +91,30 @@ class _ExactMoments(SQLCompiler):
 
 
 class ExactMySQLMoments(_ExactMoments):
-    """Compiles moments for MySQL and MariaDB: the present one, too, has microseconds."""
+    """Compiles moments for MySQL and MariaDB: the present one, too, has microseconds.
+
+    What chooses from a column and a value is text there, with as many digits as the column has.
+    """
+
+    def visit_binary(self, binary: Any, **kw: Any) -> str:  # type: ignore[override]
+        if self.is_exact and binary.operator in _ALIGNED | _LISTED:
+            left, right = map(self._as_moment, (binary.left, binary.right))
+            if left is not binary.left or right is not binary.right:
+                binary = BinaryExpression(left, right, binary.operator, type_=binary.type,
+                                          modifiers=binary.modifiers)  # fmt: skip
+        return super().visit_binary(binary, **kw)
+
+    def _as_moment(self, side: Any) -> Any:
+        inner = without_grouping(side)
+        if not isinstance(inner, (Case, FunctionElement)) or _name_of(inner) in _NOW:
+            return side
+        kinds = (stored_type(each, self.dialect) for each in (inner, *_clauses_of(inner)))
+        kind = next((each for each in kinds if not isinstance(each, NullType)), None)
+        made = next((made for kinds, made in _MYSQL_TYPES if isinstance(kind, kinds)), None)
+        return side if made is None else cast(side, made)
 
     def visit_function(self, func: Any, *args: Any, **kw: Any) -> str:
-        if self.is_exact and str(func.name).lower() in _NOW and not list(func.clauses):
+        if self.is_exact and _name_of(func) in _NOW and not list(func.clauses):
             return "CURRENT_TIMESTAMP(6)"
         return super().visit_function(func, *args, **kw)
 
@@ -103,6 +130,11 @@ class ExactSQLiteMoments(_ExactMoments):
         others = _others_of(binary) if self.is_exact else []
         if others and self._are_moments([binary.left, *others]):
             return f"({self.process(self._aligned(binary, others), **kw)})"
+        is_listed = self.is_exact and binary.operator in _LISTED
+        if is_listed and isinstance(binary.right, BindParameter) and not self._is_day(binary.left):
+            # In a list each has microseconds.
+            left = self._longest(binary.left)
+            binary = BinaryExpression(left, binary.right, binary.operator, type_=binary.type)
         return super().visit_binary(binary, **kw)
 
     def visit_cast(self, cast: Any, **kw: Any) -> str:
@@ -156,6 +188,15 @@ class ExactSQLiteMoments(_ExactMoments):
         if self._is_day(side):
             return _with(side, " 00:00:00.000000")
         return func.substr(_with(side, ".000000"), 1, 26, type_=String())
+
+
+def _name_of(function: Any) -> str:
+    return str(getattr(function, "name", "")).lower()
+
+
+def _clauses_of(function: Any) -> list[Any]:
+    """Return what a function chooses from, if SQLAlchemy does not know the type of it."""
+    return list(function.clauses) if _name_of(function) in _CHOOSING else []
 
 
 def _others_of(binary: Any) -> list[Any]:

@@ -30,6 +30,7 @@ from sqlalchemy.sql.selectable import CompoundSelect, ScalarSelect, SelectBase
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
 from ormolu.backends._exact_casts import ExactMySQLCasts, ExactSQLiteCasts
+from ormolu.backends._exact_enumerations import ExactEnumerations, may_be_member
 from ormolu.backends._exact_json import ExactMySQLMembers, ExactSQLiteMembers, is_member
 from ormolu.backends._exact_moments import (
     ExactMySQLMoments,
@@ -113,7 +114,7 @@ def _compile(element: ExactText, compiler: Any, **options: Any) -> str:
         compiler.is_exact = outer
 
 
-class ExactLike(ExactSQLiteCasts, ExactSQLiteMoments, ExactSQLiteMembers):
+class ExactLike(ExactEnumerations, ExactSQLiteCasts, ExactSQLiteMoments, ExactSQLiteMembers):
     """Compiles LIKE for SQLite: as GLOB, which ignores no case."""
 
     is_exact = False
@@ -155,7 +156,7 @@ def _steps(escape: str | None) -> Iterator[tuple[str, str]]:
         yield place, f"[{letter}]" if letter in "[*?" else letter
 
 
-class ExactComparisons(ExactMySQLCasts, ExactMySQLMoments, ExactMySQLMembers):
+class ExactComparisons(ExactEnumerations, ExactMySQLCasts, ExactMySQLMoments, ExactMySQLMembers):
     """Compiles comparisons of text for MySQL: by code points, and first so that an index serves.
 
     DISTINCT, UNION and its like, GROUP BY and PARTITION BY compare, too.
@@ -294,7 +295,9 @@ def _without_label(part: Any, select: Select[Any] | None = None) -> Any:
 
 def _may_differ(part: Any) -> bool:
     """Tell whether some backend may compute another thing of a part than others do."""
-    if isinstance(part, (Cast, Over, SelectBase)) or is_member(part) or may_be_moment(part):
+    if isinstance(part, (Cast, Over, SelectBase)) or is_member(part):
+        return True
+    if may_be_moment(part) or may_be_member(part):
         return True
     if isinstance(part, Case):
         return part.value is not None and _may_be_text(part.value)

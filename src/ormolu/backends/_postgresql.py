@@ -15,6 +15,7 @@ from sqlalchemy.types import TypeEngine
 from ormolu.backends._conversions import Conversion
 from ormolu.backends._defaults import is_constant
 from ormolu.backends._exact_casts import ExactPostgreSQLCasts
+from ormolu.backends._exact_enumerations import ExactEnumerations
 from ormolu.backends._exact_json import ExactPostgreSQLMembers
 from ormolu.backends._exact_text import compile_exactly
 from ormolu.backends._generic import QUIET, Backend, Exact, Unreadiness
@@ -47,7 +48,7 @@ _LOCK_KEY = 0x6F726D6F6C75  # "ormolu"
 _MIGRATION_KEY = _LOCK_KEY + 1
 
 
-class _Exact(ExactPostgreSQLCasts, ExactPostgreSQLMembers):
+class _Exact(ExactEnumerations, ExactPostgreSQLCasts, ExactPostgreSQLMembers):
     pass
 
 

@@ -11,6 +11,7 @@ from datetime import date, time, timedelta
 from enum import Enum
 from numbers import Number
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import BinaryExpression, BindParameter
@@ -45,12 +46,13 @@ _SORTS: tuple[tuple[str, tuple[type[TypeEngine[Any]], ...]], ...] = (
 )
 
 # The values of a sort; and what is never one, where a driver may make any object one.
+_BYTES_OF_PYTHON = (bytes, bytearray, memoryview)
 _VALUES: dict[Any, type[Any] | tuple[type[Any], ...]] = {
-    NUMBER: Number, "moment": date, "time": (time, timedelta),
-    "duration": timedelta, "bytes": (bytes, bytearray, memoryview),
+    NUMBER: Number, "moment": date, "time": time, "duration": timedelta,
+    "bytes": _BYTES_OF_PYTHON, "UUID": (UUID, str),
 }  # fmt: skip
-_NO_TEXT = (Number, date, time, timedelta)
-_OTHERS: dict[Any, tuple[type[Any], ...]] = dict.fromkeys([TEXT, _CHOICE, "UUID"], _NO_TEXT)
+_NO_TEXT = (Number, date, time, timedelta, UUID, *_BYTES_OF_PYTHON)
+_OTHERS: dict[Any, tuple[type[Any], ...]] = {TEXT: _NO_TEXT, _CHOICE: _NO_TEXT}
 
 # Functions that return one of their arguments, from the place on that is given.
 _CHOOSING = {
@@ -68,8 +70,9 @@ def sorts_of(side: Any) -> frozenset[str]:
     inner = _inner(side)
     if isinstance(inner, BindParameter) or _is_untold(inner):
         return frozenset()
-    if _makes_text(inner):
-        return frozenset([TEXT])
+    made = _made_by_function(inner)
+    if made is not None:
+        return frozenset([made])
     chosen = next(filter(None, map(sorts_of, choices_of(inner))), None)
     type_ = getattr(inner, "type", None)
     if chosen is not None or not isinstance(type_, TypeEngine):
@@ -88,8 +91,9 @@ def wanted_by(side: Any) -> Any:
         return None
     if isinstance(inner, Tuple):
         return tuple(map(wanted_by, inner.clauses))
-    if _makes_text(inner):
-        return TEXT
+    made = _made_by_function(inner)
+    if made is not None:
+        return made
     chosen = next(filter(None, map(wanted_by, choices_of(inner))), None)
     type_ = getattr(inner, "type", None)
     if chosen is not None or not isinstance(type_, TypeEngine):
@@ -158,11 +162,17 @@ def _name_of_function(inner: Any) -> str:
     return str(name).lower()
 
 
-def _makes_text(inner: Any) -> bool:
-    """Tell whether it is a function that returns text; of a range `lower` is its end, say."""
+def _made_by_function(inner: Any) -> str | None:
+    """Return the sort of what a function returns that is known for text; None of any other.
+
+    Of bytes it makes bytes, and of a range `lower` is its end.
+    """
     if _name_of_function(inner) not in TEXT_FUNCTIONS:
-        return False
-    return not any(isinstance(each.type, (AbstractRange, *_BYTES)) for each in inner.clauses)
+        return None
+    types = [each.type for each in inner.clauses]
+    if any(isinstance(each, AbstractRange) for each in types):
+        return None
+    return "bytes" if any(isinstance(each, _BYTES) for each in types) else TEXT
 
 
 def _sort_of(type_: TypeEngine[Any]) -> str | None:
