@@ -20,7 +20,7 @@ from sqlalchemy import (
     exists,
     func,
 )
-from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlalchemy.orm import Mapped, aliased, column_property, mapped_column
 
 from ormolu import Database, Model, Policy, resource
 from tests.fixtures.kept import KeptApp, keep_running
@@ -40,6 +40,7 @@ class Crate(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     owner: Mapped[str] = mapped_column(String(30))
     doc: Mapped[Any] = mapped_column(JSON)
+    trimmed: Mapped[str] = column_property(func.trim(owner))
 
 
 OWNERS = ["5", "5 apples", "ann", " 05 ", "", "5.5", "-5", "99999999999", "1e3", "+5", "0x5", "--5"]
@@ -54,6 +55,7 @@ FORMS: dict[str, tuple[Any, list[str]]] = {
     "decimal": (cast(Crate.owner, Numeric(20, 2)).between(5.4, 1000), ["5.5", "1e3"]),
     "float": (cast(Crate.owner, Float) > 5, ["5.5", "99999999999", "1e3"]),
     "function": (cast(func.trim(Crate.owner), Integer) == 0, []),
+    "property": (cast(Crate.trimmed, Integer) == 5, ["5", " 05 ", "+5"]),
     "behind": (exists().where(OTHER.id == Crate.id, cast(OTHER.owner, Integer) == 0), []),
     "member": (OF_DOC == 5, ["5", " 05 ", "+5"]),
     "number": (cast(Crate.id, Integer) == 1, ["5"]),

@@ -252,3 +252,28 @@ async def test_no_row_is_shown_for_it(
         assert answer.status_code in ({200, 500} if is_word else {500})
         if is_word and answer.status_code == 200:
             assert bool(answer.json()["items"]) == (form is FORMS[2])
+
+
+FRACTIONS: list[Any] = [
+    Visit.count.in_([0, Decimal("1.5")]), Visit.count.not_in([0, 1.5]),
+    func.abs(Visit.count).in_([0, Decimal("1.5")]), Visit.count.in_([1, Decimal("NaN")]),
+    tuple_(Visit.count, Visit.id).in_([(Decimal("1.5"), 1)]), Visit.day.in_([DAY, NOW]),
+    Visit.count == literal(Decimal("1.5"), Integer()), func.date(Visit.begins).in_([DAY, NOW]),
+    tuple_(Visit.day, Visit.id).in_([(NOW, 1)]), tuple_(Visit.id, Visit.id).in_([(1, 1), (1, 2.5)]),
+]  # fmt: skip
+WHOLE: list[Any] = [
+    Visit.count.in_([0, Decimal("1.00"), 2.0]), Visit.count == 1.5, Visit.count < Decimal("1.5"),
+    tuple_(Visit.count, Visit.id).in_([(Decimal(1), 1)]), func.abs(Visit.count).in_([1, True]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("condition", FRACTIONS, ids=names_of(FRACTIONS))
+def test_no_value_is_cut(condition: Any) -> None:
+    """A list has the type of its first value, and asyncpg leaves out a fraction, or the hours."""
+    with pytest.raises(UsageError, match=r"or 1\.5 is 1"):
+        checked_policy(Policy(visible=condition), Visit)
+
+
+@pytest.mark.parametrize("condition", WHOLE, ids=names_of(WHOLE))
+def test_a_whole_value_is_compared(condition: Any) -> None:
+    assert checked_policy(Policy(visible=condition), Visit).visible is condition

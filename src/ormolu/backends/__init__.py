@@ -11,10 +11,17 @@ from ormolu.backends._mysql import is_short_float
 from ormolu.backends._patterns import pieces_of
 from ormolu.backends._postgresql import POSTGRESQL
 from ormolu.backends._registry import BACKENDS, backend_named, backend_of, name_of
-from ormolu.backends._sides import TEXT_FUNCTIONS, without_grouping, without_quantifier
+from ormolu.backends._sides import (
+    TEXT_FUNCTIONS,
+    choices_of,
+    name_of_function,
+    without_grouping,
+    without_quantifier,
+)
 
 __all__ = [
     "BACKENDS", "POSTGRESQL", "TEXT_FUNCTIONS", "Backend", "Conversion", "ExactText", "Unreadiness",
-    "backend_named", "backend_of", "exact_text", "has_meaning", "is_member", "is_short_float",
-    "name_of", "pieces_of", "step_by_step", "without_grouping", "without_quantifier",
+    "backend_named", "backend_of", "choices_of", "exact_text", "has_meaning", "is_member",
+    "is_short_float", "name_of", "name_of_function", "pieces_of", "step_by_step",
+    "without_grouping", "without_quantifier",
 ]  # fmt: skip

@@ -9,15 +9,20 @@ from __future__ import annotations
 import logging
 from typing import Any, NoReturn
 
-from sqlalchemy import Boolean, Date, DateTime, String, Time, and_, cast, func, literal, not_, or_
+from sqlalchemy import Boolean, Date, DateTime, String, Time, and_, cast, func, not_, or_
 from sqlalchemy.dialects import mysql
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import BinaryExpression, BindParameter, Case, ColumnClause, TextClause
-from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import NullType, TypeDecorator
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, ColumnClause, TextClause
+from sqlalchemy.types import TypeDecorator
 
-from ormolu.backends._sides import stored_type, without_grouping
+from ormolu.backends._sides import (
+    choices_of,
+    name_of_function,
+    stored_type,
+    without_grouping,
+    without_label,
+)
 from ormolu.errors import UsageError
 
 __all__ = ["ExactMySQLMoments", "ExactSQLiteMoments", "may_be_moment"]
@@ -37,12 +42,12 @@ _MIRRORED: dict[Any, Any] = {
     operators.lt: operators.gt, operators.gt: operators.lt,
     operators.le: operators.ge, operators.ge: operators.le,
 }  # fmt: skip
+_MIDNIGHT = " 00:00:00.000000"
 _EQUALITIES = frozenset({operators.eq, operators.ne})
 _AFTER_ZEROS = frozenset({operators.le, operators.gt})
 _BETWEEN: dict[Any, bool] = {operators.between_op: True, operators.not_between_op: False}
-_CHOOSING = frozenset({"greatest", "if", "ifnull", "least", "nullif"})
 _MYSQL_TYPES = (
-    ((DateTime,), mysql.DATETIME(fsp=6)), ((Date,), Date()), ((Time,), mysql.TIME(fsp=6)),
+    (DateTime, mysql.DATETIME(fsp=6)), (Date, Date()), (Time, mysql.TIME(fsp=6)),
 )  # fmt: skip
 _LISTED = frozenset({operators.in_op, operators.not_in_op})
 _ALIGNED = frozenset(
@@ -70,7 +75,7 @@ class _ExactMoments(SQLCompiler):
         return text
 
     def visit_function(self, func: Any, *args: Any, **kw: Any) -> str:
-        is_total = self.is_exact and _name_of(func) in _TOTALS
+        is_total = self.is_exact and name_of_function(func) in _TOTALS
         if is_total and any(map(self._is_moment, func.clauses)):
             self._refuse(func)
         plain: Any = super().visit_function
@@ -105,16 +110,16 @@ class ExactMySQLMoments(_ExactMoments):
         return super().visit_binary(binary, **kw)
 
     def _as_moment(self, side: Any) -> Any:
-        inner = without_grouping(side)
-        if not isinstance(inner, (Case, FunctionElement)) or _name_of(inner) in _NOW:
+        choices = choices_of(without_label(side))
+        if not choices:
             return side
-        kinds = (stored_type(each, self.dialect) for each in (inner, *_clauses_of(inner)))
-        kind = next((each for each in kinds if not isinstance(each, NullType)), None)
-        made = next((made for kinds, made in _MYSQL_TYPES if isinstance(kind, kinds)), None)
-        return side if made is None else cast(side, made)
+        kinds = [stored_type(each, self.dialect) for each in (side, *choices)]
+        made = [made for known, made in _MYSQL_TYPES
+                if any(isinstance(kind, known) for kind in kinds)]  # fmt: skip
+        return cast(side, made[0]) if made else side
 
     def visit_function(self, func: Any, *args: Any, **kw: Any) -> str:
-        if self.is_exact and _name_of(func) in _NOW and not list(func.clauses):
+        if self.is_exact and name_of_function(func) in _NOW and not list(func.clauses):
             return "CURRENT_TIMESTAMP(6)"
         return super().visit_function(func, *args, **kw)
 
@@ -131,11 +136,18 @@ class ExactSQLiteMoments(_ExactMoments):
         if others and self._are_moments([binary.left, *others]):
             return f"({self.process(self._aligned(binary, others), **kw)})"
         is_listed = self.is_exact and binary.operator in _LISTED
-        if is_listed and isinstance(binary.right, BindParameter) and not self._is_day(binary.left):
-            # In a list each has microseconds.
-            left = self._longest(binary.left)
+        if is_listed and isinstance(binary.right, BindParameter):
+            left = self._as_listed(binary.left, binary.right)
             binary = BinaryExpression(left, binary.right, binary.operator, type_=binary.type)
         return super().visit_binary(binary, **kw)
+
+    def _as_listed(self, side: Any, values: Any) -> Any:
+        """Return a side that is looked for in a list as the list has it."""
+        if not self._are_moments([side, values]):
+            return side
+        longest = self._longest(side)
+        # Of several a moment is a day only if it begins one.
+        return func.replace(longest, _MIDNIGHT, "") if self._is_day(values) else longest
 
     def visit_cast(self, cast: Any, **kw: Any) -> str:
         if self.is_exact and isinstance(stored_type(cast, self.dialect), Date):
@@ -148,9 +160,19 @@ class ExactSQLiteMoments(_ExactMoments):
         return text
 
     def _are_moments(self, sides: list[Any]) -> bool:
-        types = [stored_type(each, self.dialect) for each in sides]
-        are_known = all(isinstance(each, (Date, DateTime)) for each in types)
-        return are_known and any(isinstance(each, DateTime) for each in types)
+        kinds = list(map(self._kinds, sides))
+        return all(kinds) and DateTime in set().union(*kinds)
+
+    def _kinds(self, side: Any) -> set[type[Any]]:
+        """Return which kinds of moments an expression may be; none if it is no moment."""
+        inner = without_label(side)
+        choices = choices_of(inner)
+        if choices:
+            return set().union(*map(self._kinds, choices))
+        if name_of_function(inner) == "date":
+            return {Date}
+        stored = stored_type(inner, self.dialect)
+        return {kind for kind in (Date, DateTime) if isinstance(stored, kind)}
 
     def _aligned(self, binary: Any, others: list[Any]) -> Any:
         if binary.operator not in _BETWEEN:
@@ -166,7 +188,7 @@ class ExactSQLiteMoments(_ExactMoments):
         """
         if operator in _MIRRORED and not _has_column(left):
             left, right, operator = right, left, _MIRRORED[operator]
-        if operator not in _MIRRORED or _has_column(right) or self._is_day(left):
+        if operator not in _MIRRORED or _has_column(right) or self._kinds(left) != {DateTime}:
             return _compare(self._longest(left), self._longest(right), operator)
         shortest, longest = self._shortest(right), self._longest(right)
         if operator in _EQUALITIES:
@@ -175,28 +197,16 @@ class ExactSQLiteMoments(_ExactMoments):
         return _compare(left, longest if operator in _AFTER_ZEROS else shortest, operator)
 
     def _is_day(self, side: Any) -> bool:
-        return not isinstance(stored_type(side, self.dialect), DateTime)
+        return DateTime not in self._kinds(side)
 
     def _shortest(self, side: Any) -> Any:
         """Return the text of a moment without microseconds that are zeros."""
-        if self._is_day(side):
-            return _with(side, " 00:00:00")
-        return func.replace(side, ".000000", "", type_=String())
+        return func.replace(self._longest(side), ".000000", "", type_=String())
 
     def _longest(self, side: Any) -> Any:
-        """Return the text of a moment with microseconds."""
-        if self._is_day(side):
-            return _with(side, " 00:00:00.000000")
-        return func.substr(_with(side, ".000000"), 1, 26, type_=String())
-
-
-def _name_of(function: Any) -> str:
-    return str(getattr(function, "name", "")).lower()
-
-
-def _clauses_of(function: Any) -> list[Any]:
-    """Return what a function chooses from, if SQLAlchemy does not know the type of it."""
-    return list(function.clauses) if _name_of(function) in _CHOOSING else []
+        """Return the text of a day or moment with what it lacks at its end."""
+        missing = func.substr(_MIDNIGHT, func.length(side) - 9, type_=String())
+        return BinaryExpression(side, missing, operators.concat_op, type_=String())
 
 
 def _others_of(binary: Any) -> list[Any]:
@@ -208,10 +218,6 @@ def _others_of(binary: Any) -> list[Any]:
 
 def _compare(left: Any, right: Any, operator: Any) -> Any:
     return BinaryExpression(left, right, operator, type_=Boolean())
-
-
-def _with(side: Any, end: str) -> Any:
-    return BinaryExpression(side, literal(end), operators.concat_op, type_=String())
 
 
 def _has_column(side: Any) -> bool:

@@ -21,6 +21,7 @@ from sqlalchemy.sql.elements import (
     ClauseList,
     CollationClause,
     CollectionAggregate,
+    ExpressionClauseList,
     Label,
     Over,
     Tuple,
@@ -262,7 +263,10 @@ class ExactComparisons(ExactEnumerations, ExactMySQLCasts, ExactMySQLMoments, Ex
                 return None
             pairs = zip(parts, inner.clauses, strict=True)
             return tuple_(*[each if part is None else part for part, each in pairs])
-        sides = (left, right)
+        others = without_grouping(right)
+        # BETWEEN has two.
+        has_two = isinstance(others, ExpressionClauseList)
+        sides = (left, *(others.clauses if has_two else [right]))
         # Of what SQLAlchemy knows no type it may be text; numbers compare the same as texts do.
         are_texts = any(is_text(each, self.dialect) for each in sides) or all(
             isinstance(stored_type(each, self.dialect), NullType) for each in sides

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Dialect, Enum, String
-from sqlalchemy.sql.elements import CollectionAggregate, Grouping
+from sqlalchemy.sql.elements import Case, CollectionAggregate, Grouping, Label
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import NullType, TypeDecorator
 
-__all__ = ["TEXT_FUNCTIONS", "is_text", "stored_type", "without_grouping", "without_quantifier"]
+__all__ = [
+    "TEXT_FUNCTIONS", "choices_of", "is_text", "name_of_function", "stored_type",
+    "without_grouping", "without_label", "without_quantifier",
+]  # fmt: skip
 
 
 # SQLAlchemy knows no type of these.
@@ -21,6 +25,13 @@ TEXT_FUNCTIONS = frozenset(
 )  # fmt: skip
 
 
+# Functions that return one of their arguments, from the place on that is given.
+_CHOOSING = {
+    "coalesce": 0, "greatest": 0, "ifnull": 0, "least": 0, "max": 0, "min": 0, "nullif": 0,
+    "nvl": 0, "if": 1, "iif": 1,
+}  # fmt: skip
+
+
 def without_grouping(part: Any) -> Any:
     """Return an expression without the parentheses around it."""
     return part.element if isinstance(part, Grouping) else part
@@ -30,6 +41,21 @@ def without_quantifier(side: Any) -> Any:
     """Return a side of a comparison without `any_` and `all_`, whose own type is a truth value."""
     inner = without_grouping(side)
     return without_grouping(inner.element) if isinstance(inner, CollectionAggregate) else inner
+
+
+def name_of_function(side: Any) -> str:
+    """Return the name of a function in small letters; nothing for what is none."""
+    name = getattr(side, "name", "") if isinstance(side, FunctionElement) else ""
+    return str(name).lower()
+
+
+def choices_of(side: Any) -> list[Any]:
+    """Return what an expression returns one of: the results of a CASE, arguments of coalesce()."""
+    if isinstance(side, Case):
+        results = [result for _, result in side.whens]
+        return results if side.else_ is None else [*results, side.else_]
+    first = _CHOOSING.get(name_of_function(side))
+    return [] if first is None else list(side.clauses)[first:]
 
 
 def stored_type(side: Any, dialect: Dialect) -> Any:
@@ -45,7 +71,13 @@ def is_text(side: Any, dialect: Dialect) -> bool:
     """Tell whether the database has text for a side, and not a member of an enumeration."""
     stored = stored_type(side, dialect)
     if isinstance(stored, NullType):
-        return getattr(without_grouping(side), "name", None) in TEXT_FUNCTIONS
+        return getattr(without_label(side), "name", None) in TEXT_FUNCTIONS
     # An enumeration of the database's own has no two members that it calls equal.
     is_native = isinstance(stored, Enum) and stored.native_enum
     return isinstance(stored, String) and not is_native
+
+
+def without_label(side: Any) -> Any:
+    """Return an expression without parentheses and names around it."""
+    inner = without_grouping(side)
+    return without_label(inner.element) if isinstance(inner, Label) else inner

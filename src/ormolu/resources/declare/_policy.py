@@ -266,7 +266,7 @@ def _check_values(
         is_right = all(bind.effective_value == first for bind in binds)
         told = f"has two values for the parameter {binds[0].key!r}. Give each a name of its own."
     else:
-        is_right = is_taken(binds[0], comparison.wanted)
+        is_right = is_taken(binds[0], comparison)
         told = f"{comparison.words}. {remedy_for(comparison)}"
     if not is_right:
         _refuse(f"The policy of resource({model.__name__}) {told}")

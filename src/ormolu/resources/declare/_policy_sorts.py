@@ -17,17 +17,22 @@ import sqlalchemy as sa
 from sqlalchemy import BinaryExpression, BindParameter
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql.ranges import AbstractRange
-from sqlalchemy.sql.elements import Case, Label, Tuple
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.elements import Label, Tuple
 from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.sql.selectable import SelectBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from ormolu.backends import TEXT_FUNCTIONS, without_grouping, without_quantifier
+from ormolu.backends import (
+    TEXT_FUNCTIONS,
+    choices_of,
+    name_of_function,
+    without_grouping,
+    without_quantifier,
+)
 from ormolu.query import is_converted, stored_types, variant_types
 
 __all__ = [
-    "JSON", "NUMBER", "TEXT", "choices_of", "has_documents", "is_of", "parts_of", "sorts_of",
+    "JSON", "NUMBER", "TEXT", "has_documents", "is_of", "parts_of", "sorts_of",
     "wanted_by",
 ]  # fmt: skip
 
@@ -53,12 +58,6 @@ _VALUES: dict[Any, type[Any] | tuple[type[Any], ...]] = {
 }  # fmt: skip
 _NO_TEXT = (Number, date, time, timedelta, UUID, *_BYTES_OF_PYTHON)
 _OTHERS: dict[Any, tuple[type[Any], ...]] = {TEXT: _NO_TEXT, _CHOICE: _NO_TEXT}
-
-# Functions that return one of their arguments, from the place on that is given.
-_CHOOSING = {
-    "coalesce": 0, "greatest": 0, "ifnull": 0, "least": 0, "max": 0, "min": 0, "nullif": 0,
-    "nvl": 0, "if": 1, "iif": 1,
-}  # fmt: skip
 
 
 def sorts_of(side: Any) -> frozenset[str]:
@@ -99,16 +98,6 @@ def wanted_by(side: Any) -> Any:
     if chosen is not None or not isinstance(type_, TypeEngine):
         return chosen
     return _sort_of(type_)
-
-
-def choices_of(side: Any) -> list[Any]:
-    """Return what an expression returns one of: the results of a CASE, arguments of coalesce()."""
-    inner = _inner(side)
-    if isinstance(inner, Case):
-        results = [result for _, result in inner.whens]
-        return results if inner.else_ is None else [*results, inner.else_]
-    first = _CHOOSING.get(_name_of_function(inner))
-    return [] if first is None else list(inner.clauses)[first:]
 
 
 def parts_of(side: Any) -> Sequence[Any]:
@@ -157,17 +146,12 @@ def _is_untold(inner: Any) -> bool:
     return isinstance(operator, custom_op) and not operator.is_comparison
 
 
-def _name_of_function(inner: Any) -> str:
-    name = getattr(inner, "name", None) if isinstance(inner, FunctionElement) else None
-    return str(name).lower()
-
-
 def _made_by_function(inner: Any) -> str | None:
     """Return the sort of what a function returns that is known for text; None of any other.
 
     Of bytes it makes bytes, and of a range `lower` is its end.
     """
-    if _name_of_function(inner) not in TEXT_FUNCTIONS:
+    if name_of_function(inner) not in TEXT_FUNCTIONS:
         return None
     types = [each.type for each in inner.clauses]
     if any(isinstance(each, AbstractRange) for each in types):

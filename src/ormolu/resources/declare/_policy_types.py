@@ -9,6 +9,8 @@ refuses it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -16,13 +18,12 @@ from sqlalchemy import BinaryExpression, BindParameter, BooleanClauseList, Unary
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.elements import Case, ExpressionClauseList
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import NullType, TypeEngine
+from sqlalchemy.types import NullType, TupleType, TypeEngine
 
-from ormolu.backends import is_member, without_grouping, without_quantifier
+from ormolu.backends import choices_of, is_member, without_grouping, without_quantifier
 from ormolu.resources.declare._policy_sorts import (
     JSON,
     NUMBER,
-    choices_of,
     has_documents,
     is_of,
     parts_of,
@@ -57,7 +58,7 @@ class Comparison(NamedTuple):
     """What a parameter of a policy is compared with.
 
     Attributes:
-        wanted: The sort of the values, for tuples those of their parts.
+        wanted: The sort of the values, for tuples those of their parts; None for any.
         name: What the other side is called.
         type: The SQL type of the other side.
     """
@@ -84,6 +85,8 @@ def comparisons_in(
                 wanted = wanted_by(plain) if _has_values(each) else None
                 if wanted is not None:
                     yield each, Comparison(wanted, _name_of(plain), _type_of(plain))
+                elif _has_values(each) and isinstance(each.type, (sa.Date, sa.Integer, TupleType)):
+                    yield each, Comparison(None, _name_of(plain), each.type)
     for part in _json_members(condition):
         if isinstance(part.right, BindParameter):
             yield part.right, Comparison(_MEMBER, _name_of(part.left), part.left.type)
@@ -156,16 +159,20 @@ def _chosen_side_by_side(part: Any) -> Iterator[tuple[Any, Any]]:
     yield from ((known, each) for each in chosen if known is not None and each is not known)
 
 
-def is_taken(bind: BindParameter[Any], wanted: Any) -> bool:
+def is_taken(bind: BindParameter[Any], comparison: Comparison) -> bool:
     """Tell whether the values of a parameter are of the sort that it is compared with."""
+    wanted, types = comparison.wanted, [bind.type]
     if wanted == JSON:
         # SQLAlchemy sends "a" as it is, and JSON has it in quotes: they would never be equal.
         return has_documents(bind.type)
     value: Any = bind.effective_value
     if wanted == _MEMBER:
         return all(map(_is_step, value if isinstance(value, (list, tuple)) else [value]))
-    values = value if bind.expanding else [value]
-    return all(is_of(each, wanted) for each in values or ())
+    if isinstance(comparison.type, TupleType):
+        types.append(comparison.type)
+    values = (value or ()) if bind.expanding else [value]
+    return all(is_of(each, wanted) and all(_is_kept(each, type_) for type_ in types)
+               for each in values)  # fmt: skip
 
 
 def remedy_for(comparison: Comparison) -> str:
@@ -180,7 +187,21 @@ def remedy_for(comparison: Comparison) -> str:
             "A word in JSON has quotes around it. Write document[name].as_string(), as_integer() "
             "or as_boolean()."
         )
-    return "Check it where the policy is made: to some databases a word is the number 0."
+    return (
+        "Check it where the policy is made: to some databases a word is the number 0, or 1.5 is 1."
+    )
+
+
+def _is_kept(value: Any, type_: TypeEngine[Any]) -> bool:
+    """Tell whether a type has place for a value: a list has the type of its first one.
+
+    PostgreSQL's is that of the column in a tuple.
+    """
+    if isinstance(type_, TupleType) and isinstance(value, (list, tuple)):
+        return all(map(_is_kept, value, type_.types))
+    if isinstance(type_, sa.Integer) and isinstance(value, (float, Decimal)):
+        return bool(value % 1 == 0)
+    return not (isinstance(type_, sa.Date) and isinstance(value, datetime))
 
 
 def _is_step(key: Any) -> bool:
