@@ -113,6 +113,14 @@ def test_what_has_no_server_is_said() -> None:
         pass
 
 
+def test_driver_that_is_not_installed_is_named() -> None:
+    """With what installs it, as an application is told."""
+    engines = Database("sqlite://", metadata=Base.metadata).migrations.engines
+    databases = Workshop("mysql+aiomysql://u@h/d").databases([engines], None)
+    with pytest.raises(ConfigurationError, match=r"\"aiomysql\" is not installed"), databases:
+        pass
+
+
 async def test_an_open_database_does_not_move() -> None:
     """What was opened before the fixture says so, instead of staying where it was."""
     async with Database("sqlite://", metadata=Base.metadata) as database:

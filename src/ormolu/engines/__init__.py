@@ -20,7 +20,7 @@ from ormolu.engines._replicas import Replicas
 from ormolu.engines._schema import SchemaMode
 from ormolu.engines._spares import Spares
 from ormolu.engines._traces import bears_traces, leave_trace
-from ormolu.engines._url import Target, read_url
+from ormolu.engines._url import Target, read_url, with_driver
 
 __all__ = [
     "FAILURE",
@@ -55,5 +55,6 @@ __all__ = [
     "read_position",
     "read_url",
     "unsent_value",
+    "with_driver",
     "write_position",
 ]

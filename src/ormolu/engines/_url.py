@@ -24,7 +24,7 @@ from ormolu.engines._pasted import (
 )
 from ormolu.errors import ConfigurationError
 
-__all__ = ["Target", "read_url"]
+__all__ = ["Target", "read_url", "with_driver"]
 
 _DEFAULT = "sqlite:///app.db"
 
@@ -106,8 +106,7 @@ def read_url(given: str | URL | None) -> Target:
             that is not installed.
     """
     url = _parse(given if given is not None else os.environ.get("DATABASE_URL") or _DEFAULT)
-    url = url.set(drivername=_driver_name(url))
-    _check_driver(url)
+    url = with_driver(url)
     backend = url.get_backend_name()
     if backend == "sqlite":
         _check_file(url)
@@ -177,6 +176,17 @@ def _check_file(url: URL) -> None:
             '"sqlite:////var/lib/app.db" for one from the root, "sqlite://" for one in memory.'
         )
         raise ConfigurationError(message)
+
+
+def with_driver(url: URL) -> URL:
+    """Return a URL with an asynchronous driver: its own, or the one that is taken for its backend.
+
+    Raises:
+        ConfigurationError: The driver blocks the event loop, or is not installed.
+    """
+    url = url.set(drivername=_driver_name(url))
+    _check_driver(url)
+    return url
 
 
 def _check_driver(url: URL) -> None:

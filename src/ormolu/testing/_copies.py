@@ -17,7 +17,7 @@ from sqlalchemy import URL, MetaData, make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ormolu import migrations as room
-from ormolu.engines import Engines, SchemaMode, Spares
+from ormolu.engines import Engines, SchemaMode, Spares, with_driver
 from ormolu.errors import ConfigurationError
 from ormolu.sessions import UnitSession
 from ormolu.transactions import Access
@@ -130,10 +130,10 @@ def _make_copies(group: list[Engines], server: URL | None, seed: Seed | None) ->
     """Return copies of a new template.
 
     Raises:
-        ConfigurationError: There is no server for them.
+        ConfigurationError: There is no server for them, or no driver.
     """
     given = group[0].target
-    url = given.url if server is None else _with_driver_of(server, given.url)
+    url = given.url if server is None else with_driver(_with_driver_of(server, given.url))
 
     def fill(place: URL) -> None:
         with ThreadPoolExecutor(1) as thread, ExitStack() as stack:

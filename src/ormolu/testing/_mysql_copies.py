@@ -34,7 +34,7 @@ class MySQLCopies:
                 database is not touched.
             fill: Makes and fills the tables at a URL.
         """
-        self._url = url if "+" in url.drivername else url.set(drivername="mariadb+asyncmy")
+        self._url = url
         self._administrator = Administrator(self._url)
         ending = f"_test_{uuid.uuid4().hex[:8]}"
         self._name = (url.database or "app")[: _NAME_LENGTH - len(ending) - 8] + ending

@@ -42,7 +42,7 @@ class PostgreSQLCopies:
             # Without its log of each page: the files of a new database are small.
             self._strategy = " STRATEGY FILE_COPY"
             self.kind = "a copy of a PostgreSQL database on a server of this run"
-        self._administrator = Administrator(_with_driver(maintained, url))
+        self._administrator = Administrator(maintained.set(drivername=url.drivername))
         ending = f"_test_{uuid.uuid4().hex[:8]}"
         self._name = (url.database or "app")[: _NAME_LENGTH - len(ending) - 8] + ending
         self._numbers = itertools.count(1)
@@ -71,11 +71,6 @@ class PostgreSQLCopies:
         name = f"{self._name}_{next(self._numbers)}"
         statement = f"CREATE DATABASE {quoted(name)} TEMPLATE {quoted(self._name)}"
         return name, self._administrator.submit(statement + self._strategy)
-
-
-def _with_driver(maintained: URL, url: URL) -> URL:
-    driver = url.get_driver_name() if "+" in url.drivername else "asyncpg"
-    return maintained.set(drivername=f"postgresql+{driver}")
 
 
 def _drop(name: str) -> str:
