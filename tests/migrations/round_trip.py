@@ -57,9 +57,11 @@ async def fill(project: Project, schema: Schema) -> None:
             specs = {each.name: each for each in schema.tables[table.name]}
             for key in ROWS:
                 row = {
-                    name: value_of(each, key) for name, each in specs.items() if not each.computed
+                    name: value_of(each, key)
+                    for name, each in specs.items()
+                    if each.computed is None
                 }
-                await connection.execute(sa.insert(table).values(id=key, **row))
+                await connection.execute(sa.insert(table).values(id=key, n=key, **row))
 
 
 async def read(project: Project, schema: Schema) -> Rows:
@@ -84,6 +86,8 @@ def assert_kept(pair: Pair, before: Rows, after: Rows) -> None:
                     continue
                 (old,) = (each for each in pair.first.tables[table] if each.name == spec.was)
                 wanted = in_kind(before[table][key][spec.was], old.kind, spec.kind)
+                if spec.computed is not None:
+                    wanted = key * spec.computed
                 assert after[table][key][spec.name] == wanted, (table, spec)
 
 

@@ -53,22 +53,26 @@ class ColumnSpec:
     unique: bool = False
     refers_to: str | None = None
     ondelete: str | None = None
-    computed: bool = False
+    computed: int | None = None
     labels: int = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schema:
-    """Tables by their names, with their columns beside `id`."""
+    """Tables by their names, with their columns beside `id`, and `n`, of which some are computed.
+
+    Of the tables in `long` both are of the longer type.
+    """
 
     tables: dict[str, tuple[ColumnSpec, ...]] = field(default_factory=dict)
-    long_keys: frozenset[str] = frozenset()
+    long: frozenset[str] = frozenset()
 
     def metadata(self) -> sa.MetaData:
         metadata = sa.MetaData(naming_convention=Model.metadata.naming_convention)
         for name, columns in self.tables.items():
-            kind = sa.BigInteger if name in self.long_keys else sa.Integer
-            table = sa.Table(name, metadata, sa.Column("id", kind, primary_key=True))
+            kind = sa.BigInteger if name in self.long else sa.Integer
+            key, number = sa.Column("id", kind, primary_key=True), sa.Column("n", kind)
+            table = sa.Table(name, metadata, key, number)
             for spec in columns:
                 _append(table, spec)
         return metadata
@@ -94,24 +98,25 @@ class Pair:
 def _append(table: sa.Table, spec: ColumnSpec) -> None:
     options: dict[str, Any] = {"nullable": spec.nullable, "index": spec.index}
     parts: list[Any] = []
-    if spec.computed:
-        parts.append(sa.Computed("id * 2"))
+    if spec.computed is not None:
+        # PostgreSQL has no index of one that is not stored.
+        is_stored = spec.index or spec.unique or None
+        parts.append(sa.Computed(f"n * {spec.computed}", persisted=is_stored))
     if spec.refers_to is not None:
         parts.append(sa.ForeignKey(f"{spec.refers_to}.id", ondelete=spec.ondelete))
     if spec.default:
         options["default"] = python_default(spec)
     if spec.server_default is not None:
         options["server_default"] = server_default(spec)
-    table.append_column(sa.Column(spec.name, _type(table, spec), *parts, **options))
-    column = table.c[spec.name]
-    if spec.unique:
-        table.append_constraint(sa.UniqueConstraint(column))
     if spec.check is not None:
         is_text = spec.kind == "text"
         text = (
             f"length({spec.name}) < 10{spec.check}" if is_text else f"{spec.name} > -{spec.check}"
         )
-        table.append_constraint(sa.CheckConstraint(text, name=f"{spec.name}_rule"))
+        parts.append(sa.CheckConstraint(text, name=f"{spec.name}_rule"))
+    table.append_column(sa.Column(spec.name, _type(table, spec), *parts, **options))
+    if spec.unique:
+        table.append_constraint(sa.UniqueConstraint(table.c[spec.name]))
 
 
 def _type(table: sa.Table, spec: ColumnSpec) -> sa.types.TypeEngine[Any]:
@@ -192,7 +197,9 @@ def columns(draw: st.DrawFn, name: str, others: tuple[str, ...]) -> ColumnSpec:
         ondelete = draw(st.sampled_from((None, "CASCADE", *nulls)))
         return replace(spec, ondelete=ondelete, index=draw(st.booleans()))
     if kind == "integer" and draw(st.integers(0, 4)) == 0:
-        return replace(spec, computed=True, nullable=True)
+        return replace(
+            spec, computed=2, nullable=True, index=draw(st.booleans()), unique=draw(st.booleans())
+        )
     return replace(
         spec,
         server_default=draw(st.sampled_from((None, 4, 5))) if has_default else None,
@@ -234,21 +241,17 @@ def pairs(draw: st.DrawFn) -> Pair:
     if draw(st.booleans()):
         tables["z"] = (draw(columns("c0", (*tables, "z"))),)
     both = (first.tables, tables)
-    long_keys = {
+    long = {
         each
         for each in tables
         if all(_is_alone(each, schema) for schema in both) and draw(st.booleans())
     }
-    return Pair(first=first, second=Schema(tables=tables, long_keys=frozenset(long_keys)))
+    return Pair(first=first, second=Schema(tables=tables, long=frozenset(long)))
 
 
 def _is_alone(name: str, tables: dict[str, tuple[ColumnSpec, ...]]) -> bool:
-    """Tell whether nothing leads to a table's key, and nothing is computed of it.
-
-    PostgreSQL alters no column that another one is computed of.
-    """
-    is_led_to = any(each.refers_to == name for specs in tables.values() for each in specs)
-    return not (is_led_to or any(each.computed for each in tables.get(name, ())))
+    """Tell whether nothing leads to a table's key."""
+    return not any(each.refers_to == name for specs in tables.values() for each in specs)
 
 
 def _is_referred_to(schema: Schema, name: str) -> bool:
@@ -290,7 +293,8 @@ def _changes_of(spec: ColumnSpec) -> dict[str, Change]:
     """Return what may become of a column."""
     is_number = spec.kind in {"integer", "bigint"}
     is_short = is_number or spec.kind == "text"
-    is_plain = not spec.computed and spec.refers_to is None
+    is_own = spec.refers_to is None
+    is_plain = is_own and spec.computed is None
     has_default = spec.kind in {"integer", "bigint", "text", "enum"}
     numbers = st.sampled_from((None, 4, 5))
     rules = st.sampled_from((None, 7, 8))
@@ -300,18 +304,22 @@ def _changes_of(spec: ColumnSpec) -> dict[str, Change]:
         (True, "rename", lambda _d, s, _o: replace(s, name=f"r{s.name}")),
         (True, "nullable", lambda _d, s, _o: replace(s, nullable=True)),
         (spec.kind == "text", "longer", lambda _d, s, _o: replace(s, length=40)),
-        (spec.kind == "integer" and is_plain, "wider", lambda _d, s, _o: replace(s, kind="bigint")),
+        (is_own and spec.kind == "integer", "wider", lambda _d, s, _o: replace(s, kind="bigint")),
         (
-            not spec.computed and spec.ondelete != "SET NULL" and spec.kind in DEFAULTS,
+            spec.computed is None and spec.ondelete != "SET NULL" and spec.kind in DEFAULTS,
             "required", lambda _d, s, _o: replace(s, nullable=False, default=True),
         ),
         (
             is_plain and has_default, "server",
             lambda d, s, _o: replace(s, server_default=d(numbers)),
         ),
+        (
+            spec.computed is not None, "computed",
+            lambda d, s, _o: replace(s, computed=d(st.sampled_from((2, 3)))),
+        ),
         (is_number and is_plain, "check", lambda d, s, _o: replace(s, check=d(rules))),
-        (is_short and not spec.computed, "index", lambda _d, s, _o: replace(s, index=not s.index)),
-        (is_short and is_plain, "unique", lambda _d, s, _o: replace(s, unique=not s.unique)),
+        (is_short, "index", lambda _d, s, _o: replace(s, index=not s.index)),
+        (is_own and is_short, "unique", lambda _d, s, _o: replace(s, unique=not s.unique)),
         (
             spec.refers_to is not None, "ondelete",
             lambda _d, s, _o: replace(s, ondelete=None if s.ondelete else "CASCADE"),
@@ -339,7 +347,8 @@ def _another_kind(draw: st.DrawFn, spec: ColumnSpec, _others: tuple[str, ...]) -
 def _changed(draw: st.DrawFn, spec: ColumnSpec, others: tuple[str, ...]) -> ColumnSpec | None:
     """Return a column after a change, None if it is dropped."""
     changes = _changes_of(spec)
-    # Else few columns get another type: most have a default, a rule or an index.
-    names = ["kind"] if "kind" in changes and draw(st.booleans()) else sorted(changes)
-    name = draw(st.sampled_from(names))
+    # Else few columns get another type, or are computed of something else.
+    names: list[str] = [each for each in ("kind", "computed") if each in changes]
+    is_rare = bool(names) and draw(st.booleans())
+    name = draw(st.sampled_from(names if is_rare else sorted(changes)))
     return changes[name](draw, replace(spec, was=spec.name), others)

@@ -144,6 +144,21 @@ async def test_table_of_revisions_has_another_name(project: Project) -> None:
 
 
 @pytest.mark.long
+async def test_own_filter_may_leave_constraints_alone(project: Project) -> None:
+    """A CHECK that no model has stays where the project's `include_object` says so."""
+    adopt(project, toml=True)
+    env = Path("alembic/env.py").read_text()
+    own = "**{**options(db), 'include_object': lambda _item, _name, kind, *_: kind == 'table'}"
+    Path("alembic/env.py").write_text(env.replace("**options(db)", own))
+    await project.revise()
+    source = "with op.batch_alter_table('labels') as t: t.create_check_constraint('c', 'id > 0')"
+    (path,) = await project.migrations().revision("check", empty=True)
+    path.write_text(path.read_text().replace("pass", source, 1))
+    await project.migrations().upgrade()
+    await project.migrations().check()
+
+
+@pytest.mark.long
 async def test_plain_alembic_with_two_lines(project: Project) -> None:
     """`alembic revision --autogenerate` and `alembic upgrade` do right, and lose no row."""
     config = adopt(project, toml=True)

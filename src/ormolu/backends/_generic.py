@@ -87,6 +87,7 @@ class Backend:
         has_transactional_ddl: Whether CREATE and ALTER are undone with their transaction.
         keys_need_indexes: Whether an index stays while a foreign key of its columns does.
         has_enumeration_types: Whether enumerations are types of their own.
+        computed_columns_hold_types: Whether a column keeps its type while one is computed of it.
         numbers_anew: Whether a column that is altered has to say again that it numbers rows.
         numbers_by_sequences: Whether numbers of rows come from a sequence with a type of its own.
         how_to_convert: What a revision has to say of values that mean nothing in their new type.
@@ -143,6 +144,7 @@ class Backend:
     has_transactional_ddl: ClassVar[bool] = True
     keys_need_indexes: ClassVar[bool] = False
     has_enumeration_types: ClassVar[bool] = False
+    computed_columns_hold_types: ClassVar[bool] = False
     numbers_anew: ClassVar[bool] = False
     numbers_by_sequences: ClassVar[bool] = False
     how_to_convert: ClassVar[str] = (

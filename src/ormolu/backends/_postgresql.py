@@ -78,6 +78,7 @@ class _PostgreSQL(Backend):
     estimates_counts = True
     has_undecodable_values = True
     has_enumeration_types = True
+    computed_columns_hold_types = True
     numbers_by_sequences = True
     how_to_convert = 'Write it as postgresql_using="..." of the change that follows.'
     levels_that_keep_updates: ClassVar[Sequence[str]] = ("REPEATABLE READ", "SERIALIZABLE")

@@ -15,7 +15,8 @@ from alembic.operations import ops
 from alembic.util import CommandError
 from sqlalchemy import Column, Identity, MetaData
 
-from ormolu.migrations._checks import let_checks_go_first
+from ormolu.migrations._checks import follow_checks
+from ormolu.migrations._computed import follow_computed
 from ormolu.migrations._enumerations import follow_enumerations
 from ormolu.migrations._keys import let_keys_go_first
 from ormolu.migrations._numbers import follow_numbers
@@ -62,6 +63,7 @@ class Changes:
                 if not context.dialect.supports_identity_columns:
                     _ignore_identities(up)
                     _ignore_identities(down)
+                follow_computed(context, self.metadata, up, down)
                 follow_numbers(context, self.metadata, up, down)
                 follow_types(context, up, self._column, self.wishes.report)
                 follow_types(context, down, _lost_column)
@@ -69,7 +71,7 @@ class Changes:
                 plan_required(context, down, _lost_column)
                 let_keys_go_first(context, self.metadata, up, down)
                 follow_enumerations(context, self.metadata, up, down, self.wishes.report)
-                let_checks_go_first(context, self.metadata, up, down)
+                follow_checks(context, self.metadata, up, down, self.wishes.report)
                 _put_renames_first(up)
                 _put_renames_first(down)
 

@@ -1,11 +1,11 @@
-"""What Alembic's implementations of dialects do not do: keep server defaults, and note steps.
+"""What Alembic's implementations of dialects do not do: keep what is there, and note steps.
 
 Alembic registers one when its class is made, so that ours are then those of their dialects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,12 +13,12 @@ from alembic.ddl.mysql import MariaDBImpl, MySQLImpl
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.ddl.sqlite import SQLiteImpl
 from alembic.util import CommandError
-from sqlalchemy import Column, Dialect, Inspector, Table
+from sqlalchemy import CheckConstraint, ClauseElement, Column, Dialect, Inspector, Table
 
 from ormolu.backends import backend_of
 from ormolu.migrations._defaults import has_changed
 from ormolu.migrations._steps import Steps
-from ormolu.migrations._texts import without_parameters
+from ormolu.migrations._texts import as_source, names_in, replaced, without_parameters
 
 __all__ = ["MariaDB", "MySQL", "PostgreSQL", "SQLite"]
 
@@ -31,10 +31,25 @@ _MISFIT = (
 )
 
 
-class _Defaults:
-    """Reads defaults whole, and compares them as the database writes them."""
+class _Whole:
+    """Reads and writes SQL whole, and compares defaults as the database writes them."""
 
     connection: Any
+    dialect: Dialect
+
+    def render_ddl_sql_expr(
+        self,
+        expr: ClauseElement,
+        is_server_default: bool = False,
+        is_index: bool = False,
+        **options: Any,
+    ) -> str:
+        """Return a condition, or what is computed, as a revision has it."""
+        theirs: Any = super()
+        sql = theirs.render_ddl_sql_expr(
+            expr, is_server_default=is_server_default, is_index=is_index, **options
+        )
+        return as_source(sql, self.dialect)
 
     def autogen_column_reflect(self, inspector: Inspector, table: Table, column_info: Any) -> None:
         """Take the default of a column as it is there."""
@@ -45,6 +60,11 @@ class _Defaults:
         default: Any = backend.written_default(inspector, place, column_info)
         if isinstance(default, str):
             column_info["default"] = without_parameters(default)
+
+    def _normalize_computed_default(self, sqltext: str) -> str:
+        """Leave it to us to compare what columns are computed of, which Alembic warns of."""
+        del sqltext
+        return ""
 
     def compare_server_default(
         self,
@@ -63,7 +83,7 @@ class _Defaults:
         return has_changed(connection, mapped, inspector_column, known)
 
 
-class SQLite(_Defaults, SQLiteImpl):
+class SQLite(_Whole, SQLiteImpl):
     """SQLite, with computed columns in batches, too."""
 
     __dialect__ = "sqlite"
@@ -76,9 +96,18 @@ class SQLite(_Defaults, SQLiteImpl):
                 batch_impl.column_transfers.get(column.name, {}).pop("expr", None)
 
     def requires_recreate_in_batch(self, batch_op: Any) -> bool:
-        """Rename columns in place: a copy's CHECKs would know the old names."""
+        """Rename columns in place: a copy's CHECKs would know the old names.
+
+        A copy has those CHECKs, too, that have no name, as Alembic wants to be told.
+        """
         is_rename = all(map(_is_rename, batch_op.batch))
-        return not is_rename and super().requires_recreate_in_batch(batch_op)
+        is_copied = not is_rename and super().requires_recreate_in_batch(batch_op)
+        is_told = any(isinstance(each, CheckConstraint) for each in batch_op.table_args)
+        if is_copied and not is_told and batch_op.copy_from is None and self.connection is not None:
+            found = sa.inspect(self.connection).get_check_constraints(batch_op.table_name)
+            nameless = (each["sqltext"] for each in found if each["name"] is None)
+            batch_op.table_args += tuple(_kept_checks(batch_op.batch, nameless))
+        return is_copied
 
     def cast_for_batch_migrate(
         self, existing: Any, existing_transfer: dict[str, Any], new_type: Any
@@ -108,6 +137,25 @@ class SQLite(_Defaults, SQLiteImpl):
         return False
 
 
+def _kept_checks(
+    batch: Iterable[tuple[str, Any, Any]], texts: Iterable[str]
+) -> Iterator[CheckConstraint]:
+    """Yield constraints as a copy of their table has them: without what goes, with new names."""
+    gone: set[str] = set()
+    names: dict[str, str] = {}
+    for verb, arguments, changes in batch:
+        if verb == "drop_column":
+            gone.add(arguments[1].name)
+        elif verb == "alter_column":
+            if getattr(changes.get("existing_type"), "create_constraint", False):
+                # Alembic lets the new type make its own.
+                gone.add(arguments[1])
+            names[arguments[1]] = changes.get("name") or arguments[1]
+    for text in texts:
+        if gone.isdisjoint(names_in(text)):
+            yield CheckConstraint(without_parameters(replaced(text, names)))
+
+
 def _is_rename(step: tuple[str, Any, Mapping[str, Any]]) -> bool:
     """Tell whether a step of a batch gives a column a name, and does nothing else to it."""
     verb, _, changes = step
@@ -120,18 +168,17 @@ def _has_name_alone(changes: Mapping[str, Any]) -> bool:
     return is_plain and changes.get("autoincrement") is None and changes.get("name") is not None
 
 
-class PostgreSQL(_Defaults, PostgresqlImpl):
+class PostgreSQL(_Whole, PostgresqlImpl):
     """PostgreSQL."""
 
     __dialect__ = "postgresql"
 
 
-class _Noted(_Defaults):
+class _Noted(_Whole):
     """Notes the steps of a revision, each of which is stored at once."""
 
     as_sql: bool
     context_opts: Any
-    dialect: Dialect
 
     def start_migrations(self) -> None:
         """Begin to note."""

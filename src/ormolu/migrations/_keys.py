@@ -96,9 +96,9 @@ def _is_in_the_way(key: _Key, container: ops.OpContainer, needs_own: bool) -> bo
     own, referred = key.own(), key.referred()
     for table in _altered(container):
         for each in table.ops:
-            if isinstance(each, ops.AlterColumnOp) and each.modify_type is not None:
+            if (column := _changed_column(each)) is not None:
                 ends = (end for end in (own, referred) if end.place == _place(table))
-                if any(each.column_name in end.columns for end in ends):
+                if any(column in end.columns for end in ends):
                     return True
             elif (index := _gone_index(table, each)) is None:
                 continue
@@ -108,6 +108,15 @@ def _is_in_the_way(key: _Key, container: ops.OpContainer, needs_own: bool) -> bo
             elif index.place == referred.place and set(index.columns) == set(referred.columns):
                 return True
     return False
+
+
+def _changed_column(operation: ops.MigrateOperation) -> str | None:
+    """Return the column that gets another type, or that is made anew: its keys stay."""
+    if isinstance(operation, ops.DropColumnOp):
+        return operation.column_name
+    if isinstance(operation, ops.AlterColumnOp) and operation.modify_type is not None:
+        return operation.column_name
+    return None
 
 
 def _begin_alike(index: _End, end: _End) -> bool:

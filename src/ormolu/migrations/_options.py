@@ -10,6 +10,7 @@ from sqlalchemy.types import TypeEngine
 
 from ormolu.backends import backend_of
 from ormolu.migrations._changes import Changes, Wishes
+from ormolu.migrations._checks import without_check
 from ormolu.migrations._defaults import rendered_default
 from ormolu.migrations._enumerations import rendered_enumeration
 from ormolu.migrations._implementations import MariaDB, MySQL, PostgreSQL, SQLite
@@ -58,7 +59,6 @@ def options(database: Described) -> dict[str, Any]:
         "render_item": _render,
         "render_as_batch": is_sqlite,
         "compare_type": _compare_type,
-        "autogenerate_plugins": ("alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"),
         "compare_server_default": True,
         "include_object": _Included(wishes),
         "process_revision_directives": Changes(metadata=database.metadata, wishes=wishes),
@@ -113,6 +113,9 @@ def _render(kind: str, item: Any, autogenerate: Any) -> str | bool:
     enumeration = rendered_enumeration(item, autogenerate)
     if enumeration is not None:
         return enumeration
+    bare = without_check(item)
+    if bare is not item:
+        return f"{autogenerate.opts['sqlalchemy_module_prefix']}{bare!r}"
     if type(item) is not UTCDateTime:
         return False
     autogenerate.imports.add("import ormolu")
