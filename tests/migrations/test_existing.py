@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
@@ -16,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ormolu import SchemaMismatchError
 from ormolu.migrations._logging import keeping_loggers
+from ormolu.testing._copies import Workshop
 from tests.migrations.conftest import Project
 
 # As `alembic init -t async` writes it, with two lines that docs/migrations.md tells.
@@ -141,6 +143,22 @@ async def test_table_of_revisions_has_another_name(project: Project) -> None:
     await project.migrations().upgrade()
     await project.migrations().verify()
     assert "alembic_version" not in await project.tables()
+
+
+@pytest.mark.long
+async def test_copies_of_tests_are_made_without_an_own_env(project: Project) -> None:
+    """The project's env.py connects to the project's database, which no test opens."""
+    adopt(project)
+    add_revisions(3)
+    server = None if project.url.startswith("sqlite") else project.url
+    workshop, db = Workshop(server), project.database(sa.MetaData(), schema="migrate")
+    with workshop.databases([db.migrations.engines], None):
+        assert "r2 (head)" in await db.migrations.current()
+        await db.migrations.verify()
+        async with db, db.engine.connect() as connection:
+            assert (await connection.scalars(sa.text("SELECT id FROM t2"))).all() == []
+    workshop.close()
+    assert await project.tables() == set()
 
 
 @pytest.mark.long

@@ -81,6 +81,7 @@ class Engines:
         reads_end_at_once: Whether the end of a read waits for nothing, be it that its connection
             has to be thrown away.
         has_replicas: Whether other servers are read from, too.
+        is_moved: Whether this is the database of a test, for as long as that lasts.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class Engines:
         self._opened = weakref.WeakKeyDictionary()
         self._abandoned: list[object] = []
         self._spares: Spares | None = None
+        self.is_moved: bool = False
         self.listeners: Listeners = Listeners()
         self.connections_left: int = 0
         self.counts: Counts = Counts()
@@ -137,15 +139,15 @@ class Engines:
         self._forget_closed_loops()
         if any(each.pair is not None for each in self._opened.values()):
             raise UsageError(_OPEN)
-        before = self._location
+        before, was_moved = self._location, self.is_moved
         self._be_at(locate(url, self._given_options, schema or self.schema))
-        self._spares = spares
+        self._spares, self.is_moved = spares, True
         try:
             yield
         finally:
             if spares is not None:
                 spares.move_on()
-            self._spares = None
+            self._spares, self.is_moved = None, was_moved
             self._be_at(before)
             # What is still open there is not this database's.
             self._opened = weakref.WeakKeyDictionary()

@@ -80,7 +80,13 @@ class Migrations:
         self.engines = engines
         self.say: Callable[[str], None] = say
         self.place: Place = find_place(engines.migrations)
-        self._caller = Caller(engines=engines, place=self.place, say=say)
+
+    @property
+    def _caller(self) -> Caller:
+        """Return what calls Alembic; a project's env.py would find its database, not a test's."""
+        return Caller(
+            engines=self.engines, place=self.place, say=self.say, is_ours=self.engines.is_moved
+        )
 
     async def upgrade(self, revision: str = "heads") -> None:
         """Bring the database to a revision.
@@ -315,7 +321,7 @@ class Migrations:
         return found
 
     async def _heads_of_database(self) -> tuple[str, ...]:
-        if self.place.versions is None:
+        if self.place.versions is None and not self.engines.is_moved:
             # Where its env.py keeps them, in a table of another name, say.
             return await self._caller.heads()
         engine = self.engines.make_engine()
