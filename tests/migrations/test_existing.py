@@ -166,10 +166,14 @@ async def test_own_filter_may_leave_constraints_alone(project: Project) -> None:
     """A CHECK that no model has stays where the project's `include_object` says so."""
     adopt(project, toml=True)
     env = Path("alembic/env.py").read_text()
-    own = "**{**options(db), 'include_object': lambda _item, _name, kind, *_: kind == 'table'}"
+    own = (
+        "**{**options(db), 'include_object': lambda *it: it[2] != 'check_constraint' "
+        "and options(db)['include_object'](*it)}"
+    )
     Path("alembic/env.py").write_text(env.replace("**options(db)", own))
     await project.revise()
-    source = "with op.batch_alter_table('labels') as t: t.create_check_constraint('c', 'id > 0')"
+    rule = "create_check_constraint('c', 'color IS NOT NULL')"
+    source = f"with op.batch_alter_table('labels') as batch: batch.{rule}"
     (path,) = await project.migrations().revision("check", empty=True)
     path.write_text(path.read_text().replace("pass", source, 1))
     await project.migrations().upgrade()
