@@ -49,6 +49,14 @@ __all__ = [
 ]
 
 
+_CAUGHT = (
+    "A statement of this unit of work failed, and the code caught the error and went on; but the "
+    "error has rolled everything back, so nothing is stored. Write `async with "
+    "session.begin_nested(): ...` around the statements that may fail, and catch the error outside "
+    "of it; or let the error through."
+)
+
+
 class OrmoluError(Exception):
     """Root of everything that Ormolu raises."""
 
@@ -133,18 +141,13 @@ class ReadOnlyError(UsageError, InvalidRequestError):
 
 
 class RolledBackError(UsageError, InvalidRequestError):
-    """A database error was caught, and its transaction, which the error had ended, went on."""
+    """A transaction was rolled back, and the code around it went on as if it was not."""
 
     error_code: ClassVar[str] = "rolled_back"
 
-    def __init__(self) -> None:
-        """Say what to write instead."""
-        super().__init__(
-            "A statement of this unit of work failed, and the code caught the error and went on; "
-            "but the error has rolled everything back, so nothing is stored. Write `async with "
-            "session.begin_nested(): ...` around the statements that may fail, and catch the error "
-            "outside of it; or let the error through."
-        )
+    def __init__(self, message: str | None = None) -> None:
+        """Say what to write instead; without a message, of an error that was caught."""
+        super().__init__(message or _CAUGHT)
 
 
 class LazyLoadError(UsageError, InvalidRequestError):

@@ -109,13 +109,14 @@ async def test_options_of_a_session(database_url: str) -> None:
         assert await execute(database_url, "SELECT code FROM apart.session_crates") == [("new",)]
 
 
-async def shut(session: SessionDep) -> None:
+async def lose(session: SessionDep) -> None:
+    session.add(Crate(id=9, tenant=1, code="lost"))
     await session.close()
 
 
 async def test_session_that_is_closed(database_url: str) -> None:
-    """Nothing is stored past a session that the program has closed for good."""
-    app, db = app_of(database_url, shut)
+    """Nothing is stored past a session that was closed with changes that were not committed."""
+    app, db = app_of(database_url, lose)
     async with client_of(app) as client:
         body = {"id": 1, "tenant": 1, "code": "a"}
         refused = await client.post("/crates", json=body, headers={"X-Tenant": "1"})

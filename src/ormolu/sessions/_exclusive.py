@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ormolu.errors import ConcurrentUseError, RolledBackError, SessionClosedError
 from ormolu.faults import Fault, attach_fault, fault_of
 from ormolu.limits import Limit
-from ormolu.sessions._misuses import CLOSED, CONCURRENT
+from ormolu.sessions._misuses import CLOSED, CONCURRENT, OTHER_LOOP
 
 __all__ = ["ExclusiveSession"]
 
@@ -30,7 +30,7 @@ class ExclusiveSession(AsyncSession):
 
     Attributes:
         callbacks: What waits for its COMMIT.
-        is_closed: Whether its unit of work, or the program, has closed it for good.
+        is_closed: Whether it was closed for good.
         fault: Of the last error that a statement or a flush has raised.
     """
 
@@ -42,13 +42,14 @@ class ExclusiveSession(AsyncSession):
         self._user: asyncio.Task[Any] | None = None
         self._ender: asyncio.Task[Any] | None = None
         self._freed: asyncio.Event | None = None
+        self._loop = asyncio.get_running_loop()
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Hold the session for the current task; its own nested calls pass.
 
         Raises:
-            ConcurrentUseError: Another task holds it.
+            ConcurrentUseError: Another task holds it, or it belongs to another event loop.
             SessionClosedError: Its unit of work is ending.
         """
         outer = self._enter()
@@ -62,6 +63,8 @@ class ExclusiveSession(AsyncSession):
 
     def _enter(self) -> asyncio.Task[Any] | None:
         self.check_open()
+        if asyncio.get_running_loop() is not self._loop:
+            raise ConcurrentUseError(OTHER_LOOP)
         task = asyncio.current_task()
         if self._ender is not None and self._ender is not task:
             raise SessionClosedError(CLOSED)

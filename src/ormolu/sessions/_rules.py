@@ -5,10 +5,11 @@ Knows whether it may write; neither tasks nor connections.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Result, event, inspect
+from sqlalchemy import Result, TextClause, event, inspect
 from sqlalchemy.exc import MissingGreenlet, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,12 +20,14 @@ from ormolu.sessions._borrowing import BorrowingSession
 from ormolu.sessions._lookups import KEY, lookup_of
 from ormolu.sessions._objects import load_at_once, load_objects
 
-__all__ = ["RulesSession", "has_flush_listeners", "has_session_listeners"]
+__all__ = ["RulesSession", "asks_for_cursor", "has_flush_listeners", "has_session_listeners"]
 
 _NO_LOCK = (None, False)
 
 # Judged as for PostgreSQL, the backend on which most statements leave something behind.
 _is_quiet = POSTGRESQL.leaves_no_trace
+
+_CHANGE = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|MERGE|REPLACE)\b", re.IGNORECASE)
 
 # What AsyncSession adds to the options of each statement.
 _BUFFERED = {"execution_options": {"prebuffer_rows": True}}
@@ -37,6 +40,8 @@ class RulesSession(BorrowingSession):
     is_read_only = False
     # Whether a statement was sent that may have changed the state of its connection.
     has_told: bool = False
+    # Whether a change was sent that is neither committed nor rolled back.
+    has_written: bool = False
     # Whether a COMMIT has succeeded.
     has_committed: bool = False
     _is_committing: bool = False
@@ -54,7 +59,7 @@ class RulesSession(BorrowingSession):
             super().commit()
         finally:
             self._is_committing = False
-        self.has_committed = True
+        self.has_committed, self.has_written = True, False
 
     def note_commit(self, _connection: object) -> None:
         """Note a COMMIT that the program sends over the connection."""
@@ -106,11 +111,14 @@ class RulesSession(BorrowingSession):
     def _note(self, statement: Any) -> None:
         if getattr(statement, "is_select", False):
             self._last_select = statement
-        elif getattr(statement, "is_text", False) and _is_quiet(statement.text):
-            return
-        elif self.is_read_only and getattr(statement, "is_dml", False):
-            raise ReadOnlyError(_read_only_message(_entity_of(statement) or "a table"))
+        elif isinstance(statement, TextClause):
+            self.has_written = self.has_written or _changes_rows(statement.text)
+            self.has_told = self.has_told or not _is_quiet(statement.text)
         else:
+            if getattr(statement, "is_dml", False):
+                if self.is_read_only:
+                    raise ReadOnlyError(_read_only_message(_entity_of(statement) or "a table"))
+                self.has_written = True
             self.has_told = True
 
     def get(self, entity: Any, ident: Any, *, options: Any = None, **more: Any) -> Any:
@@ -131,10 +139,23 @@ class RulesSession(BorrowingSession):
 @event.listens_for(RulesSession, "before_flush")
 def _refuse_flush(session: RulesSession, _context: object, _objects: object) -> None:
     if not session.is_read_only:
+        session.has_written = True
         return
     changed = [*session.new, *session.deleted, *filter(session.is_modified, session.dirty)]
     if changed:
         raise ReadOnlyError(_read_only_message(type(changed[0]).__name__))
+
+
+def _changes_rows(sql: str) -> bool:
+    return _CHANGE.match(sql) is not None
+
+
+def asks_for_cursor(statement: Any, options: Mapping[str, Any]) -> bool:
+    """Tell whether the rows of a statement are to be fetched from the server bit by bit."""
+    own, given = statement.get_execution_options(), options.get("execution_options")
+    return any(
+        each and (each.get("yield_per") or each.get("stream_results")) for each in (own, given)
+    )
 
 
 def _are_plain(options: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSessionTransaction
 
-from ormolu.sessions._exclusive import ExclusiveSession
+from ormolu.sessions._closable import ClosableSession
 
 __all__ = ["Savepoint"]
 
@@ -19,7 +19,7 @@ class Savepoint(AsyncSessionTransaction):
     """
 
     def __init__(
-        self, session: ExclusiveSession, take_transaction: Callable[[], Awaitable[None]]
+        self, session: ClosableSession, take_transaction: Callable[[], Awaitable[None]]
     ) -> None:
         super().__init__(session, nested=True)
         self._unit = session
@@ -30,11 +30,12 @@ class Savepoint(AsyncSessionTransaction):
             await self._take_transaction()
             await super().start(is_ctxmanager=is_ctxmanager)
         self._waiting = len(self._unit.callbacks)
+        self._had_written = self._unit.rules.has_written
         return self
 
     async def rollback(self) -> None:
         await super().rollback()
-        del self._unit.callbacks[self._waiting :]
+        self._forget()
 
     async def __aexit__(self, type_: Any, value: Any, traceback: Any) -> None:
         is_kept = False
@@ -43,4 +44,8 @@ class Savepoint(AsyncSessionTransaction):
             is_kept = type_ is None
         finally:
             if not is_kept:
-                del self._unit.callbacks[self._waiting :]
+                self._forget()
+
+    def _forget(self) -> None:
+        del self._unit.callbacks[self._waiting :]
+        self._unit.rules.has_written = self._had_written

@@ -13,17 +13,15 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, AsyncSessionTransaction
-from sqlalchemy.orm import Session
 from sqlalchemy.util import greenlet_spawn
 
 from ormolu.engines import EnginePair, Engines, FairPool, Precedence, bears_traces
 from ormolu.faults import fault_of
-from ormolu.seams import is_clean
+from ormolu.sessions._closable import ClosableSession
 from ormolu.sessions._commits import Commits
-from ormolu.sessions._exclusive import ExclusiveSession
 from ormolu.sessions._listeners import has_end_listeners, has_transaction_listeners
 from ormolu.sessions._place import Place
-from ormolu.sessions._rules import RulesSession
+from ormolu.sessions._rules import asks_for_cursor
 from ormolu.sessions._savepoints import Savepoint
 from ormolu.transactions import Access
 
@@ -65,14 +63,12 @@ def _one_task_at_a_time(method: Callable[..., Awaitable[_T]]) -> Callable[..., A
     return guarded
 
 
-class UnitSession(ExclusiveSession):
+class UnitSession(ClosableSession):
     """An AsyncSession that belongs to one unit of work and to one task at a time.
 
     Attributes:
         commits: Its COMMITs.
     """
-
-    sync_session_class: type[Session] = RulesSession
 
     def __init__(self, engines: Engines, access: Access, *, is_brief: bool = False) -> None:
         """Take no connection yet.
@@ -84,9 +80,6 @@ class UnitSession(ExclusiveSession):
                 in autocommit it does anyway, once the pool is short of them.
         """
         super().__init__(expire_on_commit=False, close_resets_only=False)
-        assert isinstance(self.sync_session, RulesSession)
-        # The part below, which holds the rules.
-        self.rules: RulesSession = self.sync_session
         self.rules.is_read_only = access is Access.READ
         self.engines: Engines = engines
         self._access = access
@@ -97,7 +90,6 @@ class UnitSession(ExclusiveSession):
         self._engine: Engine | None = None
         self._is_brief = is_brief
         self._lets_go = access is Access.READ and (is_brief or engines.reads_in_autocommit)
-        self._has_connection = False
         self._has_options = False
         self._is_in_transaction = False
         self._place: Place | None = None
@@ -306,17 +298,6 @@ class UnitSession(ExclusiveSession):
         if is_begun and self._access is Access.WRITE:
             self.engines.counts.commits += 1
 
-    async def rollback(self) -> None:
-        """Roll back now; what follows in this unit of work is a new transaction."""
-        with self.in_use():
-            self._has_connection = False
-            await super().rollback()
-
-    @property
-    def has_changes(self) -> bool:
-        """Tell whether a flush would send something."""
-        return not is_clean(self.sync_session)
-
     @property
     def is_at_work(self) -> bool:
         """Tell whether a task is inside, or a transaction is open."""
@@ -326,7 +307,7 @@ class UnitSession(ExclusiveSession):
     def is_untouched(self) -> bool:
         """Tell whether it has nothing that its end could still undo, or commit."""
         is_used = self.sync_session.in_transaction() or self.callbacks or self.has_changes
-        return not (is_used or self._user)
+        return not (is_used or self._user or self._has_lost)
 
     @property
     def has_only_read(self) -> bool:
@@ -362,14 +343,13 @@ class UnitSession(ExclusiveSession):
         # No greenlet is needed: closing waits for nothing here.
         self.sync_session.close()
 
-    async def close(self) -> None:
-        """Close for good; what was not committed is rolled back."""
-        self.is_closed: bool = True
-        await super().close()
-
 
 async def _execute(self: UnitSession, statement: Any, params: Any = None, **options: Any) -> Any:
     """Execute a statement as AsyncSession does, at once if it need not wait."""
+    is_autocommit = self._access is Access.READ and self.engines.reads_in_autocommit
+    if is_autocommit and asks_for_cursor(statement, options):
+        # Without a transaction the server refuses it; SQLAlchemy says what to write instead.
+        await self.take_transaction()
     result = None if any(options.values()) else self.rules.execute_at_once(statement, params)
     if result is None:
         return await AsyncSession.execute(self, statement, params, **options)

@@ -219,7 +219,7 @@ async def _commit(session: UnitSession) -> None:
         session.check_alive()
         if session.has_changes:
             await session.flush()
-        if not session.rules.is_read_only:
+        if not (session.rules.is_read_only or session.is_closed):
             await _send_commit(session)
     except BaseException:
         await _roll_back(session)
@@ -244,12 +244,14 @@ async def _send_commit(session: UnitSession) -> None:
 
 async def _roll_back(session: UnitSession) -> None:
     """Roll back, or else throw the connection away: it must not come back to the pool."""
+    if session.is_closed:
+        return
     try:
         await session.take_over()
         # Before the ROLLBACK, which would expire them: loaded objects stay readable.
         session.expunge_all()
         await session.rollback()
-        await session.close()
+        await session.end()
     except Exception as error:
         _log.warning("A ROLLBACK failed (%s); its connection is discarded.", type(error).__name__)
         await _discard(session)
@@ -257,6 +259,6 @@ async def _roll_back(session: UnitSession) -> None:
 
 async def _discard(session: UnitSession) -> None:
     try:
-        await session.invalidate()
+        await session.discard()
     except Exception as error:
         _log.warning("A connection could not be discarded (%s).", type(error).__name__)
