@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import event, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
 
-from ormolu import Database
+from ormolu import Database, Policy, resource
+from ormolu.testing._client import client_of
 from ormolu.testing._copies import Workshop
 from tests.testing.project.main import Base, Town
 
@@ -168,6 +170,36 @@ async def test_listeners_of_the_database_hear_each_test(project: Project) -> Non
     async with project.within_test():
         assert project.engines == before
         assert len(heard) == 2
+
+
+async def all_towns() -> Policy:
+    return Policy(visible=Town.id > 0)
+
+
+@pytest.mark.backends("sqlite", "asyncpg")
+@pytest.mark.parametrize("policy", [None, all_towns])
+async def test_listeners_of_a_mapper_hear_the_next_test(project: Project, policy: Any) -> None:
+    """What a lane has done in one test, with a plan, the ORM does where somebody listens since."""
+    heard: list[str] = []
+    app = FastAPI()
+    project.db.attach(app)
+    app.include_router(resource(Town, policy=policy))
+
+    def hear(_mapper: Any, _connection: Any, town: Town) -> None:
+        heard.append(town.name)
+
+    async with project.within_test() as db, client_of(app) as client:
+        before = project.engines
+        assert (await client.post("/towns", json={"name": "Oslo"})).status_code == 201
+        assert db.migrations.engines.counts.lane_writes.statements == 1
+    event.listen(Town, "before_insert", hear)
+    try:
+        async with project.within_test(), client_of(app) as client:
+            assert project.engines == before
+            assert (await client.post("/towns", json={"name": "Rome"})).status_code == 201
+    finally:
+        event.remove(Town, "before_insert", hear)
+    assert heard == ["Rome"]
 
 
 async def test_a_tracer_makes_new_ones(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
