@@ -12,7 +12,7 @@ from sqlalchemy.orm import RelationshipProperty
 from ormolu.errors import LazyLoadError
 from ormolu.seams import add_strategy
 
-__all__ = ["forbid_lazy_loading"]
+__all__ = ["forbid_lazy_loading", "not_loaded_message"]
 
 
 def forbid_lazy_loading(attribute: object) -> None:
@@ -32,17 +32,20 @@ def forbid_lazy_loading(attribute: object) -> None:
         attribute.backref = (name, {"lazy": "raise", **options})
 
 
-def _refuse_load(loader: Any, _state: object, _passive: object, _lazy: str) -> NoReturn:
-    relation: RelationshipProperty[Any] = loader.parent_property
+def not_loaded_message(relation: RelationshipProperty[Any]) -> str:
+    """Return what is said to who reads a relation that no loader option loaded."""
     option = "selectinload" if relation.uselist else "joinedload"
     model = relation.parent.class_.__name__
     place = f"{model}.{relation.key}"
-    message = (
+    return (
         f"{place} was not loaded. Load it with the query: "
         f"select({model}).options({option}({place})), "
         f"or session.get({model}, id, options=[{option}({place})])."
     )
-    raise LazyLoadError(message)
+
+
+def _refuse_load(loader: Any, _state: object, _passive: object, _lazy: str) -> NoReturn:
+    raise LazyLoadError(not_loaded_message(loader.parent_property))
 
 
 # SQLAlchemy's `lazy="raise"` with an error that says what to write; else that has its own.

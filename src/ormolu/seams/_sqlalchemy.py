@@ -42,6 +42,7 @@ __all__ = [
     "mapper_asked_for",
     "note_owner",
     "owner_path",
+    "relation_in_loading",
     "result_columns",
     "result_maker",
     "select_parts",
@@ -245,6 +246,15 @@ def expired_names(statement: object) -> list[str]:
         tell_missing("SQLAlchemy", name, "an error does not name the column that is not loaded")
         return []
     return sorted(map(str, options._only_load_props or ()))  # noqa: SLF001
+
+
+def relation_in_loading(statement: object) -> RelationshipProperty[Any] | None:
+    """Return the relation that SQLAlchemy was about to load by itself, if it was one."""
+    path: Any = getattr(getattr(statement, "_compile_options", None), "_current_path", None)
+    if path is None:
+        tell_missing("SQLAlchemy", "_current_path", "an error does not name what is not loaded")
+    last = path.path[-1] if path is not None and path.path else None
+    return last if isinstance(last, RelationshipProperty) else None
 
 
 def is_making_default(context: Any) -> bool:

@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ormolu.backends import POSTGRESQL
 from ormolu.errors import LazyLoadError, ReadOnlyError
-from ormolu.seams import expired_names
+from ormolu.models import not_loaded_message
+from ormolu.seams import expired_names, relation_in_loading
 from ormolu.sessions._borrowing import BorrowingSession
 from ormolu.sessions._lookups import KEY, lookup_of
 from ormolu.sessions._objects import load_at_once, load_objects
@@ -184,7 +185,10 @@ def _read_only_message(name: str) -> str:
 
 
 def _not_loaded_message(statement: Any) -> str:
-    """Say which attributes SQLAlchemy was about to load by itself, and what to write instead."""
+    """Say what SQLAlchemy was about to load by itself, and what to write instead."""
+    relation = relation_in_loading(statement)
+    if relation is not None:
+        return not_loaded_message(relation)
     model = _entity_of(statement) or "the object"
     names = expired_names(statement)
     place = ", ".join(f"{model}.{name}" for name in names) or f"An attribute of {model}"
