@@ -252,7 +252,8 @@ def relation_in_loading(statement: object) -> RelationshipProperty[Any] | None:
     """Return the relation that SQLAlchemy was about to load by itself, if it was one."""
     path: Any = getattr(getattr(statement, "_compile_options", None), "_current_path", None)
     if path is None:
-        tell_missing("SQLAlchemy", "_current_path", "an error does not name what is not loaded")
+        name = "_compile_options._current_path"
+        tell_missing("SQLAlchemy", name, "an error does not name the relation that is not loaded")
     last = path.path[-1] if path is not None and path.path else None
     return last if isinstance(last, RelationshipProperty) else None
 
