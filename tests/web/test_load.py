@@ -188,6 +188,40 @@ async def test_few_are_refused_at_a_look(crowd: Crowd, monkeypatch: pytest.Monke
     line.be_empty()
 
 
+async def test_line_in_which_all_are_late_is_refused(
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it is: the newest would go first, and it has waited for too long as well."""
+    monkeypatch.setattr(_load, "_MANY", 100)
+    monkeypatch.setattr(_load, "_AT_ONCE", 10)
+    line = await limited(crowd)
+    await crowd.look(come=20, times=12)
+    assert len(crowd.load.line) > 100
+    crowd.loop.pass_time(2 * _load._PATIENCE)
+    await crowd.look(come=3)
+    assert len(crowd.load.line) > 100
+    crowd.loop.pass_time(2 * _load._PATIENCE)
+    await crowd.look()
+    assert not crowd.load.line
+    line.be_empty()
+
+
+async def test_few_are_under_way_in_a_flood(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who begins beyond those only waits inside; and a process that has time stays limited."""
+    monkeypatch.setattr(_load, "_MANY", 100)
+    await crowd.look(come=400)
+    line = be_busy(crowd)
+    await crowd.look(come=400, end=100, times=12)
+    assert crowd.load.is_growing
+    assert crowd.load._most == pytest.approx(75)  # 5,000 a second, for 15 ms
+    await crowd.look(come=100, end=20, times=12)
+    assert crowd.load._most == pytest.approx(60)  # 1,000 a second, for 60 ms
+    crowd.load._use.share = 0.1
+    await crowd.look(come=100, end=20)
+    assert crowd.load._most == pytest.approx(60)
+    line.be_empty()
+
+
 async def test_refusals_before_a_request_is_parsed(crowd: Crowd) -> None:
     """Only of a line that grows, and beyond what is soon answered; connections rest after some."""
     connection = Connection()
@@ -195,8 +229,12 @@ async def test_refusals_before_a_request_is_parsed(crowd: Crowd) -> None:
     line = await limited(crowd)
     await crowd.look(come=20, end=2, times=60)
     assert crowd.load.is_growing
-    crowd.load._room = 3
+    crowd.load._most = (crowd.load._under_way + len(crowd.load.line) + 3) / _load._WITH_LINE
     assert [crowd.load.refuses(connection) for _ in range(5)] == [False] * 3 + [True] * 2
+    await crowd.come(1)  # one of those that were let in stands in line now
+    assert crowd.load.refuses(connection)
+    await crowd.end(1)
+    assert [crowd.load.refuses(connection) for _ in range(2)] == [False, True]
     assert connection.is_read
     crowd.load._refusals = _load._AT_ONCE
     assert crowd.load.refuses(connection)
@@ -209,10 +247,10 @@ async def test_refusals_before_a_request_is_parsed(crowd: Crowd) -> None:
 async def test_connections_rest_no_longer_than_they_are_open(crowd: Crowd) -> None:
     """One that is closed meanwhile is left alone."""
     connection = Connection()
-    crowd.load.is_growing, crowd.load._refusals = True, _load._AT_ONCE
+    crowd.load.is_growing, crowd.load._refusals, crowd.load._most = True, _load._AT_ONCE, 0
     assert crowd.load.refuses(connection)
     connection.is_closed = True
-    await crowd.look()
+    await crowd.look(times=2)
     assert not connection.is_read
     assert crowd.load._timer is None
 
@@ -220,7 +258,7 @@ async def test_connections_rest_no_longer_than_they_are_open(crowd: Crowd) -> No
 async def test_what_has_come_during_a_long_rest_is_refused(crowd: Crowd) -> None:
     """It has waited for longer than anybody in line; what comes after it is not."""
     connection = Connection()
-    crowd.load.is_growing, crowd.load._refusals = True, _load._AT_ONCE
+    crowd.load.is_growing, crowd.load._refusals, crowd.load._most = True, _load._AT_ONCE, 0
     assert crowd.load.refuses(connection)
     crowd.loop.pass_time(2 * _load._PATIENCE)
     await crowd.look()

@@ -34,6 +34,12 @@ _LATE = 0.1
 _LEAST = 8
 _WORTH = 0.06
 
+# While more come than are answered, so many are enough, or as many as are answered in so many
+# seconds; and half as many wait: whoever waits for longer than that is not answered sooner.
+_ENOUGH = 64
+_WORTH_OF_FLOOD = 0.015
+_WITH_LINE = 1.5
+
 # Seconds over which those who come and those who are answered are compared, once the line has stood
 # for twice as long, and its last one waits for as long: more than so many times as many, and it
 # grows without end.
@@ -84,12 +90,13 @@ class Load:
         # Those that are read again since the last look, after so long a rest that what they have
         # received is old.
         self._stale: set[asyncio.Transport] = set()
-        # Until the next look: how many more may stand in line, and who was not let into it.
-        self._room = self._refusals = 0
+        # Since the last look: how many were let in unparsed, and have not come yet; how many were not.
+        self._let_in = self._refusals = 0
 
     def begin(self, *, is_urgent: bool) -> bool:
         """Begin a request, unless it has to wait."""
         self._came += 1
+        self._let_in = max(0, self._let_in - 1)
         if self._timer is None:
             self._arm(self.loop.time())
         if (self.line or self._under_way >= self._most) and not is_urgent:
@@ -123,8 +130,8 @@ class Load:
         if connection not in self._stale:
             if not self.is_growing:
                 return False
-            if self._room > 0:
-                self._room -= 1
+            if self._under_way + len(self.line) + self._let_in < _WITH_LINE * self._most:
+                self._let_in += 1
                 return False
         self._came += 1
         self.refused += 1
@@ -154,28 +161,29 @@ class Load:
         self._looks.append((now, self._came, self._answered))
         while len(self._looks) > 2 and now - self._looks[1][0] >= _SPAN:
             self._looks.popleft()
-        self._set_limit(now)
         self._judge(now)
+        self._set_limit(now)
         if self.is_growing:
             self._refuse(now - _PATIENCE)
         self._begin_next()
-        self._room = int(max(_LEAST, self._answers_in(_WORTH))) - len(self.line)
-        self._refusals = 0
+        self._let_in = self._refusals = 0
         self._read_again(now - _PATIENCE)
         self._timer = None
-        if self._under_way or self.line or self._resting or self._stale:
+        if self._under_way or self.line or self._resting or self._stale or self.is_growing:
             self._arm(now)
         else:
             self._most, self._late = inf, 0.0
-            self._is_rising = self.is_growing = False
+            self._is_rising = False
             self._looks.clear()
 
     def _set_limit(self, now: float) -> None:
         """Set how many may be under way: fewer while some of them wait for time of the process."""
         is_busy = self._use.share > _BUSY
-        if (is_busy and has_standing_line(_STANDING, now)) or self._late > _LATE:
-            half = min(self._most, self._under_way) / 2
-            self._most = max(_LEAST, self._answers_in(_WORTH), half)
+        soon = max(_LEAST, self._answers_in(_WORTH))
+        if self.is_growing:
+            self._most = min(soon, max(_ENOUGH, self._answers_in(_WORTH_OF_FLOOD)))
+        elif (is_busy and has_standing_line(_STANDING, now)) or self._late > _LATE:
+            self._most = max(soon, min(self._most, self._under_way) / 2)
         elif not (is_busy or self.line):
             self._most = inf
         elif not is_busy or not has_standing_line(0.0, now):
@@ -219,7 +227,9 @@ class Load:
 
     def _refuse(self, before: float) -> None:
         """Refuse those who have waited since before then."""
-        for _ in range(_AT_ONCE):
+        # Where the newest has waited for too long, all have: whoever comes next is to go first.
+        is_stale = bool(self.line) and self.line[-1][0] < before
+        for _ in range(len(self.line) if is_stale else _AT_ONCE):
             if not self.line or self.line[0][0] >= before:
                 break
             _, future = self.line.popleft()
