@@ -90,7 +90,7 @@ class Load:
         # Those that are read again since the last look, after so long a rest that what they have
         # received is old.
         self._stale: set[asyncio.Transport] = set()
-        # Since the last look: how many were let in unparsed, and have not come yet; how many were not.
+        # Since the last look: how many were let in unparsed and have not come, how many were not.
         self._let_in = self._refusals = 0
 
     def begin(self, *, is_urgent: bool) -> bool:
