@@ -284,8 +284,9 @@ class Walk:
         world.draw_grants()
         steps = [self.list_owners]
         if world.shown:
-            steps += [self.list_rows, self.list_rows, self.read, self.create, self.create,
-                      self.patch, self.patch, self.delete, self.upsert, self.batch]  # fmt: skip
+            steps += [self.list_rows, self.list_rows, self.read, self.read_at_once,
+                      self.create, self.create, self.patch, self.patch, self.delete, self.upsert,
+                      self.batch]  # fmt: skip
         await self.source.choice(steps)()
 
     async def send(self, method: str, path: str, body: Any = None) -> Any:
@@ -351,8 +352,17 @@ class Walk:
         self.check(found.json()["total"], len(items))
 
     async def read(self) -> None:
-        world, model = self.world, self.model()
-        key = self.source.randint(1, world.next_key + 1)
+        model = self.model()
+        await self._read(model, self.source.randint(1, self.world.next_key + 1))
+
+    async def read_at_once(self) -> None:
+        """Read all rows at the same time, which lanes do together."""
+        model = self.model()
+        keys = range(1, self.world.next_key + 2)
+        await asyncio.gather(*(self._read(model, key) for key in keys))
+
+    async def _read(self, model: Any, key: int) -> None:
+        world = self.world
         found = await self.send("GET", f"{self.path(model)}/{key}")
         row = world.rows.get(key)
         if row is None or not world.sees(model, row):
