@@ -33,14 +33,15 @@ def load_application(place: str) -> FastAPI:
     """Import an application, from the current folder too.
 
     Args:
-        place: Module and name, as uvicorn takes it: `main:app`.
+        place: Module and name, as uvicorn takes it: `main:app`; a function that makes one is
+            called.
 
     Raises:
         ConfigurationError: There is none.
         ModuleNotFoundError: It imports what is not installed.
     """
     module_name, _, name = place.partition(":")
-    found = getattr(_load_module(module_name), name or "app", None)
+    found = _named(_load_module(module_name), name or "app")
     if not isinstance(found, FastAPI):
         message = f"{module_name} has no FastAPI application {name or 'app'!r}."
         raise ConfigurationError(message)
@@ -106,13 +107,33 @@ def _load_module(name: str) -> ModuleType:
         raise ConfigurationError(message) from error
 
 
+def _named(module: ModuleType, name: str) -> object:
+    """Return what a module has by a name, or what a function of that name makes.
+
+    Raises:
+        ConfigurationError: The function cannot be called without arguments.
+    """
+    found = getattr(module, name.removesuffix("()"), None)
+    if not inspect.isfunction(found) or inspect.iscoroutinefunction(found):
+        return found
+    try:
+        inspect.signature(found).bind()
+    except TypeError as error:
+        message = (
+            f"{module.__name__}:{name} cannot be called without arguments ({error}). Write a "
+            f"module with app = {found.__name__}(...), and name that one: module:app"
+        )
+        raise ConfigurationError(message) from error
+    return found()
+
+
 def find_engines(place: str | None) -> Engines:
     """Return the database of an application.
 
     Args:
-        place: `module:name` of an application or a `Database`. None takes `[tool.fastapi]
-            entrypoint` of pyproject.toml, else looks where FastAPI does, and for a `Database` in
-            the modules beside.
+        place: `module:name` of an application or a `Database`, or of a function that makes one.
+            None takes `[tool.fastapi] entrypoint` of pyproject.toml, else looks where FastAPI does,
+            and for a `Database` in the modules beside.
 
     Raises:
         ConfigurationError: There is none, or there are several.
@@ -121,7 +142,7 @@ def find_engines(place: str | None) -> Engines:
     if place is not None:
         module_name, _, name = place.partition(":")
         module = _load_module(module_name)
-        named = getattr(module, name, None) if name else None
+        named = _named(module, name) if name else None
         return _only(_engines_in([named] if name else vars(module).values()), place)
     for path in _USUAL:
         if Path(path).is_file():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ormolu.cli._main import main
-from ormolu.discovery import find_engines
+from ormolu.discovery import find_engines, load_application
 from ormolu.errors import ConfigurationError
+from ormolu.web import attached_engines
 
 MODELS = """
 from sqlalchemy import MetaData
@@ -122,6 +124,36 @@ def test_database_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
         assert told in capsys.readouterr().err
     with pytest.raises(ConfigurationError):
         find_engines(None)
+
+
+FACTORY = """
+from fastapi import FastAPI
+
+def make_app(url="sqlite:///app.db"):
+    app = FastAPI()
+    Database(url).attach(app)
+    return app
+
+
+def make_for(tenant, *, url):
+    return make_app(url)
+"""
+
+
+@pytest.mark.parametrize("name", ["make_app", "make_app()"])
+def test_application_that_a_function_makes(name: str, folder: Path) -> None:
+    """--app takes a function, as servers do with --factory, and calls it."""
+    (folder / "made.py").write_text(MODELS + FACTORY)
+    assert find_engines(f"made:{name}").url.database == "app.db"
+    assert attached_engines(load_application(f"made:{name}")) != []
+
+
+@pytest.mark.parametrize("find", [find_engines, load_application])
+def test_function_that_needs_arguments(find: Any, folder: Path) -> None:
+    """A function that cannot be called without arguments is told so, with what to write."""
+    (folder / "made.py").write_text(MODELS + FACTORY)
+    with pytest.raises(ConfigurationError, match=r"'tenant'.*app = make_for\(\.\.\.\)"):
+        find("made:make_for")
 
 
 def test_folder_elsewhere_is_shown_whole(
