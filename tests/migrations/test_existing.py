@@ -162,6 +162,20 @@ async def test_copies_of_tests_are_made_without_an_own_env(project: Project) -> 
 
 
 @pytest.mark.long
+async def test_env_that_does_not_ask_for_options_is_told(project: Project) -> None:
+    """Alembic alone finds less; a rename is not silently a drop and an add."""
+    adopt(project)
+    env = Path("alembic/env.py").read_text()
+    Path("alembic/env.py").write_text(env.replace("**options(db)", "target_metadata=db.metadata"))
+    (path,) = await project.migrations().revision("first")
+    assert any("does not use ormolu.migrations.options" in line for line in project.said)
+    path.unlink()
+    with pytest.raises(CommandError, match="does not use"):
+        await project.migrations().revision("names", renames={"labels.color": "colour"})
+    assert list(Path("alembic/versions").glob("*.py")) == []
+
+
+@pytest.mark.long
 async def test_own_filter_may_leave_constraints_alone(project: Project) -> None:
     """A CHECK that no model has stays where the project's `include_object` says so."""
     adopt(project, toml=True)

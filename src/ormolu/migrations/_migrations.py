@@ -32,6 +32,7 @@ try:
     from ormolu.migrations._caller import Caller
     from ormolu.migrations._changes import Wishes
     from ormolu.migrations._half_done import ask, half_done
+    from ormolu.migrations._options import check_asked
     from ormolu.migrations._steps import forget_steps
     from ormolu.migrations.rehearsal import Rehearsal, open_scratch_server, rehearse
 except ModuleNotFoundError as error:
@@ -149,16 +150,19 @@ class Migrations:
             Its file.
 
         Raises:
-            CommandError: The database is behind the revisions that are here, or it is not certain
-                whether a column was renamed.
+            CommandError: The database is behind the revisions that are here, it is not certain
+                whether a column was renamed, or an env.py does not ask for what was said.
             ConfigurationError: There is no folder for it.
         """
         if not empty:
             await asyncio.to_thread(self._report_unimported)
-        return await self._caller.write(
-            lambda config: command.revision(config, message=message, autogenerate=not empty),
-            Wishes(allow_drop=allow_drop, renames=renames or {}, report=self.say),
-        )
+        wishes = Wishes(allow_drop=allow_drop, renames=renames or {}, report=self.say)
+        check = None if empty else check_asked(wishes)
+        verb = partial(
+            command.revision, message=message, autogenerate=not empty,
+            process_revision_directives=check,
+        )  # fmt: skip
+        return await self._caller.write(verb, wishes)
 
     async def merge(self, message: str, revisions: str = "heads") -> Path:
         """Write a revision that joins several heads.

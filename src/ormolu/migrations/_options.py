@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import URL, MetaData
 from sqlalchemy.types import TypeEngine
 
@@ -16,10 +18,20 @@ from ormolu.migrations._enumerations import rendered_enumeration
 from ormolu.migrations._implementations import MariaDB, MySQL, PostgreSQL, SQLite
 from ormolu.models import UTCDateTime
 
-__all__ = ["WISHES", "Described", "MariaDB", "MySQL", "PostgreSQL", "SQLite", "options"]
+__all__ = [
+    "WISHES", "Described", "MariaDB", "MySQL", "PostgreSQL", "SQLite", "check_asked", "options",
+]  # fmt: skip
 
 # Where a Config carries them.
 WISHES = "ormolu.wishes"
+
+# Where a Config notes that an env.py has asked for the options.
+_ASKED = "ormolu.asked"
+
+_UNASKED = (
+    "The env.py of this project does not use ormolu.migrations.options: CHECK constraints, renames "
+    "and what rows need are left to Alembic. Two lines: see the page on migrations."
+)
 
 # Tables that a resource keeps, be it imported or not.
 _OURS = "ormolu_"
@@ -70,6 +82,25 @@ def options(database: Described) -> dict[str, Any]:
         # Alembic takes SQLite's DDL for not transactional, as pysqlite's is not.
         chosen.update(transactional_ddl=True, transaction_per_migration=True)
     return chosen
+
+
+def check_asked(wishes: Wishes) -> Callable[[Any, Any, Any], None]:
+    """Return a `process_revision_directives` that says so if an env.py has not asked for options.
+
+    Args:
+        wishes: What the revision was asked for. With renames, or tables to be dropped, it is not
+            written then.
+    """
+
+    def check(context: Any, revision: Any, directives: Any) -> None:
+        del revision, directives
+        if _ASKED in context.config.attributes:
+            return
+        if wishes.renames or wishes.allow_drop:
+            raise CommandError(_UNASKED)
+        wishes.report(_UNASKED)
+
+    return check
 
 
 class _Included:
@@ -139,8 +170,10 @@ def _compare_type(
 def _wishes() -> Wishes:
     """Return what `ormolu db revision` was told, if it is what runs the env.py."""
     try:
-        wishes: Wishes | None = context.config.attributes.get(WISHES)
+        attributes = context.config.attributes
     except NameError:
         # Alembic's proxy, outside of an env.py.
         return Wishes()
+    attributes[_ASKED] = True
+    wishes: Wishes | None = attributes.get(WISHES)
     return wishes or Wishes()
