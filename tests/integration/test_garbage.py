@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import weakref
 from collections.abc import Sequence
 
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ForeignKey, MetaData, String, select
+from sqlalchemy import Engine, ForeignKey, MetaData, String, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship, selectinload
 
 from ormolu import Database, Model, SessionDep
@@ -113,3 +115,24 @@ async def test_it_leaves_nothing_to_the_collector(database_url: str, asked: str)
             await client.post("/shelves")
         await garbage_of(client, *ASKED[asked])
         assert await garbage_of(client, *ASKED[asked]) < REQUESTS
+
+
+async def engines_of_a_while(url: str, *, closes: bool) -> list[weakref.ref[Engine]]:
+    """Use a database that nobody has afterwards, and return its engines."""
+    db = Database(url, metadata=Base.metadata)
+    async with db.unit_of_work() as session:
+        await session.scalar(select(Shelf.id))
+    async with db.unit_of_work(read_only=True) as session:
+        await session.scalar(select(Shelf.id))
+    found = [weakref.ref(each.sync_engine) for each in (db.engine, db.reader_engine)]
+    if closes:
+        await db.close()
+    return found
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_nothing_keeps_an_engine(database_url: str, closes: bool) -> None:
+    """With its database an engine goes, though SQLAlchemy's caches keep the dialects of some."""
+    engines = asyncio.run(engines_of_a_while(database_url, closes=closes))
+    gc.collect()
+    assert [each() for each in engines] == [None, None]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from weakref import ref
 
 from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionContext
@@ -48,15 +49,17 @@ _FAILED = "ormolu_failed"
 
 def open_connections(engine: Engine, server: Server, access: Access) -> None:
     """Open few connections at once; a refusal is an error of the database, no bare OSError."""
-    backend, made_at = backend_of(engine.dialect), engine.url
+    # Weakly: SQLAlchemy's caches keep the last 128 dialects of PostgreSQL, and so what listens.
+    backend, made_at, held = backend_of(engine.dialect), engine.url, ref(engine)
     is_fit = partial(backend.is_fit, is_writer=access is Access.WRITE)
 
     @event.listens_for(engine, "do_connect")
     def _connect(
         dialect: Dialect, record: ConnectionPoolEntry, arguments: list[Any], options: dict[str, Any]
     ) -> DBAPIConnection:
-        if engine.url is not made_at:
-            _lead(dialect, arguments, options, (made_at, engine.url))
+        now = held()
+        if now is not None and now.url is not made_at:
+            _lead(dialect, arguments, options, (made_at, now.url))
         connect = partial(dialect.connect, *arguments, **options)
         try:
             return _open(connect, server, is_fit, record)

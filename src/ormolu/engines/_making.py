@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from weakref import ref
 
 from sqlalchemy import Engine
 from sqlalchemy.ext import asyncio as sqlalchemy_asyncio
@@ -87,7 +88,7 @@ def make_pair(
             spares.watch(pair)
     if pair.server.timeout is not None:
         arguments, hosts = connect_arguments(target, Access.READ, options), pair.server.hosts
-        pair.server.ask = partial(open_and_close, pair.reader.sync_engine, arguments, hosts)
+        pair.server.ask = partial(open_and_close, ref(pair.reader.sync_engine), arguments, hosts)
     return pair
 
 

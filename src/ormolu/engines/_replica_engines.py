@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from weakref import ref
 
 from sqlalchemy import Engine, event
 
@@ -79,7 +80,7 @@ class _Maker:
             equip=equip,
         )
         arguments = connect_arguments(target, Access.READ, options)
-        server.ask = partial(open_and_close, engine.sync_engine, arguments, server.hosts)
+        server.ask = partial(open_and_close, ref(engine.sync_engine), arguments, server.hosts)
         cache = EnginePair.new_cache()
         replica.pair = replace(primary_pair, reader=engine, server=server, kept=cache)
         replica.lookout = self.lookout(target, server, question, replica)

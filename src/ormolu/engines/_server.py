@@ -256,8 +256,13 @@ class Answering:
             raise DatabaseDownError(_SILENT.format(self._server.timeout)) from late
 
 
-def open_and_close(engine: Engine, arguments: Mapping[str, Any], hosts: Hosts | None) -> None:
+def open_and_close(
+    held: weakref.ref[Engine], arguments: Mapping[str, Any], hosts: Hosts | None
+) -> None:
     """Open a connection of an engine's, to where its others lead, and close it; in a greenlet."""
+    engine = held()
+    if engine is None:
+        return
     dialect = engine.dialect
     positional, named = dialect.create_connect_args(engine.url)
     place = hosts.arguments if hosts is not None else {}
