@@ -38,6 +38,7 @@ from ormolu.backends._exact_moments import (
     ExactSQLiteMoments,
     may_be_moment,
 )
+from ormolu.backends._exact_truths import ExactTruths, has_bare_truth
 from ormolu.backends._sides import is_text, stored_type, without_grouping, without_quantifier
 
 __all__ = ["ExactText", "compile_exactly", "exact_text"]
@@ -115,7 +116,9 @@ def _compile(element: ExactText, compiler: Any, **options: Any) -> str:
         compiler.is_exact = outer
 
 
-class ExactLike(ExactEnumerations, ExactSQLiteCasts, ExactSQLiteMoments, ExactSQLiteMembers):
+class ExactLike(
+    ExactTruths, ExactEnumerations, ExactSQLiteCasts, ExactSQLiteMoments, ExactSQLiteMembers
+):
     """Compiles LIKE for SQLite: as GLOB, which ignores no case."""
 
     is_exact = False
@@ -157,7 +160,9 @@ def _steps(escape: str | None) -> Iterator[tuple[str, str]]:
         yield place, f"[{letter}]" if letter in "[*?" else letter
 
 
-class ExactComparisons(ExactEnumerations, ExactMySQLCasts, ExactMySQLMoments, ExactMySQLMembers):
+class ExactComparisons(
+    ExactTruths, ExactEnumerations, ExactMySQLCasts, ExactMySQLMoments, ExactMySQLMembers
+):
     """Compiles comparisons of text for MySQL: by code points, and first so that an index serves.
 
     DISTINCT, UNION and its like, GROUP BY and PARTITION BY compare, too.
@@ -301,7 +306,7 @@ def _may_differ(part: Any) -> bool:
     """Tell whether some backend may compute another thing of a part than others do."""
     if isinstance(part, (Cast, Over, SelectBase)) or is_member(part):
         return True
-    if may_be_moment(part) or may_be_member(part):
+    if may_be_moment(part) or may_be_member(part) or has_bare_truth(part):
         return True
     if isinstance(part, Case):
         return part.value is not None and _may_be_text(part.value)

@@ -18,6 +18,7 @@ from ormolu.backends._exact_casts import ExactPostgreSQLCasts
 from ormolu.backends._exact_enumerations import ExactEnumerations
 from ormolu.backends._exact_json import ExactPostgreSQLMembers
 from ormolu.backends._exact_text import compile_exactly
+from ormolu.backends._exact_truths import ExactTruths
 from ormolu.backends._generic import QUIET, Backend, Exact, Unreadiness
 from ormolu.backends._json_paths import quote_names
 from ormolu.backends._offsets import send_in_utc
@@ -48,7 +49,7 @@ _LOCK_KEY = 0x6F726D6F6C75  # "ormolu"
 _MIGRATION_KEY = _LOCK_KEY + 1
 
 
-class _Exact(ExactEnumerations, ExactPostgreSQLCasts, ExactPostgreSQLMembers):
+class _Exact(ExactTruths, ExactEnumerations, ExactPostgreSQLCasts, ExactPostgreSQLMembers):
     pass
 
 
