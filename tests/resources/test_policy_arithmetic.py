@@ -29,6 +29,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    tuple_,
 )
 from sqlalchemy.orm import Mapped, aliased, column_property, mapped_column
 
@@ -106,6 +107,12 @@ COMPARED: dict[str, tuple[Any, list[int]]] = {
     "not listed": (Loan.made.not_in([NOON]), [1]),
     "listed with days": (Loan.made.in_([DAY]), [1]),
     "not listed with days": (Loan.made.not_in([DAY]), [2]),
+    "pair with day": (tuple_(Loan.made, Loan.id).in_([(DAY, 1), (DAY, 2)]), [1]),
+    "no pair with day": (tuple_(Loan.made, Loan.id).not_in([(DAY, 1)]), [2]),
+    "pair of moments": (tuple_(Loan.id, Loan.made).in_([(2, NOON), (1, NOON)]), [2]),
+    "pair of choices": (
+        tuple_(func.coalesce(Loan.closed, MIDNIGHT), Loan.id).in_([(MIDNIGHT, 2)]), [2]
+    ),
     "days listed with": (Loan.begins.in_([NOON, MIDNIGHT]), [1]),
     "listed days": (Loan.begins.in_([DAY]), [1]),
     "chosen": (func.coalesce(Loan.closed, MIDNIGHT) > MIDNIGHT, [1]),

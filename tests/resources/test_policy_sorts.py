@@ -141,6 +141,7 @@ WRONG_OF_PARK: list[Any] = [
     select(func.lower(BOUGHT.name)).scalar_subquery() == 0, Park.id.in_(select(Park.lower)),
     Park.area == "junk", Park.depth >= "", Park.area == Park.name, Park.key == 0,
     Park.name != KEY, Park.name != b"ann", Park.key != 0.5, Park.key == b"x",
+    func.abs(Park.id) < DAY, func.length(Park.name) < "x", func.length(Park.name) == Park.token,
     func.substr(Park.photo, 1, 1).not_in([-1]), Park.key == Park.token,
     Park.key != cast(Park.token, String), Park.id == Park.key,
     case((Park.is_open, 0), else_=Park.name) == 0, case((Park.id == 7, 7), else_=Park.name) == 0,

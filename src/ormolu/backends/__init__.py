@@ -12,6 +12,7 @@ from ormolu.backends._patterns import pieces_of
 from ormolu.backends._postgresql import POSTGRESQL
 from ormolu.backends._registry import BACKENDS, backend_named, backend_of, name_of
 from ormolu.backends._sides import (
+    NUMBER_FUNCTIONS,
     TEXT_FUNCTIONS,
     choices_of,
     name_of_function,
@@ -20,8 +21,8 @@ from ormolu.backends._sides import (
 )
 
 __all__ = [
-    "BACKENDS", "POSTGRESQL", "TEXT_FUNCTIONS", "Backend", "Conversion", "ExactText", "Unreadiness",
-    "backend_named", "backend_of", "choices_of", "exact_text", "has_meaning", "is_member",
-    "is_short_float", "name_of", "name_of_function", "pieces_of", "step_by_step",
-    "without_grouping", "without_quantifier",
+    "BACKENDS", "NUMBER_FUNCTIONS", "POSTGRESQL", "TEXT_FUNCTIONS", "Backend", "Conversion",
+    "ExactText", "Unreadiness", "backend_named", "backend_of", "choices_of", "exact_text",
+    "has_meaning", "is_member", "is_short_float", "name_of", "name_of_function", "pieces_of",
+    "step_by_step", "without_grouping", "without_quantifier",
 ]  # fmt: skip

@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from typing import Any, NoReturn
 
-from sqlalchemy import Boolean, Date, DateTime, String, Time, and_, cast, func, not_, or_
+from sqlalchemy import Boolean, Date, DateTime, String, Time, and_, cast, func, not_, or_, tuple_
 from sqlalchemy.dialects import mysql
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import BinaryExpression, BindParameter, ColumnClause, TextClause
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, ColumnClause, TextClause, Tuple
+from sqlalchemy.types import TupleType, TypeDecorator
 
 from ormolu.backends._sides import (
     choices_of,
@@ -110,7 +110,12 @@ class ExactMySQLMoments(_ExactMoments):
         return super().visit_binary(binary, **kw)
 
     def _as_moment(self, side: Any) -> Any:
-        choices = choices_of(without_label(side))
+        inner = without_label(side)
+        if isinstance(inner, Tuple):
+            parts = list(map(self._as_moment, inner.clauses))
+            is_same = all(one is other for one, other in zip(parts, inner.clauses, strict=True))
+            return side if is_same else tuple_(*parts)
+        choices = choices_of(inner)
         if not choices:
             return side
         kinds = [stored_type(each, self.dialect) for each in (side, *choices)]
@@ -137,12 +142,16 @@ class ExactSQLiteMoments(_ExactMoments):
             return f"({self.process(self._aligned(binary, others), **kw)})"
         is_listed = self.is_exact and binary.operator in _LISTED
         if is_listed and isinstance(binary.right, BindParameter):
-            left = self._as_listed(binary.left, binary.right)
+            left = self._as_listed(binary.left, binary.right.type)
             binary = BinaryExpression(left, binary.right, binary.operator, type_=binary.type)
         return super().visit_binary(binary, **kw)
 
-    def _as_listed(self, side: Any, values: Any) -> Any:
-        """Return a side that is looked for in a list as the list has it."""
+    def _as_listed(self, side: Any, type_: Any) -> Any:
+        """Return a side that is looked for in a list of a type as the list has it."""
+        inner = without_label(side)
+        if isinstance(inner, Tuple) and isinstance(type_, TupleType):
+            return tuple_(*map(self._as_listed, inner.clauses, type_.types))
+        values = ColumnClause("listed", type_)
         if not self._are_moments([side, values]):
             return side
         longest = self._longest(side)

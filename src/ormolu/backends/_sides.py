@@ -10,8 +10,8 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import NullType, TypeDecorator
 
 __all__ = [
-    "TEXT_FUNCTIONS", "choices_of", "is_text", "name_of_function", "stored_type",
-    "without_grouping", "without_label", "without_quantifier",
+    "NUMBER_FUNCTIONS", "TEXT_FUNCTIONS", "choices_of", "is_text", "name_of_function",
+    "stored_type", "without_grouping", "without_label", "without_quantifier",
 ]  # fmt: skip
 
 
@@ -24,6 +24,12 @@ TEXT_FUNCTIONS = frozenset(
      "substring", "substring_index", "to_char", "translate", "trim", "typeof", "ucase", "upper"}
 )  # fmt: skip
 
+
+NUMBER_FUNCTIONS = frozenset(
+    {"abs", "array_length", "cardinality", "ceil", "ceiling", "char_length", "character_length",
+     "datediff", "floor", "instr", "json_array_length", "julianday", "length", "mod",
+     "octet_length", "position", "power", "round", "sign", "sqrt", "timestampdiff", "unixepoch"}
+)  # fmt: skip
 
 # Functions that return one of their arguments, from the place on that is given.
 _CHOOSING = {

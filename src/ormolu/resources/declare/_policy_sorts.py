@@ -23,6 +23,7 @@ from sqlalchemy.sql.selectable import SelectBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ormolu.backends import (
+    NUMBER_FUNCTIONS,
     TEXT_FUNCTIONS,
     choices_of,
     name_of_function,
@@ -147,10 +148,12 @@ def _is_untold(inner: Any) -> bool:
 
 
 def _made_by_function(inner: Any) -> str | None:
-    """Return the sort of what a function returns that is known for text; None of any other.
+    """Return the sort of what a function returns whose type SQLAlchemy does not know, but we do.
 
-    Of bytes it makes bytes, and of a range `lower` is its end.
+    Of bytes one for text makes bytes, and of a range `lower` is its end.
     """
+    if name_of_function(inner) in NUMBER_FUNCTIONS:
+        return NUMBER
     if name_of_function(inner) not in TEXT_FUNCTIONS:
         return None
     types = [each.type for each in inner.clauses]
