@@ -31,6 +31,7 @@ from sqlalchemy import (
     text,
     tuple_,
 )
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Mapped, aliased, column_property, mapped_column
 
 from ormolu import Database, Model, Policy, resource
@@ -46,6 +47,13 @@ class Base(Model):
     metadata = MetaData()
 
 
+FORMED: Any = sqlite.DATETIME
+DIGITS = DateTime().with_variant(
+    FORMED(storage_format="%(year)04d%(month)02d%(day)02d%(hour)02d%(minute)02d",
+           regexp=r"(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})"), "sqlite"
+)  # fmt: skip
+
+
 class Loan(Base):
     __tablename__ = "arithmetic_loans"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -55,6 +63,7 @@ class Loan(Base):
     closed: Mapped[datetime | None] = mapped_column(DateTime())
     opens: Mapped[time]
     lasts: Mapped[timedelta]
+    digits: Mapped[datetime] = mapped_column(DIGITS, default=datetime(2026, 1, 31, 12))
     days: Mapped[int] = column_property(ends - begins)
 
 
@@ -126,6 +135,9 @@ COMPARED: dict[str, tuple[Any, list[int]]] = {
     "function day": (func.date(Loan.made) != MIDNIGHT, []),
     "function days": (func.date(Loan.made) <= NOON, [1, 2]),
     "numbers": (func.abs(Loan.id * 10).between(9, 15), [1]),
+    "form of its own": (Loan.digits == NOON, [1, 2]),
+    "not that form": (Loan.digits != NOON, []),
+    "before in it": (Loan.digits <= MIDNIGHT, []),
     "chosen day": (func.coalesce(Loan.begins, DAY) == DAY, [1]),
     "chosen time": (func.coalesce(Loan.opens, time(1)) > time(3), []),
     "chosen long": (func.coalesce(Loan.lasts, timedelta(0)) == timedelta(hours=1), [1]),

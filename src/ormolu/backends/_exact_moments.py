@@ -7,9 +7,24 @@ digits; to both a duration is the moment so long after 1970.
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from typing import Any, NoReturn
 
-from sqlalchemy import Boolean, Date, DateTime, String, Time, and_, cast, func, not_, or_, tuple_
+from sqlalchemy import (
+    Boolean,
+    Date,
+    DateTime,
+    Integer,
+    String,
+    Time,
+    and_,
+    cast,
+    func,
+    literal_column,
+    not_,
+    or_,
+    tuple_,
+)
 from sqlalchemy.dialects import mysql
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -42,7 +57,13 @@ _MIRRORED: dict[Any, Any] = {
     operators.lt: operators.gt, operators.gt: operators.lt,
     operators.le: operators.ge, operators.ge: operators.le,
 }  # fmt: skip
-_MIDNIGHT = " 00:00:00.000000"
+_SAMPLE = datetime(2000, 1, 2, 3, 4, 5, 6)
+_WRITTEN: dict[type[Any], str] = {Date: "2000-01-02", DateTime: "2000-01-02 03:04:05.000006"}
+# What a day lacks, and how much of it is before that: a parameter each would be no constant.
+_MIDNIGHT: Any = literal_column("' 00:00:00.000000'", String)
+_ZEROS: Any = literal_column("'.000000'", String)
+_NOTHING: Any = literal_column("''", String)
+_BEFORE: Any = literal_column("9", Integer)
 _EQUALITIES = frozenset({operators.eq, operators.ne})
 _AFTER_ZEROS = frozenset({operators.le, operators.gt})
 _BETWEEN: dict[Any, bool] = {operators.between_op: True, operators.not_between_op: False}
@@ -156,7 +177,7 @@ class ExactSQLiteMoments(_ExactMoments):
             return side
         longest = self._longest(side)
         # Of several a moment is a day only if it begins one.
-        return func.replace(longest, _MIDNIGHT, "") if self._is_day(values) else longest
+        return func.replace(longest, _MIDNIGHT, _NOTHING) if self._is_day(values) else longest
 
     def visit_cast(self, cast: Any, **kw: Any) -> str:
         if self.is_exact and isinstance(stored_type(cast, self.dialect), Date):
@@ -181,7 +202,13 @@ class ExactSQLiteMoments(_ExactMoments):
         if name_of_function(inner) == "date":
             return {Date}
         stored = stored_type(inner, self.dialect)
-        return {kind for kind in (Date, DateTime) if isinstance(stored, kind)}
+        return {kind for kind in _WRITTEN if isinstance(stored, kind) and self._is_usual(stored)}
+
+    def _is_usual(self, stored: Any) -> bool:
+        """Tell whether moments of a type are written as SQLAlchemy does where it is not told."""
+        write = stored.bind_processor(self.dialect)
+        text = None if write is None else write(_SAMPLE)
+        return any(isinstance(stored, kind) and text == known for kind, known in _WRITTEN.items())
 
     def _aligned(self, binary: Any, others: list[Any]) -> Any:
         if binary.operator not in _BETWEEN:
@@ -210,11 +237,11 @@ class ExactSQLiteMoments(_ExactMoments):
 
     def _shortest(self, side: Any) -> Any:
         """Return the text of a moment without microseconds that are zeros."""
-        return func.replace(self._longest(side), ".000000", "", type_=String())
+        return func.replace(self._longest(side), _ZEROS, _NOTHING, type_=String())
 
     def _longest(self, side: Any) -> Any:
         """Return the text of a day or moment with what it lacks at its end."""
-        missing = func.substr(_MIDNIGHT, func.length(side) - 9, type_=String())
+        missing = func.substr(_MIDNIGHT, func.length(side) - _BEFORE, type_=String())
         return BinaryExpression(side, missing, operators.concat_op, type_=String())
 
 
