@@ -23,13 +23,18 @@ _OF_THE_SERVER: frozenset[Kind] = frozenset(
     {"busy", "database_unavailable", "overloaded", "pooler", "timeout"}
 )
 
-# Errors in the statement itself: SQLSTATE classes, SQLite's name, MySQL's numbers.
-_OF_STATEMENTS = ("42", "3F")
-# MySQL's: those for which the standard has 42 or 21, and whose text quotes names alone.
+# Errors in the statement itself, or of where it stands (its transaction, cursors, sequences), by
+# SQLSTATE. P0002 to P0004 are what a function of the program's expected.
+_OF_STATEMENTS = (
+    "0A", "21", "25", "2B", "34", "3B", "3F", "42", "55000", "P0002", "P0003", "P0004",
+)  # fmt: skip
+# By SQLite's name, and by those numbers of MySQL's whose text quotes names alone.
 _OF_STATEMENTS_TOO = frozenset(
     {
-        "SQLITE_ERROR", "1049", "1052", "1054", "1055", "1060", "1064", "1066", "1109", "1110",
-        "1111", "1136", "1140", "1146", "1222", "1241", "1305", "1318", "1327", "1582", "1630",
+        "SQLITE_ERROR", "1049", "1052", "1054", "1055", "1060", "1064", "1065", "1066", "1093",
+        "1109", "1110", "1111", "1115", "1136", "1140", "1146", "1191", "1193", "1210", "1221",
+        "1222", "1235", "1238", "1241", "1242", "1243", "1248", "1253", "1267", "1270", "1271",
+        "1305", "1318", "1327", "1582", "1630", "4078", "4091", "4161",
     }
 )  # fmt: skip
 

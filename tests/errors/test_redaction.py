@@ -401,6 +401,21 @@ WORDS: dict[str, tuple[str, str, Act]] = {
     "group": (
         "asyncpg psycopg", "GROUP BY", sql("SELECT email, count(*) FROM people"),
     ),
+    "rows": ("asyncpg psycopg", "more than one row", sql("SELECT (SELECT 1 UNION SELECT 2)")),
+    "rows_of_mysql": ("mariadb", "more than 1 row", sql("SELECT (SELECT 1 UNION SELECT 2)")),
+    "transaction": ("asyncpg psycopg", "VACUUM", sql("VACUUM")),
+    "savepoint": ("asyncpg psycopg mariadb", "nowhere", sql("ROLLBACK TO SAVEPOINT nowhere")),
+    "cursor": ("asyncpg psycopg", "nowhere", sql("CLOSE nowhere")),
+    "sequence": ("asyncpg psycopg", "lastval", sql("SELECT lastval()")),
+    "feature": ("asyncpg psycopg", "DISTINCT", sql("SELECT DISTINCT id FROM people FOR UPDATE")),
+    "assertion": (
+        "asyncpg psycopg", "over budget", sql("DO $$ BEGIN ASSERT false, 'over budget'; END $$"),
+    ),
+    "variable": ("mariadb", "no_such_variable", sql("SELECT @@no_such_variable")),
+    "not_yet": (
+        "mariadb", "LIMIT & IN", sql("SELECT 1 FROM people WHERE id IN (SELECT 1 LIMIT 1)"),
+    ),
+    "index": ("mariadb", "FULLTEXT", sql("SELECT MATCH (email) AGAINST ('x') FROM people")),
     "raise": (
         "asyncpg psycopg", "over budget", sql("DO $$ BEGIN RAISE EXCEPTION 'over budget'; END $$"),
     ),
