@@ -64,6 +64,16 @@ async def test_computed_column_gets_another_type(project: Project) -> None:
 
 
 @pytest.mark.long
+async def test_computed_column_is_stored_from_then_on(project: Project) -> None:
+    """There and back; its text is the same."""
+    await change(
+        project, sums(number(), twice(persisted=False)), sums(number(), twice(persisted=True))
+    )
+    columns = await project.look(lambda inspector: inspector.get_columns("sums"))
+    assert [each["computed"]["persisted"] for each in columns if "computed" in each] == [True]
+
+
+@pytest.mark.long
 async def test_computed_column_gets_a_comment(project: Project) -> None:
     """MariaDB writes a column anew for that; it stays a computed one."""
     after = sums(number(), twice())
@@ -100,6 +110,22 @@ async def test_indexes_and_rules_of_a_computed_column_stay(project: Project) -> 
     await change(project, before, after)
     indexes = await project.look(lambda inspector: inspector.get_indexes("sums"))
     assert {"ix_both", "ix_new"} <= {each["name"] for each in indexes}
+
+
+@pytest.mark.long
+async def test_unique_constraint_comes_and_goes_with_a_change(project: Project) -> None:
+    """Beside another text; the column is stored then, as PostgreSQL has no index else."""
+    plain = sums(number(), twice(persisted=False))
+    unique = sums(number(), twice("number * 3", persisted=True), sa.UniqueConstraint("twice"))
+    other = sums(number(), twice("number * 4", persisted=True), sa.UniqueConstraint("twice"))
+    stored = sums(number(), twice("number * 5", persisted=True), Column("more", Integer))
+    await project.revise(plain)
+    await project.ask("INSERT INTO sums (id, number) VALUES (1, 21)")
+    for before, after in ((plain, unique), (unique, other), (other, stored), (stored, unique)):
+        await there_and_back(project, before, after)
+    assert await project.ask("SELECT twice FROM sums") == 63
+    found = await project.look(lambda inspector: inspector.get_unique_constraints("sums"))
+    assert [each["column_names"] for each in found] == [["twice"]]
 
 
 @pytest.mark.long
