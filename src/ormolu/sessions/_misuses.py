@@ -22,6 +22,7 @@ OTHER_LOOP = (
 
 LOST = (
     "The session was closed before its changes were committed, so they are not stored. Leave "
-    "`session.close()` out, since its unit of work commits and closes it; or write "
-    "`await session.commit()` before, or `await session.rollback()` if nothing is to be stored."
+    "`session.close()` and `async with session` out, since its unit of work commits and closes it; "
+    "or write `await session.commit()` before, or `await session.rollback()` if nothing is to be "
+    "stored."
 )
