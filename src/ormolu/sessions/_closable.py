@@ -6,11 +6,10 @@ told of them. Knows no engines.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sqlalchemy.orm import Session
-from sqlalchemy.util import greenlet_spawn
 
 from ormolu.errors import RolledBackError
 from ormolu.seams import is_clean
@@ -59,39 +58,41 @@ class ClosableSession(ExclusiveSession):
         If something was not committed, the unit of work will not be, either.
         """
         if not self.is_closed:
-            await self._begin_anew(self.sync_session.reset, loses=self._would_lose)
+            await self._begin_anew(super().reset, loses=self._would_lose)
 
     async def reset(self) -> None:
         """Roll back, forget all objects and give the connection back; what follows begins anew."""
-        await self._begin_anew(self.sync_session.reset)
+        await self._begin_anew(super().reset)
 
     async def rollback(self) -> None:
         """Roll back now; what follows in this unit of work is a new transaction."""
-        await self._begin_anew(self.sync_session.rollback)
+        await self._begin_anew(super().rollback)
 
     async def invalidate(self) -> None:
         """Throw the connection away, and close for good."""
-        await self._begin_anew(self.sync_session.invalidate, loses=self._would_lose)
+        await self._begin_anew(super().invalidate, loses=self._would_lose)
         self.is_closed = True
 
     async def end(self) -> None:
         """Close for good, whoever is inside; what was not committed is rolled back."""
         self.is_closed = True
-        await greenlet_spawn(self.sync_session.close)
+        await super().close()
 
     async def discard(self) -> None:
         """Close for good, whoever is inside, and throw the connection away."""
         self.is_closed = True
-        await greenlet_spawn(self.sync_session.invalidate)
+        await super().invalidate()
 
     @property
     def _would_lose(self) -> bool:
         return self._has_lost or self.has_changes or self.rules.has_written
 
-    async def _begin_anew(self, leave: Callable[[], None], *, loses: bool = False) -> None:
+    async def _begin_anew(
+        self, leave: Callable[[], Awaitable[None]], *, loses: bool = False
+    ) -> None:
         with self.in_use():
             self._has_connection = False
             self.rules.connected = None
-            await greenlet_spawn(leave)
+            await leave()
             self._has_lost = loses
             self.rules.has_written = False
