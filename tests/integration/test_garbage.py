@@ -15,6 +15,7 @@ from sqlalchemy import Engine, ForeignKey, MetaData, String, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship, selectinload
 
 from ormolu import Database, Model, SessionDep
+from ormolu.engines._server import open_and_close
 from tests.fixtures.apps import client_of
 
 REQUESTS = 20
@@ -136,3 +137,11 @@ def test_nothing_keeps_an_engine(database_url: str, closes: bool) -> None:
     engines = asyncio.run(engines_of_a_while(database_url, closes=closes))
     gc.collect()
     assert [each() for each in engines] == [None, None]
+
+
+@pytest.mark.backends("sqlite")
+def test_nobody_asks_for_an_engine_that_is_gone(database_url: str) -> None:
+    """A server that is still asked for a sign of life of an engine that went opens nothing."""
+    reference, _ = asyncio.run(engines_of_a_while(database_url, closes=True))
+    gc.collect()
+    open_and_close(reference, {}, None)
