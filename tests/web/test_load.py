@@ -176,6 +176,25 @@ async def test_long_burst_is_not_refused(crowd: Crowd, monkeypatch: pytest.Monke
     line.be_empty()
 
 
+async def test_line_behind_a_standstill_is_not_refused(
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others had the processor for a while: who has come meanwhile is answered after it."""
+    monkeypatch.setattr(_load, "_MANY", 100)
+    line = await limited(crowd)
+    crowd.load._use.share, crowd.load._late = 0.3, 100.0
+    await crowd.look(come=20, times=10)
+    assert len(crowd.load.line) > 150
+    assert crowd.load._is_rising
+    assert not crowd.load.is_growing
+    crowd.load._use.share = 1.0
+    await crowd.look(come=8, end=8, times=5)
+    await crowd.look(come=2, end=8, times=50)
+    assert not crowd.load.line
+    assert crowd.refused == []
+    line.be_empty()
+
+
 async def test_few_are_refused_at_a_look(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
     """A look takes no longer than a moment, and those who begin meanwhile are the newest."""
     monkeypatch.setattr(_load, "_MANY", 100)

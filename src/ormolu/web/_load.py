@@ -81,7 +81,8 @@ class Load:
         self._most = inf
         self._is_rising = False
         self._timer: asyncio.TimerHandle | None = None
-        self._due = self._late = self._standing_since = self._growing_since = 0.0
+        self._due = self._late = 0.0
+        self._idle_at = self._standing_since = self._growing_since = 0.0
         self._use = ProcessorUse()
         # When it was looked, how many had come by then, and how many were answered.
         self._looks: deque[tuple[float, int, int]] = deque()
@@ -205,6 +206,8 @@ class Load:
         """Tell whether the line grows without end: it never empties, and more come than leave."""
         if not self.line:
             self._standing_since = now
+        if self._use.share <= _BUSY:
+            self._idle_at = now
         stood = now - self._standing_since
         # Those of a burst have come before.
         self._is_rising = stood >= 4 * _LOOK_EVERY and self._is_exceeded(
@@ -215,7 +218,9 @@ class Load:
             self.is_growing = self._is_exceeded(grown, _GROWING)
         else:
             self._growing_since = now
-            self.is_growing = (self._is_rising and len(self.line) >= _MANY) or (
+            # A process that has stood still, as others had its processor, catches up.
+            is_flood = self._is_rising and now - self._idle_at >= _SHORT_SPAN
+            self.is_growing = (is_flood and len(self.line) >= _MANY) or (
                 stood >= 2 * _SPAN
                 and self._is_exceeded(_SPAN, _GROWING)
                 and len(self.line) >= self._since(_SPAN)[2]
