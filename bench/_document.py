@@ -1,4 +1,4 @@
-"""docs/benchmarks.md and its plots."""
+"""The page of each group in docs, and its plots."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import groupby
-from pathlib import Path
 
 from bench._callers import CALLERS, TENANTS
 from bench._figures import Figures
@@ -20,37 +19,34 @@ from bench._table import align, backend_title, render
 
 __all__ = ["write"]
 
-_INTRODUCTION = ROOT / "bench" / "introduction.md"
+_INTRODUCTIONS = ROOT / "bench" / "introductions"
+_DOCS = ROOT / "docs"
 
 
 def write(figures: Sequence[Figures], machine: Sequence[str], options: Options) -> None:
-    """Write the page and a plot for each backend."""
-    page = ROOT / "docs" / "benchmarks.md"
-    parts = [
-        _introduction(options),
-        _conditions(machine, options),
-    ]
+    """Write the page of each group that was measured, and a plot for each backend."""
     for group in options.measured_groups():
+        parts = [_introduction(group, options), _conditions(machine, options)]
         for backend in options.backends:
             here = _of_backend(figures, group, backend, options)
-            parts += _section(here, group, backend, options, page.parent)
-    page.write_text("\n".join(parts))
+            parts += _section(here, group, backend, options)
+        (_DOCS / f"{GROUPS[group].pages}.md").write_text("\n".join(parts))
 
 
-def _introduction(options: Options) -> str:
-    return _INTRODUCTION.read_text().format(
-        foreign=options.foreign, repeats=options.repeats, tenants=TENANTS, callers=CALLERS
+def _introduction(group: str, options: Options) -> str:
+    return (
+        (_INTRODUCTIONS / f"{group}.md")
+        .read_text()
+        .format(foreign=options.foreign, repeats=options.repeats, tenants=TENANTS, callers=CALLERS)
     )
 
 
-def _section(
-    figures: Sequence[Figures], name: str, backend: str, options: Options, folder: Path
-) -> list[str]:
+def _section(figures: Sequence[Figures], name: str, backend: str, options: Options) -> list[str]:
     group, most = GROUPS[name], max(options.connections_of(name))
     crowded = [one for one in figures if one.connections == most]
-    heading, file = group.backend_title(backend_title(backend)), f"{group.plots}-{backend}.svg"
+    heading, file = group.backend_title(backend_title(backend)), f"{group.pages}-{backend}.svg"
     title = f"{heading}: requests a second, as multiples of {group.baseline_title}"
-    (folder / file).write_text(plot(f"{title}, {most} connections", crowded))
+    (_DOCS / file).write_text(plot(f"{title}, {most} connections", crowded))
     return [
         f"## {heading}\n",
         f"![{title}]({file})\n",

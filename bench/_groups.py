@@ -15,12 +15,12 @@ class Group:
     """What the rows of one group have in common.
 
     Rates are multiples of the `baseline` program's, unless a program has a baseline of its own, and
-    shares of the `reference` program's. `counted` is the table that creates make longer, `plots`
-    how the names of the plots begin.
+    shares of the `reference` program's. `counted` is the table that creates make longer, `pages`
+    how the names of its page and plots in docs begin.
     """
 
     title: str
-    plots: str
+    pages: str
     baseline: str
     baseline_title: str
     ratio_head: str
@@ -38,7 +38,7 @@ class Group:
 GROUPS = {
     "open": Group(
         title="",
-        plots="benchmarks",
+        pages="benchmarks",
         baseline="guide",
         baseline_title="the guide's program",
         ratio_head="x guide",
@@ -50,7 +50,7 @@ GROUPS = {
     ),
     "users": Group(
         title="An application with users",
-        plots="benchmarks-users",
+        pages="benchmarks-users",
         baseline="plain",
         baseline_title="plain code by hand",
         ratio_head="x plain",

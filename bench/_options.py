@@ -64,7 +64,7 @@ def read_options(arguments: list[str] | None = None) -> Options:
         "--foreign", type=float, default=0.25, help="cores that others may use in a window (0.25)"
     )
     parser.add_argument("--folder", type=Path, help="on a disk, for the databases")
-    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
+    parser.add_argument("--write", action="store_true", help="write the pages in docs")
     return Options(**vars(parser.parse_args(arguments)))
 
 
