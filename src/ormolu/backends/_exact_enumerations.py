@@ -39,7 +39,7 @@ class ExactEnumerations(SQLCompiler):
 
     is_exact = False
 
-    def visit_binary(self, binary: Any, **kw: Any) -> str:  # type: ignore[override]
+    def visit_binary(self, binary: Any, *args: Any, **kw: Any) -> str:
         is_ordered = self.is_exact and binary.operator in _ORDERED
         if is_ordered and any(map(self._is_in_another_order, (binary.left, binary.right))):
             message = (
@@ -49,7 +49,7 @@ class ExactEnumerations(SQLCompiler):
             _log.error("%s", message)
             raise UsageError(message)
         plain: Any = super().visit_binary
-        text: str = plain(binary, **kw)
+        text: str = plain(binary, *args, **kw)
         return text
 
     def _is_in_another_order(self, side: Any) -> bool:

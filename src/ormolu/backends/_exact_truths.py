@@ -24,7 +24,7 @@ class ExactTruths(SQLCompiler):
 
     is_exact = False
 
-    def visit_unary(self, unary: Any, **kw: Any) -> str:  # type: ignore[override]
+    def visit_unary(self, unary: Any, *args: Any, **kw: Any) -> str:
         plain: Any = super().visit_unary
-        text: str = plain(unary, **kw)
+        text: str = plain(unary, *args, **kw)
         return f"({text})" if self.is_exact and isinstance(unary, AsBoolean) else text
