@@ -71,16 +71,16 @@ class ClosableSession(ExclusiveSession):
     async def invalidate(self) -> None:
         """Throw the connection away, and close for good."""
         await self._begin_anew(super().invalidate, loses=self._would_lose)
-        self.is_closed = True
+        self.mark_closed()
 
     async def end(self) -> None:
         """Close for good, whoever is inside; what was not committed is rolled back."""
-        self.is_closed = True
+        self.mark_closed()
         await super().close()
 
     async def discard(self) -> None:
         """Close for good, whoever is inside, and throw the connection away."""
-        self.is_closed = True
+        self.mark_closed()
         await super().invalidate()
 
     @property

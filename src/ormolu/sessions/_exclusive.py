@@ -44,6 +44,10 @@ class ExclusiveSession(AsyncSession):
         self._freed: asyncio.Event | None = None
         self._loop = asyncio.get_running_loop()
 
+    def mark_closed(self) -> None:
+        """Let nobody use it from now on."""
+        self.is_closed = True
+
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Hold the session for the current task; its own nested calls pass.

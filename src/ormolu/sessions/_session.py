@@ -291,7 +291,7 @@ class UnitSession(ClosableSession):
         is_begun = self.sync_session.in_transaction()
         self.sync_session.commit()
         self._count_commit(is_begun=is_begun)
-        self.is_closed = True
+        self.mark_closed()
         self.sync_session.close()
 
     def _count_commit(self, *, is_begun: bool) -> None:
@@ -339,7 +339,7 @@ class UnitSession(ClosableSession):
 
     def end_at_once(self) -> None:
         """Roll back and close for good, without ever giving way to another task."""
-        self.is_closed = True
+        self.mark_closed()
         # No greenlet is needed: closing waits for nothing here.
         self.sync_session.close()
 
