@@ -245,7 +245,9 @@ class Load:
     def _read_again(self, before: float) -> None:
         """Read from the connections that have rested for the longest."""
         self._stale.clear()
-        for _ in range(min(_AT_ONCE, len(self._resting))):
+        # A process that has time for it lets nobody wait for long after a flood.
+        most = _AT_ONCE if self._use.share > _BUSY else 4 * _AT_ONCE
+        for _ in range(min(most, len(self._resting))):
             since, connection = self._resting.popleft()
             if not connection.is_closing():
                 if since < before:
