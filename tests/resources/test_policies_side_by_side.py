@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import ForeignKey, MetaData, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from ormolu import Database, Model, Policy, resource
-from tests.fixtures.kept import KeptApp, keep_running
+from ormolu import Model, Policy, resource
+from tests.fixtures.kept import KeptApp, keep_resources
 
 pytestmark = pytest.mark.anyio
 
@@ -54,11 +53,9 @@ def of_the_famous() -> Policy:
 
 @pytest.fixture(scope="module")
 async def served(module_url: str) -> AsyncIterator[KeptApp]:
-    app, db = FastAPI(), Database(module_url, metadata=Base.metadata)
-    db.attach(app)
-    app.include_router(resource(Author, policy=famous, includes={"essays"}))
-    app.include_router(resource(Essay, policy=of_the_famous, includes={"author"}))
-    async with keep_running(app, db) as found:
+    authors = resource(Author, policy=famous, includes={"essays"})
+    essays = resource(Essay, policy=of_the_famous, includes={"author"})
+    async with keep_resources(module_url, Base.metadata, authors, essays) as found:
         yield found
 
 

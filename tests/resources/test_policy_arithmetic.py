@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI, Header
+from fastapi import Header
 from sqlalchemy import (
     Date,
     DateTime,
@@ -34,8 +34,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Mapped, aliased, column_property, mapped_column
 
-from ormolu import Database, Model, Policy, resource
-from tests.fixtures.kept import KeptApp, keep_running
+from ormolu import Model, Policy, resource
+from tests.fixtures.kept import KeptApp, keep_resources
 
 pytestmark = pytest.mark.anyio
 
@@ -159,10 +159,8 @@ def loan_policy(wish: Annotated[str, Header()]) -> Policy:
 
 @pytest.fixture(scope="module")
 async def served(module_url: str) -> AsyncIterator[KeptApp]:
-    app, db = FastAPI(), Database(module_url, metadata=Base.metadata)
-    db.attach(app)
-    app.include_router(resource(Loan, path="/loans", policy=loan_policy))
-    async with keep_running(app, db) as found:
+    loans = resource(Loan, path="/loans", policy=loan_policy)
+    async with keep_resources(module_url, Base.metadata, loans) as found:
         yield found
 
 

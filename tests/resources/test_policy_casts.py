@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI, Header
+from fastapi import Header
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -22,8 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, aliased, column_property, mapped_column
 
-from ormolu import Database, Model, Policy, resource
-from tests.fixtures.kept import KeptApp, keep_running
+from ormolu import Model, Policy, resource
+from tests.fixtures.kept import KeptApp, keep_resources
 
 pytestmark = pytest.mark.anyio
 
@@ -69,10 +69,8 @@ def crate_policy(wish: Annotated[str, Header()]) -> Policy:
 
 @pytest.fixture(scope="module")
 async def served(module_url: str) -> AsyncIterator[KeptApp]:
-    app, db = FastAPI(), Database(module_url, metadata=Base.metadata)
-    db.attach(app)
-    app.include_router(resource(Crate, path="/crates", policy=crate_policy))
-    async with keep_running(app, db) as found:
+    crates = resource(Crate, path="/crates", policy=crate_policy)
+    async with keep_resources(module_url, Base.metadata, crates) as found:
         yield found
 
 

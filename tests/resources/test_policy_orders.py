@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI, Header
+from fastapi import Header
 from sqlalchemy import Enum as EnumType
 from sqlalchemy import MetaData, case
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ormolu import Database, Model, Policy, resource
-from tests.fixtures.kept import KeptApp, keep_running
+from ormolu import Model, Policy, resource
+from tests.fixtures.kept import KeptApp, keep_resources
 
 pytestmark = pytest.mark.anyio
 
@@ -70,10 +70,8 @@ def bill_policy(wish: Annotated[str, Header()]) -> Policy:
 
 @pytest.fixture(scope="module")
 async def served(module_url: str) -> AsyncIterator[KeptApp]:
-    app, db = FastAPI(), Database(module_url, metadata=Base.metadata)
-    db.attach(app)
-    app.include_router(resource(Bill, path="/bills", policy=bill_policy))
-    async with keep_running(app, db) as found:
+    bills = resource(Bill, path="/bills", policy=bill_policy)
+    async with keep_resources(module_url, Base.metadata, bills) as found:
         yield found
 
 

@@ -27,7 +27,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from ormolu import Database, Model, Policy, UsageError, resource
 from ormolu.resources.declare._policy import checked_policy
 from tests.fixtures.apps import client_of
-from tests.fixtures.kept import KeptApp, keep_running
+from tests.fixtures.kept import KeptApp, keep_resources
 from tests.resources.twins import by_the_session
 
 pytestmark = pytest.mark.anyio
@@ -79,11 +79,9 @@ def of_books(x_way: Annotated[str, Header()]) -> Policy:
 
 @pytest.fixture(scope="module")
 async def served(module_url: str) -> AsyncIterator[KeptApp]:
-    app, db = FastAPI(), Database(module_url, metadata=Base.metadata)
-    db.attach(app)
-    app.include_router(resource(Shelf, policy=of_shelves, includes={"books"}, writable={"id"}))
-    app.include_router(resource(Book, policy=of_books, includes={"shelf"}))
-    async with keep_running(app, db) as found:
+    shelves = resource(Shelf, policy=of_shelves, includes={"books"}, writable={"id"})
+    books = resource(Book, policy=of_books, includes={"shelf"})
+    async with keep_resources(module_url, Base.metadata, shelves, books) as found:
         yield found
 
 

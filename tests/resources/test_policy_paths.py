@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI, Header
+from fastapi import Header
 from sqlalchemy import JSON, MetaData, cast, func, select
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ormolu import Database, Model, Policy, resource
-from tests.fixtures.kept import KeptApp, keep_running
+from ormolu import Model, Policy, resource
+from tests.fixtures.kept import KeptApp, keep_resources
 
 pytestmark = pytest.mark.anyio
 
@@ -45,11 +45,9 @@ def others(of: Annotated[int, Header()], column: Annotated[str, Header()]) -> Po
 
 @pytest.fixture(scope="module")
 async def served(module_url: str) -> AsyncIterator[KeptApp]:
-    app, db = FastAPI(), Database(module_url, metadata=Base.metadata)
-    db.attach(app)
-    app.include_router(resource(Letter, path="/letters", policy=reader))
-    app.include_router(resource(Letter, path="/others", policy=others))
-    async with keep_running(app, db) as found:
+    own = resource(Letter, path="/letters", policy=reader)
+    of_others = resource(Letter, path="/others", policy=others)
+    async with keep_resources(module_url, Base.metadata, own, of_others) as found:
         yield found
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI, Header
+from fastapi import Header
 from sqlalchemy import (
     ARRAY,
     JSON,
@@ -25,9 +25,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ormolu import Database, Model, Policy, UsageError, resource
+from ormolu import Model, Policy, UsageError, resource
 from ormolu.resources.declare._policy import checked_policy
-from tests.fixtures.kept import KeptApp, keep_running
+from tests.fixtures.kept import KeptApp, keep_resources
 
 # SQLite has neither.
 pytestmark = [pytest.mark.anyio, pytest.mark.backends("asyncpg", "psycopg", "mariadb")]
@@ -90,11 +90,9 @@ def tag_policy(who: Annotated[str, Header()]) -> Policy:
 
 @pytest.fixture(scope="module")
 async def served(module_url: str) -> AsyncIterator[KeptApp]:
-    app, db = FastAPI(), Database(module_url, metadata=Base.metadata)
-    db.attach(app)
-    app.include_router(resource(Song, path="/songs", policy=song_policy))
-    app.include_router(resource(Song, path="/tagged", policy=tag_policy))
-    async with keep_running(app, db) as found:
+    songs = resource(Song, path="/songs", policy=song_policy)
+    tagged = resource(Song, path="/tagged", policy=tag_policy)
+    async with keep_resources(module_url, Base.metadata, songs, tagged) as found:
         yield found
 
 

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI, Header
+from fastapi import Header
 from sqlalchemy import Boolean, MetaData, and_, literal_column, text
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
-from ormolu import Database, Model, Policy, resource
-from tests.fixtures.kept import KeptApp, keep_running
+from ormolu import Model, Policy, resource
+from tests.fixtures.kept import KeptApp, keep_resources
 
 pytestmark = pytest.mark.anyio
 
@@ -58,10 +58,8 @@ def seen(x_way: Annotated[str, Header()]) -> Policy:
 
 @pytest.fixture(scope="module")
 async def served(module_url: str) -> AsyncIterator[KeptApp]:
-    app, db = FastAPI(), Database(module_url, metadata=Base.metadata)
-    db.attach(app)
-    app.include_router(resource(Task, policy=seen, path="/tasks"))
-    async with keep_running(app, db) as found:
+    tasks = resource(Task, policy=seen, path="/tasks")
+    async with keep_resources(module_url, Base.metadata, tasks) as found:
         yield found
 
 
