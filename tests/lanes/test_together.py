@@ -161,8 +161,10 @@ async def test_each_reads_by_its_own_policy(
             if answer.status_code == 200:
                 assert answer.json()["id"] == key
                 assert answer.json()["owner"] == OWNERS[key % 6]
-    # A text with a dollar has none; and a truth is no value to SQLAlchemy: it is read by the keys.
+    # A text with a dollar has none; and truths and NULL are no values to SQLAlchemy. Then callers
+    # of the same values read by their keys.
     assert bool(sent.together) is (name not in {"dollar", "truth"})
+    assert any("ANY" in each for each in sent.texts) is (name in {"dollar", "null", "truth"})
 
 
 SELECT = "SELECT a.id FROM a WHERE a.id = $1::INTEGER"

@@ -80,12 +80,14 @@ class PostgreSQLReads:
         Raises:
             NotDoneError: As `fetch`.
         """
-        if plan.many is None:
-            arguments = plan.one.key_arguments(key, values)
-            found: Sequence[Any] | None = await self._points.put(plan.one, arguments, _first)
-            return found
-        rows = await self.fetch_of(plan.many, key, values)
-        return rows[0] if rows else None
+        if plan.many is not None:
+            return _first(await self.fetch_of(plan.many, key, values))
+        arguments = plan.one.key_arguments(key, values)
+        if plan.one.together is None:
+            # They go one by one, and so over any connection that is free.
+            return await self.fetch(((plan.one, arguments),), _first)
+        found: Sequence[Any] | None = await self._points.put(plan.one, arguments, _first)
+        return found
 
     async def fetch_of(
         self, plan: Plan, keys: Sequence[Any], values: Values = NO_VALUES
@@ -266,7 +268,7 @@ def _as_is(rows: Any) -> Any:
     return rows
 
 
-def _first(rows: Any) -> Any:
+def _first(rows: Sequence[Sequence[Any]]) -> Sequence[Any] | None:
     return rows[0] if rows else None
 
 

@@ -73,7 +73,10 @@ class Plans:
         one = plan.plan
         key = self._view.keys[0]
         is_one = len(self._view.keys) == 1 and is_comparable_key(key, self._dialect)
-        if not (is_one and one.takes_only_keys and backend_of(self._dialect).has_arrays):
+        if not (is_one and backend_of(self._dialect).has_arrays):
+            return PointPlan(one=one), plan
+        if not one.takes_only_keys and one.together is not None:
+            # Reads of several callers go together, which `many` does for one caller's values.
             return PointPlan(one=one), plan
         column = key.on(self._view.model)
         keys = literal(Slot("keys"), sa.ARRAY(key.type))
